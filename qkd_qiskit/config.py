@@ -1,0 +1,198 @@
+"""Frozen settings of an experiment, read from TOML; unknown keys are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qkd_qiskit.errors import ConfigError
+
+Label = int | str
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(Settings):
+    """Which samples take part, and who holds them."""
+
+    dataset: str = Field("mnist5000", description="mnist5000, digits, openml:NAME, or file with path")
+    path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
+    labels: str | None = Field(None, description="label file, or the label column of a CSV")
+    classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
+    public_train: int = Field(240, ge=1, description="labelled public samples for the server's training")
+    public_calibration: int = Field(60, ge=0, description="labelled public samples for calibrating teachers")
+    public_validation: int = Field(100, ge=1, description="labelled public samples for choosing settings")
+    test: int = Field(800, ge=1, description="samples kept back until the end")
+    dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
+
+
+class ModelSettings(Settings):
+    """What all models of the experiment have in common."""
+
+    n_qubits: int = Field(8, ge=2, le=16)
+    encoding: Literal["angle", "amplitude"] = "angle"
+    kernel: str = Field("su4", description="preset name or gate string")
+    sharing: Literal["layer", "site"] = "site"
+
+
+class ClientSettings(Settings):
+    """One client: its device and its share of the data."""
+
+    name: str = Field(min_length=1)
+    backend: str
+    samples: int = Field(gt=0)
+    classes: tuple[Label, ...] | None = None
+
+
+class ServerSettings(Settings):
+    """The device that the global model is meant for."""
+
+    backend: str = "ibm_torino"
+
+
+class TrainingSettings(Settings):
+    """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
+
+    particles: int = Field(30, ge=2)
+    iterations: int = Field(40, ge=0)
+    inertia: float = Field(0.73, gt=0)
+    cognitive: float = Field(1.5, ge=0)
+    social: float = Field(1.5, ge=0)
+    patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
+    refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
+    l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+
+
+class DistillationSettings(Settings):
+    """How the server learns from the clients' outputs."""
+
+    alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    temperature: float = Field(1.0, gt=0)
+    aggregation: Literal["mean", "coverage", "confidence", "product"] = "coverage"
+
+
+class NoiseSettings(Settings):
+    """The experiment's noise."""
+
+    enabled: bool = True
+
+
+class ExperimentSettings(Settings):
+    """One experiment, end to end."""
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    seed: int = Field(0, ge=0)
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    server: ServerSettings = ServerSettings()
+    clients: tuple[ClientSettings, ...] = Field(min_length=1)
+    training: TrainingSettings = TrainingSettings()
+    distillation: DistillationSettings = DistillationSettings()
+    noise: NoiseSettings = NoiseSettings()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ExperimentSettings:
+        names = [client.name for client in self.clients]
+        if len(set(names)) != len(names):
+            raise ValueError(f"client names must differ, found {names}")
+        return self
+
+
+def shipped_experiments() -> tuple[str, ...]:
+    """Names of the experiments that come with the package, sorted."""
+    folder = resources.files("qkd_qiskit") / "experiments"
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def load_experiment(
+    name_or_path: str, *, overrides: Iterable[str] = (), seed: int | None = None
+) -> ExperimentSettings:
+    """Settings of a shipped experiment or of a TOML file.
+
+    Args:
+        name_or_path: Name of a shipped experiment (`quickstart`) or path of a TOML file.
+        overrides: `key=value` strings; dots lead into tables, list items go by number
+            (`clients.0.samples=50`); values are TOML, and plain words are taken as strings.
+        seed: Replaces the seed of the file.
+
+    Raises:
+        ConfigError: If the experiment is unknown, the file unreadable, or a key or value wrong.
+    """
+    table, where = _read(name_or_path)
+    for item in overrides:
+        _apply(table, item)
+    if seed is not None:
+        table["seed"] = seed
+    try:
+        return ExperimentSettings.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the experiment"
+        found = "" if first["type"] in ("missing", "extra_forbidden") else f", found {first['input']!r}"
+        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+
+
+def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
+    shipped = shipped_experiments()
+    if name_or_path in shipped:
+        text = (resources.files("qkd_qiskit") / "experiments" / f"{name_or_path}.toml").read_text("utf-8")
+    else:
+        path = Path(name_or_path)
+        if path.suffix != ".toml":
+            raise ConfigError(
+                f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, or the path of a .toml file"
+            )
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read experiment file {path}: {_reason(error)}") from None
+    try:
+        return tomllib.loads(text), name_or_path
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name_or_path} is not valid TOML: {error}") from None
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
+
+
+def _apply(table: dict[str, Any], item: str) -> None:
+    """Set one `key=value` in the nested table, creating tables on the way."""
+    key, sign, text = item.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set expects key=value, found {item!r}")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *parents, last = key.strip().split(".")
+    node: Any = table
+    for part in parents:
+        node = _step(node, part, key)
+    if isinstance(node, list):
+        _step(node, last, key)
+        node[int(last)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"--set {key}: {parents[-1]!r} holds a value, not a table")
+
+
+def _step(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, list):
+        if not part.isdigit() or int(part) >= len(node):
+            raise ConfigError(f"--set {key}: expected a number below {len(node)}, found {part!r}")
+        return node[int(part)]
+    if isinstance(node, dict):
+        return node.setdefault(part, {})
+    raise ConfigError(f"--set {key}: {part!r} lies inside a value, not a table")

@@ -1,0 +1,44 @@
+"""One error class per room; every message names what was expected, what was found, and where."""
+
+
+class QKDError(Exception):
+    """Base of all errors that bad input can cause.
+
+    The command line prints the message as one line and exits with status 2.
+    """
+
+
+class ConfigError(QKDError):
+    """An experiment file, a key or a value is not what `config` expects."""
+
+
+class DataError(QKDError):
+    """A dataset, a file, an encoding or a split is impossible."""
+
+
+class VQCNNError(QKDError):
+    """A spec, a kernel or a model index lies outside the family."""
+
+
+class HardwareError(QKDError):
+    """A device is unknown, or a circuit does not fit it."""
+
+
+class EstimatorError(QKDError):
+    """No gate budget can be granted."""
+
+
+class SimulationError(QKDError):
+    """A circuit or a noise model cannot be simulated exactly."""
+
+
+class TrainingError(QKDError):
+    """Training cannot start or continue."""
+
+
+class DistillationError(QKDError):
+    """A client's message is refused, or distillation cannot start."""
+
+
+class ReportingError(QKDError):
+    """Results cannot be read or written."""
