@@ -1,0 +1,64 @@
+# Two commands are all a user needs: `make demo` and `make test`. Each makes .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+# Small matrices everywhere: more BLAS threads than processes only get in each other's way.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+FRAME := pyproject.toml constraints.txt
+
+.PHONY: help install demo test test-long check bench clean
+
+help:
+	@echo "make demo       install, then run the quickstart experiment into runs/quickstart"
+	@echo "make test       install the test tools, then run the test suite"
+	@echo "make test-long  run the tests that are too long for make test"
+	@echo "make check      ruff, mypy, tests"
+	@echo "make install    make .venv and install the package"
+	@echo "make bench      run the benchmarks"
+
+# The stamps are written last: an interrupted install is done again, a finished one is not.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "qkd-qiskit needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.made $(FRAME)
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(INSTALL) --editable '.[test,all]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(INSTALL) --editable '.[dev,all]'
+	@touch $@
+
+install: $(VENV)/.core
+
+demo: install
+	$(BIN)/qkd-qiskit run quickstart --output runs/quickstart
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/integration -m 'not long' -n $(JOBS) --dist worksteal
+
+test-long: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/integration -m long -n $(JOBS) --dist worksteal
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+bench: $(VENV)/.test
+	$(BIN)/python -m pytest tests/benchmarks -q -s -p no:xdist
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,23 @@
+"""Datasets, their encodings into circuits, and their splitting over clients."""
+
+from qkd_qiskit.data.amplitude import AmplitudeEncoder
+from qkd_qiskit.data.angle import AngleEncoder
+from qkd_qiskit.data.dataset import Dataset
+from qkd_qiskit.data.datasets import load_dataset
+from qkd_qiskit.data.digest import public_digest
+from qkd_qiskit.data.encodings import Encoder, encoder_from_arrays, make_encoder
+from qkd_qiskit.data.splitting import ClientShare, Split, make_split
+
+__all__ = [
+    "AmplitudeEncoder",
+    "AngleEncoder",
+    "ClientShare",
+    "Dataset",
+    "Encoder",
+    "Split",
+    "encoder_from_arrays",
+    "load_dataset",
+    "make_encoder",
+    "make_split",
+    "public_digest",
+]

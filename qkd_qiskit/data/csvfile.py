@@ -1,0 +1,164 @@
+"""Tables with one label column, as CSV text, plain or gzip-compressed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.errors import DataError
+
+LABEL_NAMES = ("label", "labels", "class", "target", "y")
+"""Headings that mark the label column when none is named, in any case."""
+
+_MOST_BYTES = 2**31
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the first two rows tell: is the first one a header, and what does it say."""
+
+    header: tuple[str, ...] | None
+    width: int
+
+
+def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Features and labels of a comma-separated file.
+
+    A first row of headings is recognized. Without `label_column` the label column is the one headed
+    label, labels, class, target or y. In a file without headings it is the first or the last column,
+    when just one of the two looks like labels (few different values, all text or all whole numbers).
+
+    Args:
+        path: The file, UTF-8, commas, optional double quotes; with headings or without.
+        label_column: Heading of the label column, or its number (from 0; -1 is the last).
+
+    Returns:
+        features [N, F] in the file's column order, and labels [N] as text.
+
+    Raises:
+        DataError: If the file is unreadable, ragged, has features that are no numbers, or leaves
+            open which column holds the labels.
+    """
+    try:
+        text = _text(path)
+        layout = _layout(text, label_column, path)
+        text.seek(0)
+        column = _label_column(text, layout, label_column, path)
+        text.seek(0)
+        return _table(text, layout, column)
+    except DataError:
+        raise
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"cannot read {path}: {reason}") from None
+
+
+def read_label_column(path: Path) -> NDArray[Any]:
+    """Labels from a text file with one label per line; a heading named as in `LABEL_NAMES` is left out.
+
+    Raises:
+        DataError: If the file is unreadable or has more than one column.
+    """
+    try:
+        rows = [row for row in csv.reader(_text(path)) if row]
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    wide = next((number for number, row in enumerate(rows) if len(row) != 1), None)
+    if wide is not None:
+        raise DataError(f"{path}: expected one label per line, found {len(rows[wide])} values in row {wide}")
+    labels = [row[0] for row in rows]
+    if labels and labels[0].strip().lower() in LABEL_NAMES:
+        labels = labels[1:]
+    return np.asarray(labels, dtype=np.str_)
+
+
+def _text(path: Path) -> TextIO:
+    """The whole text in memory, so that it can be passed over several times."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path} is too large: expected at most {_MOST_BYTES} bytes of text")
+    return io.StringIO(content.decode("utf-8-sig"), newline=None)
+
+
+def _layout(text: TextIO, label_column: str | None, path: Path) -> _Layout:
+    rows = (row for row in csv.reader(text) if row)
+    first, second = next(rows, None), next(rows, None)
+    if first is None or second is None:
+        raise DataError(f"{path}: expected at least two rows, found {0 if first is None else 1}")
+    if len(first) < 2:
+        raise DataError(f"{path}: expected features and a label column, found one column")
+    headings = tuple(cell.strip() for cell in first)
+    # Headings may be numbers (pandas counts columns), and labels may be text: no single sign is enough.
+    is_header = (
+        (label_column in headings and not _is_number(str(label_column)))
+        or any(cell.lower() in LABEL_NAMES for cell in headings)
+        or not any(_is_number(cell) for cell in headings)
+        or any(not _is_number(a) and _is_number(b) for a, b in zip(headings, second, strict=False))
+    )
+    return _Layout(headings if is_header else None, len(first))
+
+
+def _label_column(text: TextIO, layout: _Layout, wanted: str | None, path: Path) -> int:
+    headings = layout.header or ()
+    if wanted is not None:
+        if wanted in headings:
+            return headings.index(wanted)
+        if wanted.lstrip("-").isdecimal() and -layout.width <= int(wanted) < layout.width:
+            return int(wanted) % layout.width
+        raise DataError(f"{path}: no column {wanted!r} for the labels among the {layout.width} columns")
+    named = [number for number, cell in enumerate(headings) if cell.lower() in LABEL_NAMES]
+    likely = named or [number for number in (0, layout.width - 1) if _looks_like_labels(text, layout, number)]
+    if len(likely) != 1:
+        raise DataError(
+            f"{path}: cannot tell which column holds the labels; name it with labels=HEADING or its number"
+        )
+    return likely[0]
+
+
+def _looks_like_labels(text: TextIO, layout: _Layout, column: int) -> bool:
+    text.seek(0)
+    rows = csv.reader(text)
+    if layout.header:
+        next(rows)
+    cells = [row[column] for row in rows if len(row) == layout.width]
+    different = set(cells)
+    if not 2 <= len(different) <= min(_MOST_CLASSES, len(cells) // 2):
+        return False
+    numbers = [_is_number(cell) for cell in different]
+    return not any(numbers) or (all(numbers) and all(float(cell).is_integer() for cell in different))
+
+
+def _table(text: TextIO, layout: _Layout, column: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    # PERF: numpy reads the numbers about ten times faster than the csv module; labels pass as codes.
+    codes: dict[str, int] = {}
+    table = np.loadtxt(
+        text,
+        delimiter=",",
+        quotechar='"',
+        comments=None,
+        skiprows=1 if layout.header else 0,
+        converters={column: lambda cell: float(codes.setdefault(cell.strip(), len(codes)))},
+        ndmin=2,
+    )
+    names = np.asarray(list(codes), dtype=np.str_)
+    return np.delete(table, column, axis=1), names[table[:, column].astype(np.int64)]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

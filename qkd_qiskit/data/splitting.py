@@ -1,0 +1,249 @@
+"""Who holds which samples: public parts, the test set, and clients with skewed labels and sizes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.data.dataset import Label, as_labels, describe_classes
+from qkd_qiskit.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClientShare:
+    """What one client is to hold.
+
+    Attributes:
+        samples: Number of samples; different numbers make the quantity skew.
+        classes: Classes of these samples, in equal parts as far as there are enough; one class is
+            legal. None takes all classes: in their natural proportions, or Dirichlet-skewed.
+        name: The client's name in error messages.
+    """
+
+    samples: int
+    classes: tuple[Label, ...] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint parts of a dataset, as sample indices in random order.
+
+    Attributes:
+        public_train: Public samples whose labels the server trains on, [public_train].
+        public_calibration: Public samples that calibrate teachers, [public_calibration].
+        public_validation: Public samples that choose settings, [public_validation].
+        test: Samples kept back until the end, [test].
+        clients: One array per client, private, [samples] each.
+    """
+
+    public_train: Indices
+    public_calibration: Indices
+    public_validation: Indices
+    test: Indices
+    clients: tuple[Indices, ...]
+
+    @property
+    def public(self) -> Indices:
+        """All public samples: train, then calibration, then validation."""
+        return np.concatenate([self.public_train, self.public_calibration, self.public_validation])
+
+
+def make_split(
+    labels: NDArray[Any],
+    *,
+    public_train: int,
+    public_calibration: int,
+    public_validation: int,
+    test: int,
+    clients: Sequence[ClientShare],
+    dirichlet: float | None = None,
+    rng: np.random.Generator,
+) -> Split:
+    """Deal the samples out; none goes to two places.
+
+    The public parts and the test set are stratified: each holds the classes in the proportions of the
+    dataset, to within one sample. Clients get theirs from the rest. Whenever a dealing exists that
+    gives every client its number of samples from its classes, one is found: where a class runs out,
+    clients that can do without pass theirs on.
+
+    Args:
+        labels: Class of each sample, [N].
+        public_train: Number of public training samples, at least 1.
+        public_calibration: Number of public calibration samples, at least 0.
+        public_validation: Number of public validation samples, at least 1.
+        test: Number of test samples, at least 1.
+        clients: What each client is to hold; at least one client.
+        dirichlet: Concentration of the symmetric Dirichlet distribution that the class proportions
+            of clients without explicit classes are drawn from: 0.1 skews strongly, 100 hardly
+            (after Hsu, Qi, Brown, arXiv:1909.06335). None does not skew.
+        rng: Source of all randomness.
+
+    Raises:
+        DataError: If a number is out of range, only one class is there, a client's class does not
+            occur, or there are too few samples.
+    """
+    labels = as_labels(labels, "labels")
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise DataError(f"expected at least two classes in the experiment, found only {classes[0]!s}")
+    if dirichlet is not None and not (np.isfinite(dirichlet) and dirichlet > 0):
+        raise DataError(f"expected a positive Dirichlet concentration, found {dirichlet}")
+    sizes = {
+        "public_train": public_train,
+        "public_calibration": public_calibration,
+        "public_validation": public_validation,
+        "test": test,
+    }
+    for part, size in sizes.items():
+        least = 0 if part == "public_calibration" else 1
+        if size < least:
+            raise DataError(f"{part}: expected at least {least} samples, found {size}")
+    allowed = _allowed_classes(clients, tuple(classes.tolist()))
+
+    stock = np.bincount(codes)
+    drawn = _draw_common(stock, sizes)
+    left = stock - drawn.sum(axis=0)
+    held = _deal(left, clients, allowed, _wishes(left, clients, allowed, dirichlet, rng))
+
+    # One shuffled queue per class: every part takes the next samples of it, so no sample goes twice.
+    queues = [rng.permutation(np.flatnonzero(codes == code)) for code in range(len(classes))]
+    taken = np.zeros(len(classes), dtype=np.int64)
+    parts: list[Indices] = []
+    for counts in np.vstack([drawn, held]):
+        chosen = [q[start : start + count] for q, start, count in zip(queues, taken, counts, strict=True)]
+        parts.append(rng.permutation(np.concatenate(chosen)).astype(np.int64))
+        taken += counts
+    train, calibration, validation, kept_back, *private = parts
+    return Split(train, calibration, validation, kept_back, tuple(private))
+
+
+def _allowed_classes(clients: Sequence[ClientShare], classes: tuple[Label, ...]) -> NDArray[np.bool_]:
+    """Which client may hold which class, [clients, K]."""
+    if not clients:
+        raise DataError("expected at least one client, found none")
+    allowed = np.ones((len(clients), len(classes)), dtype=np.bool_)
+    for number, client in enumerate(clients):
+        if client.samples < 1:
+            raise DataError(f"{_who(client, number)}: expected at least 1 sample, found {client.samples}")
+        if client.classes is None:
+            continue
+        if not client.classes or len(set(client.classes)) != len(client.classes):
+            raise DataError(
+                f"{_who(client, number)}: expected different classes, found {list(client.classes)}"
+            )
+        absent = [label for label in client.classes if label not in classes]
+        if absent:
+            raise DataError(
+                f"{_who(client, number)}: class {absent[0]!r} does not occur; {describe_classes(classes)}"
+            )
+        allowed[number] = [label in client.classes for label in classes]
+    return allowed
+
+
+def _who(client: ClientShare, number: int) -> str:
+    return f"client {client.name} (number {number})" if client.name else f"client number {number}"
+
+
+def _draw_common(stock: Indices, sizes: dict[str, int]) -> Indices:
+    """Samples per class of the public parts and the test set, [4, K]."""
+    drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
+    for row, (part, size) in enumerate(sizes.items()):
+        left = stock - drawn.sum(axis=0)
+        if size > left.sum():
+            there = f"only {left.sum()} of {stock.sum()} are left for it"
+            raise DataError(f"{part}: expected {size} samples, {there}")
+        drawn[row] = round_to_total(stock * (size / stock.sum()), size, left)
+    return drawn
+
+
+def round_to_total(shares: NDArray[np.float64], total: int, most: Indices) -> Indices:
+    """Whole numbers near the shares that add up to the total (largest remainder).
+
+    Args:
+        shares: Wished numbers, nonnegative, [K].
+        total: Sum of the result, at most the sum of `most`.
+        most: Upper bounds, [K].
+
+    Returns:
+        Counts, [K]. Where bounds cut shares off, the rest goes evenly to the others.
+    """
+    counts = np.minimum(np.floor(shares).astype(np.int64), most)
+    while (missing := total - int(counts.sum())) > 0:
+        open_classes = np.flatnonzero(counts < most)
+        order = open_classes[np.argsort(counts[open_classes] - shares[open_classes], kind="stable")]
+        each = max(1, missing // len(order)) if missing > len(order) else 1
+        for code in order[:missing]:
+            counts[code] += min(each, most[code] - counts[code])
+    return counts
+
+
+def _wishes(
+    left: Indices,
+    clients: Sequence[ClientShare],
+    allowed: NDArray[np.bool_],
+    dirichlet: float | None,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """How many samples of each class every client would get if all classes had plenty, [clients, K]."""
+    wishes = np.zeros(allowed.shape)
+    for number, client in enumerate(clients):
+        if client.classes is not None:
+            shares = allowed[number].astype(np.float64)
+        elif dirichlet is not None:
+            shares = rng.dirichlet(np.full(len(left), dirichlet))
+        else:
+            shares = left.astype(np.float64)
+        wishes[number] = client.samples * shares / max(shares.sum(), np.finfo(np.float64).tiny)
+    return wishes
+
+
+def _deal(
+    left: Indices, clients: Sequence[ClientShare], allowed: NDArray[np.bool_], wishes: NDArray[np.float64]
+) -> Indices:
+    """Samples per client and class, [clients, K], near the wishes and within what is left."""
+    stock, left = left, left.copy()
+    held = np.zeros(allowed.shape, dtype=np.int64)
+    for number, client in enumerate(clients):
+        reachable = np.where(allowed[number], left, 0)
+        held[number] = round_to_total(wishes[number], min(client.samples, int(reachable.sum())), reachable)
+        left -= held[number]
+        for _ in range(client.samples - int(held[number].sum())):
+            if not _pass_on(number, held, left, allowed):
+                wanted = f"classes {', '.join(map(str, client.classes))}" if client.classes else "any class"
+                raise DataError(
+                    f"{_who(client, number)}: expected {client.samples} samples of {wanted}, "
+                    f"only {held[number].sum()} can be had: {stock[allowed[number]].sum()} are left after "
+                    "public parts and test, and the clients before it need theirs"
+                )
+    return held
+
+
+def _pass_on(number: int, held: Indices, left: Indices, allowed: NDArray[np.bool_]) -> bool:
+    """Give one client one more sample by a chain of swaps (an augmenting path); False if none exists."""
+    came_from: dict[int, tuple[int, int] | None] = dict.fromkeys(np.flatnonzero(allowed[number]).tolist())
+    waiting = deque(came_from)
+    while waiting:
+        code = waiting.popleft()
+        if left[code] > 0:
+            left[code] -= 1
+            while (step := came_from[code]) is not None:
+                giver, freed = step
+                held[giver, code] += 1
+                held[giver, freed] -= 1
+                code = freed
+            held[number, code] += 1
+            return True
+        for giver in np.flatnonzero(held[:, code]).tolist():
+            for other in np.flatnonzero(allowed[giver]).tolist():
+                if other not in came_from:
+                    came_from[other] = (giver, code)
+                    waiting.append(other)
+    return False

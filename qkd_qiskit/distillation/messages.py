@@ -1,0 +1,245 @@
+"""What a client sends: its model index and its outputs on the public set, and nothing else.
+
+On the wire a message is a magic word, the length of a JSON header, the header, and the outputs as raw
+float16. Every size is checked before anything is allocated, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkd_qiskit.config import Label
+from qkd_qiskit.errors import DistillationError, VQCNNError
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SCHEMA = 1
+MAX_HEADER_BYTES = 65_536
+MAX_MESSAGE_BYTES = 64 * 2**20
+
+_PREFIX = struct.Struct("<4sI")
+_MAGIC = b"QKDM"
+_KEYS = {"schema", "client", "model_index", "classes", "public_digest", "shape"}
+# float16 keeps 11 bits: the sum of a row of rounded probabilities is that far from one, and no farther.
+_SUM_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class ClientMessage:
+    """A client's answer to the server.
+
+    Attributes:
+        client: Name of the client.
+        model_index: Index of its VQCNN in the family of all specs.
+        classes: Its class set, sorted.
+        outputs: Outcome probabilities on the public inputs, float16 [n_public, K], or [n_public, K + 1]
+            with the reject outcome last.
+        public_digest: SHA-256 of the public inputs that the outputs belong to, in hexadecimal.
+        schema: Version of the message's layout.
+    """
+
+    client: str
+    model_index: int
+    classes: tuple[Label, ...]
+    outputs: NDArray[np.float16]
+    public_digest: str
+    schema: int = SCHEMA
+
+    @property
+    def reject(self) -> bool:
+        """Whether the last column is the reject outcome."""
+        return self.outputs.shape[1] == len(self.classes) + 1
+
+    def to_bytes(self) -> bytes:
+        """The message as it travels."""
+        header = json.dumps(
+            {
+                "schema": self.schema,
+                "client": self.client,
+                "model_index": str(self.model_index),
+                "classes": self.classes,
+                "public_digest": self.public_digest,
+                "shape": self.outputs.shape,
+            },
+            sort_keys=True,
+            separators=(",", ":"),
+        ).encode()
+        return _PREFIX.pack(_MAGIC, len(header)) + header + self.outputs.astype("<f2").tobytes()
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that the message takes on the wire."""
+        return len(self.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, sender: str = "unknown") -> ClientMessage:
+        """Decode a message; its content is not judged yet, see `check_message`.
+
+        Args:
+            data: What arrived.
+            sender: Name for errors, as long as the message has not told its own.
+
+        Raises:
+            DistillationError: If the bytes are no message of this schema.
+        """
+        if not _PREFIX.size <= len(data) <= MAX_MESSAGE_BYTES:
+            raise _refused(sender, f"expected {_PREFIX.size} to {MAX_MESSAGE_BYTES} bytes, found {len(data)}")
+        magic, length = _PREFIX.unpack_from(data)
+        if magic != _MAGIC:
+            raise _refused(sender, f"expected the magic word {_MAGIC!r}, found {magic!r}")
+        body = _PREFIX.size + length
+        if length > MAX_HEADER_BYTES or body > len(data):
+            raise _refused(
+                sender, f"header: at most {min(MAX_HEADER_BYTES, len(data))} bytes can be, found {length}"
+            )
+        header = _parse_header(data[_PREFIX.size : body], sender)
+        rows, columns = header["shape"]
+        if rows * columns * 2 != len(data) - body:
+            raise _refused(
+                header["client"],
+                f"outputs: expected {rows * columns * 2} bytes for shape ({rows}, {columns}), "
+                f"found {len(data) - body}",
+            )
+        outputs = np.frombuffer(data, dtype="<f2", offset=body).reshape(rows, columns).astype(np.float16)
+        return cls(
+            client=header["client"],
+            model_index=int(header["model_index"]),
+            classes=tuple(header["classes"]),
+            outputs=outputs,
+            public_digest=header["public_digest"],
+            schema=header["schema"],
+        )
+
+
+def make_message(
+    client: str,
+    model_index: int,
+    classes: Sequence[Any],
+    probabilities: ArrayLike,
+    public_digest: str,
+) -> ClientMessage:
+    """The message of a client with the given outcome probabilities.
+
+    Args:
+        client: Name of the client.
+        model_index: Index of its spec.
+        classes: Its sorted class set, as plain or NumPy integers or strings.
+        probabilities: [n_public, K], or [n_public, K + 1] with the reject outcome last; rounded to float16.
+        public_digest: Digest of the public inputs.
+    """
+    plain = tuple(str(label) if isinstance(label, str) else int(label) for label in classes)
+    return ClientMessage(client, model_index, plain, np.asarray(probabilities, np.float16), public_digest)
+
+
+def message_fault(
+    message: ClientMessage, *, n_public: int, public_digest: str, classes: Sequence[Label]
+) -> str | None:
+    """Why a message cannot be used, or None if it can.
+
+    Args:
+        message: The decoded message.
+        n_public: Number of public inputs.
+        public_digest: Digest of the server's public inputs.
+        classes: All classes of the experiment.
+    """
+    if message.schema != SCHEMA:
+        return f"schema: expected {SCHEMA}, found {message.schema}"
+    if message.public_digest != public_digest:
+        return f"public set: expected digest {public_digest[:12]}..., found {message.public_digest[:12]}..."
+    return _class_fault(message, classes) or _model_fault(message) or _output_fault(message, n_public)
+
+
+def check_message(
+    message: ClientMessage, *, n_public: int, public_digest: str, classes: Sequence[Label]
+) -> None:
+    """Refuse a message that cannot be used; the arguments are those of `message_fault`.
+
+    Raises:
+        DistillationError: With the client's name and the reason.
+    """
+    fault = message_fault(message, n_public=n_public, public_digest=public_digest, classes=classes)
+    if fault is not None:
+        raise _refused(message.client, fault)
+
+
+def _class_fault(message: ClientMessage, classes: Sequence[Label]) -> str | None:
+    known = list(classes)
+    unknown = [label for label in message.classes if label not in known]
+    if unknown:
+        return f"classes: expected some of {known}, found {unknown[0]!r}"
+    positions = [known.index(label) for label in message.classes]
+    if not positions or positions != sorted(set(positions)):
+        return f"classes: expected different classes in sorted order, found {list(message.classes)}"
+    return None
+
+
+def _model_fault(message: ClientMessage) -> str | None:
+    try:
+        spec = VQCNNSpec.from_index(message.model_index)
+    except VQCNNError as error:
+        return f"model index: {error}"
+    columns = message.outputs.shape[1]
+    if spec.n_outcomes != columns:
+        return f"model index: expected a spec with {columns} outcomes, found {spec.n_outcomes}"
+    return None
+
+
+def _output_fault(message: ClientMessage, n_public: int) -> str | None:
+    outputs, k = message.outputs, len(message.classes)
+    if outputs.shape not in ((n_public, k), (n_public, k + 1)):
+        return f"outputs: expected shape ({n_public}, {k} or {k + 1}), found {outputs.shape}"
+    if not np.isfinite(outputs).all():
+        return f"outputs: expected finite numbers, found {int((~np.isfinite(outputs)).sum())} others"
+    if outputs.size and (outputs.min() < 0 or outputs.max() > 1):
+        return f"outputs: expected values in [0, 1], found {outputs.min()} to {outputs.max()}"
+    sums = outputs.astype(np.float64).sum(axis=1)
+    worst = float(np.abs(sums - 1).max(initial=0.0))
+    if worst > _SUM_TOLERANCE:
+        return f"outputs: expected rows that sum to 1, found a row off by {worst:.3g}"
+    return None
+
+
+def _parse_header(raw: bytes, sender: str) -> dict[str, Any]:
+    try:
+        header = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise _refused(sender, "header: expected JSON, found something else") from None
+    if not isinstance(header, dict) or set(header) != _KEYS:
+        raise _refused(sender, f"header: expected the keys {', '.join(sorted(_KEYS))}")
+    fault = _header_fault(header)
+    if fault is not None:
+        name = header["client"]
+        raise _refused(name if isinstance(name, str) else sender, f"header: {fault}")
+    return header
+
+
+def _header_fault(header: dict[str, Any]) -> str | None:
+    def natural(value: Any) -> bool:
+        return type(value) is int and value >= 0
+
+    if not isinstance(header["client"], str) or not isinstance(header["public_digest"], str):
+        return "expected client and public_digest as text"
+    if header["schema"] != SCHEMA or type(header["schema"]) is not int:
+        return f"expected schema {SCHEMA}, found {header['schema']!r}"
+    index = header["model_index"]
+    # Python itself refuses to read longer numbers, and the family ends far below.
+    if not isinstance(index, str) or not (index.isascii() and index.isdigit()) or len(index) > 4000:
+        return "expected model_index as a decimal string of at most 4000 digits"
+    if not isinstance(header["classes"], list) or not all(type(c) in (int, str) for c in header["classes"]):
+        return "expected classes as a list of numbers or strings"
+    shape = header["shape"]
+    if not isinstance(shape, list) or len(shape) != 2 or not all(natural(size) for size in shape):
+        return "expected shape as two sizes"
+    return None
+
+
+def _refused(client: str, reason: str) -> DistillationError:
+    # A name is input too: it must not spoil the one line of an error.
+    printable = "".join(c if c.isprintable() else "?" for c in client[:80])
+    return DistillationError(f"message of client {printable!r} refused: {reason}")

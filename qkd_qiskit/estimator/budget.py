@@ -1,0 +1,213 @@
+"""The gate budget of one client: its data and its device to a structure, and what limited it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkd_qiskit.data import make_encoder
+from qkd_qiskit.errors import EstimatorError, HardwareError
+from qkd_qiskit.estimator.ladder import build_ladder, trainable_blocks
+from qkd_qiskit.estimator.rule import (
+    Coefficients,
+    Limit,
+    class_diversity,
+    combine,
+    data_bound,
+    device_bound,
+    load_coefficients,
+    need_bound,
+)
+from qkd_qiskit.estimator.statistics import DataStatistics, check_data, data_statistics
+from qkd_qiskit.hardware import Device, NativeCounts, load_backend, predict_counts
+from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
+
+
+@dataclass(frozen=True)
+class BudgetTerms:
+    """The four terms, in two-qubit blocks.
+
+    Attributes:
+        need: What the task needs; never above the ladder's top.
+        data: What the number of different samples supports.
+        device: The largest structure above the ESP floor; 0 if there is none.
+        minimum: The smallest structure in which every qubit reaches the measured ones.
+    """
+
+    need: float
+    data: float
+    device: float
+    minimum: float
+
+
+@dataclass(frozen=True)
+class GateBudget:
+    """What the estimator grants a client.
+
+    Attributes:
+        blocks: Two-qubit blocks of the structure.
+        weights: Circuit weights of the structure, without the logit scale.
+        two_qubit_gates: Predicted native two-qubit gates on the device.
+        limited_by: The term that set `blocks`.
+        spec: The structure.
+        terms: Each term's value.
+        statistics: What was read from the data.
+        predicted: Predicted native counts, depth, duration and ESP on the device.
+        backend: Name of the device.
+        provisional: Whether the coefficients wait for their calibration.
+        notes: What the reader should know, one sentence each.
+    """
+
+    blocks: int
+    weights: int
+    two_qubit_gates: int
+    limited_by: Limit
+    spec: VQCNNSpec
+    terms: BudgetTerms
+    statistics: DataStatistics
+    predicted: NativeCounts
+    backend: str
+    provisional: bool
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The budget, ready for JSON; the model index is a decimal string."""
+        return {
+            "blocks": self.blocks,
+            "weights": self.weights,
+            "two_qubit_gates": self.two_qubit_gates,
+            "limited_by": self.limited_by,
+            "model_index": str(self.spec.index),
+            "plan": ", ".join(self.spec.plan),
+            "terms": asdict(self.terms),
+            "statistics": self.statistics.to_dict(),
+            "predicted": self.predicted.to_dict(),
+            "backend": self.backend,
+            "provisional": self.provisional,
+            "notes": list(self.notes),
+        }
+
+
+def estimate_gate_budget(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    backend: str | Device,
+    n_qubits: int = 8,
+    encoding: str = "angle",
+    kernel: str | Kernel = "su4",
+    sharing: str = "site",
+    n_outcomes: int | None = None,
+    coefficients: Coefficients | None = None,
+) -> GateBudget:
+    """Grant a client two-qubit blocks from its data and its device.
+
+    Args:
+        X: Encoded inputs [N, F] with F = 2 n_qubits angles in radians, or 2^n_qubits amplitudes. Raw features of
+            any other width [N, F] are accepted for `angle`: they are encoded by an encoder fitted on X,
+            and the budget's notes say so.
+        y: Class labels [N], numbers or strings.
+        backend: The client's device, or its name.
+        n_qubits: Width of the model, at least 2.
+        encoding: `angle` or `amplitude`.
+        kernel: Preset name, gate string or `Kernel`.
+        sharing: `layer` or `site`.
+        n_outcomes: Outcomes of the model; by default the number of classes, at least 2. One more makes
+            room for the reject outcome.
+        coefficients: Other coefficients than the shipped ones.
+
+    Raises:
+        EstimatorError: If the data cannot be measured, no structure fits the arguments, or the smallest
+            structure exceeds the data or the device bound.
+    """
+    rule = coefficients or load_coefficients()
+    features, classes, _ = check_data(X, y)
+    outcomes = max(len(classes), 2) if n_outcomes is None else n_outcomes
+    if outcomes < max(len(classes), 2):
+        raise EstimatorError(
+            f"expected n_outcomes of at least {max(len(classes), 2)} for {len(classes)} classes, found {outcomes}"
+        )
+    ladder = build_ladder(
+        n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes
+    )
+    inputs, notes = _encoded(features, ladder[0])
+    statistics = data_statistics(inputs, y, encoding=encoding)
+    device = load_backend(backend) if isinstance(backend, str) else backend
+    terms = _terms(ladder, statistics, device, rule)
+    granted, limit = combine(
+        _round_up(terms.need, ladder), minimum=terms.minimum, data=terms.data, device=terms.device
+    )
+    spec = max((rung for rung in ladder if len(rung.blocks) <= granted), key=lambda rung: len(rung.blocks))
+    predicted = predict_counts(spec, device)
+    return GateBudget(
+        blocks=len(spec.blocks),
+        weights=spec.n_weights,
+        two_qubit_gates=predicted.two_qubit,
+        limited_by=limit,
+        spec=spec,
+        terms=terms,
+        statistics=statistics,
+        predicted=predicted,
+        backend=device.name,
+        provisional=rule.provisional,
+        notes=notes,
+    )
+
+
+def _terms(
+    ladder: tuple[VQCNNSpec, ...], statistics: DataStatistics, device: Device, rule: Coefficients
+) -> BudgetTerms:
+    diversity = class_diversity(statistics.classes, statistics.entropy, ladder[0].n_outcomes)
+    need = need_bound(
+        diversity, statistics.overlap, statistics.dimension, ladder[0].kernels[0].n_parameters, rule.need
+    )
+    try:
+        runnable = device_bound(
+            ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor
+        )
+    except HardwareError as error:
+        raise EstimatorError(f"no gate budget: the device bound: {error}") from None
+    return BudgetTerms(
+        need=min(need, float(len(ladder[-1].blocks))),
+        data=_data_blocks(ladder, statistics.distinct, rule),
+        device=float(len(ladder[runnable - 1].blocks)) if runnable else 0.0,
+        minimum=float(len(ladder[0].blocks)),
+    )
+
+
+def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients) -> float:
+    """The data bound in blocks.
+
+    With one weight set a block, the bound counts blocks. With shared weights it counts trainable blocks, and the
+    largest rung within it tells how many blocks that makes.
+    """
+    if all(trainable_blocks(rung) == (len(rung.blocks), 1) for rung in ladder):
+        return data_bound(samples, 1, rule.data)
+    blocks = 0.0
+    for rung in ladder:
+        trained, reuse = trainable_blocks(rung)
+        if trained > data_bound(samples, reuse, rule.data):
+            break
+        blocks = float(len(rung.blocks))
+    return blocks
+
+
+def _round_up(need: float, ladder: tuple[VQCNNSpec, ...]) -> float:
+    """Blocks of the first rung that covers the need."""
+    return float(next(len(rung.blocks) for rung in ladder if len(rung.blocks) >= need))
+
+
+def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    width = features.shape[1]
+    if width == spec.n_features:
+        return features, ()
+    if spec.encoding != "angle":
+        raise EstimatorError(
+            f"expected {spec.n_features} amplitudes for {spec.n_qubits} qubits, found {width} features"
+        )
+    encoder = make_encoder(spec.encoding, spec.n_qubits)
+    note = f"{width} raw features were encoded as {spec.n_features} angles, fitted on this client's own data"
+    return np.asarray(encoder.fit(features).transform(features), dtype=np.float64), (note,)

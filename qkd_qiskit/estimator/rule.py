@@ -1,0 +1,195 @@
+"""The terms of the gate budget, in two-qubit blocks, and how they are combined.
+
+    T = clip(T_need, T_min, min(T_cap, T_device))
+
+The paper's own formula is not public in full; this rule is stated openly and does not claim to be that one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from scipy.special import lambertw
+
+from qkd_qiskit.config import Settings
+from qkd_qiskit.errors import EstimatorError
+
+Limit = Literal["need", "data", "device", "minimum"]
+_DATA: Limit = "data"
+_DEVICE: Limit = "device"
+_T = TypeVar("_T")
+
+FULL_BLOCK = 9
+"""Trainable directions that one SU(4) block adds inside a circuit: 15, less 3 for each merging qubit."""
+
+
+class NeedCoefficients(Settings):
+    """`T_need = scale * D^diversity * exp(overlap * overlap_of_data) * max(d, 1)^dimension * (9 / p)^kernel`.
+
+    Exponents are not negative, so that more classes, less separable data, more dimensions, or a smaller
+    kernel never lower the need.
+    """
+
+    scale: float = Field(gt=0, allow_inf_nan=False, description="blocks")
+    diversity: float = Field(ge=0, allow_inf_nan=False)
+    overlap: float = Field(ge=0, allow_inf_nan=False)
+    dimension: float = Field(ge=0, allow_inf_nan=False)
+    kernel: float = Field(ge=0, allow_inf_nan=False)
+
+
+class DataCoefficients(Settings):
+    """`T_cap` solves `constant * sqrt(T log(M T) / N) = epsilon`."""
+
+    constant: float = Field(gt=0, allow_inf_nan=False)
+    epsilon: float = Field(gt=0, le=1, description="generalization gap that is put up with")
+
+
+class DeviceCoefficients(Settings):
+    """`T_device` is the largest structure with an ESP of `esp_floor` or more."""
+
+    esp_floor: float = Field(ge=0, lt=1)
+
+
+class Coefficients(Settings):
+    """Coefficients of the rule, with where they come from."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    provisional: bool = Field(description="true until a calibration sweep with left-out tasks has set them")
+    method: str = Field(min_length=1, description="how the values were chosen")
+    need: NeedCoefficients
+    data: DataCoefficients
+    device: DeviceCoefficients
+
+
+def load_coefficients(path: Path | None = None) -> Coefficients:
+    """The shipped coefficients, or those of a JSON file of the same form.
+
+    Raises:
+        EstimatorError: If the file cannot be read, or a key or value is wrong.
+    """
+    return _shipped() if path is None else _parse(_read(path), str(path))
+
+
+def class_diversity(classes: int, entropy: float, outcomes: int) -> float:
+    """Mean of the number of outcomes and its effective number, at least 1.
+
+    The effective number of classes is `2^entropy`, the Hill number of order 1 (Hill, Ecology 54:427, 1973): K
+    equally frequent classes count as K, a rare one counts for less. Outcomes without data of their own,
+    such as the reject outcome, count as one class each.
+
+    Args:
+        classes: Number K of classes in the data.
+        entropy: Shannon entropy of their shares in bits.
+        outcomes: Number of outcomes of the model, at least K.
+    """
+    return (outcomes + 2.0**entropy + (outcomes - classes)) / 2.0
+
+
+def need_bound(
+    diversity: float, overlap: float, dimension: float, parameters: int, coefficients: NeedCoefficients
+) -> float:
+    """Blocks that the task needs; it never falls when any of the first three arguments grows.
+
+    Args:
+        diversity: As of `class_diversity`.
+        overlap: 0 (centroids separate the classes) to 1 (no better than chance).
+        dimension: Effective dimension of the encoded data.
+        parameters: Trainable gates of one kernel.
+        coefficients: The fitted values.
+
+    Raises:
+        EstimatorError: If the kernel has no trainable gate.
+    """
+    if parameters < 1:
+        raise EstimatorError("expected a kernel with at least one trainable gate, found none")
+    c = coefficients
+    log_need = (
+        math.log(c.scale)
+        + c.diversity * math.log(max(diversity, 1.0))
+        + c.overlap * overlap
+        + c.dimension * math.log(max(dimension, 1.0))
+        + c.kernel * math.log(FULL_BLOCK / min(parameters, FULL_BLOCK))
+    )
+    return math.exp(min(log_need, 700.0))
+
+
+def data_bound(samples: int, reuse: int, coefficients: DataCoefficients) -> float:
+    """Trainable blocks that N samples support; it never falls when N grows.
+
+    The form is the generalization bound of Caro et al., Nature Communications 13:4919 (2022): with T trainable
+    gates, each used at most M times, the gap between training and test is in O(sqrt(T log(MT) / N)). The
+    bound has no constant; ours is in the coefficients. Solved for T it reads `T = A / W(M A)` with
+    `A = N (epsilon / constant)^2` and Lambert's W.
+
+    Args:
+        samples: Number N of different samples.
+        reuse: Number M of uses of one trainable block, at least 1.
+        coefficients: Constant and gap.
+    """
+    a = samples * (coefficients.epsilon / coefficients.constant) ** 2
+    return a / float(lambertw(reuse * a).real) if a > 0 else 0.0
+
+
+def device_bound(rungs: Sequence[_T], esp: Callable[[_T], float], floor: float) -> int:
+    """Number of rungs from the bottom, without a gap, whose expected success probability reaches the floor.
+
+    The walk stops at the first rung that fails, so a device that is worse on every rung never gets more.
+
+    Args:
+        rungs: Structures, the smallest first.
+        esp: Predicted expected success probability of one, in [0, 1].
+        floor: The least that is accepted.
+    """
+    for number, rung in enumerate(rungs):
+        if esp(rung) < floor:
+            return number
+    return len(rungs)
+
+
+def combine(need: float, minimum: float, data: float, device: float) -> tuple[float, Limit]:
+    """The granted number of blocks, and the term that set it.
+
+    Bounds go before the need, and the data bound before an equal device bound.
+
+    Raises:
+        EstimatorError: If the smallest structure exceeds a bound.
+    """
+    bound, limit = (data, _DATA) if data <= device else (device, _DEVICE)
+    if minimum > bound:
+        raise EstimatorError(
+            f"no gate budget: the smallest structure has {minimum:g} two-qubit blocks, "
+            f"but the {limit} bound allows {bound:.3g}"
+        )
+    if need > bound:
+        return bound, limit
+    return (need, "need") if need > minimum else (minimum, "minimum")
+
+
+@cache
+def _shipped() -> Coefficients:
+    text = (resources.files("qkd_qiskit.estimator") / "coefficients.json").read_text("utf-8")
+    return _parse(text, "the shipped coefficients.json")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise EstimatorError(f"cannot read coefficients {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise EstimatorError(f"cannot read coefficients {path}: not UTF-8 text") from None
+
+
+def _parse(text: str, where: str) -> Coefficients:
+    try:
+        return Coefficients.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise EstimatorError(f"{where}: {key}: {first['msg']}") from None

@@ -1,0 +1,178 @@
+"""The descriptor of a device: a TOML file, read into frozen settings that refuse unknown keys."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qkd_qiskit.errors import HardwareError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+Lifetime = Annotated[float, Field(gt=0)]
+
+ONE_QUBIT_GATES = frozenset({"rz", "rx", "ry", "sx", "x"})
+TWO_QUBIT_GATES = frozenset({"cz", "cx", "ecr", "rzz", "rxx"})
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Topology(_Table):
+    """Which pairs of qubits share a two-qubit gate.
+
+    `edges` holds pairs `[a, b]` and is for `kind = "edges"` only. Gates work in both directions unless
+    `directed` is true; then only from the first qubit of a pair to the second.
+    """
+
+    kind: Literal["line", "ring", "grid", "all_to_all", "edges"]
+    n_qubits: int = Field(ge=2, le=1024)
+    rows: int | None = Field(None, ge=1)
+    edges: tuple[tuple[int, int], ...] | None = None
+    directed: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Topology:
+        if (self.kind == "edges") != (self.edges is not None):
+            raise ValueError("'edges' and kind = \"edges\" belong together")
+        if (self.kind == "grid") != (self.rows is not None):
+            raise ValueError("'rows' and kind = \"grid\" belong together")
+        if self.rows is not None and self.n_qubits % self.rows:
+            raise ValueError(f"{self.n_qubits} qubits do not fill {self.rows} rows")
+        for a, b in self.edges or ():
+            if a == b or not (0 <= a < self.n_qubits and 0 <= b < self.n_qubits):
+                raise ValueError(f"edge [{a}, {b}] does not join two of {self.n_qubits} qubits")
+        if len(set(self.edges or ())) != len(self.edges or ()):
+            raise ValueError("an edge occurs twice")
+        return self
+
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of joined qubits, each once, in the order of per-edge values."""
+        n = self.n_qubits
+        if self.kind == "line":
+            return tuple(pairwise(range(n)))
+        if self.kind == "ring":
+            return tuple(pairwise(range(n))) + (((n - 1, 0),) if n > 2 else ())
+        if self.kind == "all_to_all":
+            return tuple((a, b) for a in range(n) for b in range(a + 1, n))
+        if self.edges is not None:
+            return self.edges
+        columns = n // (self.rows or 1)
+        right = ((q, q + 1) for q in range(n) if (q + 1) % columns)
+        down = ((q, q + columns) for q in range(n - columns))
+        return tuple(sorted((*right, *down)))
+
+
+class Timing(_Table):
+    """Clock of the control electronics: `dt` in seconds, the rest in multiples of `dt`."""
+
+    dt: float = Field(1e-9, gt=0)
+    granularity: int = Field(1, ge=1)
+    min_length: int = Field(1, ge=1)
+    pulse_alignment: int = Field(1, ge=1)
+    acquire_alignment: int = Field(1, ge=1)
+
+
+class Qubits(_Table):
+    """Lifetimes and readout: one value for all qubits, or a list with one value a qubit.
+
+    `readout_error` is the mean assignment error; `[a, b]` pairs in a list give P(1|0) and P(0|1) apart.
+    """
+
+    t1: Lifetime | tuple[Lifetime, ...]
+    t2: Lifetime | tuple[Lifetime, ...]
+    readout_error: Probability | tuple[Probability | tuple[Probability, Probability], ...]
+    readout_duration: Seconds
+
+
+class Gate(_Table):
+    """Average gate error (1 - average fidelity) and duration in seconds: one value, or one a qubit or edge."""
+
+    error: Probability | tuple[Probability, ...]
+    duration: Seconds | tuple[Seconds, ...]
+
+
+class Variation(_Table):
+    """Log-normal spread of errors and lifetimes between qubits, drawn from a seed."""
+
+    spread: float = Field(gt=0, le=1)
+    seed: int = Field(ge=0)
+
+
+class Descriptor(_Table):
+    """One device as data; `backends/README.md` explains every key."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str = ""
+    source: Literal["fake", "custom", "snapshot"]
+    fake: str | None = Field(None, pattern=r"^Fake[A-Za-z0-9]+$")
+    calibration_date: str | None = None
+    notes: tuple[str, ...] = ()
+    topology: Topology | None = None
+    timing: Timing = Timing()
+    qubits: Qubits | None = None
+    gates: dict[str, Gate] = {}
+    variation: Variation | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Descriptor:
+        if self.source == "fake":
+            own = {"topology", "timing", "qubits", "gates", "variation", "calibration_date"}
+            if self.fake is None or own & self.model_fields_set:
+                raise ValueError("source = \"fake\" takes the key 'fake' and no calibration of its own")
+            return self
+        if self.fake is not None or self.topology is None or self.qubits is None:
+            raise ValueError(f"source = {self.source!r} needs [topology] and [qubits], and no 'fake'")
+        if self.source == "snapshot" and self.calibration_date is None:
+            raise ValueError('source = "snapshot" needs a calibration_date')
+        unknown = set(self.gates) - ONE_QUBIT_GATES - TWO_QUBIT_GATES
+        if unknown:
+            raise ValueError(f"unknown gates {sorted(unknown)}")
+        if len(TWO_QUBIT_GATES & set(self.gates)) != 1:
+            raise ValueError(f"exactly one two-qubit gate is needed, of {sorted(TWO_QUBIT_GATES)}")
+        if not ({"rz", "sx"} <= set(self.gates) or len({"rx", "ry", "rz"} & set(self.gates)) >= 2):
+            raise ValueError("one-qubit gates must hold rz and sx, or two of rx, ry, rz")
+        return self
+
+
+def descriptor_folder() -> Path:
+    """Folder of the shipped descriptors: inside an installed package, or the root of a checkout."""
+    package = Path(str(resources.files("qkd_qiskit")))
+    installed = package / "backends"
+    return installed if installed.is_dir() else package.parent / "backends"
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """Descriptor in a TOML file.
+
+    Args:
+        path: The file; its stem must be the name that it declares.
+
+    Raises:
+        HardwareError: If the file is unreadable, is not TOML, or has a missing, unknown or wrong key.
+    """
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
+        raise HardwareError(f"cannot read device descriptor {path}: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise HardwareError(f"device descriptor {path} is not valid TOML: {error}") from None
+    try:
+        descriptor = Descriptor.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the descriptor"
+        message = first["msg"].removeprefix("Value error, ")
+        simple = isinstance(first["input"], (str, int, float)) and first["type"] != "extra_forbidden"
+        found = f", found {first['input']!r}" if simple else ""
+        raise HardwareError(f"device descriptor {path}: {key}: {message}{found}") from None
+    if descriptor.name != path.stem:
+        raise HardwareError(f"device descriptor {path}: expected name {path.stem!r}, found {descriptor.name!r}")
+    return descriptor

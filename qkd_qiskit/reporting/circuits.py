@@ -1,0 +1,58 @@
+"""Drawings of circuits: block by block from a spec, gate by gate from a circuit."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from qiskit.circuit import ClassicalRegister, Gate, QuantumCircuit, QuantumRegister
+
+from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
+
+_COLOURS = {"conv": ("#4477AA", "#FFFFFF"), "pool": ("#EE9944", "#202124"), "data": ("#D5E3F0", "#202124")}
+#: Longest block label; a free gate string is named by its length instead.
+_MAX_LABEL = 8
+
+
+def overview_circuit(spec: VQCNNSpec) -> QuantumCircuit:
+    """The structure of a spec as boxes: one for each encoded qubit and each two-qubit block.
+
+    The boxes have no definition: the circuit is for drawing only.
+    """
+    qubits = QuantumRegister(spec.n_qubits, "q")
+    measured = ClassicalRegister(spec.n_measured, "meas")
+    circuit = QuantumCircuit(qubits, measured)
+    if spec.encoding == "angle":
+        for place in range(spec.n_qubits):
+            label = f"$x_{{{2 * place}}},x_{{{2 * place + 1}}}$"
+            circuit.append(Gate("data", 1, [], label=label), [place])
+    else:
+        circuit.append(Gate("data", spec.n_qubits, [], label="state"), list(range(spec.n_qubits)))
+    circuit.barrier()
+    for block in spec.blocks:
+        kind = "conv" if block.kind == "conv" else "pool"
+        name = kernel_name(spec.kernels[block.layer])
+        label = name if len(name) <= _MAX_LABEL else "kernel"
+        circuit.append(Gate(kind, 2, [], label=label), list(block.qubits))
+    circuit.measure(spec.measured_qubits, measured)
+    return circuit
+
+
+def draw_circuit(circuit: QuantumCircuit, *, fold: int = -1) -> Figure:
+    """A drawing of a circuit; to be saved with a tight bounding box.
+
+    Args:
+        circuit: What to draw.
+        fold: Columns of gates after which the drawing goes on below; -1 for one long drawing.
+    """
+    # An own figure keeps the drawing out of pyplot's list of open figures; it is high enough that
+    # the width alone sets the scale, and the tight bounding box cuts the rest off.
+    figure = Figure(figsize=(13, 60), facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    circuit.draw(
+        "mpl",
+        ax=axes,
+        fold=fold,
+        idle_wires=True,
+        cregbundle=True,
+        style={"name": "clifford", "displaycolor": _COLOURS},
+    )
+    return figure

@@ -1,0 +1,75 @@
+"""Figures without pyplot's global state, and their way into one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+#: Colours that stay apart for colour-blind readers (Okabe and Ito, Color Universal Design, 2008).
+BLUE, ORANGE, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#9AA0A6", "#202124"
+#: One colour a class; repeated after the tenth.
+CLASS_COLOURS = (
+    "#4477AA", "#EE9944", "#228833", "#CC5577", "#66CCEE",
+    "#BBAA33", "#AA3377", "#888888", "#99BBDD", "#774411",
+)  # fmt: skip
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#5f6368",
+    "axes.axisbelow": True,
+    "grid.color": "#e3e5e8",
+    "legend.frameon": False,
+    # Equal figures give equal files.
+    "svg.hashsalt": "qkd-qiskit",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the report."""
+
+    #: Heading, a few words.
+    title: str
+    #: One sentence that says what the picture shows.
+    caption: str
+    #: The image itself as a `data:` address.
+    source: str
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure that belongs to nobody but the caller; sizes in inches."""
+    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
+
+
+@contextmanager
+def report_style() -> Iterator[None]:
+    """A context in which figures are drawn and saved in the report's style."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def svg_source(figure: Figure, *, tight: bool = False) -> str:
+    """The figure as an SVG `data:` address; equal figures give equal text."""
+    # An image of its own and not inline SVG: the ids of two inline drawings would clash.
+    return _source(figure, "svg", "image/svg+xml", tight, metadata={"Date": None, "Creator": None})
+
+
+def png_source(figure: Figure, *, dpi: int = 110, tight: bool = False) -> str:
+    """The figure as a PNG `data:` address, for drawings with thousands of paths."""
+    return _source(figure, "png", "image/png", tight, dpi=dpi, metadata={"Software": None})
+
+
+def _source(figure: Figure, kind: str, mime: str, tight: bool, **options: Any) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, bbox_inches="tight" if tight else None, **options)
+    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

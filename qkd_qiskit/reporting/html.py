@@ -1,0 +1,152 @@
+"""The self-contained HTML report of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.files import write_atomic
+from qkd_qiskit.reporting import plots, table
+from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
+from qkd_qiskit.reporting.extras import ReportExtras
+from qkd_qiskit.reporting.figures import Picture, png_source, report_style, svg_source
+from qkd_qiskit.reporting.results import check_results
+from qkd_qiskit.reporting.schema import Results
+
+#: Columns of gates in one row of a gate-by-gate drawing.
+_FOLD = 32
+
+
+def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
+    """The report as one HTML text that loads nothing from outside.
+
+    Args:
+        results: A dict of schema 1, as `results.json` holds it.
+        extras: Material for the pictures.
+
+    Raises:
+        ReportingError: If the results are not of schema 1.
+    """
+    checked = check_results(results)
+    environment = Environment(
+        loader=PackageLoader("qkd_qiskit.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=table.percent,
+        quantity=table.quantity,
+        signed_percent=table.signed_percent,
+        interval=table.interval_label,
+        model_title=table.model_title,
+        comparison_title=table.comparison_title,
+        verdict=table.comparison_verdict,
+        noise=table.noise_label,
+        grouped=lambda number: f"{number:,}".replace(",", "\u2009"),
+    )
+    with report_style():
+        return environment.get_template("report.html.j2").render(
+            results=checked,
+            model_names=table.model_order(checked),
+            pictures=_pictures(checked, extras),
+            overviews=_overviews(checked, extras),
+            drawings=_drawings(extras),
+        )
+
+
+def write_report(results: Mapping[str, Any], extras: ReportExtras, path: str | Path) -> Path:
+    """Write the report as one file, whole or not at all.
+
+    Args:
+        results: A dict of schema 1, as `results.json` holds it.
+        extras: Material for the pictures.
+        path: The file, usually `.../report.html`.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        ReportingError: If the results are not of schema 1, or the file cannot be written.
+    """
+    text = render_report(results, extras)
+    try:
+        return write_atomic(path, text)
+    except OSError as error:
+        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _pictures(results: Results, extras: ReportExtras) -> dict[str, Picture]:
+    """The plots by the section that shows them."""
+    pictures = {
+        "accuracies": Picture(
+            "Accuracy with noise and without",
+            "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
+            "rings are the same weights without noise, and grey models are classical.",
+            svg_source(plots.plot_accuracies(results)),
+        ),
+        "class_mix": Picture(
+            "Who holds what",
+            "Each bar is one client's private data by class; its length is the number of samples.",
+            svg_source(plots.plot_class_mix(results, extras)),
+        ),
+        "gates": Picture(
+            "Predicted and counted gates",
+            "For every client the native gates predicted in closed form beside those counted in the "
+            "transpiled circuit; a thin line spans a predicted range.",
+            svg_source(plots.plot_gates(results)),
+        ),
+        "confusion": Picture(
+            "Confusion of the global model",
+            "Rows are true classes, columns are predictions of the global model under noise, "
+            "and numbers are test samples.",
+            svg_source(plots.plot_confusion(extras)),
+        ),
+        "bytes": Picture(
+            "What travels",
+            "Bytes that all clients together send and receive, distillation beside federated averaging.",
+            svg_source(plots.plot_bytes(results)),
+        ),
+    }
+    if any(curve.swarm or curve.refine for curve in extras.histories.values()):
+        pictures["training"] = Picture(
+            "Training",
+            "Each panel shows one model's training loss: the best of the particle swarm, then the gradient "
+            "refinement that continues from it.",
+            svg_source(plots.plot_training(extras)),
+        )
+    return pictures
+
+
+def _overviews(results: Results, extras: ReportExtras) -> list[Picture]:
+    """Block drawings of the clients' structures; clients that share one share the drawing."""
+    devices = {client.name: client.backend for client in results.clients}
+    owners: dict[Any, list[str]] = {}
+    for name, spec in extras.specs.items():
+        owners.setdefault(spec, []).append(name)
+    return [
+        Picture(
+            ", ".join(f"{name} ({devices[name]})" if name in devices else name for name in names),
+            "Light boxes encode the image, blue boxes are convolution blocks, orange boxes pool a qubit "
+            "away, and the qubits that remain are measured.",
+            svg_source(draw_circuit(overview_circuit(spec)), tight=True),
+        )
+        for spec, names in owners.items()
+    ]
+
+
+def _drawings(extras: ReportExtras) -> list[Picture]:
+    """Gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
+    return [
+        Picture(
+            name,
+            f"The circuit of {name}, gate by gate, with inputs x and weights w.",
+            png_source(draw_circuit(circuit, fold=_FOLD), tight=True),
+        )
+        for name, circuit in extras.circuits.items()
+    ]

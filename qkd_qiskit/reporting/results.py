@@ -1,0 +1,111 @@
+"""Reading, checking and writing `results.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.files import write_atomic
+from qkd_qiskit.reporting.schema import Results
+
+
+def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:
+    """The results as checked records.
+
+    Args:
+        results: A dict of schema 1; NumPy scalars and arrays and tuples are taken as JSON would write them.
+        where: Name for the error message, for example the path of a file.
+
+    Raises:
+        ReportingError: If a key is missing, or a value has the wrong type or range or is not finite.
+    """
+    text = json.dumps(_plain(results, where))
+    try:
+        # Strict only in JSON mode: there an array may become a tuple, but "3" never becomes 3.
+        return Results.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        # The message of a whole record would repeat the record.
+        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        raise ReportingError(f"{where}: {key + ': ' if key else ''}{first['msg']}{found}") from None
+
+
+def write_results(results: Mapping[str, Any], path: str | Path) -> Path:
+    """Check results and write them as one file, whole or not at all.
+
+    Keys come in the order of the schema, floats in the shortest form that reads back equal, so equal
+    results give equal files.
+
+    Args:
+        results: A dict of schema 1.
+        path: The file, usually `.../results.json`.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        ReportingError: If the results are not of schema 1, or the file cannot be written.
+    """
+    checked = check_results(results)
+    return write_json(checked.model_dump(mode="json", by_alias=True), path)
+
+
+def read_results(path: str | Path) -> dict[str, Any]:
+    """The checked content of a `results.json`.
+
+    Raises:
+        ReportingError: If the file cannot be read, is not JSON, or is not of schema 1.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ReportingError(f"{path} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ReportingError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    dumped: dict[str, Any] = check_results(content, where=str(path)).model_dump(mode="json", by_alias=True)
+    return dumped
+
+
+def write_json(content: Any, path: str | Path) -> Path:
+    """Write anything that JSON can hold as one indented file, whole or not at all.
+
+    Args:
+        content: Dicts, sequences, strings, numbers, NumPy scalars and arrays; all numbers finite.
+        path: The file; missing folders above it are made.
+
+    Returns:
+        The path of the written file.
+
+    Raises:
+        ReportingError: If a value is not finite or has no JSON form, or the file cannot be written.
+    """
+    text = json.dumps(_plain(content, Path(path).name), indent=2, ensure_ascii=False) + "\n"
+    try:
+        return write_atomic(path, text)
+    except OSError as error:
+        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _plain(value: Any, where: str) -> Any:
+    """The value in JSON's own types, or an error that says where it is not."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}.{place}") for place, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ReportingError(f"{where}: expected a finite number, found {value}")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ReportingError(f"{where}: expected a value that JSON can hold, found {type(value).__name__}")

@@ -1,0 +1,161 @@
+"""The shape of `results.json`, schema 1: frozen, checked, open to further keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Label = int | str
+Share = Annotated[float, Field(ge=0, le=1)]
+Natural = Annotated[int, Field(ge=0)]
+
+#: The models that every result compares, in the order of tables and pictures.
+MODEL_NAMES = (
+    "global",
+    "centralized",
+    "fedavg",
+    "public_only",
+    "teacher_ensemble",
+    "best_client",
+    "logistic_regression",
+    "rbf_svm",
+    "mlp",
+)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen; unknown keys are kept, so that the schema can be extended."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), populate_by_name=True)
+
+
+class Interval(Record):
+    """A range of a count or of an error, where a single number would claim too much."""
+
+    low: float
+    mid: float
+    high: float
+
+
+Quantity = int | float | Interval | None
+
+
+class GateCounts(Record):
+    """Native gates of one circuit, or the relative error of a prediction of them."""
+
+    two_qubit: Quantity
+    one_qubit: Quantity
+    two_qubit_depth: Quantity
+    esp: float | None = Field(description="expected success probability, or its relative error")
+
+
+class Gates(Record):
+    """Gates of a client's circuit as predicted and as counted after transpiling."""
+
+    estimated: GateCounts
+    transpiled: GateCounts
+    relative_error: GateCounts
+
+
+class Budget(Record):
+    """What the estimator granted a client."""
+
+    blocks: Natural
+    weights: Natural
+    two_qubit_gates: Natural
+    limited_by: str
+
+
+class ClientAccuracy(Record):
+    """Accuracy of a client's model on test samples of its own classes, and of all classes."""
+
+    own_classes: Share
+    all_classes: Share
+
+
+class ClientResult(Record):
+    """One client: device, data, structure, accuracy, cost."""
+
+    name: str
+    backend: str
+    samples: int = Field(gt=0)
+    classes: list[Label]
+    budget: Budget
+    model_index: str = Field(pattern=r"^[0-9]+$", description="decimal: too large for most JSON readers")
+    gates: Gates
+    accuracy: ClientAccuracy
+    bytes_sent: Natural
+    seconds: float = Field(ge=0)
+
+
+class ModelResult(Record):
+    """Accuracy and size of one of the compared models."""
+
+    accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
+    accuracy_ideal: Share | None = Field(description="without noise; null where noise has no meaning")
+    interval: tuple[Share, Share] = Field(description="bootstrap 95 % interval of the accuracy")
+    noise: str | bool | None = Field(description="whose noise; null or false for none")
+    weights: Natural | None
+    two_qubit_gates: Natural | None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.interval[0] > self.interval[1]:
+            raise ValueError(f"interval must be (low, high), found {self.interval}")
+        return self
+
+
+class Comparison(Record):
+    """Paired difference of two accuracies on the same test samples."""
+
+    difference: float = Field(ge=-1, le=1)
+    interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
+
+
+class Traffic(Record):
+    """Bytes over all clients and rounds, as the server sees them: up is towards the server."""
+
+    up: Natural
+    down: Natural
+    rounds: Natural
+
+
+class Communication(Record):
+    """Traffic of the distillation beside that of federated averaging."""
+
+    distillation: Traffic
+    fedavg: Traffic
+
+
+class DataResult(Record):
+    """What the experiment was run on."""
+
+    dataset: str
+    classes: list[Label]
+    public: Natural = Field(description="public samples in all")
+    test: int = Field(gt=0, description="test samples")
+
+
+class Results(Record):
+    """Everything that one run found."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    experiment: str
+    seed: Natural
+    versions: dict[str, str]
+    data: DataResult
+    clients: list[ClientResult] = Field(min_length=1)
+    models: dict[str, ModelResult]
+    comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
+    communication: Communication
+    timings: dict[str, float]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [name for name in MODEL_NAMES if name not in self.models]
+        if missing:
+            raise ValueError(f"models lacks {', '.join(missing)}")
+        if "total" not in self.timings:
+            raise ValueError("timings lacks total")
+        return self

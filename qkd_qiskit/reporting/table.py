@@ -1,0 +1,220 @@
+"""Results as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qkd_qiskit.reporting.results import check_results
+from qkd_qiskit.reporting.schema import MODEL_NAMES, Interval, ModelResult, Quantity, Results
+
+TITLES: Mapping[str, str] = {
+    "global": "global",
+    "centralized": "centralized",
+    "fedavg": "FedAvg",
+    "public_only": "public data only",
+    "teacher_ensemble": "teacher ensemble",
+    "best_client": "best client",
+    "logistic_regression": "logistic regression",
+    "rbf_svm": "RBF SVM",
+    "mlp": "perceptron (MLP)",
+}
+
+
+def model_title(name: str) -> str:
+    """The name of a model as a reader would write it."""
+    return TITLES.get(name, name.replace("_", " "))
+
+
+def model_order(results: Results) -> list[str]:
+    """Names of all models: the known ones in their fixed order, then the others as they come."""
+    return [*MODEL_NAMES, *(name for name in results.models if name not in MODEL_NAMES)]
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with one decimal; a dash for None."""
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def quantity(value: Quantity) -> str:
+    """A count as text; a range as `low-high`, a dash for None."""
+    if value is None:
+        return "-"
+    if isinstance(value, Interval):
+        return f"{value.low:g}" if value.low == value.high else f"{value.low:g}-{value.high:g}"
+    return f"{value:g}"
+
+
+def signed_percent(value: Quantity) -> str:
+    """A relative error as a percentage with its sign; a dash for None."""
+    if value is None:
+        return "-"
+    if isinstance(value, Interval):
+        value = value.mid
+    return f"{100 * value:+.1f} %" if abs(value) >= 5e-4 else "0"
+
+
+def noise_label(model: ModelResult) -> str:
+    """Under whose noise the accuracy was measured."""
+    if isinstance(model.noise, str):
+        return model.noise
+    return "yes" if model.noise else "none"
+
+
+def interval_label(interval: tuple[float, float]) -> str:
+    """A 95 % interval of a share in percent."""
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def comparison_title(name: str) -> str:
+    """`global_minus_public_only` as `global minus public data only`."""
+    return " minus ".join(model_title(part) for part in name.split("_minus_"))
+
+
+def comparison_verdict(interval: tuple[float, float]) -> str:
+    """What the interval of a difference allows to say."""
+    if interval[0] > 0:
+        return "better"
+    return "worse" if interval[1] < 0 else "undecided"
+
+
+def models_table(results: Mapping[str, Any] | Results) -> Table:
+    """Models with accuracy under noise and without, 95 % interval, weights and two-qubit gates.
+
+    Raises:
+        ReportingError: If the results are not of schema 1.
+    """
+    checked = _checked(results)
+    table = _table("Models on the test samples, accuracy in %")
+    table.add_column("model", no_wrap=True)
+    for heading in ("accu-\nracy", "95 %\ninterval", "no\nnoise", "weights", "2-qubit\ngates"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("noise of", no_wrap=True)
+    for name in model_order(checked):
+        model = checked.models[name]
+        low, high = model.interval
+        table.add_row(
+            escape(model_title(name)),
+            f"{100 * model.accuracy:.1f}",
+            f"{100 * low:.1f}-{100 * high:.1f}",
+            "-" if model.accuracy_ideal is None else f"{100 * model.accuracy_ideal:.1f}",
+            quantity(model.weights),
+            quantity(model.two_qubit_gates),
+            escape(noise_label(model)),
+            style="bold" if name == "global" else None,
+        )
+    return table
+
+
+def clients_table(results: Mapping[str, Any] | Results) -> Table:
+    """Clients with device, data, gate budget, predicted and counted gates, accuracy and bytes.
+
+    Raises:
+        ReportingError: If the results are not of schema 1.
+    """
+    checked = _checked(results)
+    table = _table("Clients, accuracy in %")
+    table.add_column("client\ndevice", no_wrap=True)
+    table.add_column("classes")
+    table.add_column("samples", justify="right")
+    table.add_column("blocks\nlimit")
+    table.add_column("2-qubit\npredicted\n/ counted", no_wrap=True)
+    table.add_column("ESP", justify="right")
+    table.add_column("accu-\nracy", justify="right", no_wrap=True)
+    table.add_column("bytes\nsent", justify="right", no_wrap=True)
+    for client in checked.clients:
+        before, after = client.gates.estimated, client.gates.transpiled
+        table.add_row(
+            f"{escape(client.name)}\n[dim]{escape(client.backend)}[/dim]",
+            escape(" ".join(str(label) for label in client.classes)),
+            str(client.samples),
+            f"{client.budget.blocks}\n[dim]{escape(client.budget.limited_by)}[/dim]",
+            f"{quantity(before.two_qubit)} / {quantity(after.two_qubit)}",
+            "-" if after.esp is None else f"{after.esp:.2f}",
+            f"{100 * client.accuracy.own_classes:.1f} own\n{100 * client.accuracy.all_classes:.1f} all",
+            str(client.bytes_sent),
+        )
+    return table
+
+
+def comparisons_table(results: Mapping[str, Any] | Results) -> Table:
+    """Paired differences with their intervals and what they allow to say.
+
+    Raises:
+        ReportingError: If the results are not of schema 1.
+    """
+    checked = _checked(results)
+    table = _table("Paired differences, in points of accuracy")
+    table.add_column("comparison")
+    table.add_column("difference", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("so it is")
+    for name, comparison in checked.comparisons.items():
+        low, high = comparison.interval
+        table.add_row(
+            comparison_title(name),
+            f"{100 * comparison.difference:+.1f}",
+            f"{100 * low:+.1f} to {100 * high:+.1f}",
+            comparison_verdict(comparison.interval),
+        )
+    return table
+
+
+def rows_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A plain table: text to the left, numbers to the right.
+
+    Args:
+        title: Heading of the table.
+        columns: Headings of the columns.
+        rows: One sequence a row, as long as `columns`; None is shown as a dash.
+    """
+    table = _table(title)
+    for place, heading in enumerate(columns):
+        numeric = any(isinstance(row[place], int | float) for row in rows)
+        table.add_column(heading, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def print_results(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print all tables of a result, and the bytes that travelled.
+
+    Raises:
+        ReportingError: If the results are not of schema 1.
+    """
+    checked = check_results(results)
+    out = console or Console()
+    out.print(clients_table(checked))
+    out.print(models_table(checked))
+    if checked.comparisons:
+        out.print(comparisons_table(checked))
+    for label, traffic in (
+        ("distillation", checked.communication.distillation),
+        ("FedAvg", checked.communication.fedavg),
+    ):
+        out.print(
+            f"{label}: {traffic.up} bytes up, {traffic.down} bytes down, "
+            f"{traffic.rounds} round{'' if traffic.rounds == 1 else 's'}",
+            highlight=False,
+        )
+
+
+def _checked(results: Mapping[str, Any] | Results) -> Results:
+    return results if isinstance(results, Results) else check_results(results)
+
+
+def _table(title: str) -> Table:
+    """An empty table that wastes no columns: all of a result fits into 80."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))

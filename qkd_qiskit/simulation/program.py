@@ -1,0 +1,371 @@
+"""ISA circuit and noise model -> fused Pauli-transfer program.
+
+One-qubit gates between two-qubit gates fuse into *runs*, neighbouring two-qubit gates on one pair into *blocks*:
+
+    block = U_k (A_k x B_k) ... U_2 (A_2 x B_2) U_1 (A_1 x B_1)
+
+with runs A, B and two-qubit gates U, each followed by its error. Runs and gates are products of *steps*, sums of constant
+matrices over the harmonics of one angle; angles are affine in the weights (or, before the first trained or
+two-qubit gate of a qubit, in the inputs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Parameter, ParameterExpression, ParameterVector
+from qiskit.quantum_info import Operator
+from qiskit_aer.noise import NoiseModel
+
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation.basis import (
+    N_HARMONICS,
+    Array,
+    channel_ptm,
+    on_first,
+    on_second,
+    rotation_coefficients,
+    swap_qubits,
+)
+from qkd_qiskit.simulation.noise import LocalNoise, active_qubits, with_idle_noise
+
+CONSTANT = -1
+_CHANNELS = frozenset({"quantum_channel", "kraus", "superop", "reset"})
+
+
+@dataclass
+class Steps:
+    """A product of steps, first applied first; a step with angle `CONSTANT` uses the constant harmonic only."""
+
+    dimension: int
+    coefficients: list[Array] = field(default_factory=list)
+    angles: list[int] = field(default_factory=list)
+
+    def append_constant(self, matrix: Array) -> None:
+        if self.coefficients:
+            self.coefficients[-1] = matrix @ self.coefficients[-1]
+        else:
+            first = np.zeros((N_HARMONICS, self.dimension, self.dimension))
+            first[0] = matrix
+            self.coefficients.append(first)
+            self.angles.append(CONSTANT)
+
+    def append_rotation(self, coefficients: Array, angle: int) -> None:
+        if self.angles == [CONSTANT]:
+            self.coefficients[0] = coefficients @ self.coefficients[0][0]
+            self.angles[0] = angle
+        else:
+            self.coefficients.append(coefficients)
+            self.angles.append(angle)
+
+    @property
+    def is_constant(self) -> bool:
+        return all(angle == CONSTANT for angle in self.angles)
+
+    def constant(self) -> Array:
+        """The matrix of constant steps; the identity when there are none."""
+        return self.coefficients[0][0] if self.coefficients else np.eye(self.dimension)
+
+
+@dataclass
+class Stage:
+    """`two_qubit @ (first x second)` of a block."""
+
+    first: Steps
+    second: Steps
+    two_qubit: Steps
+
+
+@dataclass
+class Block:
+    """Everything between a pair's first and last two-qubit gate in a row, with the runs around it.
+
+    A qubit that never meets another has a block of its own, with `second` None and one stage.
+    """
+
+    first: int
+    second: int | None
+    stages: list[Stage]
+
+
+class Angles:
+    """Affine angle expressions over one parameter vector, without repetitions."""
+
+    def __init__(self, columns: Mapping[Parameter, int]) -> None:
+        self._columns = columns
+        self._known: dict[tuple[float, tuple[tuple[int, float], ...]], int] = {}
+
+    def add(self, expression: ParameterExpression) -> int:
+        slopes: dict[int, float] = {}
+        for parameter in expression.parameters:
+            slope = expression.gradient(parameter)
+            if isinstance(slope, ParameterExpression):
+                raise SimulationError(f"expected angles affine in the parameters, found {expression}")
+            slopes[self._columns[parameter]] = float(np.real(slope))
+        offset = float(expression.bind(dict.fromkeys(expression.parameters, 0.0)))
+        key = (offset, tuple(sorted(slopes.items())))
+        return self._known.setdefault(key, len(self._known))
+
+    def matrices(self, width: int) -> tuple[Array, Array]:
+        """Offsets `[A]` and slopes `[width, A]`: angles are `offsets + parameters @ slopes`."""
+        offsets = np.zeros(len(self._known))
+        slopes = np.zeros((width, len(self._known)))
+        for (offset, terms), row in self._known.items():
+            offsets[row] = offset
+            for column, slope in terms:
+                slopes[column, row] = slope
+        return offsets, slopes
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the sweeps need to know of one circuit under one noise model.
+
+    Qubits are numbered 0..n-1 in chain order: the spec's qubits first, then others that routing touched.
+
+    Attributes:
+        n_qubits: Active qubits.
+        n_data: The spec's qubits among them; for ideal input states the first `n_data` hold the state.
+        encoders: For each qubit the steps that turn |0> into its input state.
+        blocks: Blocks in circuit order.
+        measured: Qubit of each bit of `meas`, least significant first.
+        confusions: Readout confusion `[true, measured]` of each bit.
+        input_angles: Offsets and slopes of the input angles.
+        weight_angles: Offsets and slopes of the weight angles.
+    """
+
+    n_qubits: int
+    n_data: int
+    encoders: tuple[Steps, ...]
+    blocks: tuple[Block, ...]
+    measured: tuple[int, ...]
+    confusions: tuple[Array, ...]
+    input_angles: tuple[Array, Array]
+    weight_angles: tuple[Array, Array]
+
+
+def compile_program(
+    circuit: QuantumCircuit,
+    *,
+    inputs: ParameterVector | None,
+    weights: ParameterVector,
+    input_qubits: tuple[int, ...],
+    noise_model: NoiseModel | None,
+) -> Program:
+    """Fuse a measured circuit and its noise into a `Program`.
+
+    Args:
+        circuit: Circuit whose only measurements are final, into the register `meas`.
+        inputs: The input parameters; None when inputs are ideal states.
+        weights: All weights, those that transpiling has removed included.
+        input_qubits: Circuit qubit of each of the spec's qubits at the start, in chain order.
+        noise_model: Aer noise model; None for an ideal circuit.
+
+    Raises:
+        SimulationError: If the circuit cannot be compiled exactly; the message says why and what to do.
+    """
+    noisy = with_idle_noise(circuit, noise_model)
+    active = active_qubits(noisy)
+    order = [*input_qubits, *(qubit for qubit in active if qubit not in set(input_qubits))]
+    builder = _Builder(noisy, {qubit: k for k, qubit in enumerate(order)}, inputs, weights, noise_model)
+    for item in noisy.data:
+        builder.add(item)
+    return builder.finish(len(input_qubits))
+
+
+class _Builder:
+    """Walks a circuit once; keeps an open run for each qubit and the last block that touched it."""
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        chain: dict[int, int],
+        inputs: ParameterVector | None,
+        weights: ParameterVector,
+        noise_model: NoiseModel | None,
+    ) -> None:
+        self._circuit = circuit
+        self._chain = chain
+        self._inputs: dict[Parameter, int] = {p: k for k, p in enumerate(inputs or ())}
+        self._weights: dict[Parameter, int] = {p: k for k, p in enumerate(weights)}
+        self._input_angles = Angles(self._inputs)
+        self._weight_angles = Angles(self._weights)
+        self._noise = LocalNoise(noise_model)
+        self._runs = {k: Steps(4) for k in chain.values()}
+        self._blocks: list[Block] = []
+        self._last_block: dict[int, Block] = {}
+        self._measured: dict[int, int] = {}
+        self._confusions: dict[int, Array] = {}
+        self._encoders = {k: Steps(4) for k in chain.values()}
+        self._last_input = self._find_last_inputs()
+        self._position = 0
+
+    def _find_last_inputs(self) -> dict[int, int]:
+        """Position of the last input gate on every qubit; later gates belong to the trained part."""
+        last: dict[int, int] = {}
+        position = 0
+        for item in self._circuit.data:
+            position += 1
+            if any(p in self._inputs for p in _parameters(item)):
+                for qubit in item.qubits:
+                    last[self._chain[self._circuit.find_bit(qubit).index]] = position
+        return last
+
+    def add(self, item: CircuitInstruction) -> None:
+        self._position += 1
+        operation = item.operation
+        physical = tuple(self._circuit.find_bit(qubit).index for qubit in item.qubits)
+        qubits = tuple(self._chain[index] for index in physical)
+        after = [k for k in qubits if k in self._measured.values()]
+        if operation.name == "measure":
+            bit = item.clbits[0]
+            self._measure(self._circuit.find_bit(bit).index, qubits[0], physical[0])
+        elif after:
+            # NOTE: relaxation of a qubit that has been measured changes nothing that is read.
+            if operation.name not in ("quantum_channel", "delay"):
+                raise SimulationError(
+                    f"expected measurements at the end, found {operation.name!r} after the measurement of qubit {physical[0]}; "
+                    "mid-circuit measurements need AerEvaluator"
+                )
+        elif item.clbits or getattr(operation, "blocks", ()):
+            raise SimulationError(
+                f"expected a circuit without classical control, found {operation.name!r} on qubits {list(physical)}; use AerEvaluator"
+            )
+        elif len(qubits) == 1:
+            self._add_one(item, qubits[0], physical)
+        elif len(qubits) == 2:
+            self._add_two(item, qubits, physical)
+        else:
+            raise SimulationError(
+                f"expected gates on one or two qubits, found {operation.name!r} on {len(qubits)}; transpile the circuit first"
+            )
+
+    def finish(self, n_data: int) -> Program:
+        for qubit, run in self._runs.items():
+            if not run.coefficients:
+                continue
+            block = self._last_block.get(qubit)
+            if block is None:
+                self._blocks.append(Block(qubit, None, [Stage(run, Steps(4), Steps(16))]))
+            else:
+                _attach(block, qubit, run)
+        bits = sorted(self._measured)
+        if not bits or bits != list(range(len(bits))):
+            raise SimulationError(f"expected measurements into every bit of the register meas, found bits {bits}")
+        for block in self._blocks:
+            _fold_constants(block)
+        n_qubits = len(self._chain)
+        return Program(
+            n_qubits=n_qubits,
+            n_data=n_data,
+            encoders=tuple(self._encoders[k] for k in range(n_qubits)),
+            blocks=tuple(self._blocks),
+            measured=tuple(self._measured[bit] for bit in bits),
+            confusions=tuple(self._confusions[bit] for bit in bits),
+            input_angles=self._input_angles.matrices(len(self._inputs)),
+            weight_angles=self._weight_angles.matrices(len(self._weights)),
+        )
+
+    def _measure(self, bit: int, qubit: int, physical: int) -> None:
+        if bit in self._measured or qubit in self._measured.values():
+            raise SimulationError(f"expected one measurement a qubit and bit, found a second one of qubit {physical}")
+        self._measured[bit] = qubit
+        self._confusions[bit] = self._noise.readout(physical)
+
+    def _add_one(self, item: CircuitInstruction, qubit: int, physical: tuple[int, ...]) -> None:
+        uses_input = any(p in self._inputs for p in _parameters(item))
+        encoding = self._position <= self._last_input.get(qubit, 0)
+        if encoding and (qubit in self._last_block or (not uses_input and _parameters(item))):
+            raise SimulationError(
+                f"expected inputs before any trained or two-qubit gate of a qubit, found an input gate on qubit {physical[0]} "
+                "after one; put a barrier between encoding and ansatz, or use AerEvaluator"
+            )
+        target = self._encoders[qubit] if encoding else self._runs[qubit]
+        self._append(target, item, physical, self._input_angles if encoding else self._weight_angles)
+
+    def _add_two(self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]) -> None:
+        if any(p in self._inputs for p in _parameters(item)):
+            raise SimulationError(
+                f"expected inputs in one-qubit gates only, found {item.operation.name!r} on qubits {list(physical)}; use AerEvaluator"
+            )
+        if any(self._position <= self._last_input.get(qubit, 0) for qubit in qubits):
+            raise SimulationError(
+                f"expected inputs before any two-qubit gate of a qubit, found {item.operation.name!r} on qubits {list(physical)} "
+                "before an input gate; use AerEvaluator"
+            )
+        first, second = min(qubits), max(qubits)
+        block = self._last_block.get(first)
+        if block is None or block is not self._last_block.get(second):
+            block = Block(first, second, [])
+            self._blocks.append(block)
+            self._last_block[first] = self._last_block[second] = block
+        gate = Steps(16)
+        self._append(gate, item, physical, self._weight_angles)
+        if qubits != (first, second):
+            gate.coefficients = [swap_qubits(matrix) for matrix in gate.coefficients]
+        block.stages.append(Stage(self._runs[first], self._runs[second], gate))
+        self._runs[first], self._runs[second] = Steps(4), Steps(4)
+
+    def _append(
+        self, steps: Steps, item: CircuitInstruction, physical: tuple[int, ...], angles: Angles
+    ) -> None:
+        operation = item.operation
+        symbols = _parameters(item)
+        if symbols:
+            expressions = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
+            if len(expressions) != 1:
+                raise SimulationError(
+                    f"expected at most one parametrized angle a gate, found {operation.name!r} with {len(expressions)}; "
+                    "transpile to rotations about single axes"
+                )
+            symbol = Parameter("t")
+            plain = operation.to_mutable()
+            plain.params = [symbol if p is expressions[0] else p for p in operation.params]
+            steps.append_rotation(rotation_coefficients(plain, symbol), angles.add(expressions[0]))
+        elif operation.name in _CHANNELS:
+            steps.append_constant(channel_ptm(operation))
+        elif operation.name != "delay":
+            steps.append_constant(channel_ptm(Operator(operation)))
+        error = self._noise.error_ptm(operation.name, operation.label, physical)
+        if error is not None:
+            steps.append_constant(error)
+
+
+def _parameters(item: CircuitInstruction) -> set[Parameter]:
+    found: set[Parameter] = set()
+    for value in item.operation.params:
+        if isinstance(value, ParameterExpression):
+            found |= set(value.parameters)
+    return found
+
+
+def _attach(block: Block, qubit: int, run: Steps) -> None:
+    """Put a run behind the block's last two-qubit gate."""
+    if block.stages[-1].two_qubit.coefficients:
+        block.stages.append(Stage(Steps(4), Steps(4), Steps(16)))
+    if qubit == block.first:
+        block.stages[-1].first = run
+    else:
+        block.stages[-1].second = run
+
+
+def _fold_constants(block: Block) -> None:
+    """Move constant runs into the two-qubit step beside them, and merge constant stages into the one before.
+
+    Afterwards each stage has at most one two-qubit step.
+    """
+    folded: list[Stage] = []
+    for stage in block.stages:
+        if block.second is not None and stage.first.is_constant and stage.second.is_constant:
+            runs = on_first(stage.first.constant()) @ on_second(stage.second.constant())
+            gate = stage.two_qubit
+            if folded and gate.is_constant:
+                folded[-1].two_qubit.append_constant(gate.constant() @ runs)
+                continue
+            gate.coefficients = [matrix @ runs for matrix in gate.coefficients]
+            stage = Stage(Steps(4), Steps(4), gate)
+        folded.append(stage)
+    block.stages[:] = folded

@@ -1,0 +1,99 @@
+"""The execution seam: what training and distillation ask of any way to run a circuit."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+
+
+@runtime_checkable
+class Executable(Protocol):
+    """A measured circuit with its spec and all of its parameters, as `transpile_verified` returns it."""
+
+    @property
+    def circuit(self) -> QuantumCircuit: ...
+    @property
+    def spec(self) -> VQCNNSpec: ...
+    @property
+    def x(self) -> ParameterVector | None: ...
+    @property
+    def w(self) -> ParameterVector: ...
+    @property
+    def input_qubits(self) -> tuple[int, ...]: ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Runs one circuit for many weights and inputs."""
+
+    @property
+    def spec(self) -> VQCNNSpec: ...
+
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> Array:
+        """Outcome probabilities.
+
+        Args:
+            weights: Radians, `[..., W]` with all weights of the spec, removed ones included.
+            inputs: Encoded samples `[N, F]`.
+
+        Returns:
+            `[..., N, 2^m]`; the index is the integer read from `meas`.
+        """
+
+
+class Logical:
+    """A spec's own circuit, untranspiled, in the form of an `Executable`."""
+
+    def __init__(self, spec: VQCNNSpec) -> None:
+        self.spec = spec
+        self.circuit = build_circuit(spec)
+        vectors = {p.vector.name: p.vector for p in self.circuit.parameters}
+        self.x: ParameterVector | None = vectors.get("x")
+        self.w: ParameterVector = vectors.get("w", ParameterVector("w", 0))
+        self.input_qubits = tuple(range(spec.n_qubits))
+
+
+def as_executable(source: Executable | VQCNNSpec) -> Executable:
+    """The source itself, or the logical circuit of a spec."""
+    return Logical(source) if isinstance(source, VQCNNSpec) else source
+
+
+def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> Array:
+    """Weights as a finite float64 array `[..., W]`.
+
+    Raises:
+        SimulationError: If the last axis is not W or a value is not finite.
+    """
+    array = np.asarray(weights, dtype=np.float64)
+    if array.ndim == 0 or array.shape[-1] != spec.n_weights:
+        raise SimulationError(f"expected weights [..., {spec.n_weights}], found shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise SimulationError("expected finite weights, found NaN or infinity")
+    return array
+
+
+def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> Array:
+    """Inputs as a finite float64 array `[N, F]`; amplitude inputs must be normalized.
+
+    Raises:
+        SimulationError: If the shape is wrong, a value is not finite, or a state is not normalized.
+    """
+    array = np.ascontiguousarray(inputs, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != spec.n_features:
+        raise SimulationError(f"expected inputs [N, {spec.n_features}], found shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise SimulationError("expected finite inputs, found NaN or infinity")
+    if spec.encoding == "amplitude":
+        norms = np.linalg.norm(array, axis=1)
+        if np.abs(norms - 1).max(initial=0.0) > 1e-6:
+            worst = int(np.abs(norms - 1).argmax())
+            raise SimulationError(f"expected states of norm 1, found {norms[worst]:.6g} in row {worst}")
+    return array

@@ -1,0 +1,224 @@
+"""Training of one model: random starts, a particle swarm, then L-BFGS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import softmax
+
+from qkd_qiskit.config import TrainingSettings
+from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.training.losses import FloatArray, IntArray, class_logits
+from qkd_qiskit.training.objective import Objective, Targets
+from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS, RefineResult, refine
+from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm
+
+if TYPE_CHECKING:
+    from qkd_qiskit.simulation import Evaluator
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
+# Gates CRX, CRY, CRZ of DESIGN order: only they tell an angle from the angle plus 2 pi.
+_FIRST_CONTROLLED_ROTATION = 11
+_STARTS_PER_PARTICLE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A trained model: parameters, and how they were found.
+
+    Attributes:
+        params: Circuit weights in radians, then the log of the logit scale [W + 1].
+        n_outcomes: Class outcomes, with the reject outcome where there is one.
+        reject: Whether the last outcome is "none of my classes".
+        loss_start: Training loss of the best random start.
+        loss_swarm: Training loss after the swarm alone.
+        loss: Training loss after refinement; equal to `loss_swarm` without it.
+        swarm_history: Best loss after each evaluation of the swarm; its first entry is `loss_start`.
+        refine_history: Loss at the start of the refinement and after each of its iterations.
+        evaluations: Parameter vectors evaluated, with or without gradient.
+        gradients: Those of them with gradient.
+    """
+
+    params: FloatArray
+    n_outcomes: int
+    reject: bool
+    loss_start: float
+    loss_swarm: float
+    loss: float
+    swarm_history: tuple[float, ...]
+    refine_history: tuple[float, ...]
+    evaluations: int
+    gradients: int
+
+    @property
+    def weights(self) -> FloatArray:
+        """The circuit's weights [W] in radians."""
+        return self.params[:-1]
+
+    @property
+    def logit_scale(self) -> float:
+        """The positive logit scale s."""
+        return float(np.exp(self.params[-1]))
+
+    @property
+    def n_classes(self) -> int:
+        """Number K of classes, without the reject outcome."""
+        return self.n_outcomes - int(self.reject)
+
+    def outcome_probabilities(
+        self, evaluator: Evaluator, inputs: FloatArray, *, temperature: float = 1.0
+    ) -> FloatArray:
+        """Softmax of the logits over all class outcomes, the reject outcome last where there is one.
+
+        Args:
+            evaluator: Runs the model's circuit, with the noise that is wanted.
+            inputs: Encoded inputs [N, F].
+            temperature: Divides the logits; above 1 the answers soften.
+
+        Returns:
+            Probabilities [N, n_outcomes]; rows sum to one.
+        """
+        return outcome_probabilities(self.params, evaluator, inputs, self.n_outcomes, temperature=temperature)
+
+    def class_probabilities(self, evaluator: Evaluator, inputs: FloatArray) -> FloatArray:
+        """Probabilities [N, K], renormalized over the classes: the reject outcome is left out."""
+        logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
+        return np.asarray(softmax(logits, axis=-1))
+
+    def predict(self, evaluator: Evaluator, inputs: FloatArray) -> IntArray:
+        """Index [N] of the most probable class, in the sorted class set; never the reject outcome."""
+        logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
+        return np.asarray(logits.argmax(axis=-1), dtype=np.int64)
+
+
+def outcome_probabilities(
+    params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outcomes: int, *, temperature: float = 1.0
+) -> FloatArray:
+    """Softmax [N, n_outcomes] of the logits of one parameter vector [W + 1], divided by `temperature`."""
+    return np.asarray(softmax(_logits(params, evaluator, inputs, n_outcomes) / temperature, axis=-1))
+
+
+def _logits(params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outcomes: int) -> FloatArray:
+    return class_logits(evaluator.probabilities(params[:-1], inputs), params[-1], n_outcomes)
+
+
+def weight_period(spec: VQCNNSpec) -> float:
+    """Common period of all weights in radians: 4 pi with controlled rotations, otherwise 2 pi."""
+    gates = [gene.gate for kernel in spec.kernels for gene in kernel.genes]
+    return 4 * np.pi if max(gates, default=0) >= _FIRST_CONTROLLED_ROTATION else 2 * np.pi
+
+
+def random_params(n: int, n_weights: int, *, rng: np.random.Generator) -> FloatArray:
+    """Random parameter vectors [n, n_weights + 1], from near zero to anywhere.
+
+    Half of them have normal weights of a width drawn log-uniformly from 0.05 to 1 radian: near the identity,
+    gradients of a deep circuit do not vanish. The other half is uniform over a turn. The logit scale starts
+    near 3, because noise flattens the probabilities.
+    """
+    near = n - n // 2
+    width = np.exp(rng.uniform(np.log(0.05), 0.0, (near, 1)))
+    weights = np.concatenate(
+        [width * rng.standard_normal((near, n_weights)), rng.uniform(-np.pi, np.pi, (n // 2, n_weights))]
+    )
+    log_scale = np.log(3.0) + 0.3 * rng.standard_normal((n, 1))
+    return np.concatenate([np.clip(weights, -np.pi, np.pi), log_scale], axis=1)
+
+
+def train_model(
+    evaluator: Evaluator,
+    inputs: FloatArray,
+    targets: Targets,
+    settings: TrainingSettings,
+    *,
+    reject: bool = False,
+    initial: FloatArray | None = None,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+    label: str = "training",
+) -> TrainedModel:
+    """Train a model: the best of many random starts form a swarm, its best point is refined.
+
+    A swarm alone is weak above some 30 dimensions; both losses are kept, so that reports can show what each
+    phase gave.
+
+    Args:
+        evaluator: Runs the circuit, under the noise to train with; with gradients if `settings.refine` > 0.
+        inputs: Encoded inputs [N, F].
+        targets: What to answer on them.
+        settings: Sizes and coefficients of both phases.
+        reject: Whether the last outcome of `targets` is the reject outcome.
+        initial: A parameter vector [W + 1] that joins the swarm, for example of an earlier round.
+        rng: Source of all randomness.
+        progress: Told of every move of the swarm and every iteration of L-BFGS.
+        label: Name of this training in `progress`.
+
+    Raises:
+        TrainingError: If inputs, targets, initial and evaluator do not fit, or no start has a finite loss.
+    """
+    progress = NullProgress() if progress is None else progress
+    objective = Objective(evaluator, inputs, targets, l2=settings.l2)
+    progress.start(label, settings.iterations + settings.refine)
+
+    def advance(step: int, loss: float) -> None:
+        progress.advance(label, min(step, 1))
+
+    starts = _best_starts(objective, settings.particles, initial, rng)
+    half = np.append(np.full(evaluator.spec.n_weights, weight_period(evaluator.spec) / 2), 0.0)
+    lower, upper = -half, half.copy()
+    lower[-1], upper[-1] = LOG_SCALE_BOUNDS
+    swarm = ParticleSwarm(
+        np.clip(starts, lower, upper),
+        lower,
+        upper,
+        periodic=np.arange(objective.n_params) < objective.n_params - 1,
+        inertia=settings.inertia,
+        cognitive=settings.cognitive,
+        social=settings.social,
+        rng=rng,
+    )
+    found = run_swarm(
+        swarm,
+        objective.values,
+        iterations=settings.iterations,
+        patience=settings.patience,
+        progress=advance,
+    )
+    refined = RefineResult(found.params, found.value, (), "not run")
+    if settings.refine > 0:
+        refined = refine(
+            objective.value_and_gradient,
+            found.params,
+            iterations=settings.refine,
+            progress=advance,
+        )
+    progress.done(label)
+    return TrainedModel(
+        params=refined.params,
+        n_outcomes=targets.n_outcomes,
+        reject=reject,
+        loss_start=found.history[0],
+        loss_swarm=found.value,
+        loss=refined.value,
+        swarm_history=found.history,
+        refine_history=refined.history,
+        evaluations=objective.evaluations,
+        gradients=objective.gradients,
+    )
+
+
+def _best_starts(
+    objective: Objective, particles: int, initial: FloatArray | None, rng: np.random.Generator
+) -> FloatArray:
+    candidates = random_params(_STARTS_PER_PARTICLE * particles, objective.evaluator.spec.n_weights, rng=rng)
+    if initial is not None:
+        if initial.shape != (objective.n_params,) or not np.isfinite(initial).all():
+            n, found = objective.n_params, initial.shape
+            raise TrainingError(f"initial parameters: expected {n} finite numbers, found shape {found}")
+        period = weight_period(objective.evaluator.spec)
+        first = initial.copy()
+        first[:-1] -= period * np.round(first[:-1] / period)
+        candidates = np.concatenate([first[None], candidates])
+    return candidates[np.argsort(objective.values(candidates), kind="stable")[:particles]]

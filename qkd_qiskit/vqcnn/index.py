@@ -1,0 +1,109 @@
+"""The model index: a spec's fields as one nonnegative integer, and back.
+
+The fields are the digits of a mixed-radix number. What a digit's radix depends on is read before it, the least
+significant digit first, so that nothing is padded: `encoding, sharing, n_qubits, n_outcomes, number of layers,
+layers, uniform?, kernels`, a kernel being its length and its genes. Uniform kernels are written once.
+
+NOTE: the limits below are radices. To change one, or the order of `LAYERS` or `GATES`, is to change every index.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from qkd_qiskit.errors import VQCNNError
+from qkd_qiskit.vqcnn.genes import GATES, Gene
+from qkd_qiskit.vqcnn.kernel import MAX_GENES, Kernel
+from qkd_qiskit.vqcnn.layers import LAYERS
+
+ENCODINGS: Final = ("angle", "amplitude")
+SHARINGS: Final = ("layer", "site")
+MAX_QUBITS: Final = 32
+MAX_LAYERS: Final = 32
+
+MAX_INDEX_BITS: Final = 10_000
+"""No spec's index is longer, and longer integers are refused unread. It is some 3000 decimal digits, below the
+4300 at which Python itself stops converting text to integers."""
+
+
+class Fields(NamedTuple):
+    """What a spec consists of."""
+
+    n_qubits: int
+    encoding: str
+    plan: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    sharing: str
+    n_outcomes: int
+
+
+def encode(fields: Fields) -> int:
+    """The index of valid fields."""
+    digits = [
+        (ENCODINGS.index(fields.encoding), len(ENCODINGS)),
+        (SHARINGS.index(fields.sharing), len(SHARINGS)),
+        (fields.n_qubits - 2, MAX_QUBITS - 1),
+        (fields.n_outcomes - 2, 2**fields.n_qubits - 1),
+        (len(fields.plan) - 1, MAX_LAYERS),
+    ]
+    digits += [(LAYERS.index(kind), len(LAYERS)) for kind in fields.plan]
+    varied = len(set(fields.kernels)) > 1
+    digits.append((int(varied), 2))
+    for kernel in fields.kernels if varied else fields.kernels[:1]:
+        digits.append((len(kernel.genes), MAX_GENES + 1))
+        digits += [(2 * (gene.gate - 1) + gene.orientation, 2 * len(GATES)) for gene in kernel.genes]
+    index = 0
+    for digit, radix in reversed(digits):
+        index = index * radix + digit
+    return index
+
+
+def decode(index: int) -> Fields:
+    """The fields that an index stands for; they may still break a rule of the family.
+
+    Args:
+        index: Any integer, also one from an untrusted sender: the work is bounded by `MAX_INDEX_BITS`.
+
+    Raises:
+        VQCNNError: If the integer is negative, too long, or not the index that its fields have.
+    """
+    if type(index) is not int or index < 0:
+        raise VQCNNError(f"model index: expected a nonnegative integer, found {_shown(index)}")
+    if index.bit_length() > MAX_INDEX_BITS:
+        raise VQCNNError(f"model index: expected at most {MAX_INDEX_BITS} bits, found {index.bit_length()}")
+    digits = _Digits(index)
+    encoding = ENCODINGS[digits.take(len(ENCODINGS))]
+    sharing = SHARINGS[digits.take(len(SHARINGS))]
+    n_qubits = digits.take(MAX_QUBITS - 1) + 2
+    n_outcomes = digits.take(2**n_qubits - 1) + 2
+    plan = tuple(LAYERS[digits.take(len(LAYERS))] for _ in range(digits.take(MAX_LAYERS) + 1))
+    varied = digits.take(2) == 1
+    kernels = tuple(_kernel(digits) for _ in range(len(plan) if varied else 1))
+    if digits.rest:
+        raise VQCNNError("model index: expected nothing after the last kernel, found more digits")
+    if varied and len(set(kernels)) == 1:
+        raise VQCNNError("model index: expected equal kernels to be written once, found them repeated")
+    return Fields(n_qubits, encoding, plan, kernels if varied else kernels * len(plan), sharing, n_outcomes)
+
+
+class _Digits:
+    """The digits of a mixed-radix number, from the least significant on."""
+
+    def __init__(self, number: int) -> None:
+        self.rest = number
+
+    def take(self, radix: int) -> int:
+        self.rest, digit = divmod(self.rest, radix)
+        return digit
+
+
+def _kernel(digits: _Digits) -> Kernel:
+    places = [digits.take(2 * len(GATES)) for _ in range(digits.take(MAX_GENES + 1))]
+    return Kernel(tuple(Gene(place // 2 + 1, place % 2) for place in places))
+
+
+def _shown(index: object) -> str:
+    """The offending value, short: an integer of many digits would not print."""
+    if isinstance(index, int) and index.bit_length() > 64:
+        return f"an integer of {index.bit_length()} bits"
+    return repr(index)[:80]

@@ -1,0 +1,226 @@
+"""`VQCNNSpec`: the structure of a VQCNN as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from qkd_qiskit.errors import VQCNNError
+from qkd_qiskit.vqcnn import index as model_index
+from qkd_qiskit.vqcnn.index import ENCODINGS, MAX_LAYERS, MAX_QUBITS, SHARINGS
+from qkd_qiskit.vqcnn.kernel import Kernel
+from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
+from qkd_qiskit.vqcnn.presets import kernel_name, resolve_kernel
+
+KernelLike = Kernel | str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One kernel on one pair of qubits.
+
+    Attributes:
+        layer: Which layer of the plan the block belongs to, from 0.
+        kind: `conv`, `edge` or `tree`.
+        qubits: The pair (first, second); in pooling layers (discarded, kept).
+        weights: Positions in the weight vector `w`, one for each parametrized gene of the layer's kernel.
+    """
+
+    layer: int
+    kind: str
+    qubits: tuple[int, int]
+    weights: tuple[int, ...]
+
+
+@dataclass(frozen=True, init=False)
+class VQCNNSpec:
+    """The structure of a VQCNN, without parameters.
+
+    Attributes:
+        n_qubits: Length of the qubit chain, 2 to 32.
+        encoding: `angle` or `amplitude`.
+        plan: The layers: `conv`, `edge` or `tree`, at most 32 of them.
+        kernels: One kernel for each layer.
+        sharing: `layer` gives the blocks of a layer the same weights, `site` each block its own.
+        n_outcomes: Outcomes to tell apart, at least 2.
+    """
+
+    n_qubits: int
+    encoding: str
+    plan: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    sharing: str
+    n_outcomes: int
+
+    def __init__(
+        self,
+        n_qubits: int,
+        encoding: str = "angle",
+        plan: str | Sequence[str] | None = None,
+        kernels: KernelLike | Iterable[KernelLike] = "su4",
+        sharing: str = "layer",
+        n_outcomes: int = 2,
+    ) -> None:
+        """Check the structure and bring it into its one form.
+
+        Args:
+            n_qubits: Length of the qubit chain, 2 to 32.
+            encoding: `angle` or `amplitude`.
+            plan: Layers as a sequence or as text, `"conv, edge, conv"`; `default_plan` when omitted.
+            kernels: A preset's name, a gate string or a `Kernel` for all layers, or one of these for each layer.
+            sharing: `layer` or `site`.
+            n_outcomes: Outcomes to tell apart, 2 to 2 to the number of qubits that survive the plan.
+
+        Raises:
+            VQCNNError: If a field is out of range, a layer finds too few active qubits, the number of kernels is
+                not that of the layers, or too few qubits survive for the outcomes.
+        """
+        for name, value, low, high in (
+            ("n_qubits", n_qubits, 2, MAX_QUBITS),
+            ("n_outcomes", n_outcomes, 2, 2**MAX_QUBITS),
+        ):
+            if type(value) is not int or not low <= value <= high:
+                raise VQCNNError(f"{name}: expected an integer from {low} to {high}, found {value!r}")
+        for name, choice, choices in (("encoding", encoding, ENCODINGS), ("sharing", sharing, SHARINGS)):
+            if choice not in choices:
+                raise VQCNNError(f"{name}: expected {' or '.join(choices)}, found {choice!r}")
+        layers = default_plan(n_qubits, n_outcomes) if plan is None else _layers(plan)
+        if not 1 <= len(layers) <= MAX_LAYERS:
+            raise VQCNNError(f"plan: expected 1 to {MAX_LAYERS} layers, found {len(layers)}")
+        set_field = object.__setattr__
+        set_field(self, "n_qubits", n_qubits)
+        set_field(self, "encoding", encoding)
+        set_field(self, "plan", layers)
+        set_field(self, "kernels", _kernels(kernels, len(layers)))
+        set_field(self, "sharing", sharing)
+        set_field(self, "n_outcomes", n_outcomes)
+        survivors = len(self._chains[-1])
+        if self.n_measured > survivors:
+            raise VQCNNError(
+                f"plan: {n_outcomes} outcomes need {self.n_measured} surviving qubits, found {survivors}"
+            )
+
+    @cached_property
+    def index(self) -> int:
+        """The model index: the one nonnegative integer of this spec."""
+        return model_index.encode(
+            model_index.Fields(
+                self.n_qubits, self.encoding, self.plan, self.kernels, self.sharing, self.n_outcomes
+            )
+        )
+
+    @classmethod
+    def from_index(cls, index: int) -> VQCNNSpec:
+        """The spec whose `index` this is.
+
+        Args:
+            index: Any integer, also one from an untrusted sender; the work on it is bounded.
+
+        Raises:
+            VQCNNError: If no spec has this index.
+        """
+        fields = model_index.decode(index)
+        return cls(**fields._asdict())
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks in the order in which they act."""
+        blocks: list[Block] = []
+        used = 0
+        for layer, (kind, kernel) in enumerate(zip(self.plan, self.kernels, strict=True)):
+            pairs, _ = apply_layer(kind, self._chains[layer])
+            count = kernel.n_parameters
+            for site, pair in enumerate(pairs):
+                start = used + site * count * (self.sharing == "site")
+                blocks.append(Block(layer, kind, pair, tuple(range(start, start + count))))
+            used += count * (len(pairs) if self.sharing == "site" else 1)
+        return tuple(blocks)
+
+    @property
+    def n_weights(self) -> int:
+        """Length of the weight vector `w`."""
+        return 1 + max((weight for block in self.blocks for weight in block.weights), default=-1)
+
+    @property
+    def n_features(self) -> int:
+        """Length of one encoded input: 2 n angles, or 2**n amplitudes."""
+        return 2 * self.n_qubits if self.encoding == "angle" else 2**self.n_qubits
+
+    @property
+    def n_measured(self) -> int:
+        """Number of measured qubits m = ceil(log2(n_outcomes))."""
+        return measured_count(self.n_outcomes)
+
+    @property
+    def n_two_qubit(self) -> int:
+        """Number of two-qubit genes in all blocks, controlled rotations counted once."""
+        return sum(self.kernels[block.layer].n_two_qubit for block in self.blocks)
+
+    @property
+    def measured_qubits(self) -> tuple[int, ...]:
+        """The measured qubits: the first m survivors, `meas[0]` (least significant) first."""
+        return self._chains[-1][: self.n_measured]
+
+    @property
+    def discarded(self) -> tuple[int, ...]:
+        """The qubits that pooling traces out, in the order in which it does."""
+        return tuple(block.qubits[0] for block in self.blocks if block.kind != "conv")
+
+    @property
+    def is_chain_native(self) -> bool:
+        """Whether every block acts on neighbours of the physical chain, so that nothing needs routing."""
+        return all(abs(first - second) == 1 for first, second in (block.qubits for block in self.blocks))
+
+    def active_after(self, layer: int) -> tuple[int, ...]:
+        """The qubits that are active after a layer, in chain order.
+
+        Args:
+            layer: Position in the plan, from 0.
+
+        Raises:
+            VQCNNError: If the plan has no such layer.
+        """
+        if not 0 <= layer < len(self.plan):
+            raise VQCNNError(f"layer: expected 0 to {len(self.plan) - 1}, found {layer}")
+        return self._chains[layer + 1]
+
+    def describe(self) -> str:
+        """The structure in one line, for tables and logs."""
+        names = list(dict.fromkeys(map(kernel_name, self.kernels)))
+        return (
+            f"{self.n_qubits} qubits, {self.encoding} encoding, {', '.join(self.plan)}, "
+            f"kernel {' | '.join(name or 'identity' for name in names)}, {self.sharing} sharing, "
+            f"{self.n_outcomes} outcomes: {len(self.blocks)} blocks, {self.n_weights} weights, "
+            f"{self.n_two_qubit} two-qubit gates"
+        )
+
+    @cached_property
+    def _chains(self) -> tuple[tuple[int, ...], ...]:
+        """Active qubits before the first layer, and after each."""
+        chains = [tuple(range(self.n_qubits))]
+        for position, kind in enumerate(self.plan):
+            try:
+                chains.append(apply_layer(kind, chains[-1])[1])
+            except VQCNNError as error:
+                raise VQCNNError(f"{error}, at layer {position} of {', '.join(self.plan)}") from None
+        return tuple(chains)
+
+
+def _layers(plan: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(kind.strip() for kind in plan.split(",")) if isinstance(plan, str) else tuple(plan)
+
+
+def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple[Kernel, ...]:
+    if isinstance(kernels, KernelLike):
+        return (_kernel(kernels),) * n_layers
+    found = tuple(_kernel(kernel) for kernel in kernels)
+    if len(found) == 1:
+        return found * n_layers
+    if len(found) != n_layers:
+        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(found)}")
+    return found
+
+
+def _kernel(kernel: KernelLike) -> Kernel:
+    return resolve_kernel(kernel) if isinstance(kernel, str) else kernel
