@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,11 +14,17 @@ from qkd_qiskit.errors import ConfigError
 
 Label = int | str
 
+# tomllib raises a plain ValueError for numbers of thousands of digits, and recurses into brackets.
+_NOT_TOML = (ValueError, RecursionError)
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, and strict about keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 class DataSettings(Settings):
@@ -133,12 +139,31 @@ def load_experiment(
         _apply(table, item)
     if seed is not None:
         table["seed"] = seed
+    return _validated(ExperimentSettings, table, where)
+
+
+def model_settings(**values: Any) -> ModelSettings:
+    """Checked settings of a model that belongs to no experiment.
+
+    Args:
+        **values: Fields of `ModelSettings`; those left out keep their defaults.
+
+    Raises:
+        ConfigError: If a field is unknown or its value wrong.
+    """
+    return _validated(ModelSettings, values, "model")
+
+
+def _validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
     try:
-        return ExperimentSettings.model_validate(table)
+        return kind.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the experiment"
-        found = "" if first["type"] in ("missing", "extra_forbidden") else f", found {first['input']!r}"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}: unknown key {key}") from None
+        # A missing key has no value, and the value of a whole table is the table.
+        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
         raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
 
 
@@ -150,7 +175,8 @@ def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
         path = Path(name_or_path)
         if path.suffix != ".toml":
             raise ConfigError(
-                f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, or the path of a .toml file"
+                f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, "
+                "or the path of a .toml file"
             )
         try:
             text = path.read_text("utf-8")
@@ -158,7 +184,7 @@ def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
             raise ConfigError(f"cannot read experiment file {path}: {_reason(error)}") from None
     try:
         return tomllib.loads(text), name_or_path
-    except tomllib.TOMLDecodeError as error:
+    except _NOT_TOML as error:
         raise ConfigError(f"{name_or_path} is not valid TOML: {error}") from None
 
 
@@ -173,7 +199,7 @@ def _apply(table: dict[str, Any], item: str) -> None:
         raise ConfigError(f"--set expects key=value, found {item!r}")
     try:
         value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except _NOT_TOML:
         value = text.strip()
     *parents, last = key.strip().split(".")
     node: Any = table
@@ -190,7 +216,7 @@ def _apply(table: dict[str, Any], item: str) -> None:
 
 def _step(node: Any, part: str, key: str) -> Any:
     if isinstance(node, list):
-        if not part.isdigit() or int(part) >= len(node):
+        if not part.isdecimal() or int(part) >= len(node):
             raise ConfigError(f"--set {key}: expected a number below {len(node)}, found {part!r}")
         return node[int(part)]
     if isinstance(node, dict):

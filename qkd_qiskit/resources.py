@@ -13,12 +13,48 @@ from qkd_qiskit.config import ExperimentSettings, Label, ModelSettings
 from qkd_qiskit.data import ClientShare, load_dataset, make_encoder, make_split
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
-from qkd_qiskit.hardware import load_backend, transpile_verified
+from qkd_qiskit.hardware import Device, load_backend, transpile_verified
+from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Row = dict[str, Any]
 Inputs = NDArray[np.float64]
 Labels = NDArray[Any]
+
+#: Heading of a column, and where its value lies in a row.
+Columns = tuple[tuple[str, str], ...]
+
+ESTIMATE_COLUMNS: Columns = (
+    ("client", "client"),
+    ("device", "backend"),
+    ("sam-\nples", "statistics.samples"),
+    ("clas-\nses", "statistics.classes"),
+    ("blocks", "blocks"),
+    ("limit", "limited_by"),
+    ("weights", "weights"),
+    ("2-qubit\ngates", "two_qubit_gates"),
+    ("ESP", "predicted.esp"),
+)
+TRANSPILE_COLUMNS: Columns = (
+    ("client", "client"),
+    ("device", "backend"),
+    ("2-qubit\npredicted", "predicted.two_qubit"),
+    ("\ncounted", "counted.two_qubit"),
+    ("relative\nerror", "relative_error.two_qubit"),
+    ("1-qubit\npredicted", "predicted.one_qubit"),
+    ("\ncounted", "counted.one_qubit"),
+    ("ESP\npred.", "predicted.esp"),
+    ("\nreal", "counted.esp"),
+)
+BACKEND_COLUMNS: Columns = (
+    ("device", "name"),
+    ("qubits", "qubits"),
+    ("2-qubit\ngate", "two_qubit_gate"),
+    ("median\nerror", "two_qubit_error"),
+    ("dead\nedges", "dead_edges"),
+    ("readout\nerror", "readout_error"),
+    ("date", "date"),
+)
 
 
 def client_data(settings: ExperimentSettings) -> dict[str, tuple[Inputs, Labels]]:
@@ -148,6 +184,25 @@ def transpile_row(spec: VQCNNSpec, backend: str, *, seed: int = 0, client: str |
     }
 
 
+def experiment_transpile_rows(settings: ExperimentSettings, *, backends: Sequence[str] = ()) -> list[Row]:
+    """One row for each client of an experiment: its estimated structure on its device, transpiled.
+
+    Args:
+        settings: The experiment; its seed is the transpiler's too.
+        backends: Devices to use for every client; each client's own when empty.
+
+    Raises:
+        DataError: If the dataset cannot be loaded or split in this way.
+        HardwareError: If a device is unknown, or a structure does not fit it.
+    """
+    return [
+        budget_row(client, backend, budget)
+        if isinstance(budget, str)
+        else transpile_row(budget.spec, backend, seed=settings.seed, client=client)
+        for client, backend, budget in experiment_budgets(settings, backends=backends)
+    ]
+
+
 def backend_row(name: str) -> Row:
     """Size, calibration and typical errors of a device.
 
@@ -155,21 +210,48 @@ def backend_row(name: str) -> Row:
         HardwareError: If the device is unknown or its descriptor wrong.
     """
     device = load_backend(name)
-    target = device.target
-    two_qubit = _errors(target, 2)
+    two_qubit = _errors(device, device.two_qubit_gate)
     return {
         "name": device.name,
         "description": device.description,
         "qubits": device.n_qubits,
-        "gates": sorted(target.operation_names),
+        "gates": sorted(device.target.operation_names),
         "two_qubit_gate": device.two_qubit_gate,
-        "two_qubit_error": statistics.median(two_qubit) if two_qubit else None,
-        "dead_edges": sum(error >= 0.9 for error in two_qubit),
         "edges": len(two_qubit),
-        "readout_error": _median(
-            props.error for props in target["measure"].values() if props and props.error is not None
-        ),
+        "dead_edges": sum(error >= DEAD_GATE_ERROR for error in two_qubit),
+        "two_qubit_error": _median(two_qubit),
+        "readout_error": _median(_errors(device, "measure")),
         "source": device.source,
+        "date": device.calibration_date and device.calibration_date[:10],
         "calibration_date": device.calibration_date,
         "notes": list(device.notes),
     }
+
+
+def _budget(
+    inputs: Inputs, labels: Labels, backend: str, model: ModelSettings, outcomes: int | None
+) -> GateBudget | str:
+    """The budget, or the estimator's reason to refuse: one refusal must not hide the other rows."""
+    device = load_backend(backend)
+    try:
+        return estimate_gate_budget(
+            inputs,
+            labels,
+            backend=device,
+            n_qubits=model.n_qubits,
+            encoding=model.encoding,
+            kernel=model.kernel,
+            sharing=model.sharing,
+            n_outcomes=outcomes,
+        )
+    except EstimatorError as error:
+        return str(error)
+
+
+def _errors(device: Device, gate: str) -> list[float]:
+    """Calibrated errors of one gate, over all places where the device has it."""
+    return [props.error for props in device.target[gate].values() if props and props.error is not None]
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None

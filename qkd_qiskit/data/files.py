@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +24,10 @@ LABEL_KEYS = ("labels", "targets", "target", "y", "label", "y_train", "train_lab
 
 _LABEL_NAMES_OF = (("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1"), ("images", "labels"),
                    ("features", "labels"), ("X", "y"), ("x", "y"))  # fmt: skip
+
+# What numpy and zipfile were seen to raise on damaged files.
+_UNREADABLE = (OSError, EOFError, KeyError, MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError,
+               ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 def load_file(path: str | Path, labels: str | None = None) -> Dataset:
@@ -90,12 +95,12 @@ def _images_in(folder: Path) -> Path:
     pairs = [name for name in pairs if name.startswith("train")] or pairs
     if not pairs:
         raise DataError(
-            f"{folder}: expected a pair such as train-images-idx3-ubyte and train-labels-idx1-ubyte, found none"
+            f"{folder}: expected a pair such as train-images-idx3-ubyte, train-labels-idx1-ubyte, found none"
         )
     # A plain file and its .gz are the same data; the plain one sorts first.
     if len({name.removesuffix(".gz") for name in pairs}) > 1:
         found = ", ".join(pairs)
-        raise DataError(f"{folder}: expected one pair of image and label files, found {found}; name the file")
+        raise DataError(f"{folder}: expected one pair of image and label files, found {found}")
     return folder / pairs[0]
 
 
@@ -134,15 +139,17 @@ def _read_labels(path: Path) -> NDArray[Any]:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
+        with path.open("rb") as file:
+            magic = file.read(6)
+        if magic != b"\x93NUMPY":
+            raise DataError(f"{path} is not an npy file: expected the header 93 NUMPY, found {magic!r}")
         # A memory map takes no memory and is refused when the file is shorter than its header says.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.memmap):
-            raise DataError(f"{path} is not an npy file: expected one array, found an archive")
         excess = path.stat().st_size - array.offset - array.nbytes
         if excess:
             raise DataError(f"{path} is oversized: {excess} bytes follow the array of shape {array.shape}")
         return np.array(_not_too_large(array, path))
-    except (OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"cannot read {path}: {_first_line(error)}") from None
 
 
@@ -157,8 +164,7 @@ def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any
         with np.load(path, allow_pickle=False) as arrays:
             samples = _member(arrays, FEATURE_KEYS, "samples", path)
             targets = _member(arrays, LABEL_KEYS if labels is None else (labels,), "labels", path)
-    except (OSError, EOFError, ValueError, OverflowError, MemoryError, KeyError, RuntimeError,
-            NotImplementedError, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
+    except _UNREADABLE as error:
         raise DataError(f"cannot read {path}: {_first_line(error)}") from None
     return samples, targets
 

@@ -51,9 +51,8 @@ def read_idx(path: Path) -> NDArray[Any]:
 def _read(file: Any, most_bytes: int, path: Path) -> NDArray[Any]:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\x00\x00" or head[2] not in _TYPES or not 1 <= head[3] <= _MOST_AXES:
-        raise DataError(
-            f"{path} is not an IDX file: expected the header 00 00 TYPE AXES, found {head.hex(' ') or 'none'}"
-        )
+        found = head.hex(" ") or "nothing"
+        raise DataError(f"{path} is not an IDX file: expected the header 00 00 TYPE AXES, found {found}")
     axes = head[3]
     lengths = file.read(4 * axes)
     if len(lengths) < 4 * axes:
@@ -66,14 +65,11 @@ def _read(file: Any, most_bytes: int, path: Path) -> NDArray[Any]:
     if count > MAX_VALUES:
         raise DataError(f"{path} is too large: expected at most {MAX_VALUES} values, its header says {count}")
     expected = count * dtype.itemsize
+    promise = f"its header says {expected} bytes for shape {shape}"
     if expected > most_bytes:
-        raise DataError(
-            f"{path} is truncated: its header says {expected} bytes for shape {shape}, it cannot hold them"
-        )
+        raise DataError(f"{path} is truncated: {promise}, the file cannot hold them")
     body = file.read(expected + 1)
     if len(body) != expected:
         word, found = ("oversized", "more") if len(body) > expected else ("truncated", str(len(body)))
-        raise DataError(
-            f"{path} is {word}: its header says {expected} bytes for shape {shape}, found {found}"
-        )
+        raise DataError(f"{path} is {word}: {promise}, found {found}")
     return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="))

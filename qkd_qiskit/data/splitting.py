@@ -109,9 +109,10 @@ def make_split(
     allowed = _allowed_classes(clients, tuple(classes.tolist()))
 
     stock = np.bincount(codes)
-    drawn = _draw_common(stock, sizes)
+    drawn = _draw_common(stock, sizes, rng)
     left = stock - drawn.sum(axis=0)
-    held = _deal(left, clients, allowed, _wishes(left, clients, allowed, dirichlet, rng))
+    wishes = _wishes(left, clients, allowed, dirichlet, rng)
+    held = _deal(left, clients, allowed, wishes, rng)
 
     # One shuffled queue per class: every part takes the next samples of it, so no sample goes twice.
     queues = [rng.permutation(np.flatnonzero(codes == code)) for code in range(len(classes))]
@@ -152,7 +153,7 @@ def _who(client: ClientShare, number: int) -> str:
     return f"client {client.name} (number {number})" if client.name else f"client number {number}"
 
 
-def _draw_common(stock: Indices, sizes: dict[str, int]) -> Indices:
+def _draw_common(stock: Indices, sizes: dict[str, int], rng: np.random.Generator) -> Indices:
     """Samples per class of the public parts and the test set, [4, K]."""
     drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
     for row, (part, size) in enumerate(sizes.items()):
@@ -160,17 +161,20 @@ def _draw_common(stock: Indices, sizes: dict[str, int]) -> Indices:
         if size > left.sum():
             there = f"only {left.sum()} of {stock.sum()} are left for it"
             raise DataError(f"{part}: expected {size} samples, {there}")
-        drawn[row] = round_to_total(stock * (size / stock.sum()), size, left)
+        drawn[row] = round_to_total(stock * (size / stock.sum()), size, left, rng=rng)
     return drawn
 
 
-def round_to_total(shares: NDArray[np.float64], total: int, most: Indices) -> Indices:
+def round_to_total(
+    shares: NDArray[np.float64], total: int, most: Indices, *, rng: np.random.Generator
+) -> Indices:
     """Whole numbers near the shares that add up to the total (largest remainder).
 
     Args:
         shares: Wished numbers, nonnegative, [K].
         total: Sum of the result, at most the sum of `most`.
         most: Upper bounds, [K].
+        rng: Decides between equal remainders, so that no class is always favoured.
 
     Returns:
         Counts, [K]. Where bounds cut shares off, the rest goes evenly to the others.
@@ -178,7 +182,8 @@ def round_to_total(shares: NDArray[np.float64], total: int, most: Indices) -> In
     counts = np.minimum(np.floor(shares).astype(np.int64), most)
     while (missing := total - int(counts.sum())) > 0:
         open_classes = np.flatnonzero(counts < most)
-        order = open_classes[np.argsort(counts[open_classes] - shares[open_classes], kind="stable")]
+        behind = (shares - counts)[open_classes]
+        order = open_classes[np.lexsort((rng.random(len(open_classes)), -behind))]
         each = max(1, missing // len(order)) if missing > len(order) else 1
         for code in order[:missing]:
             counts[code] += min(each, most[code] - counts[code])
@@ -206,14 +211,19 @@ def _wishes(
 
 
 def _deal(
-    left: Indices, clients: Sequence[ClientShare], allowed: NDArray[np.bool_], wishes: NDArray[np.float64]
+    left: Indices,
+    clients: Sequence[ClientShare],
+    allowed: NDArray[np.bool_],
+    wishes: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> Indices:
     """Samples per client and class, [clients, K], near the wishes and within what is left."""
     stock, left = left, left.copy()
     held = np.zeros(allowed.shape, dtype=np.int64)
     for number, client in enumerate(clients):
         reachable = np.where(allowed[number], left, 0)
-        held[number] = round_to_total(wishes[number], min(client.samples, int(reachable.sum())), reachable)
+        total = min(client.samples, int(reachable.sum()))
+        held[number] = round_to_total(wishes[number], total, reachable, rng=rng)
         left -= held[number]
         for _ in range(client.samples - int(held[number].sum())):
             if not _pass_on(number, held, left, allowed):

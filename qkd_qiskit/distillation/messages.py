@@ -54,7 +54,7 @@ class ClientMessage:
     @property
     def reject(self) -> bool:
         """Whether the last column is the reject outcome."""
-        return self.outputs.shape[1] == len(self.classes) + 1
+        return bool(self.outputs.shape[1] == len(self.classes) + 1)
 
     def to_bytes(self) -> bytes:
         """The message as it travels."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkd_qiskit.data import make_encoder
-from qkd_qiskit.errors import EstimatorError, HardwareError
+from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
 from qkd_qiskit.estimator.ladder import build_ladder, trainable_blocks
 from qkd_qiskit.estimator.rule import (
     Coefficients,
@@ -106,9 +106,9 @@ def estimate_gate_budget(
     """Grant a client two-qubit blocks from its data and its device.
 
     Args:
-        X: Encoded inputs [N, F] with F = 2 n_qubits angles in radians, or 2^n_qubits amplitudes. Raw features of
-            any other width [N, F] are accepted for `angle`: they are encoded by an encoder fitted on X,
-            and the budget's notes say so.
+        X: Encoded inputs [N, F] with F = 2 n_qubits angles in radians, or 2^n_qubits amplitudes. Raw
+            features [N, F] of any other width are accepted for `angle`: they are encoded by an encoder
+            fitted on X, and the budget's notes say so.
         y: Class labels [N], numbers or strings.
         backend: The client's device, or its name.
         n_qubits: Width of the model, at least 2.
@@ -128,11 +128,10 @@ def estimate_gate_budget(
     outcomes = max(len(classes), 2) if n_outcomes is None else n_outcomes
     if outcomes < max(len(classes), 2):
         raise EstimatorError(
-            f"expected n_outcomes of at least {max(len(classes), 2)} for {len(classes)} classes, found {outcomes}"
+            f"expected n_outcomes of at least {max(len(classes), 2)} for {len(classes)} classes, "
+            f"found {outcomes}"
         )
-    ladder = build_ladder(
-        n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes
-    )
+    ladder = build_ladder(n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes)
     inputs, notes = _encoded(features, ladder[0])
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = load_backend(backend) if isinstance(backend, str) else backend
@@ -165,9 +164,7 @@ def _terms(
         diversity, statistics.overlap, statistics.dimension, ladder[0].kernels[0].n_parameters, rule.need
     )
     try:
-        runnable = device_bound(
-            ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor
-        )
+        runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor)
     except HardwareError as error:
         raise EstimatorError(f"no gate budget: the device bound: {error}") from None
     return BudgetTerms(
@@ -181,8 +178,8 @@ def _terms(
 def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients) -> float:
     """The data bound in blocks.
 
-    With one weight set a block, the bound counts blocks. With shared weights it counts trainable blocks, and the
-    largest rung within it tells how many blocks that makes.
+    With one weight set a block, the bound counts blocks. With shared weights it counts trainable blocks, and
+    the largest rung within it tells how many blocks that makes.
     """
     if all(trainable_blocks(rung) == (len(rung.blocks), 1) for rung in ladder):
         return data_bound(samples, 1, rule.data)
@@ -208,6 +205,9 @@ def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np
         raise EstimatorError(
             f"expected {spec.n_features} amplitudes for {spec.n_qubits} qubits, found {width} features"
         )
-    encoder = make_encoder(spec.encoding, spec.n_qubits)
+    try:
+        inputs = make_encoder(spec.encoding, spec.n_qubits).fit(features).transform(features)
+    except DataError as error:
+        raise EstimatorError(f"cannot encode the raw features: {error}") from None
     note = f"{width} raw features were encoded as {spec.n_features} angles, fitted on this client's own data"
-    return np.asarray(encoder.fit(features).transform(features), dtype=np.float64), (note,)
+    return inputs, (note,)

@@ -1,8 +1,8 @@
 """The shipped ladder: from a number of two-qubit blocks to plan, kernel and sharing.
 
-Every structure narrows the chain by `edge` pooling, ring by ring, to as few qubits as are measured. It is told
-by the number of convolution layers on each ring. The lowest rung has them on the innermost ring only;
-the next ones add a layer on each ring, from the inside out, where it costs the fewest blocks; then the
+Every structure narrows the chain by `edge` pooling, ring by ring, to as few qubits as are measured, and is
+given by the number of convolution layers on each ring. The lowest rung has them on the innermost ring only;
+the next ones add a layer on each ring, from the inside out, as inner rings cost fewer blocks; then the
 rings get a second layer, and so on. Pairs are always neighbours on the chain, so no rung needs routing.
 """
 
@@ -29,9 +29,9 @@ def build_ladder(
 ) -> tuple[VQCNNSpec, ...]:
     """All structures that the estimator grants, the smallest first.
 
-    Blocks and two-qubit gates grow from rung to rung. The lowest rung has `n_qubits - 1` blocks, the least with
-    which every qubit reaches the measured ones. The ladder ends at `MAX_DEPTH` layers a ring, at the longest
-    plan that a spec may have, or where a general unitary needs no more blocks, whichever comes first.
+    Blocks and two-qubit gates grow from rung to rung. The lowest rung has `n_qubits - 1` blocks, the least
+    with which every qubit reaches the measured ones. The ladder ends at `MAX_DEPTH` layers a ring, at the
+    longest plan that a spec may have, or where a general unitary needs no more blocks, whichever comes first.
 
     Args:
         n_qubits: Width of the chain, at least 2.
@@ -97,4 +97,4 @@ def _deepest(width: int, kernel: Kernel) -> int:
 def _general_blocks(n_qubits: int, kernel: Kernel) -> int:
     """Blocks that reach the 4^n - 3n - 1 directions of a general unitary (Shende, Markov, Bullock 2004)."""
     each = min(max(kernel.n_parameters, 1), FULL_BLOCK)
-    return -(-(4**n_qubits - 3 * n_qubits - 1) // each)
+    return -((1 + 3 * n_qubits - (1 << 2 * n_qubits)) // each)

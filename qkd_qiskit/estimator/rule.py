@@ -30,10 +30,11 @@ FULL_BLOCK = 9
 
 
 class NeedCoefficients(Settings):
-    """`T_need = scale * D^diversity * exp(overlap * overlap_of_data) * max(d, 1)^dimension * (9 / p)^kernel`.
+    """`T_need = scale * D^diversity * (1 + overlap * O) * max(d, 1)^dimension * (9 / p)^kernel`.
 
-    Exponents are not negative, so that more classes, less separable data, more dimensions, or a smaller
-    kernel never lower the need.
+    D is the class diversity, O the overlap, d the effective dimension, p the kernel's trainable gates, at
+    most 9. No coefficient is negative, so that more classes, less separable data, more dimensions, or
+    a smaller kernel never lower the need.
     """
 
     scale: float = Field(gt=0, allow_inf_nan=False, description="blocks")
@@ -88,13 +89,13 @@ def class_diversity(classes: int, entropy: float, outcomes: int) -> float:
         entropy: Shannon entropy of their shares in bits.
         outcomes: Number of outcomes of the model, at least K.
     """
-    return (outcomes + 2.0**entropy + (outcomes - classes)) / 2.0
+    return (outcomes + math.exp2(entropy) + (outcomes - classes)) / 2.0
 
 
 def need_bound(
     diversity: float, overlap: float, dimension: float, parameters: int, coefficients: NeedCoefficients
 ) -> float:
-    """Blocks that the task needs; it never falls when any of the first three arguments grows.
+    """Blocks that the task needs; it never falls when one of the first three arguments grows.
 
     Args:
         diversity: As of `class_diversity`.
@@ -112,7 +113,7 @@ def need_bound(
     log_need = (
         math.log(c.scale)
         + c.diversity * math.log(max(diversity, 1.0))
-        + c.overlap * overlap
+        + math.log1p(c.overlap * overlap)
         + c.dimension * math.log(max(dimension, 1.0))
         + c.kernel * math.log(FULL_BLOCK / min(parameters, FULL_BLOCK))
     )
@@ -122,10 +123,10 @@ def need_bound(
 def data_bound(samples: int, reuse: int, coefficients: DataCoefficients) -> float:
     """Trainable blocks that N samples support; it never falls when N grows.
 
-    The form is the generalization bound of Caro et al., Nature Communications 13:4919 (2022): with T trainable
-    gates, each used at most M times, the gap between training and test is in O(sqrt(T log(MT) / N)). The
-    bound has no constant; ours is in the coefficients. Solved for T it reads `T = A / W(M A)` with
-    `A = N (epsilon / constant)^2` and Lambert's W.
+    The form is the generalization bound of Caro et al., Nature Communications 13:4919 (2022): with T
+    trainable gates, each used at most M times, the gap between training and test is in
+    O(sqrt(T log(MT) / N)). The bound has no constant; ours is in the coefficients. Solved for T it reads
+    `T = A / W(M A)` with `A = N (epsilon / constant)^2` and Lambert's W.
 
     Args:
         samples: Number N of different samples.

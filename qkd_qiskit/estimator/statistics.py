@@ -6,6 +6,7 @@ encoded qubits, `(cos a cos b, cos a sin b, -sin a)` on each; for `amplitude` th
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,8 +64,8 @@ def data_statistics(
 ) -> DataStatistics:
     """Measure what the gate budget depends on.
 
-    Above `SUBSAMPLE` rows, overlap and dimension come from a stratified subsample; counts always come
-    from all rows.
+    Overlap and dimension come from each (row, label) once, and above `SUBSAMPLE` of them from a stratified
+    subsample. Counts come from all rows.
 
     Args:
         inputs: Encoded inputs [N, F]: angles in radians, columns `a_0, b_0, a_1, ...`, or state vectors.
@@ -81,16 +82,18 @@ def data_statistics(
             raise EstimatorError(f"expected two angles for each qubit, found {x.shape[1]} features")
     elif encoding != "amplitude":
         raise EstimatorError(f"expected encoding angle or amplitude, found {encoding!r}")
-    counts = np.bincount(y)
-    shares = counts / len(y)
-    kept = _stratified(y, counts, np.random.default_rng(seed))
+    shares = np.bincount(y) / len(y)
+    rows = [row.tobytes() for row in x + 0.0]  # adding zero makes -0.0 and 0.0 the same bytes
+    # A copy of the sample that is left out would betray it.
+    once = _first(zip(rows, y.tolist(), strict=True))
+    kept = once[_stratified(y[once], np.random.default_rng(seed))]
     space = bloch_features(x[kept]) if encoding == "angle" else x[kept]
     return DataStatistics(
         samples=len(y),
-        duplicates=len(y) - len({row.tobytes() for row in x + 0.0}),
+        duplicates=len(y) - len(set(rows)),
         classes=len(classes),
         entropy=abs(float(-(shares * np.log2(shares)).sum())),
-        imbalance=float(counts.max() / counts.min()),
+        imbalance=float(shares.max() / shares.min()),
         overlap=class_overlap(space, y[kept]),
         dimension=effective_dimension(space),
     )
@@ -112,7 +115,7 @@ def check_data(
     if x.ndim != 2:
         raise EstimatorError(f"expected features of shape [samples, features], found shape {list(x.shape)}")
     if y.shape != x.shape[:1]:
-        raise EstimatorError(f"expected one label for each of {x.shape[0]} samples, found shape {list(y.shape)}")
+        raise EstimatorError(f"expected one label for each of {len(x)} samples, found shape {list(y.shape)}")
     if not x.size:
         raise EstimatorError(
             f"expected at least one sample and feature, found {x.shape[0]} samples of {x.shape[1]} features"
@@ -143,10 +146,10 @@ def class_overlap(features: NDArray[np.float64], classes: NDArray[np.int64]) -> 
     """Balanced leave-one-out error of the nearest-centroid rule over its chance level, in [0, 1].
 
     The centroid rule is the simplest that the encoded space allows: on Bloch vectors it needs no two-qubit
-    gate. What it gets wrong is left to the circuit. The measure is of the family of classifier-error
-    measures in Lorena et al., ACM Computing Surveys 52(5):107 (2019), section 3. Leaving a sample out moves its
-    own centroid only, so the cross-validation is exact and costs no more than one pass. A sample alone in
-    its class counts as an error, ties count by chance.
+    gate. What it gets wrong is left to the circuit. It is one of the classifier-error measures of class
+    overlap, as surveyed by Lorena et al., ACM Computing Surveys 52(5):107 (2019). Leaving a sample out moves
+    its own centroid only, so the cross-validation is exact and costs no more than one pass. A sample alone
+    in its class counts as an error, ties count by chance.
 
     Args:
         features: Points [N, F].
@@ -192,12 +195,19 @@ def effective_dimension(features: NDArray[np.float64]) -> float:
     return float(np.trace(gram) ** 2 / (gram**2).sum())
 
 
-def _stratified(
-    y: NDArray[np.int64], counts: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _first(items: Iterable[Hashable]) -> NDArray[np.int64]:
+    """Positions of the first of equal items, ascending."""
+    positions: dict[Hashable, int] = {}
+    for position, item in enumerate(items):
+        positions.setdefault(item, position)
+    return np.array(list(positions.values()), dtype=np.int64)
+
+
+def _stratified(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Row numbers of at most about `SUBSAMPLE` rows, each class in its share and with at least two rows."""
     if len(y) <= SUBSAMPLE:
         return np.arange(len(y))
+    counts = np.bincount(y)
     shuffled = rng.permutation(len(y))
     order = shuffled[np.argsort(y[shuffled], kind="stable")]
     rank = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,16 +1,30 @@
 """Devices, transpiling, and native gate counts: predicted in closed form, and verified."""
 
+from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
+from qkd_qiskit.hardware.predict import Prediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import device_from_descriptor, list_backends, load_backend
+from qkd_qiskit.hardware.report import GateReport
+from qkd_qiskit.hardware.transpile import TranspiledVQCNN, state_preparation_counts, transpile_verified
 
 __all__ = [
     "Descriptor",
     "Device",
+    "GateReport",
+    "NativeCounts",
+    "Prediction",
+    "Range",
+    "TranspiledVQCNN",
+    "count_native",
     "descriptor_folder",
     "device_from_backend",
     "device_from_descriptor",
     "list_backends",
     "load_backend",
+    "predict",
+    "predict_counts",
     "read_descriptor",
+    "state_preparation_counts",
+    "transpile_verified",
 ]

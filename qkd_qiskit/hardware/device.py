@@ -77,6 +77,18 @@ class Device:
         """The target without dead gates and qubits: what circuits are transpiled to."""
         return usable_target(self.target)
 
+    @cached_property
+    def usable_qubits(self) -> tuple[int, ...]:
+        """Qubits of the largest connected healthy part, sorted."""
+        return tuple(sorted(qubit for (qubit,) in self.usable_target.qargs_for_operation_name("measure")))
+
+    @cached_property
+    def is_fully_connected(self) -> bool:
+        """Whether every two usable qubits share the two-qubit gate, so that nothing is ever routed."""
+        joined = {frozenset(place) for place in self.usable_target[self.two_qubit_gate]}
+        n = len(self.usable_qubits)
+        return 2 * len(joined) == n * (n - 1)
+
 
 def device_from_backend(
     backend: BackendV2 | Callable[[], BackendV2],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.vqcnn import Gene, VQCNNSpec
+from qkd_qiskit.vqcnn.clifford import cx_cost
 
 CONTROLLED_ROTATION_COST = {
     "cz": {"CRX": 2, "CRY": 2, "CRZ": 2},
@@ -21,17 +22,14 @@ CONTROLLED_ROTATION_COST = {
 }
 """Native gates that a controlled rotation takes. CX, CY and CZ take one everywhere."""
 
-NATIVE_AXES = {"cz": "ZZ", "cx": "ZX", "ecr": "ZX", "rzz": "ZZ", "rxx": "XX"}
-"""Axes of the native two-qubit gates, first qubit first."""
-
-
 @dataclass(frozen=True)
 class Event:
     """One rotation, Pauli gate, native two-qubit gate or measurement.
 
     Attributes:
-        kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate) or `measure`.
-        qubits: One virtual qubit; for `pair` control and target.
+        kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate), `turn` (a native
+            two-qubit gate whose angle is a parameter) or `measure`.
+        qubits: One virtual qubit; for two-qubit gates control and target.
         axes: The Pauli letter that the event is diagonal in, for each of its qubits.
     """
 
@@ -50,8 +48,8 @@ def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
     Raises:
         HardwareError: If the cost of kernels in this gate is not known.
     """
-    if gate not in NATIVE_AXES:
-        raise HardwareError(f"expected a native two-qubit gate among {', '.join(NATIVE_AXES)}, found {gate!r}")
+    if gate not in CONTROLLED_ROTATION_COST:
+        raise HardwareError(f"expected a native two-qubit gate among {', '.join(CONTROLLED_ROTATION_COST)}, found {gate!r}")
     events: list[Event] = []
     if spec.encoding == "angle":
         for qubit in range(spec.n_qubits):
@@ -60,7 +58,7 @@ def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
         for gene in spec.kernels[block.layer].genes:
             events += _gene_events(gene, tuple(block.qubits[place] for place in gene.qubits), gate)
     events += [Event("measure", (qubit,), "Z") for qubit in spec.measured_qubits]
-    return tuple(events)
+    return _merge_free_runs(events)
 
 
 def native_cost(name: str, gate: str) -> int:
@@ -76,13 +74,48 @@ def native_cost(name: str, gate: str) -> int:
 
 
 def may_cancel(events: tuple[Event, ...]) -> bool:
-    """Whether the transpiler may merge two-qubit gates, so that their number is only an upper bound.
+    """Whether the transpiler may merge two-qubit gates across rotations that commute with them.
 
-    It may where two gates on one pair and the same axes meet through commuting events, or where three gates on one
-    pair follow each other without a parameter between them.
+    Then their number is only an upper bound. Runs without parameters are merged already.
     """
-    pairs = [i for i, event in enumerate(events) if event.kind == "pair"]
-    return any(_meets_its_like(events, i) or _starts_free_run(events, i) for i in pairs)
+    return any(event.kind == "pair" and _meets_its_like(events, i) for i, event in enumerate(events))
+
+
+def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
+    """Cut each run of gates on one pair without parameters between them to what level 3 resynthesizes it to."""
+    merged: list[Event] = []
+    open_runs: dict[frozenset[int], list[Event]] = {}
+
+    def close(qubits: set[int]) -> None:
+        for pair in [pair for pair in open_runs if pair & qubits]:
+            run = open_runs.pop(pair)
+            merged.extend(run[len(run) - _free_cost(run) :])
+
+    for event in events:
+        if event.kind == "pauli":
+            merged.append(event)
+        elif event.kind == "pair":
+            pair = frozenset(event.qubits)
+            if pair not in open_runs:
+                close(set(pair))
+            open_runs.setdefault(pair, []).append(event)
+        else:
+            close(set(event.qubits))
+            merged.append(event)
+        if event.kind == "turn":
+            close(set(event.qubits))
+    close({qubit for pair in open_runs for qubit in pair})
+    return tuple(merged)
+
+
+def _free_cost(run: list[Event]) -> int:
+    """Two-qubit gates that a run on one pair takes, when one-qubit gates are free."""
+    first = run[0].qubits[0]
+    return cx_cost(Gene.from_string(_word(event, event.qubits[0] == first)) for event in run)
+
+
+def _word(event: Event, same: bool) -> str:
+    return f"C{event.axes[1]}{'01' if same else '10'}"
 
 
 def _gene_events(gene: Gene, qubits: tuple[int, ...], gate: str) -> Iterator[Event]:
@@ -94,36 +127,30 @@ def _gene_events(gene: Gene, qubits: tuple[int, ...], gate: str) -> Iterator[Eve
     if not gene.is_parametrized:
         yield Event("pair", qubits, "Z" + letter)
         return
-    # The angle's halves sit around two gates that anticommute with it; one parametrized gate shares its axis.
     cost = native_cost(gene.name, gate)
-    partner = letter if cost == 1 else {"X": "Z", "Y": "X", "Z": "X"}[letter]
+    if cost == 1:
+        yield Event("rotation", qubits[1:], letter)
+        yield Event("turn", qubits, "Z" + letter)
+        return
+    # The angle's halves sit around two gates that anticommute with it.
+    partner = {"X": "Z", "Y": "X", "Z": "X"}[letter]
     for _ in range(cost):
         yield Event("rotation", qubits[1:], letter)
         yield Event("pair", qubits, "Z" + partner)
 
 
 def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
+    """Whether a gate meets another one on its pair through events that it commutes with."""
     mine = dict(zip(events[start].qubits, events[start].axes, strict=True))
+    crossed = False
     for event in events[start + 1 :]:
         shared = mine.keys() & set(event.qubits)
         theirs = dict(zip(event.qubits, event.axes, strict=True))
         if not shared or event.kind == "pauli":
             continue
-        if event.kind == "pair" and theirs == mine:
+        if event.kind == "pair" and theirs.keys() == mine.keys() and (crossed or theirs == mine):
             return True
         if any(theirs[q] != mine[q] for q in shared):
             return False
-    return False
-
-
-def _starts_free_run(events: tuple[Event, ...], start: int) -> bool:
-    pair, length = set(events[start].qubits), 1
-    for event in events[start + 1 :]:
-        if event.kind == "pauli" or not pair & set(event.qubits):
-            continue
-        if event.kind != "pair" or set(event.qubits) != pair:
-            return False
-        length += 1
-        if length == 3:
-            return True
+        crossed = True
     return False

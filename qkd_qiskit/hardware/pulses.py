@@ -7,14 +7,16 @@ only around its two-qubit gates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 
 from qiskit.transpiler import Target
 
 from qkd_qiskit.hardware.counts import Range
-from qkd_qiskit.hardware.events import NATIVE_AXES, Event
+from qkd_qiskit.hardware.events import Event
+
+# Means over presets and random kernels at level 3: the `sx` of a change of frame and what stays of the `rz` around it.
+_GATES_PER_CHANGE = {"cx": 1.6, "ecr": 1.9, "rzz": 2.0, "rxx": 2.0}
+_GATES_PER_PAIR = {"rzz": 1, "rxx": 1}
 
 
 @dataclass(frozen=True)
@@ -33,57 +35,49 @@ class Step:
 
 
 class _Wire:
-    """One-qubit gates on one qubit since its last two-qubit gate."""
+    """One-qubit gates on one qubit, and the axis that its last event left it in."""
 
     def __init__(self, direct: bool) -> None:
-        self.direct = direct
-        self.logical = self.native = "Z"
-        self.fresh = True
-        self.rotated: str | None = None
-        self.merged = self.rotations = self.changes = self.paulis = self.pulses = 0
+        self._direct = direct
+        self._axis = "Z"
+        self._last = "start"
+        self.rotations = self.changes = self._pulses = 0
+        self._trailing = 0
 
     def rotate(self, axis: str) -> None:
+        """Meet a rotation with a parameter; the transpiler does not merge it with others."""
         self.rotations += 1
-        if axis == self.rotated:
-            return
-        self.merged += 1
-        if self.direct:
-            self._change(self.rotated is None and not self.fresh and self.logical != self.native)
-            self.pulses += axis != "Z"
+        self._trailing = self._trailing + 1 if axis == "Z" else 0
+        if self._direct:
+            self._change(self._last == "pair" and self._axis != "Z")
+            self._pulses += axis != "Z"
         else:
-            self._change(self._differs(axis, "Z"))
-        self.logical, self.native, self.rotated = axis, "Z", axis
+            # Two equal rotations about X or Y meet in a fixed gate that turns the frame around.
+            self._change(axis != self._axis or (self._last == "rotation" and axis != "Z"))
+        self._axis, self._last = axis, "rotation"
 
-    def meet(self, logical: str, native: str, *, measured: bool = False) -> None:
-        """Come to a two-qubit gate or a measurement."""
-        if measured and self.rotated == "Z":
-            self.merged -= 1
-        if self.direct:
-            from_gate = self.rotated is None and not self.fresh
-            self._change(logical != native if not from_gate else logical != self.logical)
-        else:
-            self._change(self._differs(logical, native))
-        self.logical, self.native, self.rotated, self.fresh = logical, native, None, False
+    def meet(self, axis: str, kind: str) -> None:
+        """Meet a two-qubit gate or a measurement, at an axis of the gate's own frame."""
+        if kind == "measure":
+            self.rotations -= self._trailing
+        changed = axis != self._axis
+        if self._direct and self._last != "pair":
+            changed = axis != "Z"
+        self._change(changed)
+        self._axis, self._last, self._trailing = axis, kind, 0
 
     def take_pulses(self) -> int:
-        taken, self.pulses = self.pulses, 0
+        """Pulses since the last call."""
+        taken, self._pulses = self._pulses, 0
         return taken
-
-    def _differs(self, logical: str, native: str) -> bool:
-        same_axis, same_native = logical == self.logical, native == self.native
-        return same_axis != same_native
 
     def _change(self, changed: bool) -> None:
         self.changes += changed
-        self.pulses += changed
+        self._pulses += changed
 
 
 def one_qubit_plan(
-    events: tuple[Event, ...],
-    n_qubits: int,
-    target: Target,
-    gate: str,
-    is_forward: Callable[[int, int], bool],
+    events: tuple[Event, ...], n_qubits: int, target: Target, gate: str
 ) -> tuple[tuple[Step, ...], Range]:
     """Two-qubit gates and measurements in order, with the pulses before each, and the number of one-qubit gates.
 
@@ -92,38 +86,39 @@ def one_qubit_plan(
         n_qubits: Number of virtual qubits.
         target: The device's target.
         gate: Name of the native two-qubit gate.
-        is_forward: Whether the native gate works from control to target.
 
     Returns:
         The steps, and the range of the number of one-qubit gates with virtual `rz`.
     """
-    direct = "sx" not in target.operation_names
-    wires = [_Wire(direct) for _ in range(n_qubits)]
+    wires = [_Wire("sx" not in target.operation_names) for _ in range(n_qubits)]
     steps: list[Step] = []
     for event in events:
         if event.kind == "rotation":
             wires[event.qubits[0]].rotate(event.axes)
-            continue
-        if event.kind == "pauli":
-            wires[event.qubits[0]].paulis += 1
-            continue
-        native = "Z"
-        if event.kind == "pair":
-            native = NATIVE_AXES[gate] if is_forward(*event.qubits) else NATIVE_AXES[gate][::-1]
-        for qubit, logical, axis in zip(event.qubits, event.axes, native, strict=True):
-            wires[qubit].meet(logical, axis, measured=event.kind == "measure")
-        steps.append(Step(event.qubits, event.kind, tuple(wires[q].take_pulses() for q in event.qubits)))
+        elif event.kind != "pauli":
+            kind = "pair" if event.kind == "turn" else event.kind
+            for qubit, axis in zip(event.qubits, _in_frame_of(gate, event), strict=True):
+                wires[qubit].meet(axis, kind)
+            steps.append(Step(event.qubits, kind, tuple(wires[q].take_pulses() for q in event.qubits)))
     rest = [Step((q,), "rest", (wire.take_pulses(),)) for q, wire in enumerate(wires)]
-    return (*steps, *rest), _range(wires, sum(step.kind == "pair" for step in steps), gate)
-
-
-def _range(wires: list[_Wire], pairs: int, gate: str) -> Range:
-    merged = sum(wire.merged for wire in wires)
     rotations = sum(wire.rotations for wire in wires)
     changes = sum(wire.changes for wire in wires)
-    paulis = sum(wire.paulis for wire in wires)
-    # Counted on presets and random kernels: three of four changes of frame come with one fixed `rz`, and `ecr`
-    # also turns its qubits by itself.
-    turns = 2 * pairs if gate == "ecr" else 0
-    mid = merged + ceil(1.75 * changes) + turns // 2
-    return Range(low=merged + changes // 2, mid=mid, high=rotations + 3 * changes + paulis + 2 * pairs + turns)
+    pairs = sum(step.kind == "pair" for step in steps)
+    paulis = sum(event.kind == "pauli" for event in events)
+    return (*steps, *rest), Range(
+        low=rotations + (0 if gate in _GATES_PER_PAIR else changes // 2) - pairs,
+        mid=rotations + round(_GATES_PER_CHANGE.get(gate, 1.75) * changes) + pairs * _GATES_PER_PAIR.get(gate, 0),
+        high=rotations + 3 * changes + paulis + 4 * pairs,
+    )
+
+
+def _in_frame_of(gate: str, event: Event) -> str:
+    """Axes of an event where the native gate's own axes are called Z: what is X there takes a change of frame."""
+    if event.kind == "measure":
+        return event.axes
+    control, target = event.axes
+    if gate == "cx":
+        target = "X" if target == "Z" else "Z"
+    if gate == "rxx":
+        control, target = ("Z" if axis == "X" else "X" for axis in (control, target))
+    return control + target

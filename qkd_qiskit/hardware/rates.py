@@ -3,36 +3,84 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import log
 from statistics import median
+from typing import NamedTuple
 
 from qiskit.transpiler import Target
 
 from qkd_qiskit.hardware.counts import idle_fidelity, log_success
-from qkd_qiskit.hardware.targets import duration_of, error_of, pulse_gates
+from qkd_qiskit.hardware.targets import Place, duration_of, error_of
 
-Pair = tuple[int, int]
+_PULSES = ("sx", "rx", "ry")
+
+
+class Cost(NamedTuple):
+    """What one operation costs: the logarithm of its success probability, and seconds."""
+
+    log_success: float
+    seconds: float
 
 
 class Rates:
-    """Costs on virtual qubits.
+    """Costs of operations on virtual qubits.
 
     Args:
         target: Usable gates of the device.
         gate: Name of the native two-qubit gate.
-        chain: Physical qubit of each virtual one; medians of the device are used when None.
+        chain: Physical qubit of each virtual one; the device's medians are used when None.
     """
 
     def __init__(self, target: Target, gate: str, chain: tuple[int, ...] | None) -> None:
         self._target, self._gate, self._chain = target, gate, chain
+        self._pulse_name = next(name for name in _PULSES if name in target.operation_names)
 
     def is_forward(self, control: int, target: int) -> bool:
-        """Whether the native gate works from control to target; yes where the chain is not known."""
-        return self._chain is None or self._place(control, target) in self._target[self._gate]
+        """Whether the native gate works from control to target; yes where no chain is known."""
+        if self._chain is None:
+            return True
+        return (self._chain[control], self._chain[target]) in self._target[self._gate]
 
-    def log_pair(self, pair: Pair) -> float:
-        """Logarithm of the success of one two-qubit gate."""
-        return log_success(self._pair_median[0] if self._chain is None else self._at(error_of, pair))
+    def pair(self, control: int, target: int) -> Cost:
+        """One native two-qubit gate, in the direction that exists."""
+        if self._chain is None:
+            return self.typical_pair
+        place = (self._chain[control], self._chain[target])
+        return self._cost(self._gate, place if self.is_forward(control, target) else place[::-1])
 
-    def pair_duration(self, pair: Pair) -> float:
-        """Seconds of one two-qubit gate."""
-        return self._pair_median[1] if self._chain is None else self._at(duration_of, pair)
+    def pulse(self, qubit: int) -> Cost:
+        """One physical one-qubit gate."""
+        if self._chain is None:
+            return self._typical_pulse
+        return self._cost(self._pulse_name, (self._chain[qubit],))
+
+    def readout(self, qubit: int) -> Cost:
+        """One measurement."""
+        return self._typical_readout if self._chain is None else self._cost("measure", (self._chain[qubit],))
+
+    def log_idle(self, qubit: int, seconds: float) -> float:
+        """Logarithm of the average fidelity of an idle time."""
+        if self._chain is not None:
+            return log(idle_fidelity(self._target, self._chain[qubit], seconds))
+        places = [q for (q,) in self._target.qargs_for_operation_name("measure")]
+        return log(median(idle_fidelity(self._target, q, seconds) for q in places))
+
+    @cached_property
+    def typical_pair(self) -> Cost:
+        """Median of all native two-qubit gates."""
+        return self._median(self._gate)
+
+    @cached_property
+    def _typical_pulse(self) -> Cost:
+        return self._median(self._pulse_name)
+
+    @cached_property
+    def _typical_readout(self) -> Cost:
+        return self._median("measure")
+
+    def _cost(self, name: str, place: Place) -> Cost:
+        return Cost(log_success(error_of(self._target, name, place)), duration_of(self._target, name, place))
+
+    def _median(self, name: str) -> Cost:
+        costs = [self._cost(name, place) for place in self._target[name]]
+        return Cost(median(cost.log_success for cost in costs), median(cost.seconds for cost in costs))

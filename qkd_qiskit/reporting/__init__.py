@@ -5,7 +5,7 @@ from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.html import render_report, write_report
 from qkd_qiskit.reporting.results import check_results, read_results, write_json, write_results
 from qkd_qiskit.reporting.schema import MODEL_NAMES, Results
-from qkd_qiskit.reporting.table import clients_table, models_table, print_results, rows_table
+from qkd_qiskit.reporting.table import clients_table, models_table, print_results, records_table, rows_table
 
 __all__ = [
     "MODEL_NAMES",
@@ -19,6 +19,7 @@ __all__ = [
     "overview_circuit",
     "print_results",
     "read_results",
+    "records_table",
     "render_report",
     "rows_table",
     "write_json",

@@ -175,11 +175,31 @@ def rows_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     """
     table = _table(title)
     for place, heading in enumerate(columns):
-        numeric = any(isinstance(row[place], int | float) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left")
+        known = [row[place] for row in rows if row[place] is not None]
+        numeric = bool(known) and all(isinstance(value, int | float | Interval) for value in known)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     return table
+
+
+def records_table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of some values of nested rows.
+
+    Args:
+        title: Heading of the table.
+        columns: Heading of each column, and the key of its value; dots lead into dicts. A range
+            (`low`, `mid`, `high`) is shown as such, and what a row lacks as a dash.
+        rows: Dicts as JSON would hold them.
+    """
+    cells = [[_look_up(row, key) for _, key in columns] for row in rows]
+    # A column without any value, such as the client of a bare structure, says nothing.
+    kept = [
+        place for place in range(len(columns)) if not rows or any(row[place] is not None for row in cells)
+    ]
+    return rows_table(
+        title, [columns[place][0] for place in kept], [[row[place] for place in kept] for row in cells]
+    )
 
 
 def print_results(results: Mapping[str, Any], console: Console | None = None) -> None:
@@ -214,7 +234,17 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 
+def _look_up(row: Any, key: str) -> Any:
+    for part in key.split("."):
+        row = row.get(part) if isinstance(row, Mapping) else None
+    if isinstance(row, Mapping) and {"low", "high"} <= row.keys():
+        return Interval(low=row["low"], mid=row.get("mid", row["low"]), high=row["high"])
+    return row
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    if isinstance(value, Interval):
+        return quantity(value)
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))

@@ -8,7 +8,7 @@ state vectors (amplitude encoding). Both turn observables `[particles, 4^n * str
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.sweep import SweepPlan
 
 SLICE_BYTES = 32 * 2**20
+# PERF: products of input vectors that no particle changes are kept up to this size.
+_KEPT_BYTES = 256 * 2**20
 
 
 class Inputs(Protocol):
@@ -38,6 +40,7 @@ class ProductInputs:
     """Bloch vectors `[qubits, samples, 4]` with leading component 1."""
 
     bloch: Array
+    _kept: dict[tuple[tuple[int, ...], ...], Array] = field(default_factory=dict, repr=False)
 
     @property
     def n_samples(self) -> int:
@@ -49,10 +52,10 @@ class ProductInputs:
         matrix = observables.reshape(n_particles, left, right * plan.n_observables)
         out = np.empty((n_particles, self.n_samples, plan.n_observables), dtype=observables.dtype)
         for part in self._slices(plan, right, n_particles):
-            vectors = self._vectors(plan, matrices, part)
-            half = np.matmul(_product(vectors[:split])[-1], matrix)
+            half = np.matmul(self._factors(plan, slice(0, split), matrices, part)[1][-1], matrix)
             half = half.reshape(n_particles, -1, right, plan.n_observables)
-            out[:, part] = np.matmul(_product(vectors[split:])[-1][:, :, None, :], half)[:, :, 0]
+            rights = self._factors(plan, slice(split, None), matrices, part)[1][-1]
+            out[:, part] = np.matmul(rights[:, :, None, :], half)[:, :, 0]
         return out
 
     def pullback(
@@ -64,8 +67,8 @@ class ProductInputs:
         total = np.zeros_like(matrix)
         has_heads = any(head is not None for head in plan.heads)
         for part in self._slices(plan, right, n_particles):
-            vectors = self._vectors(plan, matrices, part)
-            lefts, rights = _product(vectors[:split]), _product(vectors[split:])
+            left_vectors, lefts = self._factors(plan, slice(0, split), matrices, part)
+            right_vectors, rights = self._factors(plan, slice(split, None), matrices, part)
             flow = rights[-1][..., :, None] * gradient[:, part, None, :]
             flow = flow.reshape(n_particles, -1, right * strings)
             total += np.matmul(np.swapaxes(lefts[-1], -1, -2), flow)
@@ -74,9 +77,12 @@ class ProductInputs:
             to_left = np.matmul(flow, np.swapaxes(matrix, -1, -2))
             half = np.matmul(lefts[-1], matrix).reshape(n_particles, -1, right, strings)
             to_right = np.matmul(half, gradient[:, part, :, None])[..., 0]
-            flows = _product_pullback(vectors[:split], lefts, to_left)
-            flows += _product_pullback(vectors[split:], rights, to_right)
-            for cluster, head, grad in zip(plan.clusters, plan.heads, flows, strict=True):
+            flows = _product_pullback(left_vectors, lefts, to_left)
+            flows += _product_pullback(right_vectors, rights, to_right)
+            moving = [*plan.clusters[:split]] if left_vectors else []
+            moving += [*plan.clusters[split:]] if right_vectors else []
+            for cluster, grad in zip(moving, flows, strict=True):
+                head = plan.heads[plan.clusters.index(cluster)]
                 if head is not None:
                     into[head][...] += np.matmul(np.swapaxes(grad, -1, -2), self._raw(cluster, part))
         return total.reshape(n_particles, -1)
@@ -89,15 +95,31 @@ class ProductInputs:
         """Input vectors `[samples, 4^qubits]` of a cluster before its head."""
         return _product([self.bloch[qubit, part] for qubit in cluster])[-1]
 
-    def _vectors(self, plan: SweepPlan, matrices: Sequence[Array], part: slice) -> list[Array]:
-        """Input vectors of each cluster, `[1 or particles, samples, 4^qubits]`."""
+    def _factors(
+        self, plan: SweepPlan, clusters: slice, matrices: Sequence[Array], part: slice
+    ) -> tuple[list[Array], list[Array]]:
+        """Input vectors `[1 or particles, samples, 4^qubits]` of some clusters, and their partial products.
+
+        Without heads no particle changes them: then the last product alone is returned, and kept.
+        """
+        chosen, heads = plan.clusters[clusters], plan.heads[clusters]
+        if not chosen:
+            return [], [np.ones((1, 1, 1), dtype=self.bloch.dtype)]
+        if all(head is None for head in heads):
+            if chosen in self._kept:
+                return [], [self._kept[chosen][:, part]]
+            size = self.bloch.itemsize * self.n_samples * 4 ** sum(len(cluster) for cluster in chosen)
+            if size <= _KEPT_BYTES:
+                whole = slice(0, self.n_samples)
+                self._kept[chosen] = _product([self._raw(cluster, whole)[None] for cluster in chosen])[-1]
+                return [], [self._kept[chosen][:, part]]
         vectors = []
-        for cluster, head in zip(plan.clusters, plan.heads, strict=True):
+        for cluster, head in zip(chosen, heads, strict=True):
             raw = self._raw(cluster, part)
             vectors.append(
                 raw[None] if head is None else np.matmul(raw, np.swapaxes(matrices[head], -1, -2))
             )
-        return vectors
+        return vectors, _product(vectors)
 
 
 @dataclass(frozen=True)
@@ -234,9 +256,7 @@ def _halves(plan: SweepPlan) -> tuple[int, int, int]:
 
 
 def _product(vectors: Sequence[Array]) -> list[Array]:
-    """Partial Kronecker products along the last axis, first factor leading; of nothing: ones."""
-    if not vectors:
-        return [np.ones((1, 1, 1))]
+    """Partial Kronecker products along the last axis, first factor leading."""
     partial = [vectors[0]]
     for vector in vectors[1:]:
         product = partial[-1][..., :, None] * vector[..., None, :]

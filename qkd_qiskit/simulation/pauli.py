@@ -123,7 +123,7 @@ class PauliEvaluator:
         prepared = self._prepare(inputs)
         flat = array.reshape(-1, array.shape[-1])
         out = np.empty((flat.shape[0], prepared.n_samples, 2 ** len(self._program.measured)))
-        plan = self._choose(prepared.n_samples)
+        plan = self._choose(prepared.n_samples, gradient=False)
         for part in self._chunks(flat.shape[0], gradient=False):
             forward = self._forward(plan, flat[part], prepared, keep=False)
             out[part] = forward.probabilities
@@ -147,7 +147,7 @@ class PauliEvaluator:
         prepared = self._prepare(inputs)
         flat = array.reshape(-1, array.shape[-1])
         values, gradient = np.empty(flat.shape[0]), np.empty(flat.shape)
-        plan = self._choose(prepared.n_samples)
+        plan = self._choose(prepared.n_samples, gradient=True)
         for part in self._chunks(flat.shape[0], gradient=True):
             forward = self._forward(plan, flat[part], prepared, keep=True)
             values[part], slope = loss(forward.probabilities)
@@ -201,14 +201,19 @@ class PauliEvaluator:
         self._cached = (array.copy(), prepared)
         return prepared
 
-    def _choose(self, n_samples: int) -> SweepPlan:
+    def _choose(self, n_samples: int, *, gradient: bool) -> SweepPlan:
         """First blocks act on the inputs when that costs less than on the observables."""
         if self._spec.encoding != "angle":
             return self._plan
         saved = self._plan.operations - self._headed.operations
         half = 4 ** -(-len(self._plan.qubits) // 2)
         # PERF: an outer product runs at memory speed, about thirty times slower an element than a block's product.
-        return self._headed if 60.0 * n_samples * half < saved else self._plan
+        extra = 60.0 * n_samples * half
+        if gradient:
+            # the way back needs two more products with the observables to reach the inputs, and three passes save
+            saved *= 3
+            extra += 4.0 * n_samples * 4 ** len(self._plan.qubits) * self._plan.n_observables
+        return self._headed if extra < saved else self._plan
 
     def _particle_bytes(self, *, gradient: bool) -> int:
         itemsize = np.dtype(self._dtype).itemsize

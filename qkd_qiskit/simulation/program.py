@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Parameter, ParameterExpression, ParameterVector
+from qiskit.circuit import CircuitInstruction, Operation, Parameter, ParameterExpression, ParameterVector
 from qiskit.quantum_info import Operator
 from qiskit_aer.noise import NoiseModel
 
@@ -194,6 +194,7 @@ class _Builder:
         self._input_angles = Angles(self._inputs)
         self._weight_angles = Angles(self._weights)
         self._noise = LocalNoise(noise_model)
+        self._known: dict[tuple[object, ...], Array] = {}
         self._runs = {k: Steps(4) for k in chain.values()}
         self._blocks: list[Block] = []
         self._last_block: dict[int, Block] = {}
@@ -313,25 +314,41 @@ class _Builder:
         self, steps: Steps, item: CircuitInstruction, physical: tuple[int, ...], angles: Angles
     ) -> None:
         operation = item.operation
-        symbols = _parameters(item)
-        if symbols:
-            expressions = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
-            if len(expressions) != 1:
-                raise SimulationError(
-                    f"expected at most one parametrized angle a gate, found {operation.name!r} with {len(expressions)}; "
-                    "transpile to rotations about single axes"
-                )
-            symbol = Parameter("t")
-            plain = operation.to_mutable()
-            plain.params = [symbol if p is expressions[0] else p for p in operation.params]
-            steps.append_rotation(rotation_coefficients(plain, symbol), angles.add(expressions[0]))
-        elif operation.name in _CHANNELS:
-            steps.append_constant(channel_ptm(operation))
+        expressions = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
+        if len(expressions) > 1:
+            raise SimulationError(
+                f"expected at most one parametrized angle a gate, found {operation.name!r} with {len(expressions)}; "
+                "transpile to rotations about single axes"
+            )
+        if expressions:
+            steps.append_rotation(self._rotation(operation, expressions[0]), angles.add(expressions[0]))
         elif operation.name != "delay":
-            steps.append_constant(channel_ptm(Operator(operation)))
+            steps.append_constant(self._constant(operation))
         error = self._noise.error_ptm(operation.name, operation.label, physical)
         if error is not None:
             steps.append_constant(error)
+
+    def _rotation(self, operation: Operation, expression: ParameterExpression) -> Array:
+        """Harmonic coefficients of a gate, found once for each kind of gate."""
+        others = [None if p is expression else float(p) for p in operation.params]
+        key = (operation.name, getattr(operation, "ctrl_state", None), *others)
+        if key not in self._known:
+            symbol = Parameter("t")
+            plain = operation.to_mutable()
+            plain.params = [symbol if p is expression else p for p in operation.params]
+            self._known[key] = rotation_coefficients(plain, symbol)
+        return self._known[key]
+
+    def _constant(self, operation: Operation) -> Array:
+        """PTM of an instruction without parameters; standard gates are found once."""
+        if operation.name in _CHANNELS:
+            return channel_ptm(operation)
+        if operation.params and not all(isinstance(p, (int, float)) for p in operation.params):
+            return channel_ptm(Operator(operation))
+        key = (operation.name, operation.label, getattr(operation, "ctrl_state", None), *operation.params)
+        if key not in self._known:
+            self._known[key] = channel_ptm(Operator(operation))
+        return self._known[key]
 
 
 def _parameters(item: CircuitInstruction) -> set[Parameter]:

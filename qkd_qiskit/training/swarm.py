@@ -171,7 +171,7 @@ class SwarmResult:
     Attributes:
         params: Best position [D].
         value: Its cost.
-        history: Best cost after each evaluation of the whole swarm.
+        history: Best cost at the start and after each move.
     """
 
     params: FloatArray
@@ -187,29 +187,27 @@ def run_swarm(
     patience: int,
     progress: Callable[[int, float], None] | None = None,
 ) -> SwarmResult:
-    """Evaluate the swarm where it stands, then move it until it stops getting better.
+    """Move a swarm until it stops getting better.
 
     Args:
-        swarm: The swarm, not yet told of any cost.
+        swarm: The swarm; it is evaluated where it stands, unless it has been told of costs already.
         values: Costs [P] of positions [P, D].
         iterations: Most moves; 0 evaluates the starts only.
         patience: Moves without a better best before it stops.
-        progress: Called with the number of moves and the best cost after each evaluation.
+        progress: Called with the number of moves and the best cost after each.
 
     Raises:
         TrainingError: If no particle has a finite cost at the start.
     """
-    history: list[float] = []
-    stale = 0
-    for move in range(iterations + 1):
-        before = swarm.best_cost
+    if not np.isfinite(swarm.best_cost):
         swarm.tell(values(swarm.ask()))
-        if not np.isfinite(swarm.best_cost):
-            raise TrainingError("swarm: expected a finite loss at some starting point, found none")
+    if not np.isfinite(swarm.best_cost):
+        raise TrainingError("swarm: expected a finite loss at some starting point, found none")
+    history, stale = [swarm.best_cost], 0
+    while len(history) <= iterations and stale < patience:
+        swarm.tell(values(swarm.ask()))
+        stale = 0 if swarm.best_cost < history[-1] else stale + 1
         history.append(swarm.best_cost)
         if progress is not None:
-            progress(move, swarm.best_cost)
-        stale = 0 if swarm.best_cost < before else stale + 1
-        if stale >= patience:
-            break
+            progress(len(history) - 1, swarm.best_cost)
     return SwarmResult(swarm.best_position, swarm.best_cost, tuple(history))

@@ -36,7 +36,7 @@ class TrainedModel:
         loss_start: Training loss of the best random start.
         loss_swarm: Training loss after the swarm alone.
         loss: Training loss after refinement; equal to `loss_swarm` without it.
-        swarm_history: Best loss after each evaluation of the swarm; its first entry is `loss_start`.
+        swarm_history: Best loss at the start and after each move of the swarm.
         refine_history: Loss at the start of the refinement and after each of its iterations.
         evaluations: Parameter vectors evaluated, with or without gradient.
         gradients: Those of them with gradient.
@@ -163,9 +163,9 @@ def train_model(
     progress.start(label, settings.iterations + settings.refine)
 
     def advance(step: int, loss: float) -> None:
-        progress.advance(label, min(step, 1))
+        progress.advance(label)
 
-    starts = _best_starts(objective, settings.particles, initial, rng)
+    starts, start_losses = _best_starts(objective, settings.particles, initial, rng)
     half = np.append(np.full(evaluator.spec.n_weights, weight_period(evaluator.spec) / 2), 0.0)
     lower, upper = -half, half.copy()
     lower[-1], upper[-1] = LOG_SCALE_BOUNDS
@@ -179,6 +179,8 @@ def train_model(
         social=settings.social,
         rng=rng,
     )
+    swarm.ask()
+    swarm.tell(start_losses)
     found = run_swarm(
         swarm,
         objective.values,
@@ -211,7 +213,8 @@ def train_model(
 
 def _best_starts(
     objective: Objective, particles: int, initial: FloatArray | None, rng: np.random.Generator
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
+    """The lowest of many random candidates, with their losses; `initial` is one of them."""
     candidates = random_params(_STARTS_PER_PARTICLE * particles, objective.evaluator.spec.n_weights, rng=rng)
     if initial is not None:
         if initial.shape != (objective.n_params,) or not np.isfinite(initial).all():
@@ -221,4 +224,6 @@ def _best_starts(
         first = initial.copy()
         first[:-1] -= period * np.round(first[:-1] / period)
         candidates = np.concatenate([first[None], candidates])
-    return candidates[np.argsort(objective.values(candidates), kind="stable")[:particles]]
+    losses = objective.values(candidates)
+    best = np.argsort(losses, kind="stable")[:particles]
+    return candidates[best], losses[best]

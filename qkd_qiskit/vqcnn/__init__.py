@@ -7,6 +7,7 @@ from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import default_plan
 from qkd_qiskit.vqcnn.presets import PRESETS, kernel_name, resolve_kernel
 from qkd_qiskit.vqcnn.spec import Block, VQCNNSpec
+from qkd_qiskit.vqcnn.tightness import is_tight, native_two_qubit
 
 __all__ = [
     "GATES",
@@ -18,6 +19,8 @@ __all__ = [
     "VQCNNSpec",
     "build_circuit",
     "default_plan",
+    "is_tight",
     "kernel_name",
+    "native_two_qubit",
     "resolve_kernel",
 ]

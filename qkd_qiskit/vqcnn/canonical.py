@@ -1,7 +1,7 @@
 """The canonical form of a gene string: what is left of it once the obvious merging and cancelling is done.
 
-Every rewriting keeps the block as a trainable family: after it the same unitaries are reached, up to global phase,
-by other angles. Only `open_seam` goes further and looks at the next block.
+Every rewriting keeps the block as a trainable family: after it the same unitaries are reached, up to global
+phase, by other angles. Only `open_seam` goes further and looks at the next block.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Genes = tuple[Gene, ...]
 def reduce(genes: Genes) -> Genes:
     """The first of all strings that the rewritings reach, in the order of `_rank`.
 
-    Genes that commute are sorted, equal neighbours cancel or merge, Paulis vanish in rotations about their axis, and
-    parameter-free runs become their shortest equivalent. Every accepted step lowers the rank, so the loop ends, and
-    its result is its own canonical form.
+    Genes that commute are sorted, equal neighbours cancel or merge, Paulis vanish in rotations about their
+    axis, and parameter-free runs become their shortest equivalent. Every accepted step lowers the rank, so
+    the loop ends, and its result is its own canonical form.
     """
     word = _sorted(tuple(gene for gene in genes if gene.axes))
     while True:
@@ -32,17 +32,24 @@ def reduce(genes: Genes) -> Genes:
 
 
 def open_seam(genes: Genes) -> Genes:
-    """Drop two-qubit genes at the end that the first gate of a following equal block would cancel.
+    """Drop two-qubit genes at the end that would cancel or merge with the first ones of an equal next block.
 
-    The following block may meet the pair in either order: pooling at the right end of a chain does. A string
-    without a rotation is returned as it is: all of it would cancel, and nothing of it is trained.
+    The next block may meet the pair in either order: pooling at the right end of a chain does. One two-qubit
+    gene always stays, since neighbouring pairs need it, and so does a parameter; a string without one stays
+    as it is, since nothing of it is trained.
 
     Args:
         genes: A reduced string; so is the result.
     """
-    while any(gene.is_parametrized for gene in genes) and not _seam_is_closed(genes):
-        last = max(place for place, gene in enumerate(genes) if gene.is_two_qubit)
-        genes = reduce(genes[:last] + genes[last + 1 :])
+    if not _entangles_and_trains(genes):
+        return genes
+    while loss := _seam_loss(genes):
+        places = (place for place in reversed(range(len(genes))) if genes[place].is_two_qubit)
+        shorter = filter(_entangles_and_trains, (reduce(genes[:at] + genes[at + 1 :]) for at in places))
+        better = next((word for word in shorter if _seam_loss(word) < loss), None)
+        if better is None:
+            break
+        genes = better
     return genes
 
 
@@ -50,8 +57,8 @@ def open_seam(genes: Genes) -> Genes:
 def commute(first: Gene, second: Gene) -> bool:
     """Whether two genes may change places, where the sign of an angle does not matter.
 
-    Genes commute where their axes agree on all shared qubits. A Pauli also passes a rotation about another axis, or
-    a controlled rotation's target: the angle only changes its sign.
+    Genes commute where their axes agree on all shared qubits. A Pauli also passes a rotation about another
+    axis, or a controlled rotation's target: the angle only changes its sign.
     """
     one, two = first.axes, second.axes
     differing = [place for place in one.keys() & two.keys() if one[place] != two[place]]
@@ -65,11 +72,15 @@ def commute(first: Gene, second: Gene) -> bool:
     return False
 
 
-def _seam_is_closed(genes: Genes) -> bool:
-    """Whether no two-qubit gene is lost where the string meets itself or its mirror image."""
+def _entangles_and_trains(genes: Genes) -> bool:
+    return _two_qubit(genes) > 0 and any(gene.is_parametrized for gene in genes)
+
+
+def _seam_loss(genes: Genes) -> int:
+    """How many two-qubit genes are lost where the string meets itself, and where it meets its mirror."""
     count = _two_qubit(genes)
     mirrored = tuple(Gene(gene.gate, 1 - gene.orientation) for gene in genes)
-    return all(_two_qubit(reduce(genes + following)) == count * 2 for following in (genes, mirrored))
+    return sum(2 * count - _two_qubit(reduce(genes + following)) for following in (genes, mirrored))
 
 
 def _two_qubit(genes: Genes) -> int:
@@ -84,10 +95,8 @@ def _sorted(genes: Genes) -> Genes:
     """The lexicographically first order that commuting genes allow."""
     left, word = list(genes), []
     while left:
-        free = [
-            place for place, gene in enumerate(left) if all(commute(gene, earlier) for earlier in left[:place])
-        ]
-        word.append(left.pop(min(free, key=lambda place: left[place])))
+        free = [at for at, gene in enumerate(left) if all(commute(gene, earlier) for earlier in left[:at])]
+        word.append(left.pop(min(free, key=lambda at: left[at])))
     return tuple(word)
 
 

@@ -22,7 +22,8 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
 
     Returns:
         A circuit with the quantum register `q` and the classical register `meas`, whose bit 0 holds the first
-        measured qubit. `metadata` names the encoding, the model index as decimal text, and the number of outcomes.
+        measured qubit. `metadata` holds the encoding, the model index as decimal text, and the number of
+        outcomes.
     """
     circuit = QuantumCircuit(
         QuantumRegister(spec.n_qubits, "q"),

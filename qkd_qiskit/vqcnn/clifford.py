@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from qkd_qiskit.vqcnn.genes import Gene
 
 GENERATORS: Final = tuple(
-    Gene.from_string(word) for word in ("X0", "X1", "Y0", "Y1", "Z0", "Z1", "CX01", "CX10", "CY01", "CY10", "CZ01")
+    Gene.from_string(word)
+    for word in ("X0", "X1", "Y0", "Y1", "Z0", "Z1", "CX01", "CX10", "CY01", "CY10", "CZ01")
 )
 """The parameter-free genes that differ as unitaries: CZ10 is CZ01, and I is nothing."""
 
-# A signed two-qubit Pauli is one byte: 4 * (letter on the second) + (letter on the first), letters in the order
-# I, X, Y, Z, plus 16 when negative. A group element, up to global phase, is the four bytes that it makes of the
-# Paulis X0, Z0, X1, Z1; applying one more gate is then a `bytes.translate`.
+# A signed two-qubit Pauli is one byte: 4 * (letter on the second) + (letter on the first), letters in the
+# order I, X, Y, Z, plus 16 when negative. A group element, up to global phase, is the four bytes that it
+# makes of the Paulis X0, Z0, X1, Z1; applying one more gate is then a `bytes.translate`.
 _LETTERS: Final = {
     "I": np.eye(2, dtype=complex),
     "X": np.array([[0, 1], [1, 0]], dtype=complex),

@@ -1,6 +1,7 @@
 """The basic gates that kernels are strings of.
 
-The order of the thirteen gates follows Zhang, Cai, Lin, *Chinese Journal of Quantum Electronics* 42(1):123, 2025.
+The order of the thirteen gates follows Zhang, Cai, Lin, *Chinese Journal of Quantum Electronics* 42(1):123,
+2025.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Gene:
             if suffix in places:
                 return cls(GATES.index(name) + 1, places.index(suffix))
             raise VQCNNError(f"gene {text!r}: expected {name} to be followed by {' or '.join(places)}")
-        raise VQCNNError(f"gene {text!r}: expected one of {', '.join(GATES)} and its qubits, as in RZ0 or CX01")
+        raise VQCNNError(
+            f"gene {text!r}: expected a gate ({', '.join(GATES)}) and its qubits, as in RZ0, CX01"
+        )
 
     def __str__(self) -> str:
         places = _TWO_QUBIT if self.is_two_qubit else _ONE_QUBIT

@@ -1,10 +1,12 @@
 """The model index: a spec's fields as one nonnegative integer, and back.
 
-The fields are the digits of a mixed-radix number. What a digit's radix depends on is read before it, the least
-significant digit first, so that nothing is padded: `encoding, sharing, n_qubits, n_outcomes, number of layers,
-layers, uniform?, kernels`, a kernel being its length and its genes. Uniform kernels are written once.
+The fields are the digits of a mixed-radix number, the least significant first: encoding, sharing, qubits,
+outcomes, number of layers, the layers, whether kernels differ, the kernels. A kernel is its length and its
+genes. What a digit's radix depends on comes before it, so that nothing is padded; equal kernels are written
+once.
 
-NOTE: the limits below are radices. To change one, or the order of `LAYERS` or `GATES`, is to change every index.
+NOTE: the limits below are radices. A change of one, or of the order of `LAYERS` or `GATES`, changes every
+index.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ MAX_QUBITS: Final = 32
 MAX_LAYERS: Final = 32
 
 MAX_INDEX_BITS: Final = 10_000
-"""No spec's index is longer, and longer integers are refused unread. It is some 3000 decimal digits, below the
-4300 at which Python itself stops converting text to integers."""
+"""No spec's index is longer, and longer integers are refused unread. These are some 3000 decimal digits,
+below the 4300 at which Python itself stops converting text to integers."""
 
 
 class Fields(NamedTuple):

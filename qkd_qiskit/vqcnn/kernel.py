@@ -65,10 +65,14 @@ class Kernel:
     def canonical(self) -> Kernel:
         """The canonical kernel that this one stands for.
 
-        I is dropped. Paulis vanish in rotations about their axis, equal rotations merge, equal parameter-free gates cancel, also
-        across genes that commute with them, and parameter-free runs become their shortest equivalent: so far the
-        kernel reaches the same unitaries, up to global phase. Last, if the kernel has a parameter, two-qubit gates at
-        its end are dropped that the first gates of a next equal block on the same pair would cancel.
+        I is dropped. Paulis vanish in rotations about their axis, equal rotations merge, equal
+        parameter-free gates cancel, also across genes that commute with them, and parameter-free runs
+        become their shortest equivalent. So far the kernel reaches the same unitaries, up to global phase.
+        Last, if the kernel has a parameter and several two-qubit gates, those at its end are dropped that
+        would cancel, or merge with, the first ones of a next equal block on the same pair.
+
+        The gates cannot spell every shortest circuit (`CX01 CY01` takes one CX and a phase gate, which is no
+        gene), so that a transpiler may still save gates: `is_tight` tells.
 
         Returns:
             A kernel no longer than this one, and its own canonical form.

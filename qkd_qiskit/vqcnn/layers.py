@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from qkd_qiskit.errors import VQCNNError
@@ -17,10 +18,10 @@ def apply_layer(kind: str, active: Chain) -> tuple[Pairs, Chain]:
     """Pairs that a layer's blocks act on, in order, and the qubits still active after it.
 
     `conv` takes the even pairs of neighbours, then the odd ones, each as (left, right). The poolings give
-    (discarded, kept). `tree` pools every second qubit into its right neighbour; the last qubit of an odd chain
-    survives unpaired. `edge` pools the leftmost and the rightmost qubit into their neighbours; three qubits pool
-    both into the middle one. On two qubits both edges would be the same pair, and `tree` does what is left to do,
-    so `edge` refuses them.
+    (discarded, kept). `tree` pools every second qubit into its right neighbour; the last qubit of an odd
+    chain survives unpaired. `edge` pools the leftmost and the rightmost qubit into their neighbours; three
+    qubits pool both into the middle one. On two qubits both edges would be the same pair, so `edge` refuses
+    them: `tree` pools one into the other.
 
     Args:
         kind: `conv`, `edge` or `tree`.
@@ -36,7 +37,7 @@ def apply_layer(kind: str, active: Chain) -> tuple[Pairs, Chain]:
         raise VQCNNError(f"plan: {kind} needs at least {needed} active qubits, found {len(active)}")
     if kind == "edge":
         return ((active[0], active[1]), (active[-1], active[-2])), active[1:-1]
-    neighbours = tuple(zip(active, active[1:], strict=False))
+    neighbours = tuple(pairwise(active))
     if kind == "conv":
         return neighbours[::2] + neighbours[1::2], active
     return neighbours[::2], active[1::2] + (active[-1:] if len(active) % 2 else ())
@@ -50,8 +51,8 @@ def measured_count(n_outcomes: int) -> int:
 def default_plan(n_qubits: int, n_outcomes: int = 2) -> tuple[str, ...]:
     """Convolutions with edge pooling between them, down to as few qubits as the outcomes allow.
 
-    The plan is native to a chain: no block needs routing. It ends with `conv`, or with `edge` where that leaves
-    one qubit.
+    The plan is native to a chain: no block needs routing. It ends with `conv`, or with `edge` where that
+    leaves one qubit.
 
     Args:
         n_qubits: Length of the chain, at least 2.
@@ -61,7 +62,7 @@ def default_plan(n_qubits: int, n_outcomes: int = 2) -> tuple[str, ...]:
         VQCNNError: If the chain is too short for a layer, or for the outcomes.
     """
     if n_qubits < 2 or n_outcomes < 2:
-        raise VQCNNError(f"plan: expected at least 2 qubits and 2 outcomes, found {n_qubits} and {n_outcomes}")
+        raise VQCNNError(f"plan: expected 2 or more qubits and outcomes, found {n_qubits} and {n_outcomes}")
     needed = measured_count(n_outcomes)
     if needed > n_qubits:
         raise VQCNNError(f"plan: {n_outcomes} outcomes need {needed} qubits, found {n_qubits}")

@@ -20,10 +20,13 @@ PRESETS: Final[Mapping[str, Kernel]] = MappingProxyType(
 )
 """Canonical kernels by name, named after what they can do or cost.
 
-`su4` reaches every two-qubit unitary with three CX and 15 parameters (Vatan and Williams, *Physical Review A*
-69:032315, 2004). `two_cx` (6 parameters) and `one_cx` (3) turn the first qubit before and the second qubit after
-their CX, so that neither neighbouring blocks nor pooling, which discards the first qubit, leave a parameter idle.
+`su4` reaches every two-qubit unitary with three CX and 15 parameters (Vatan and Williams, *Physical Review
+A* 69:032315, 2004). `two_cx` (6 parameters) and `one_cx` (3) turn the first qubit before and the second
+qubit after their CX: neither neighbouring blocks, nor pooling, which discards the first qubit, leave a
+parameter idle.
 """
+
+_EXPECTED: Final = f"a preset ({', '.join(PRESETS)}) or a gate string"
 
 
 def resolve_kernel(text: str) -> Kernel:
@@ -41,9 +44,9 @@ def resolve_kernel(text: str) -> Kernel:
     try:
         kernel = Kernel.from_string(name)
     except VQCNNError as error:
-        raise VQCNNError(f"kernel {text!r} is neither a preset ({', '.join(PRESETS)}) nor a gate string: {error}") from None
+        raise VQCNNError(f"kernel: expected {_EXPECTED}, found {text!r}: {error}") from None
     if not kernel.genes:
-        raise VQCNNError(f"kernel: expected a preset ({', '.join(PRESETS)}) or a gate string, found {text!r}")
+        raise VQCNNError(f"kernel: expected {_EXPECTED}, found {text!r}")
     return kernel
 
 

@@ -68,13 +68,13 @@ class VQCNNSpec:
             n_qubits: Length of the qubit chain, 2 to 32.
             encoding: `angle` or `amplitude`.
             plan: Layers as a sequence or as text, `"conv, edge, conv"`; `default_plan` when omitted.
-            kernels: A preset's name, a gate string or a `Kernel` for all layers, or one of these for each layer.
+            kernels: A preset's name, a gate string or a `Kernel`, for all layers or one for each.
             sharing: `layer` or `site`.
             n_outcomes: Outcomes to tell apart, 2 to 2 to the number of qubits that survive the plan.
 
         Raises:
-            VQCNNError: If a field is out of range, a layer finds too few active qubits, the number of kernels is
-                not that of the layers, or too few qubits survive for the outcomes.
+            VQCNNError: If a field is out of range, a layer finds too few active qubits, the number of kernels
+                is not that of the layers, or too few qubits survive for the outcomes.
         """
         for name, value, low, high in (
             ("n_qubits", n_qubits, 2, MAX_QUBITS),
@@ -223,4 +223,7 @@ def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple
 
 
 def _kernel(kernel: KernelLike) -> Kernel:
-    return resolve_kernel(kernel) if isinstance(kernel, str) else kernel
+    found = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
+    if not isinstance(found, Kernel):
+        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {kernel!r}")
+    return found

@@ -34,10 +34,10 @@ def native_two_qubit(spec: VQCNNSpec) -> int:
 def is_tight(spec: VQCNNSpec) -> bool:
     """Whether a transpiler finds no two-qubit gate to take away.
 
-    The circuit is written in controlled Paulis and rotations. It is tight if no two-qubit gate can move, past
-    gates that commute with it, into a parameter-free run on the same pair that fewer gates can replace, and no
-    diagonal one can move to the measurements of both its qubits. The answer is careful: False where a transpiler
-    may, but need not, save a gate; a SWAP counts as one that may.
+    The circuit is written in controlled Paulis and rotations. It is tight if no two-qubit gate can move,
+    past gates that commute with it, into a parameter-free run on the same pair that fewer gates can
+    replace, and no diagonal one can move to the measurements of both its qubits. The answer is careful:
+    False where a transpiler may, but need not, save a gate; a SWAP counts as one that may.
 
     Args:
         spec: Any structure; where it is not chain-native, routing adds gates all the same.
@@ -46,14 +46,16 @@ def is_tight(spec: VQCNNSpec) -> bool:
 
 
 def _ends_off_diagonal(spec: VQCNNSpec) -> bool:
-    """Whether no diagonal two-qubit gene can move to the measurements of both its qubits, and be dropped there."""
+    """Whether no diagonal two-qubit gene can move to measurements of both its qubits, to be dropped."""
     gates = _gates(spec)
     measured = set(spec.measured_qubits)
-    for place, gate in enumerate(gates):
-        if gate.gene.is_two_qubit and set(gate.gene.axes.values()) == {"Z"} and {gate.low, gate.high} <= measured:
-            if all(_commute(gate, later) for later in gates[place + 1 :]):
-                return False
-    return True
+    return not any(
+        gate.gene.is_two_qubit
+        and set(gate.gene.axes.values()) == {"Z"}
+        and {gate.low, gate.high} <= measured
+        and all(_commute(gate, later) for later in gates[place + 1 :])
+        for place, gate in enumerate(gates)
+    )
 
 
 def _has_no_short_run(gates: list[_Gate]) -> bool:
@@ -98,16 +100,19 @@ def _parts(gene: Gene) -> tuple[Gene, ...]:
 
 def _gather(gates: Iterable[_Gate], anchor: _Gate) -> list[Gene]:
     """Parameter-free genes on the anchor's pair that can move next to it."""
-    stay: list[_Gate] = []
+    passed: dict[int, set[str]] = {anchor.low: set(), anchor.high: set()}
     run: list[Gene] = []
     for gate in gates:
-        if gate.axis(anchor.low) is None and gate.axis(anchor.high) is None:
-            continue
-        same_pair = (gate.low, gate.high) == (anchor.low, anchor.high) or not gate.gene.is_two_qubit
-        if same_pair and not gate.gene.is_parametrized and all(_commute(gate, other) for other in stay):
+        axes = {qubit: axis for qubit in passed if (axis := gate.axis(qubit)) is not None}
+        on_pair = len(axes) == len(gate.gene.axes)
+        movable = on_pair and not gate.gene.is_parametrized
+        if axes and movable and all(passed[qubit] <= {axis} for qubit, axis in axes.items()):
             run.append(_relative(gate, anchor))
-        else:
-            stay.append(gate)
+            continue
+        for qubit, axis in axes.items():
+            passed[qubit].add(axis)
+        if all(len(found) > 1 for found in passed.values()):
+            break
     return run
 
 

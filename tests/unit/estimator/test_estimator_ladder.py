@@ -35,18 +35,6 @@ def test_every_qubit_reaches_the_measured_ones(n, k):
         assert reached == set(range(n))
 
 
-@pytest.mark.parametrize(("n", "k"), WIDTHS)
-def test_no_su4_block_meets_the_same_pair_twice_in_a_row_on_even_chains(n, k):
-    if n % 2:
-        pytest.skip("an odd chain ends its convolution on the pair that edge pooling takes next")
-    for rung in build_ladder(n, n_outcomes=k):
-        last = {}
-        for number, block in enumerate(rung.blocks):
-            before = {last.get(q) for q in block.qubits}
-            assert before == {None} or len(before) == 2
-            last.update(dict.fromkeys(block.qubits, number))
-
-
 def test_the_rungs_of_the_default_width():
     ladder = build_ladder(8)
     assert [len(rung.blocks) for rung in ladder[:7]] == [7, 10, 15, 22, 25, 30, 37]

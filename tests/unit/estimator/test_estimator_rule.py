@@ -65,9 +65,9 @@ def test_rare_classes_count_for_less(classes, share):
 
 def test_the_need_has_the_documented_form():
     rule = NeedCoefficients(scale=2.0, diversity=1.5, overlap=0.7, dimension=0.3, kernel=0.5)
-    expected = 2.0 * 4.0**1.5 * math.exp(0.7 * 0.2) * 9.0**0.3 * (9 / 3) ** 0.5
+    expected = 2.0 * 4.0**1.5 * (1 + 0.7 * 0.2) * 9.0**0.3 * (9 / 3) ** 0.5
     assert need_bound(4.0, 0.2, 9.0, 3, rule) == pytest.approx(expected)
-    assert need_bound(4.0, 0.2, 0.0, 15, rule) == pytest.approx(2.0 * 4.0**1.5 * math.exp(0.7 * 0.2))
+    assert need_bound(4.0, 0.2, 0.0, 15, rule) == pytest.approx(2.0 * 4.0**1.5 * (1 + 0.7 * 0.2))
 
 
 def test_a_kernel_without_weights_cannot_learn():
@@ -166,7 +166,10 @@ def test_other_coefficients(tmp_path):
         ({"extra": 1}, "extra: Extra inputs"),
         ({"provisional": None}, "provisional: "),
         ({"need": {"scale": 1}}, "need.diversity: Field required"),
-        ({"need": {"scale": 1, "diversity": -1, "overlap": 0, "dimension": 0, "kernel": 0}}, "need.diversity: "),
+        (
+            {"need": {"scale": 1, "diversity": -1, "overlap": 0, "dimension": 0, "kernel": 0}},
+            "need.diversity: ",
+        ),
         ({"data": {"constant": 0, "epsilon": 0.1}}, "data.constant: "),
         ({"device": {"esp_floor": 1.0}}, "device.esp_floor: "),
     ],

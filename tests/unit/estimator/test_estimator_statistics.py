@@ -99,6 +99,13 @@ def test_counts():
     assert stats.to_dict()["separability"] == stats.separability
 
 
+def test_copies_do_not_make_the_classes_look_separable():
+    x, y = blobs(30, 3, 0.2)
+    stats, copied = data_statistics(x, y), data_statistics(np.tile(x, (4, 1)), np.tile(y, 4))
+    assert (copied.overlap, copied.dimension) == (stats.overlap, stats.dimension)
+    assert (copied.samples, copied.distinct) == (120, 30)
+
+
 def test_amplitudes_are_measured_as_they_are():
     x, y = blobs(40, 2, 1.0, features=8)
     x /= np.linalg.norm(x, axis=1, keepdims=True)

@@ -1,0 +1,329 @@
+"""The command line `qkd-qiskit`: reads options, calls the package, prints tables.
+
+Heavy modules are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from qkd_qiskit.errors import ConfigError, QKDError, ReportingError, VQCNNError
+
+PROGRAM = "qkd-qiskit"
+INTERRUPTED = 130
+TERMINATED = 143
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Quantum knowledge distillation for variational quantum convolutional neural networks.",
+    add_completion=False,
+    suggest_commands=False,
+    pretty_exceptions_enable=False,
+)
+backends_app = typer.Typer(help="The devices that come with the package.")
+app.add_typer(backends_app, name="backends")
+
+Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces one setting; repeatable: clients.0.samples=50"),
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
+Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
+Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
+Encoding = Annotated[str, typer.Option(help="angle or amplitude")]
+Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]
+Sharing = Annotated[str, typer.Option(help="layer or site")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Quantum knowledge distillation for variational quantum convolutional neural networks."""
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or a .toml file.")] = "quickstart",
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the results; runs/NAME when omitted.")
+    ] = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    json_path: Json = None,
+) -> None:
+    """Run one experiment end to end, and print its result."""
+    from qkd_qiskit.config import load_experiment
+
+    settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
+    folder = output or Path("runs") / settings.name
+    _check_folder(folder)
+    _check_json(json_path)
+
+    from qkd_qiskit.pipeline import run_experiment
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.reporting import print_results, write_json
+
+    with RichProgress() as progress:
+        finished = run_experiment(settings, output=folder, progress=progress, resume=resume)
+    print_results(finished.results)
+    typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
+    if json_path is not None:
+        write_json(finished.results, json_path)
+
+
+@app.command()
+def estimate(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Experiment whose clients are estimated; quickstart when omitted.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="No experiment: one client holds this dataset, by name or path.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Label file, or label column of a CSV.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Classes that take part.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="A random part of the dataset.")] = None,
+    backends: Backends = None,
+    qubits: Qubits = 8,
+    encoding: Encoding = "angle",
+    kernel: Kernel = "su4",
+    sharing: Sharing = "site",
+    seed: Seed = None,
+    overrides: Overrides = None,
+    json_path: Json = None,
+) -> None:
+    """Estimate how many gates each client's data needs and its device allows.
+
+    With --dataset, one client holds that dataset, on every device or those named; qubits, encoding,
+    kernel and sharing then come from the options, and otherwise from the experiment.
+    """
+    _check_json(json_path)
+    if dataset is not None and (experiment is not None or overrides):
+        raise ConfigError("--dataset stands without an experiment and without --set")
+    if dataset is None and any(value is not None for value in (labels, classes, samples)):
+        raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
+
+    from qkd_qiskit import resources
+    from qkd_qiskit.config import load_experiment, model_settings
+
+    if dataset is None:
+        settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
+        found = resources.experiment_budgets(settings, backends=backends or ())
+    else:
+        from qkd_qiskit.hardware import list_backends
+
+        model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
+        found = resources.dataset_budgets(
+            dataset,
+            path=dataset if _is_path(dataset) else None,
+            labels=labels,
+            classes=_classes(classes),
+            samples=samples,
+            model=model,
+            backends=backends or list_backends(),
+            seed=seed or 0,
+        )
+    rows = [resources.budget_row(*item) for item in found]
+    _show("Gate budgets", resources.ESTIMATE_COLUMNS, rows, json_path)
+
+
+@app.command()
+def transpile(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Experiment whose clients' circuits are transpiled.")
+    ] = None,
+    index: Annotated[str | None, typer.Option(help="Model index of the structure.")] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="Layers, as in 'conv, edge, conv'; a usual plan when omitted.")
+    ] = None,
+    qubits: Qubits = 8,
+    encoding: Encoding = "angle",
+    kernel: Kernel = "su4",
+    sharing: Sharing = "site",
+    outcomes: Annotated[int, typer.Option(min=2, help="Outcomes to tell apart.")] = 2,
+    backends: Backends = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    json_path: Json = None,
+) -> None:
+    """Transpile, and show predicted beside counted native gates.
+
+    Without an experiment the structure comes from --index, or from the options that describe it, on
+    ibm_torino or the devices named.
+    """
+    _check_json(json_path)
+    if experiment is None and overrides:
+        raise ConfigError("--set needs an experiment")
+    if experiment is not None and index is not None:
+        raise ConfigError("--index stands without an experiment")
+
+    from qkd_qiskit import resources
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
+    if experiment is not None:
+        from qkd_qiskit.config import load_experiment
+
+        settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
+        rows = resources.experiment_transpile_rows(settings, backends=backends or ())
+    else:
+        spec = (
+            VQCNNSpec.from_index(_model_index(index))
+            if index is not None
+            else VQCNNSpec(qubits, encoding, plan, kernel, sharing, outcomes)
+        )
+        rows = [resources.transpile_row(spec, name, seed=seed or 0) for name in backends or ["ibm_torino"]]
+    _show("Native gates, predicted and counted", resources.TRANSPILE_COLUMNS, rows, json_path)
+
+
+@backends_app.command("list")
+def backends_list(json_path: Json = None) -> None:
+    """List the devices."""
+    _check_json(json_path)
+    from qkd_qiskit import resources
+    from qkd_qiskit.hardware import list_backends
+
+    rows = [resources.backend_row(name) for name in list_backends()]
+    _show("Devices", resources.BACKEND_COLUMNS, rows, json_path)
+
+
+@backends_app.command("show")
+def backends_show(
+    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")], json_path: Json = None
+) -> None:
+    """Show one device."""
+    _check_json(json_path)
+    from rich.console import Console
+
+    from qkd_qiskit import resources
+    from qkd_qiskit.reporting import rows_table, write_json
+
+    row = resources.backend_row(name)
+    lines = [
+        (key.replace("_", " "), " ".join(value) if isinstance(value, list) else value)
+        for key, value in row.items()
+    ]
+    Console().print(rows_table(row["name"], ("property", "value"), lines))
+    if json_path is not None:
+        write_json(row, json_path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows the program's name; the process's own arguments when omitted.
+
+    Returns:
+        Exit status: 0 when the work is done, 2 for bad input, 1 for a failure, 130 when interrupted.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with _clean_termination():
+            status = command.main(
+                None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False
+            )
+            sys.stdout.flush()
+    except QKDError as error:
+        return _complain(str(error))
+    except click.ClickException as error:
+        return _complain(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python's own flush at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _complain(message: str) -> int:
+    print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+@contextmanager
+def _clean_termination() -> Iterator[None]:
+    """Let a polite kill unwind the stack, so that temporary files go and worker processes end."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show(
+    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, Any]], json_path: Path | None
+) -> None:
+    """Print rows as a table of some of their keys, and write all of them as JSON if wanted."""
+    from rich.console import Console
+
+    from qkd_qiskit.reporting import records_table, write_json
+
+    Console().print(records_table(title, columns, rows))
+    said = [note for row in rows for note in row.get("notes", ())]
+    said += [f"{row['client']} on {row['backend']}: {row['refused']}" for row in rows if row.get("refused")]
+    for line in dict.fromkeys(said):
+        typer.echo(line)
+    if json_path is not None:
+        write_json(list(rows), json_path)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written before minutes of work go into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportingError(f"cannot write into {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise ReportingError(f"cannot write into {folder}: no permission")
+
+
+def _check_json(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.is_dir():
+        raise ReportingError(f"--json: expected a file, found the folder {path}")
+    _check_folder(path.parent)
+
+
+def _is_path(dataset: str) -> bool:
+    """Whether a dataset is named by its place: `openml:NAME` may hold dots and slashes too."""
+    path = Path(dataset)
+    return path.exists() or (not dataset.startswith("openml:") and (path.suffix != "" or len(path.parts) > 1))
+
+
+def _classes(text: str | None) -> tuple[int | str, ...] | None:
+    """Class names between commas; whole numbers are taken as numbers."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names)
+
+
+def _model_index(text: str) -> int:
+    # int() alone would raise on very long numbers, and accept signs, spaces and underscores.
+    if not (text.isascii() and text.isdecimal()) or len(text) > sys.get_int_max_str_digits():
+        raise VQCNNError(f"--index: expected a model index, a whole decimal number, found {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.reporting import ReportExtras, TrainingCurve, overview_circuit, render_report, write_report
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+
+Document = dict[str, Any]
+SPEC = VQCNNSpec(4, n_outcomes=2)
+SMALL = VQCNNSpec(2, kernels="one_cx", n_outcomes=2)
+
+
+@pytest.fixture
+def extras() -> ReportExtras:
+    return ReportExtras(
+        classes=("0", "1", "2", "3"),
+        class_counts={
+            "north": [200, 200, 200, 0],
+            "east": [0, 100, 80, 70],
+            "south": [200, 0, 0, 200],
+            "west": [0, 0, 120, 0],
+        },
+        confusion=np.array([[190, 1, 5, 4], [0, 196, 2, 2], [6, 3, 180, 11], [3, 2, 15, 180]]),
+        specs={"north": SPEC, "east": SPEC, "south": SMALL},
+        circuits={"south": build_circuit(SMALL)},
+        histories={"north": TrainingCurve([1.4, 0.9, 0.6], [0.6, 0.2]), "global": TrainingCurve([], [0.5])},
+    )
+
+
+class _Page(HTMLParser):
+    """Collects tags with attributes, and text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def images(self) -> list[dict[str, str | None]]:
+        return [attrs for tag, attrs in self.tags if tag == "img"]
+
+
+_RENDERED: list[str] = []
+
+
+@pytest.fixture
+def source(results: Document, extras: ReportExtras) -> str:
+    """The page, rendered once for all tests that only read it."""
+    if not _RENDERED:
+        _RENDERED.append(render_report(results, extras))
+    return _RENDERED[0]
+
+
+def test_the_page_loads_nothing_from_outside(source: str) -> None:
+    page = _Page(source)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    for _, attrs in page.tags:
+        for key in ("src", "href", "data", "srcset"):
+            assert (attrs.get(key) or "data:").startswith("data:")
+    for image in page.images():
+        kind, _, content = str(image["src"]).partition(";base64,")
+        data = base64.b64decode(content)
+        assert kind in ("data:image/svg+xml", "data:image/png")
+        # Addresses in an SVG are names of its formats; anything else would be loaded.
+        references = re.findall(rb'(?:xlink:)?href="([^"]*)"', data)
+        assert all(reference.startswith((b"#", b"data:")) for reference in references)
+
+
+def test_every_picture_has_one_caption_and_a_text_in_its_stead(source: str) -> None:
+    page = _Page(source)
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", source, re.DOTALL)
+    # Six plots, two different structures for three clients, one circuit gate by gate.
+    assert len(page.images()) == len(captions) == 9
+    for caption in captions:
+        sentence = re.sub(r"<b>.*?</b>", "", caption).strip()
+        assert sentence.endswith(".")
+        assert sentence.count(". ") == 0
+    assert all(image["alt"] for image in page.images())
+
+
+def test_numbers_seeds_versions_and_limits_are_on_the_page(source: str, results: Document) -> None:
+    words = " ".join(_Page(source).words.split())
+    for piece in (
+        "92.1 %", "90.2 to 93.9", "Seed 7", "qiskit 2.3.0", "ibm_sherbrooke", results["clients"][0]["model_index"],
+        "No quantum advantage is claimed", "a best case for the real machine", "can be simulated classically",
+        "global minus teacher ensemble", "undecided", "north (ibm_torino), east (ibm_sherbrooke)",
+    ):  # fmt: skip
+        assert piece in words
+
+
+def test_equal_input_gives_an_equal_page_and_leaves_matplotlib_as_it_was(
+    source: str, results: Document, extras: ReportExtras
+) -> None:
+    before = dict(mpl.rcParams)
+    assert render_report(results, extras) == source
+    assert dict(mpl.rcParams) == before
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_names_cannot_break_out_of_the_page(results: Document, bare: ReportExtras) -> None:
+    results["experiment"] = "<script>alert(1)</script>"
+    results["clients"][0]["name"] = '"><img src=x>'
+    source = render_report(results, bare)
+    assert "<script>" not in source
+    assert "<img src=x>" not in source
+
+
+@pytest.fixture
+def bare() -> ReportExtras:
+    return ReportExtras(
+        classes=("7",), class_counts={"north": [0]}, confusion=np.zeros((1, 1), dtype=np.int64)
+    )
+
+
+def test_one_client_one_class_and_no_pictures_to_spare(results: Document, bare: ReportExtras) -> None:
+    results["clients"] = results["clients"][:1]
+    results["comparisons"] = {}
+    page = _Page(render_report(results, bare))
+    assert len(page.images()) == 5
+    assert "1 client;" in " ".join(page.words.split())
+    assert "paired difference" not in page.words
+
+
+def test_eleven_classes_fit(results: Document) -> None:
+    names = tuple(f"class {n}" for n in range(11))
+    extras = ReportExtras(
+        classes=names, class_counts={"north": list(range(11))}, confusion=np.eye(11, dtype=np.int64)
+    )
+    assert len(_Page(render_report(results, extras)).images()) == 5
+
+
+def test_unknown_values_are_shown_as_dashes(results: Document, bare: ReportExtras) -> None:
+    for part in ("estimated", "transpiled", "relative_error"):
+        results["clients"][0]["gates"][part] = dict.fromkeys(
+            ("two_qubit", "one_qubit", "two_qubit_depth", "esp")
+        )
+    results["models"]["global"]["accuracy_ideal"] = None
+    assert "without noise. The best" not in render_report(results, bare)
+
+
+def test_write_report_writes_the_page(results: Document, bare: ReportExtras, tmp_path: Path) -> None:
+    path = write_report(results, bare, tmp_path / "deep" / "report.html")
+    assert path.read_text("utf-8") == render_report(results, bare)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_wrong_results_and_places_are_named(results: Document, bare: ReportExtras, tmp_path: Path) -> None:
+    with pytest.raises(ReportingError, match="cannot write .*: "):
+        write_report(results, bare, tmp_path)
+    del results["models"]["global"]
+    for attempt in (
+        lambda: render_report(results, bare),
+        lambda: write_report(results, bare, tmp_path / "r"),
+    ):
+        with pytest.raises(ReportingError, match="models lacks global"):
+            attempt()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_extras_must_fit_the_classes() -> None:
+    with pytest.raises(ReportingError, match="class_counts of 'a': expected 2 numbers, one a class, found 3"):
+        ReportExtras(("0", "1"), {"a": [1, 2, 3]}, np.zeros((2, 2), dtype=np.int64))
+    with pytest.raises(ReportingError, match=r"confusion: expected shape \(2, 2\), found \(2, 3\)"):
+        ReportExtras(("0", "1"), {"a": [1, 2]}, np.zeros((2, 3), dtype=np.int64))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SMALL,
+        SPEC,
+        VQCNNSpec(5, plan="conv, edge, conv", kernels=("su4", "two_cx", "one_cx"), n_outcomes=4),
+        VQCNNSpec(4, "amplitude", plan="tree, conv", n_outcomes=3),
+    ],
+)
+def test_an_overview_has_one_box_a_block(spec: VQCNNSpec) -> None:
+    boxes = overview_circuit(spec)
+    counts = boxes.count_ops()
+    convolutions = sum(block.kind == "conv" for block in spec.blocks)
+    assert counts.get("conv", 0) == convolutions
+    assert counts.get("pool", 0) == len(spec.blocks) - convolutions
+    assert counts["data"] == (spec.n_qubits if spec.encoding == "angle" else 1)
+    assert counts["measure"] == spec.n_measured

@@ -1,0 +1,183 @@
+"""Guards of the architecture, read from the source: who imports whom, and what importing does."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import qkd_qiskit
+
+PACKAGE = Path(qkd_qiskit.__file__).parent
+
+#: Rooms from top to bottom; a room may import those above it. Rooms in one line may not import each other.
+ORDER: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("config", "files", "progress"),
+    ("data",),
+    ("vqcnn",),
+    ("hardware",),
+    ("estimator",),
+    ("simulation",),
+    ("training",),
+    ("distillation",),
+    ("federation",),
+    ("runtime",),
+    ("bridge",),
+    ("reporting",),
+    ("resources", "pipeline", "classifier"),
+    ("studies",),
+    ("cli",),
+)
+HEIGHT = {room: height for height, rooms in enumerate(ORDER) for room in rooms}
+
+#: Packages that one room alone may import, and in how many modules.
+OWNERS = {
+    "pyswarms": ("training", 1),
+    "pennylane": ("bridge", 1),
+    "flwr": ("federation", None),
+    "mthree": ("runtime", 1),
+    "typer": ("cli", 1),
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Full names of everything that is imported, wherever the import stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def _rooms_imported(source: str) -> set[str]:
+    names = (name.split(".") for name in _imports(ast.parse(source)))
+    return {parts[1] for parts in names if parts[0] == "qkd_qiskit" and len(parts) > 1}
+
+
+def _below(room: str, source: str) -> set[str]:
+    """Rooms that `room` imports although they are not above it."""
+    return {
+        other
+        for other in _rooms_imported(source)
+        if other in HEIGHT and other != room and HEIGHT[other] >= HEIGHT[room]
+    }
+
+
+def _side_effects(source: str) -> list[str]:
+    """Calls at import time that change the process: warnings, logging, global random state, files."""
+    found = []
+    for node in _run_on_import(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            first, last = called.split(".")[0], called.split(".")[-1]
+            if (
+                (first == "warnings" and last in {"filterwarnings", "simplefilter"})
+                or last in {"basicConfig", "addHandler", "setLevel", "seed", "set_state", "default_rng"}
+                or last in {"write_text", "write_bytes", "mkdir", "touch", "savefig", "use"}
+                or called in {"open", "print"}
+            ):
+                found.append(called)
+    return found
+
+
+def _run_on_import(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but the bodies of functions, which run only when called."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from _run_on_import(child)
+
+
+def test_every_module_lies_in_a_known_room() -> None:
+    assert {_room(path) for path in MODULES} - {"__init__"} <= HEIGHT.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_a_room_imports_only_rooms_above(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return
+    source = path.read_text("utf-8")
+    assert not _below(_room(path), source)
+    assert not any(name.startswith(".") for name in _imports(ast.parse(source))), "use absolute imports"
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_package_has_one_owner(package: str) -> None:
+    room, modules = OWNERS[package]
+    importers = [
+        path
+        for path in MODULES
+        if any(name.split(".")[0] == package for name in _imports(ast.parse(path.read_text("utf-8"))))
+    ]
+    assert {_room(path) for path in importers} <= {room}
+    assert modules is None or len(importers) <= modules
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_importing_calls_nothing_that_changes_the_process(path: Path) -> None:
+    assert not _side_effects(path.read_text("utf-8"))
+
+
+_IMPORT_ALL = """
+import logging, os, pkgutil, warnings, importlib
+import numpy as np
+before = (np.random.get_state()[1].tolist(), logging.root.handlers[:], logging.root.level, sorted(os.listdir()))
+import qkd_qiskit
+for info in pkgutil.walk_packages(qkd_qiskit.__path__, "qkd_qiskit."):
+    importlib.import_module(info.name)
+after = (np.random.get_state()[1].tolist(), logging.root.handlers[:], logging.root.level, sorted(os.listdir()))
+assert before == after, "global state changed"
+assert not [f for f in warnings.filters if f[3] == 0 and f[0] == "ignore" and f[2] is Warning], "warnings silenced"
+"""
+
+
+def test_importing_everything_leaves_the_process_and_the_folder_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "rooms"),
+    [
+        ("data", "from qkd_qiskit.vqcnn import VQCNNSpec", {"vqcnn"}),
+        ("data", "def f():\n    import qkd_qiskit.cli as c", {"cli"}),
+        ("data", "from qkd_qiskit import hardware, errors", {"hardware"}),
+        ("data", "from qkd_qiskit.data.files import x\nimport numpy", set()),
+        ("cli", "from qkd_qiskit import pipeline", set()),
+        ("files", "import qkd_qiskit.config", {"config"}),
+    ],
+)
+def test_the_guard_sees_wrong_imports(room: str, source: str, rooms: set[str]) -> None:
+    assert _below(room, source) == rooms
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("import warnings\nwarnings.filterwarnings('ignore')", ["warnings.filterwarnings"]),
+        ("if True:\n    logging.basicConfig()", ["logging.basicConfig"]),
+        ("class A:\n    rng = np.random.seed(0)", ["np.random.seed"]),
+        ("def f():\n    np.random.seed(0)", []),
+        ("x = [open('f')]", ["open"]),
+    ],
+)
+def test_the_guard_sees_side_effects(source: str, calls: list[str]) -> None:
+    assert _side_effects(source) == calls
