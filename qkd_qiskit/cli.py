@@ -249,12 +249,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(error.format_message())
     except (click.Abort, KeyboardInterrupt):
-        print(f"{PROGRAM}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        status = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; Python's own flush at exit must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    # Typer itself may have turned the interruption into this status.
+    if status == INTERRUPTED:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
 
 

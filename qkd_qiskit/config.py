@@ -35,6 +35,7 @@ class DataSettings(Settings):
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
     public_train: int = Field(240, ge=1, description="labelled public samples for the server's training")
+    public_unlabelled: int = Field(0, ge=0, description="public samples whose labels nobody uses")
     public_calibration: int = Field(60, ge=0, description="labelled public samples for calibrating teachers")
     public_validation: int = Field(100, ge=1, description="labelled public samples for choosing settings")
     test: int = Field(800, ge=1, description="samples kept back until the end")
@@ -83,7 +84,16 @@ class DistillationSettings(Settings):
 
     alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
     temperature: float = Field(1.0, gt=0)
-    aggregation: Literal["mean", "coverage", "confidence", "product"] = "coverage"
+    aggregation: Literal["auto", "mean", "coverage", "confidence", "product"] = Field(
+        "auto", description="how clients are combined; auto chooses on the public validation samples"
+    )
+
+
+class FedAvgSettings(Settings):
+    """The baseline that shares parameters; it starts from the model trained on the public data."""
+
+    rounds: int = Field(10, ge=0)
+    local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
 
 
 class NoiseSettings(Settings):
@@ -104,6 +114,7 @@ class ExperimentSettings(Settings):
     clients: tuple[ClientSettings, ...] = Field(min_length=1)
     training: TrainingSettings = TrainingSettings()
     distillation: DistillationSettings = DistillationSettings()
+    fedavg: FedAvgSettings = FedAvgSettings()
     noise: NoiseSettings = NoiseSettings()
 
     @model_validator(mode="after")

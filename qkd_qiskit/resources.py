@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label, ModelSettings
-from qkd_qiskit.data import ClientShare, load_dataset, make_encoder, make_split
+from qkd_qiskit.data import load_dataset, make_encoder, prepare_data
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import Device, load_backend, transpile_verified
@@ -57,33 +57,6 @@ BACKEND_COLUMNS: Columns = (
 )
 
 
-def client_data(settings: ExperimentSettings) -> dict[str, tuple[Inputs, Labels]]:
-    """What every client of an experiment holds, encoded as in a run: name to inputs [N, F] and labels [N].
-
-    Raises:
-        DataError: If the dataset cannot be loaded or split in this way.
-    """
-    data = settings.data
-    dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
-    split = make_split(
-        dataset.labels,
-        public_train=data.public_train,
-        public_calibration=data.public_calibration,
-        public_validation=data.public_validation,
-        test=data.test,
-        clients=[ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
-        dirichlet=data.dirichlet,
-        rng=np.random.default_rng(settings.seed),
-    )
-    model = settings.model
-    encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
-    encoder.fit(dataset.features[split.public])
-    return {
-        client.name: (encoder.transform(dataset.features[held]), dataset.labels[held])
-        for client, held in zip(settings.clients, split.clients, strict=True)
-    }
-
-
 def experiment_budgets(
     settings: ExperimentSettings, *, backends: Sequence[str] = ()
 ) -> list[tuple[str, str, GateBudget | str]]:
@@ -102,13 +75,12 @@ def experiment_budgets(
         DataError: If the dataset cannot be loaded or split in this way.
         HardwareError: If a device is unknown.
     """
-    held = client_data(settings)
-    n_classes = len(set().union(*(labels.tolist() for _, labels in held.values())))
+    prepared = prepare_data(settings)
     found = []
-    for client in settings.clients:
-        inputs, labels = held[client.name]
+    for client, indices in zip(settings.clients, prepared.split.clients, strict=True):
+        inputs, labels = prepared.part(indices)
         own = len(set(labels.tolist()))
-        outcomes = max(2, own + (own < n_classes))
+        outcomes = max(2, own + (own < len(prepared.classes)))
         for backend in backends or (client.backend,):
             found.append((client.name, backend, _budget(inputs, labels, backend, settings.model, outcomes)))
     return found

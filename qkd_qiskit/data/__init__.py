@@ -6,6 +6,7 @@ from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.encodings import Encoder, encoder_from_arrays, make_encoder
+from qkd_qiskit.data.prepared import PreparedData, prepare_data
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "ClientShare",
     "Dataset",
     "Encoder",
+    "PreparedData",
     "Split",
     "encoder_from_arrays",
     "load_dataset",
     "make_encoder",
     "make_split",
+    "prepare_data",
     "public_digest",
 ]

@@ -79,14 +79,15 @@ def _flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tu
             f"{where}: expected [N, features] or grey images [N, rows, columns], found shape {samples.shape}"
         )
     image_shape = (samples.shape[1], samples.shape[2]) if samples.ndim == 3 else None
-    # Shape by name: reshape(-1) cannot infer a length when an axis is empty.
-    table = as_features(samples.reshape(len(samples), int(np.prod(samples.shape[1:]))), where)
-    if image_shape is None:
-        image_shape = square_image(table)
+    # An explicit length: reshape(-1) cannot infer one when an axis is empty.
+    table = samples.reshape(len(samples), int(np.prod(samples.shape[1:])))
+    if image_shape is None or table.dtype.kind not in "bu":
+        # Byte images skip this: their type tells their range, and a float64 copy is eight times larger.
+        table = as_features(table, where)
+        image_shape = image_shape or square_image(table)
     if image_shape is not None:
-        whole_type = samples.dtype.kind in "bu"
-        table = as_features(as_pixels(samples.reshape(table.shape) if whole_type else table, where), where)
-    return table, image_shape
+        table = as_pixels(table, where)
+    return as_features(table, where), image_shape
 
 
 def _images_in(folder: Path) -> Path:

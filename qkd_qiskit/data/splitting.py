@@ -38,6 +38,7 @@ class Split:
 
     Attributes:
         public_train: Public samples whose labels the server trains on, [public_train].
+        public_unlabelled: Public samples whose labels nobody uses, [public_unlabelled].
         public_calibration: Public samples that calibrate teachers, [public_calibration].
         public_validation: Public samples that choose settings, [public_validation].
         test: Samples kept back until the end, [test].
@@ -45,6 +46,7 @@ class Split:
     """
 
     public_train: Indices
+    public_unlabelled: Indices
     public_calibration: Indices
     public_validation: Indices
     test: Indices
@@ -52,14 +54,17 @@ class Split:
 
     @property
     def public(self) -> Indices:
-        """All public samples: train, then calibration, then validation."""
-        return np.concatenate([self.public_train, self.public_calibration, self.public_validation])
+        """All public samples: train, unlabelled, calibration, validation."""
+        return np.concatenate(
+            [self.public_train, self.public_unlabelled, self.public_calibration, self.public_validation]
+        )
 
 
 def make_split(
     labels: NDArray[Any],
     *,
     public_train: int,
+    public_unlabelled: int = 0,
     public_calibration: int,
     public_validation: int,
     test: int,
@@ -77,6 +82,7 @@ def make_split(
     Args:
         labels: Class of each sample, [N].
         public_train: Number of public training samples, at least 1.
+        public_unlabelled: Number of public samples whose labels stay unused, at least 0.
         public_calibration: Number of public calibration samples, at least 0.
         public_validation: Number of public validation samples, at least 1.
         test: Number of test samples, at least 1.
@@ -98,12 +104,13 @@ def make_split(
         raise DataError(f"expected a positive Dirichlet concentration, found {dirichlet}")
     sizes = {
         "public_train": public_train,
+        "public_unlabelled": public_unlabelled,
         "public_calibration": public_calibration,
         "public_validation": public_validation,
         "test": test,
     }
     for part, size in sizes.items():
-        least = 0 if part == "public_calibration" else 1
+        least = 0 if part in ("public_unlabelled", "public_calibration") else 1
         if size < least:
             raise DataError(f"{part}: expected at least {least} samples, found {size}")
     allowed = _allowed_classes(clients, tuple(classes.tolist()))
@@ -122,8 +129,8 @@ def make_split(
         chosen = [q[start : start + count] for q, start, count in zip(queues, taken, counts, strict=True)]
         parts.append(rng.permutation(np.concatenate(chosen)).astype(np.int64))
         taken += counts
-    train, calibration, validation, kept_back, *private = parts
-    return Split(train, calibration, validation, kept_back, tuple(private))
+    train, unlabelled, calibration, validation, kept_back, *private = parts
+    return Split(train, unlabelled, calibration, validation, kept_back, tuple(private))
 
 
 def _allowed_classes(clients: Sequence[ClientShare], classes: tuple[Label, ...]) -> NDArray[np.bool_]:
@@ -154,7 +161,7 @@ def _who(client: ClientShare, number: int) -> str:
 
 
 def _draw_common(stock: Indices, sizes: dict[str, int], rng: np.random.Generator) -> Indices:
-    """Samples per class of the public parts and the test set, [4, K]."""
+    """Samples per class of the public parts and the test set, [5, K]."""
     drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
     for row, (part, size) in enumerate(sizes.items()):
         left = stock - drawn.sum(axis=0)

@@ -122,6 +122,7 @@ def estimate_gate_budget(
     Raises:
         EstimatorError: If the data cannot be measured, no structure fits the arguments, or the smallest
             structure exceeds the data or the device bound.
+        HardwareError: If the device is unknown.
     """
     rule = coefficients or load_coefficients()
     features, classes, _ = check_data(X, y)

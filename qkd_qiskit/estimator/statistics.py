@@ -183,7 +183,8 @@ def class_overlap(features: NDArray[np.float64], classes: NDArray[np.int64]) -> 
 def effective_dimension(features: NDArray[np.float64]) -> float:
     """Participation ratio `(sum l)^2 / sum l^2` of the eigenvalues l of the covariance of points [N, F].
 
-    It lies between 1 (one direction) and min(N - 1, F) (a round cloud); 0 if all points are equal.
+    It is the effective number of directions, the Hill number of order 2 of the variance shares. It lies
+    between 1 (one direction) and min(N - 1, F) (a round cloud); 0 if all points are equal.
     """
     points = features - features.mean(axis=0)
     scale = float(np.abs(features).max())

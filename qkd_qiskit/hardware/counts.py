@@ -88,7 +88,8 @@ def log_success(error: float) -> float:
 def count_native(circuit: QuantumCircuit, target: Target) -> NativeCounts:
     """Counts of a circuit in a target's native gates, on its physical qubits.
 
-    Delays cost what their relaxation costs. Unscheduled circuits have none, so their ESP is without idle time.
+    Delays cost what their relaxation costs. Unscheduled circuits have none, so their ESP is without idle
+    time.
 
     Args:
         circuit: ISA circuit, with or without delays.

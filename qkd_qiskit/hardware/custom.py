@@ -42,7 +42,7 @@ _FIXED: dict[str, type[CircuitGate]] = {
 _WORST_ERROR = 0.5
 
 
-class ReadoutProperties(InstructionProperties):
+class ReadoutProperties(InstructionProperties):  # type: ignore[misc]
     """Measurement properties whose two assignment errors differ.
 
     `NoiseModel.from_backend` reads the two attributes where it finds them, else the mean error for both.
@@ -72,7 +72,9 @@ def build_target(descriptor: Descriptor) -> Target:
     """
     topology, qubits = descriptor.topology, descriptor.qubits
     if topology is None or qubits is None:
-        raise HardwareError(f"device {descriptor.name}: expected a calibration of its own, found source 'fake'")
+        raise HardwareError(
+            f"device {descriptor.name}: expected a calibration of its own, found source 'fake'"
+        )
     maker = _TargetMaker(descriptor, topology, qubits)
     return maker.build()
 
@@ -155,7 +157,9 @@ class _TargetMaker:
     def _duration(self, key: str, seconds: float) -> float:
         ticks = seconds / self.descriptor.timing.dt
         if abs(ticks - round(ticks)) > 1e-3:
-            raise self._error(f"{key}: expected a multiple of dt = {self.descriptor.timing.dt}, found {seconds}")
+            raise self._error(
+                f"{key}: expected a multiple of dt = {self.descriptor.timing.dt}, found {seconds}"
+            )
         return seconds
 
     def _error(self, message: str) -> HardwareError:

@@ -92,7 +92,7 @@ class Qubits(_Table):
 
 
 class Gate(_Table):
-    """Average gate error (1 - average fidelity) and duration in seconds: one value, or one a qubit or edge."""
+    """Average gate error (1 - fidelity) and duration in seconds: one value, or one a qubit or edge."""
 
     error: Probability | tuple[Probability, ...]
     duration: Seconds | tuple[Seconds, ...]
@@ -115,7 +115,7 @@ class Descriptor(_Table):
     calibration_date: str | None = None
     notes: tuple[str, ...] = ()
     topology: Topology | None = None
-    timing: Timing = Timing()
+    timing: Timing = Timing.model_validate({})
     qubits: Qubits | None = None
     gates: dict[str, Gate] = {}
     variation: Variation | None = None
@@ -174,5 +174,7 @@ def read_descriptor(path: Path) -> Descriptor:
         found = f", found {first['input']!r}" if simple else ""
         raise HardwareError(f"device descriptor {path}: {key}: {message}{found}") from None
     if descriptor.name != path.stem:
-        raise HardwareError(f"device descriptor {path}: expected name {path.stem!r}, found {descriptor.name!r}")
+        raise HardwareError(
+            f"device descriptor {path}: expected name {path.stem!r}, found {descriptor.name!r}"
+        )
     return descriptor

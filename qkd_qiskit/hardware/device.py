@@ -64,7 +64,9 @@ class Device:
             raise HardwareError(f"device {self.name}: expected distinct qubits, found {list(qubits)}")
         beyond = [q for q in qubits if not 0 <= q < self.n_qubits]
         if beyond:
-            raise HardwareError(f"device {self.name}: expected qubits below {self.n_qubits}, found {beyond[0]}")
+            raise HardwareError(
+                f"device {self.name}: expected qubits below {self.n_qubits}, found {beyond[0]}"
+            )
         return noise_model_of(select_qubits(self.target, qubits))
 
     @cached_property

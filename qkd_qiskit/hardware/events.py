@@ -1,13 +1,13 @@
-"""A spec as the events that a device will see: rotations and native two-qubit gates, in order, on virtual qubits.
+"""A spec as the events that a device will see: rotations and native two-qubit gates, on virtual qubits.
 
-What matters of a one-qubit rotation, or of one side of a two-qubit gate, is the Pauli axis that it is diagonal in:
-gates with one axis on all shared qubits commute, and only changes of axis cost pulses.
+What matters of a one-qubit rotation, or of one side of a two-qubit gate, is the Pauli axis that it is
+diagonal in: gates with one axis on all shared qubits commute, and only changes of axis cost pulses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.vqcnn import Gene, VQCNNSpec
@@ -22,20 +22,23 @@ CONTROLLED_ROTATION_COST = {
 }
 """Native gates that a controlled rotation takes. CX, CY and CZ take one everywhere."""
 
+
 @dataclass(frozen=True)
 class Event:
     """One rotation, Pauli gate, native two-qubit gate or measurement.
 
     Attributes:
-        kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate), `turn` (a native
-            two-qubit gate whose angle is a parameter) or `measure`.
+        kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate), `turn` (a
+            native two-qubit gate whose angle is a parameter) or `measure`.
         qubits: One virtual qubit; for two-qubit gates control and target.
         axes: The Pauli letter that the event is diagonal in, for each of its qubits.
+        resynthesized: Whether the transpiler makes the gate anew, out of a run without parameters.
     """
 
     kind: str
     qubits: tuple[int, ...]
     axes: str
+    resynthesized: bool = False
 
 
 def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
@@ -49,7 +52,9 @@ def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
         HardwareError: If the cost of kernels in this gate is not known.
     """
     if gate not in CONTROLLED_ROTATION_COST:
-        raise HardwareError(f"expected a native two-qubit gate among {', '.join(CONTROLLED_ROTATION_COST)}, found {gate!r}")
+        raise HardwareError(
+            f"expected a native two-qubit gate among {', '.join(CONTROLLED_ROTATION_COST)}, found {gate!r}"
+        )
     events: list[Event] = []
     if spec.encoding == "angle":
         for qubit in range(spec.n_qubits):
@@ -82,14 +87,15 @@ def may_cancel(events: tuple[Event, ...]) -> bool:
 
 
 def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
-    """Cut each run of gates on one pair without parameters between them to what level 3 resynthesizes it to."""
+    """Cut parameter-free runs on one pair to the length that level 3 resynthesizes them to."""
     merged: list[Event] = []
     open_runs: dict[frozenset[int], list[Event]] = {}
 
     def close(qubits: set[int]) -> None:
         for pair in [pair for pair in open_runs if pair & qubits]:
             run = open_runs.pop(pair)
-            merged.extend(run[len(run) - _free_cost(run) :])
+            kept = run[len(run) - _free_cost(run) :]
+            merged.extend(replace(event, resynthesized=len(run) > 1) for event in kept)
 
     for event in events:
         if event.kind == "pauli":
@@ -102,8 +108,6 @@ def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
         else:
             close(set(event.qubits))
             merged.append(event)
-        if event.kind == "turn":
-            close(set(event.qubits))
     close({qubit for pair in open_runs for qubit in pair})
     return tuple(merged)
 

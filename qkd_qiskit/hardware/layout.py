@@ -30,10 +30,9 @@ class ChainLoad:
 
 
 def best_chain(target: Target, gate: str, load: ChainLoad) -> tuple[int, ...] | None:
-    """Neighbouring physical qubits, one for each place, with the best success probability that a beam search finds.
+    """Neighbouring physical qubits, one for each place, with the best success probability found.
 
-    Level 3's own search (VF2) rates a layout by gate errors alone and stops at a limit; this one also counts idle
-    time, and its answer does not depend on a seed.
+    A beam search. Level 3's own (VF2) rates a layout by gate errors alone; this one also counts idle time.
 
     Args:
         target: Usable gates of the device.

@@ -40,8 +40,8 @@ class Prediction:
 def predict_counts(spec: VQCNNSpec, device: Device) -> NativeCounts:
     """Native gate counts of a spec on a device, in closed form.
 
-    Two-qubit gates are blocks x kernel x native cost. The other figures are estimates: one-qubit gates from changes
-    of axis, duration and idle times from scheduling the blocks as late as possible on the best chain.
+    Two-qubit gates are blocks x kernel x native cost. The other figures are estimates: one-qubit gates from
+    changes of axis, duration and idle times from scheduling the blocks as late as possible on the best chain.
 
     Args:
         spec: The structure.
@@ -90,7 +90,9 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
     counts = NativeCounts(
         two_qubit=logical + extra,
         one_qubit=Range(
-            0 if simplifies else one_qubit.low, one_qubit.mid + 2 * extra, one_qubit.high + 12 * SWAP_COST * swaps
+            0 if simplifies else one_qubit.low,
+            one_qubit.mid + 2 * extra,
+            one_qubit.high + 12 * SWAP_COST * swaps,
         ),
         two_qubit_depth=_depth(steps, spec.n_qubits) + extra // 2,
         esp=exp(schedule.log_success + extra * rates.typical_pair.log_success),

@@ -1,8 +1,8 @@
 """One-qubit gates between two-qubit gates, estimated from changes of axis.
 
-On a device with `sx` and virtual `rz`, a rotation is an `rz` in a frame whose Z is the rotation's axis, and each change of
-frame is one `sx` between up to two `rz`. A device with `rx`, `ry` and `rz` makes rotations directly, and changes frames
-only around its two-qubit gates.
+On a device with `sx` and virtual `rz`, a rotation is an `rz` in a frame whose Z is the rotation's axis, and
+each change of frame is one `sx` between up to two `rz`. A device with `rx`, `ry` and `rz` makes rotations
+directly, and changes frames only around its two-qubit gates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from qiskit.transpiler import Target
 from qkd_qiskit.hardware.counts import Range
 from qkd_qiskit.hardware.events import Event
 
-# Means over presets and random kernels at level 3: the `sx` of a change of frame and what stays of the `rz` around it.
+# Means over presets and random kernels at level 3: the `sx` of a change of frame and what stays of the `rz`
+# around it.
 _GATES_PER_CHANGE = {"cx": 1.6, "ecr": 1.9, "rzz": 2.0, "rxx": 2.0}
 _GATES_PER_PAIR = {"rzz": 1, "rxx": 1}
 
@@ -79,7 +80,7 @@ class _Wire:
 def one_qubit_plan(
     events: tuple[Event, ...], n_qubits: int, target: Target, gate: str
 ) -> tuple[tuple[Step, ...], Range]:
-    """Two-qubit gates and measurements in order, with the pulses before each, and the number of one-qubit gates.
+    """Two-qubit gates and measurements with the pulses before each, and the one-qubit gates in all.
 
     Args:
         events: What `events_of` gives.
@@ -105,18 +106,21 @@ def one_qubit_plan(
     changes = sum(wire.changes for wire in wires)
     pairs = sum(step.kind == "pair" for step in steps)
     paulis = sum(event.kind == "pauli" for event in events)
+    resynthesized = sum(event.resynthesized for event in events)
     return (*steps, *rest), Range(
         low=rotations + (0 if gate in _GATES_PER_PAIR else changes // 2) - pairs,
-        mid=rotations + round(_GATES_PER_CHANGE.get(gate, 1.75) * changes) + pairs * _GATES_PER_PAIR.get(gate, 0),
-        high=rotations + 3 * changes + paulis + 4 * pairs,
+        mid=rotations
+        + round(_GATES_PER_CHANGE.get(gate, 1.75) * changes)
+        + pairs * _GATES_PER_PAIR.get(gate, 0),
+        high=rotations + 3 * changes + paulis + 4 * pairs + 10 * resynthesized,
     )
 
 
 def _in_frame_of(gate: str, event: Event) -> str:
-    """Axes of an event where the native gate's own axes are called Z: what is X there takes a change of frame."""
+    """Axes of an event in the frame where all axes of the native gate are called Z."""
     if event.kind == "measure":
         return event.axes
-    control, target = event.axes
+    control, target = tuple(event.axes)
     if gate == "cx":
         target = "X" if target == "Z" else "Z"
     if gate == "rxx":

@@ -23,8 +23,8 @@ def load_backend(name: str | Path) -> Device:
     """Device of a shipped descriptor, or of a user's own.
 
     Args:
-        name: A name that `list_backends` gives, or the path of a `.toml` descriptor. The device is cached as long
-            as the file does not change.
+        name: A name that `list_backends` gives, or the path of a `.toml` descriptor. The device is cached as
+            long as the file does not change.
 
     Raises:
         HardwareError: If the device is unknown, or its descriptor wrong.
@@ -33,7 +33,9 @@ def load_backend(name: str | Path) -> Device:
     if path.suffix != ".toml":
         if str(name) not in list_backends():
             known = ", ".join(list_backends())
-            raise HardwareError(f"unknown device {str(name)!r}: expected one of {known}, or the path of a .toml file")
+            raise HardwareError(
+                f"unknown device {str(name)!r}: expected one of {known}, or the path of a .toml file"
+            )
         path = descriptor_folder() / f"{name}.toml"
     try:
         changed = path.stat().st_mtime_ns
@@ -64,7 +66,9 @@ def device_from_descriptor(descriptor: Descriptor) -> Device:
         )
     make = getattr(fake_provider, descriptor.fake, None)
     if not (isinstance(make, type) and issubclass(make, BackendV2)):
-        raise HardwareError(f"device {descriptor.name}: qiskit-ibm-runtime has no fake backend {descriptor.fake!r}")
+        raise HardwareError(
+            f"device {descriptor.name}: qiskit-ibm-runtime has no fake backend {descriptor.fake!r}"
+        )
     return device_from_backend(
         make,
         name=descriptor.name,

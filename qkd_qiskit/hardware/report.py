@@ -15,8 +15,8 @@ class GateReport:
         predicted: From the closed form.
         counted: From the transpiled circuit.
         exact: Whether the two-qubit prediction claims to be exact rather than a range or a bound.
-        state_preparation: Native gates of preparing a generic state of this width; only for amplitude encoding,
-            which enters the circuit as an ideal state.
+        state_preparation: Native gates of preparing a generic state of this width; only for amplitude
+            encoding, which enters the circuit as an ideal state.
         notes: Caveats, of the prediction and of the device's calibration.
     """
 
@@ -33,7 +33,7 @@ class GateReport:
 
     @property
     def relative_errors(self) -> dict[str, float]:
-        """Relative errors of the predicted `two_qubit`, `one_qubit`, `two_qubit_depth`, `esp` and `duration`."""
+        """Relative errors of all predicted figures, by name."""
         return {
             key: _relative(predicted, counted)
             for key, predicted, counted in (

@@ -14,8 +14,8 @@ class Schedule:
 
     Attributes:
         duration: Seconds from the first gate to the last measurement.
-        idle: Idle seconds that matter on each virtual qubit: after its first gate (or the start), and before its last two-qubit
-            gate or measurement.
+        idle: Idle seconds that matter on each virtual qubit: after its first gate (or the start), and before
+            its last two-qubit gate or measurement.
         log_success: Logarithm of the expected success probability.
     """
 

@@ -48,9 +48,7 @@ def duration_of(target: Target, name: str, qubits: Place) -> float:
 
 def dead_gates(target: Target) -> tuple[tuple[str, Place], ...]:
     """Gates and measurements whose calibrated error shows that they do not work."""
-    return tuple(
-        (name, qubits) for name, qubits, _ in placed_gates(target) if _is_dead(target, name, qubits)
-    )
+    return tuple((name, qubits) for name, qubits, _ in placed_gates(target) if _is_dead(target, name, qubits))
 
 
 def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
@@ -66,8 +64,8 @@ def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
 def usable_target(target: Target) -> Target:
     """The target without dead gates and dead qubits, cut to its largest connected part.
 
-    A qubit is dead if one of its one-qubit gates or its readout is. Level 3 rates dead edges badly, yet takes them
-    where its search stops early, and Sabre does not look at errors at all.
+    A qubit is dead if one of its one-qubit gates or its readout is. Level 3 avoids dead edges where it finds
+    another layout, but nothing forbids it to use them; a target without them does.
     """
     dead = set(dead_gates(target))
     dead_qubits = {qubits[0] for _, qubits in dead if len(qubits) == 1}
@@ -119,7 +117,7 @@ def _rebuild(target: Target, move: Callable[[str, Place], Place | None], qubits:
     return rebuilt
 
 
-class _TargetBackend(BackendV2):
+class _TargetBackend(BackendV2):  # type: ignore[misc]
     """The smallest backend that `NoiseModel.from_backend` accepts; it runs nothing."""
 
     def __init__(self, target: Target) -> None:

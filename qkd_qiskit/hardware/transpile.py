@@ -56,7 +56,8 @@ class TranspiledVQCNN:
     def compact_circuit(self) -> QuantumCircuit:
         """The circuit on its active qubits alone: qubit i is physical qubit `active_qubits[i]`.
 
-        It goes with `Device.noise_model_for(active_qubits)`, which tells the same noise under the same numbers.
+        It goes with `Device.noise_model_for(active_qubits)`, which tells the same noise under the same
+        numbers.
         """
         position = {physical: i for i, physical in enumerate(self.active_qubits)}
         compact = QuantumCircuit(len(position), name=self.circuit.name, metadata=self.circuit.metadata)
@@ -71,10 +72,11 @@ class TranspiledVQCNN:
 def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0) -> TranspiledVQCNN:
     """Transpile a spec to a device and count what was predicted.
 
-    Level 3 preset passes on the device's healthy gates. Chain-native specs are put on the best chain, so that they
-    need no routing; others get level 3's layout. Then everything is scheduled as late as possible within the device's
-    timing constraints, and idle times become delays. Delays that cannot matter are left out: before a qubit's first gate,
-    where it rests in its ground state, and after the last two-qubit gate of a qubit that is not measured.
+    Level 3 preset passes on the device's healthy gates. Chain-native specs are put on the best chain, so
+    that they need no routing; others get level 3's layout. Then everything is scheduled as late as possible
+    within the device's timing constraints, and idle times become delays. Delays that cannot matter are left
+    out: before a qubit's first gate, where it rests in its ground state, and after the last two-qubit gate
+    of a qubit that is not measured.
 
     Args:
         spec: The structure.
@@ -96,7 +98,9 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     inputs = tuple(isa.layout.initial_index_layout(filter_ancillas=True))
     circuit = _without_idle_ends(isa, inputs if spec.encoding == "amplitude" else ())
     x, w = _vectors(logical)
-    present = {p.index for p in circuit.parameters if isinstance(p, ParameterVectorElement) and p.vector.name == "w"}
+    present = {
+        p.index for p in circuit.parameters if isinstance(p, ParameterVectorElement) and p.vector.name == "w"
+    }
     return TranspiledVQCNN(
         circuit=circuit,
         spec=spec,
@@ -111,7 +115,9 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
             counted=count_native(circuit, device.target),
             exact=prediction.exact,
             state_preparation=(
-                state_preparation_counts(spec.n_qubits, device, seed=seed) if spec.encoding == "amplitude" else None
+                state_preparation_counts(spec.n_qubits, device, seed=seed)
+                if spec.encoding == "amplitude"
+                else None
             ),
             notes=(*prediction.notes, *device.notes),
         ),
@@ -126,7 +132,8 @@ def _passes(device: Device, seed: int, chain: tuple[int, ...] | None) -> StagedP
         scheduling_method="alap",
         seed_transpiler=seed,
     )
-    # A barrier has done its work once gates are optimized; left in, it would make early qubits wait for late ones.
+    # A barrier has done its work once gates are optimized; left in, it would make early qubits wait for late
+    # ones.
     passes.pre_scheduling = PassManager([RemoveBarriers()])
     return passes
 

@@ -1,5 +1,6 @@
 """Training of VQCNN weights: losses, particle swarm, refinement by L-BFGS."""
 
+from qkd_qiskit.training.checkpoints import CheckpointStore
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
 from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Targets
 from qkd_qiskit.training.refine import RefineResult, refine
@@ -13,6 +14,7 @@ from qkd_qiskit.training.trainer import (
 )
 
 __all__ = [
+    "CheckpointStore",
     "DifferentiableEvaluator",
     "Objective",
     "ParticleSwarm",

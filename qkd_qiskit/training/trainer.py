@@ -224,6 +224,7 @@ def _best_starts(
         first = initial.copy()
         first[:-1] -= period * np.round(first[:-1] / period)
         candidates = np.concatenate([first[None], candidates])
+    candidates[:, -1] = np.clip(candidates[:, -1], *LOG_SCALE_BOUNDS)
     losses = objective.values(candidates)
     best = np.argsort(losses, kind="stable")[:particles]
     return candidates[best], losses[best]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.errors import EstimatorError, HardwareError
 from qkd_qiskit.estimator import Coefficients, build_ladder, estimate_gate_budget, load_coefficients
 from qkd_qiskit.hardware import load_backend, predict_counts, read_descriptor
 from qkd_qiskit.hardware.descriptor import descriptor_folder
@@ -185,6 +185,11 @@ def test_what_cannot_be_estimated_gets_one_clear_line(x, y, arguments, message):
     with pytest.raises(EstimatorError, match=message) as caught:
         estimate(x, y, **{"n_qubits": 8, **arguments})
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(HardwareError, match="nowhere"):
+        estimate(*task(), backend="nowhere")
 
 
 def test_a_hopeless_device_is_named():

@@ -97,7 +97,8 @@ def test_every_picture_has_one_caption_and_a_text_in_its_stead(source: str) -> N
 def test_numbers_seeds_versions_and_limits_are_on_the_page(source: str, results: Document) -> None:
     words = " ".join(_Page(source).words.split())
     for piece in (
-        "92.1 %", "90.2 to 93.9", "Seed 7", "qiskit 2.3.0", "ibm_sherbrooke", results["clients"][0]["model_index"],
+        "92.1 %", "90.2 to 93.9", "Seed 7", "qiskit 2.3.0", "ibm_sherbrooke",
+        results["clients"][0]["model_index"],
         "No quantum advantage is claimed", "a best case for the real machine", "can be simulated classically",
         "global minus teacher ensemble", "undecided", "north (ibm_torino), east (ibm_sherbrooke)",
     ):  # fmt: skip

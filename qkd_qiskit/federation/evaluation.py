@@ -1,0 +1,231 @@
+"""The single look at the test samples, and the results that come of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.distillation import accuracy_interval, difference_interval, lift
+from qkd_qiskit.federation.client import ClientRun
+from qkd_qiskit.federation.context import Context
+from qkd_qiskit.federation.server import ServerRun
+from qkd_qiskit.hardware import NativeCounts
+from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.training.losses import IntArray
+
+_PACKAGES = (
+    "qkd-qiskit",
+    "qiskit",
+    "qiskit-aer",
+    "qiskit-ibm-runtime",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pyswarms",
+)
+_COMPARED = ("public_only", "fedavg", "best_client", "centralized", "logistic_regression", "rbf_svm", "mlp")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers on the test samples.
+
+    Attributes:
+        noisy: Class indices under the experiment's noise, [N].
+        ideal: Class indices without noise, [N]; None where noise has no meaning.
+        noise: Whose noise; None for none.
+        weights: Trained numbers, the logit scale included.
+        two_qubit_gates: Native two-qubit gates; None for classical models.
+    """
+
+    noisy: IntArray
+    ideal: IntArray | None
+    noise: str | None
+    weights: int
+    two_qubit_gates: int | None
+
+
+def evaluate(
+    context: Context, clients: Sequence[ClientRun], server: ServerRun
+) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Evaluate every model on the test samples, once.
+
+    Args:
+        context: Shared by all stages.
+        clients: The clients' runs.
+        server: The server's run.
+
+    Returns:
+        Results in the schema of `results.json`, without timings, and the global model's confusion matrix
+        [K, K] (rows are true classes).
+    """
+    data, settings = context.data, context.settings
+    inputs, labels = data.part(data.split.test)
+    answers = _answers(context, clients, server, inputs)
+    models = {}
+    for name, answer in answers.items():
+        interval = accuracy_interval(answer.noisy == labels, rng=context.rng(f"interval {name}"))
+        models[name] = {
+            "accuracy": interval.value,
+            "accuracy_ideal": None if answer.ideal is None else float((answer.ideal == labels).mean()),
+            "interval": [interval.low, interval.high],
+            "noise": answer.noise,
+            "weights": answer.weights,
+            "two_qubit_gates": answer.two_qubit_gates,
+        }
+    right = answers["global"].noisy == labels
+    comparisons = {}
+    for name in _COMPARED:
+        paired = difference_interval(
+            right, answers[name].noisy == labels, rng=context.rng(f"difference {name}")
+        )
+        comparisons[f"global_minus_{name}"] = {
+            "difference": paired.value,
+            "interval": [paired.low, paired.high],
+        }
+    k = len(data.classes)
+    confusion = np.bincount(labels * k + answers["global"].noisy, minlength=k * k).reshape(k, k)
+    public = data.inputs[data.split.public]
+    # float32 inputs, as a client would fetch them; labels of the training part with one byte each.
+    announced = len(clients) * (public.size * 4 + len(data.split.public_train))
+    results: dict[str, Any] = {
+        "schema": 1,
+        "experiment": settings.name,
+        "seed": settings.seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "data": {
+            "dataset": data.name,
+            "classes": list(data.classes),
+            "public": len(data.split.public),
+            "test": len(labels),
+        },
+        "clients": [_client_record(client, inputs, labels) for client in clients],
+        "models": models,
+        "comparisons": comparisons,
+        "communication": {
+            "distillation": {
+                "up": sum(client.message.n_bytes for client in clients),
+                "down": announced,
+                "rounds": 1,
+            },
+            "fedavg": {
+                "up": server.fedavg.bytes_up,
+                "down": server.fedavg.bytes_down,
+                "rounds": server.fedavg.rounds,
+            },
+        },
+    }
+    return results, confusion.astype(np.int64)
+
+
+def _answers(
+    context: Context, clients: Sequence[ClientRun], server: ServerRun, inputs: Array
+) -> dict[str, Answers]:
+    machine, noisy = server.machine, context.settings.noise.enabled
+    backend = context.settings.server.backend
+    quantum = {
+        "global": server.global_model,
+        "centralized": server.centralized,
+        "fedavg": server.fedavg,
+        "public_only": server.public_only,
+    }
+    answers = {
+        name: Answers(
+            model.predict(machine.noisy, inputs),
+            model.predict(machine.ideal, inputs),
+            backend if noisy else None,
+            len(model.params),
+            machine.two_qubit_gates,
+        )
+        for name, model in quantum.items()
+    }
+    answers["teacher_ensemble"] = Answers(
+        *(
+            server.teacher.class_probabilities(
+                [
+                    client.model.outcome_probabilities(getattr(client.machine, kind), inputs)
+                    for client in clients
+                ]
+            ).argmax(axis=1)
+            for kind in ("noisy", "ideal")
+        ),
+        "each client's device" if noisy else None,
+        sum(len(client.model.params) for client in clients),
+        sum(client.machine.two_qubit_gates for client in clients),
+    )
+    best = _best_client(context, clients)
+    answers["best_client"] = Answers(
+        _lifted(best, "noisy", inputs, len(context.data.classes)),
+        _lifted(best, "ideal", inputs, len(context.data.classes)),
+        best.settings.backend if noisy else None,
+        len(best.model.params),
+        best.machine.two_qubit_gates,
+    )
+    for name, model in server.classical.items():
+        answers[name] = Answers(model.predict(inputs), None, None, model.n_weights, None)
+    return answers
+
+
+def _best_client(context: Context, clients: Sequence[ClientRun]) -> ClientRun:
+    """The client that does best on the public validation samples; the first of equals."""
+    inputs, labels = context.data.part(context.data.split.public_validation)
+    k = len(context.data.classes)
+    return max(clients, key=lambda client: float((_lifted(client, "noisy", inputs, k) == labels).mean()))
+
+
+def _lifted(client: ClientRun, kind: str, inputs: Array, n_classes: int) -> IntArray:
+    """A client's answers over all classes; the reject outcome spreads over those that it does not hold."""
+    outputs = client.model.outcome_probabilities(getattr(client.machine, kind), inputs)
+    return np.asarray(lift(outputs, client.held, n_classes).argmax(axis=1), dtype=np.int64)
+
+
+def _client_record(client: ClientRun, inputs: Array, labels: IntArray) -> dict[str, Any]:
+    own = np.isin(labels, client.held)
+    predicted = client.held[client.model.predict(client.machine.noisy, inputs)]
+    everywhere = _lifted(client, "noisy", inputs, len(client.class_counts))
+    report = client.machine.transpiled.report
+    errors = report.relative_errors
+    return {
+        "name": client.settings.name,
+        "backend": client.settings.backend,
+        "samples": int(client.class_counts.sum()),
+        "classes": list(client.message.classes),
+        "budget": {
+            "blocks": client.budget.blocks,
+            "weights": client.budget.weights,
+            "two_qubit_gates": client.budget.two_qubit_gates,
+            "limited_by": client.budget.limited_by,
+        },
+        "model_index": str(client.budget.spec.index),
+        "gates": {
+            "estimated": _gate_record(report.predicted),
+            "transpiled": _gate_record(report.counted),
+            "relative_error": {
+                key: errors[key] for key in ("two_qubit", "one_qubit", "two_qubit_depth", "esp")
+            },
+        },
+        "accuracy": {
+            "own_classes": float((predicted[own] == labels[own]).mean()),
+            "all_classes": float((everywhere == labels).mean()),
+        },
+        "bytes_sent": client.message.n_bytes,
+        "seconds": round(client.seconds, 3),
+    }
+
+
+def _gate_record(counts: NativeCounts) -> dict[str, Any]:
+    one = counts.one_qubit
+    return {
+        "two_qubit": counts.two_qubit,
+        "one_qubit": one.mid
+        if one.low == one.high
+        else {"low": one.low, "mid": one.mid, "high": one.high},
+        "two_qubit_depth": counts.two_qubit_depth,
+        "esp": counts.esp,
+    }

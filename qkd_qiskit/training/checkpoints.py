@@ -1,0 +1,73 @@
+"""Finished stages of a run on disk, so that an interrupted run goes on where it stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.files import write_atomic
+
+Record = TypeVar("Record")
+_META = "meta"
+
+
+class CheckpointStore:
+    """Stores frozen dataclasses of arrays and plain values, one file a stage, whole or not at all.
+
+    A file tells the fingerprint of the settings that it was made with; files of other settings are not used.
+    """
+
+    def __init__(self, folder: Path | None, fingerprint: str) -> None:
+        """Open a store.
+
+        Args:
+            folder: Where the files lie; None stores nothing.
+            fingerprint: Identifies the settings that a stage depends on.
+        """
+        self._folder = folder
+        self._fingerprint = fingerprint
+
+    def save(self, stage: str, record: Any) -> None:
+        """Store a dataclass instance; its fields are arrays, numbers, strings, or tuples of numbers."""
+        if self._folder is None:
+            return
+        values = {field.name: getattr(record, field.name) for field in fields(record)}
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        plain = {name: value for name, value in values.items() if name not in arrays}
+        meta = json.dumps({"fingerprint": self._fingerprint, "stage": stage, "values": plain})
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **{_META: np.array(meta)}, **arrays)
+        write_atomic(self._path(stage), buffer.getvalue())
+
+    def load(self, stage: str, kind: type[Record]) -> Record | None:
+        """The stored record of a stage, or None if there is none of these settings.
+
+        Raises:
+            TrainingError: If the file is damaged.
+        """
+        if self._folder is None or not self._path(stage).exists():
+            return None
+        path = self._path(stage)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                meta = json.loads(str(file[_META]))
+                if meta["fingerprint"] != self._fingerprint or meta["stage"] != stage:
+                    return None
+                arrays = {name: file[name] for name in file.files if name != _META}
+            plain = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["values"].items()}
+            return kind(**plain, **arrays)
+        except Exception as error:
+            raise TrainingError(
+                f"cannot read checkpoint {path}: expected a file of this program, found {type(error).__name__}; delete it to train anew"
+            ) from None
+
+    def _path(self, stage: str) -> Path:
+        assert self._folder is not None
+        safe = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in stage)
+        return self._folder / f"{safe}.npz"

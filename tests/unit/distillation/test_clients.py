@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from qkd_qiskit.distillation import client_training_set
+from qkd_qiskit.errors import DistillationError
+
+PUBLIC = np.arange(24.0).reshape(12, 2)
+PUBLIC_LABELS = np.arange(12) % 4
+
+
+def _set(labels, public_labels=PUBLIC_LABELS):
+    labels = np.array(labels, dtype=int)
+    return client_training_set(
+        -np.ones((len(labels), 2)), labels, PUBLIC[: len(public_labels)], public_labels, n_classes=4
+    )
+
+
+def test_a_client_with_all_classes_needs_no_reject_outcome():
+    made = _set([0, 1, 2, 3, 3])
+    assert not made.reject
+    assert made.targets.n_outcomes == 4
+    np.testing.assert_array_equal(made.targets.labels, [0, 1, 2, 3, 3])
+    assert len(made.inputs) == 5
+
+
+@pytest.mark.parametrize("labels", [[1, 3, 3], [2], [0, 1, 3]])
+def test_missing_classes_are_rejected_with_public_images(labels):
+    made = _set(labels)
+    held = sorted(set(labels))
+    other = ~np.isin(PUBLIC_LABELS, held)
+    assert made.reject
+    assert made.targets.n_outcomes == len(held) + 1
+    np.testing.assert_array_equal(made.held, held)
+    np.testing.assert_array_equal(made.inputs[len(labels) :], PUBLIC[other])
+    np.testing.assert_array_equal(
+        made.targets.labels, [held.index(label) for label in labels] + [len(held)] * other.sum()
+    )
+    rejecting = made.targets.labels == len(held)
+    share = made.targets.weights[rejecting].sum() / made.targets.weights.sum()
+    assert share == pytest.approx(1 - len(held) / 4)
+
+
+def test_bad_requests():
+    with pytest.raises(DistillationError, match="at least one, found 0 and 0"):
+        _set([])
+    with pytest.raises(DistillationError, match="1 of 4 classes: expected public samples of the others"):
+        _set([0], np.zeros(3, dtype=int))
