@@ -27,6 +27,14 @@ class Settings(BaseModel):
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
+class AugmentSettings(Settings):
+    """Seeded copies of every training image, public or private."""
+
+    copies: int = Field(0, ge=0, description="augmented copies of each training image")
+    rotation: float = Field(12.0, ge=0, le=180, description="largest rotation in degrees")
+    shift: float = Field(1.5, ge=0, description="largest shift in pixels, each way")
+
+
 class DataSettings(Settings):
     """Which samples take part, and who holds them."""
 
@@ -39,6 +47,7 @@ class DataSettings(Settings):
     public_calibration: int = Field(60, ge=0, description="labelled public samples for calibrating teachers")
     public_validation: int = Field(100, ge=1, description="labelled public samples for choosing settings")
     test: int = Field(800, ge=1, description="samples kept back until the end")
+    augment: AugmentSettings = AugmentSettings()
     dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
 
 

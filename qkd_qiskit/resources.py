@@ -77,12 +77,13 @@ def experiment_budgets(
     """
     prepared = prepare_data(settings)
     found = []
-    for client, indices in zip(settings.clients, prepared.split.clients, strict=True):
-        inputs, labels = prepared.part(indices)
-        own = len(set(labels.tolist()))
+    for number, client in enumerate(settings.clients):
+        samples = prepared.own(number)
+        own = len(np.unique(samples.labels))
         outcomes = max(2, own + (own < len(prepared.classes)))
         for backend in backends or (client.backend,):
-            found.append((client.name, backend, _budget(inputs, labels, backend, settings.model, outcomes)))
+            budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes)
+            found.append((client.name, backend, budget))
     return found
 
 

@@ -1,16 +1,94 @@
-"""The data of one experiment: loaded, dealt out and encoded."""
+"""The data of one experiment: loaded, dealt out, augmented and encoded."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label
+from qkd_qiskit.data.augmentation import augment_images
+from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
+from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.encodings import Encoder, make_encoder
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Encoded samples.
+
+    Attributes:
+        inputs: [N, F].
+        labels: Index of each sample's class in the class set, [N]; `UNKNOWN` where nobody may know it.
+    """
+
+    inputs: Floats
+    labels: Indices
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.labels)
+
+    def rows(self, chosen: Indices | NDArray[np.bool_] | slice) -> Samples:
+        """Some of the samples."""
+        return Samples(self.inputs[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """What everybody has: the server announces it, clients answer on it.
+
+    Attributes:
+        samples: Training samples and their augmented copies, then unlabelled ones and theirs, then the
+            calibration and the validation part.
+        digest: SHA-256 of the inputs.
+        n_labelled: Training samples and copies.
+        n_unlabelled: Unlabelled samples and copies.
+        n_calibration: Calibration samples.
+        n_bytes: What a client fetches: a byte a pixel (4 bytes a feature of other data) and one a known label.
+            Copies are not sent; everybody makes them again from the seed.
+    """
+
+    samples: Samples
+    digest: str
+    n_labelled: int
+    n_unlabelled: int
+    n_calibration: int
+    n_bytes: int
+
+    @property
+    def labelled(self) -> Samples:
+        """Training samples and their augmented copies."""
+        return self.samples.rows(slice(0, self.n_labelled))
+
+    @property
+    def to_distil(self) -> Samples:
+        """All that the student learns from: labelled and unlabelled samples."""
+        return self.samples.rows(slice(0, self.n_labelled + self.n_unlabelled))
+
+    @property
+    def validation(self) -> Samples:
+        """Samples that choose between models."""
+        return self.samples.rows(self.validation_rows)
+
+    @property
+    def calibration_rows(self) -> Indices:
+        """Rows that calibrate teachers."""
+        start = self.n_labelled + self.n_unlabelled
+        return np.arange(start, start + self.n_calibration)
+
+    @property
+    def validation_rows(self) -> Indices:
+        """Rows that choose between teachers."""
+        return np.arange(self.n_labelled + self.n_unlabelled + self.n_calibration, len(self.samples))
 
 
 @dataclass(frozen=True)
@@ -19,30 +97,34 @@ class PreparedData:
 
     Attributes:
         name: Name of the dataset.
-        classes: Sorted class set; a label is an index into it.
-        inputs: All encoded samples, [N, F].
-        labels: Index of each sample's class, [N].
-        split: Who holds which samples.
+        classes: Sorted class set.
         encoder: Fitted on the public samples alone.
+        public: What everybody has.
+        clients: What each client trains on, own samples first, their augmented copies behind.
+        sizes: Own samples of each client, copies not counted.
+        test: Kept back until the end.
+        split: Indices of the samples in the dataset.
     """
 
     name: str
     classes: tuple[Label, ...]
-    inputs: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    split: Split
     encoder: Encoder
+    public: PublicSet
+    clients: tuple[Samples, ...]
+    sizes: tuple[int, ...]
+    test: Samples
+    split: Split
 
-    def part(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Inputs [n, F] and class indices [n] of some samples."""
-        return self.inputs[indices], self.labels[indices]
+    def own(self, client: int) -> Samples:
+        """A client's own samples, without copies."""
+        return self.clients[client].rows(slice(0, self.sizes[client]))
 
 
 def prepare_data(settings: ExperimentSettings) -> PreparedData:
-    """Load, split and encode what an experiment runs on.
+    """Load, split, augment and encode what an experiment runs on.
 
     Raises:
-        DataError: If the dataset cannot be loaded, split or encoded in this way.
+        DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
     """
     data, model = settings.data, settings.model
     dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
@@ -59,12 +141,67 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
     )
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
     encoder.fit(dataset.features[split.public])
-    labels = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
+    source = _Source(settings, dataset, encoder)
     return PreparedData(
         name=dataset.name,
         classes=dataset.classes,
-        inputs=encoder.transform(dataset.features),
-        labels=labels,
-        split=split,
         encoder=encoder,
+        public=_public(source, split),
+        clients=tuple(
+            source.augmented(held, f"client {client.name}")
+            for client, held in zip(settings.clients, split.clients, strict=True)
+        ),
+        sizes=tuple(len(held) for held in split.clients),
+        test=source.plain(split.test),
+        split=split,
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    settings: ExperimentSettings
+    dataset: Dataset
+    encoder: Encoder
+
+    def plain(self, indices: Indices) -> Samples:
+        """Encoded samples as they are."""
+        labels = np.searchsorted(np.array(self.dataset.classes), self.dataset.labels[indices])
+        features = self.dataset.features[indices]
+        inputs = self.encoder.transform(features) if len(indices) else np.empty((0, self.encoder.n_features))
+        return Samples(inputs, labels.astype(np.int64))
+
+    def augmented(self, indices: Indices, label: str) -> Samples:
+        """Encoded samples, and behind them their augmented copies; each `label` has its own random numbers."""
+        own = self.plain(indices)
+        augment = self.settings.data.augment
+        if augment.copies == 0 or len(indices) == 0:
+            return own
+        rng = np.random.default_rng([self.settings.seed, zlib.crc32(label.encode())])
+        copies = augment_images(
+            self.dataset.features[indices], self.dataset.image_shape, augment, rng=rng
+        )
+        return Samples(
+            np.concatenate([own.inputs, self.encoder.transform(copies)]),
+            np.tile(own.labels, augment.copies + 1),
+        )
+
+
+def _public(source: _Source, split: Split) -> PublicSet:
+    labelled = source.augmented(split.public_train, "public train")
+    unlabelled = source.augmented(split.public_unlabelled, "public unlabelled")
+    calibration, validation = source.plain(split.public_calibration), source.plain(split.public_validation)
+    parts = (labelled, unlabelled, calibration, validation)
+    width = source.dataset.features.shape[1]
+    inputs = np.concatenate([part.inputs for part in parts])
+    labels = np.concatenate(
+        [labelled.labels, np.full(len(unlabelled), UNKNOWN), calibration.labels, validation.labels]
+    )
+    return PublicSet(
+        samples=Samples(inputs, labels),
+        digest=public_digest(inputs),
+        n_labelled=len(labelled),
+        n_unlabelled=len(unlabelled),
+        n_calibration=len(calibration),
+        n_bytes=len(split.public) * width * (4 if source.dataset.image_shape is None else 1)
+        + len(split.public_train),
     )

@@ -152,7 +152,7 @@ def message_fault(
         return f"schema: expected {SCHEMA}, found {message.schema}"
     if message.public_digest != public_digest:
         return f"public set: expected digest {public_digest[:12]}..., found {message.public_digest[:12]}..."
-    return _class_fault(message, classes) or _model_fault(message) or _output_fault(message, n_public)
+    return _class_fault(message, classes) or _output_fault(message, n_public) or _model_fault(message)
 
 
 def check_message(

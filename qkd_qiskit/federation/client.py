@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ClientSettings
-from qkd_qiskit.data import public_digest
 from qkd_qiskit.distillation import ClientMessage, client_training_set, make_message
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
@@ -54,13 +53,12 @@ def run_client(context: Context, number: int) -> ClientRun:
     """
     start = time.perf_counter()
     settings, data = context.settings.clients[number], context.data
-    inputs, labels = data.part(data.split.clients[number])
-    public_inputs, public_labels = data.part(data.split.public_train)
+    own, known = data.clients[number], data.public.labelled
     training = client_training_set(
-        inputs, labels, public_inputs, public_labels, n_classes=len(data.classes)
+        own.inputs, own.labels, known.inputs, known.labels, n_classes=len(data.classes)
     )
     try:
-        budget = context.budget(inputs, labels, settings.backend, training.targets.n_outcomes)
+        budget = context.budget(data.own(number), settings.backend, training.targets.n_outcomes)
         machine = context.machine(budget.spec, settings.backend)
     except QKDError as error:
         raise type(error)(f"client {settings.name}: {error}") from None
@@ -79,13 +77,12 @@ def run_client(context: Context, number: int) -> ClientRun:
             label=stage,
         ),
     )
-    public = data.inputs[data.split.public]
     message = make_message(
         settings.name,
         budget.spec.index,
         [data.classes[k] for k in training.held],
-        model.outcome_probabilities(machine.noisy, public),
-        public_digest(public),
+        model.outcome_probabilities(machine.noisy, data.public.samples.inputs),
+        data.public.digest,
     )
     return ClientRun(
         settings=settings,
@@ -94,6 +91,6 @@ def run_client(context: Context, number: int) -> ClientRun:
         model=model,
         held=training.held,
         message=message,
-        class_counts=np.bincount(labels, minlength=len(data.classes)),
+        class_counts=np.bincount(data.own(number).labels, minlength=len(data.classes)),
         seconds=time.perf_counter() - start,
     )

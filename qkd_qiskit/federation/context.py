@@ -12,12 +12,11 @@ from typing import TypeVar
 import numpy as np
 
 from qkd_qiskit.config import ExperimentSettings
-from qkd_qiskit.data import PreparedData
+from qkd_qiskit.data import PreparedData, Samples
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import CheckpointStore
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -84,12 +83,12 @@ class Context:
             self._machines[key] = Machine(transpiled, PauliEvaluator(transpiled, noise), PauliEvaluator(spec))
         return self._machines[key]
 
-    def budget(self, inputs: Array, labels: Array, backend: str, n_outcomes: int) -> GateBudget:
+    def budget(self, samples: Samples, backend: str, n_outcomes: int) -> GateBudget:
         """The gate budget of samples on a device, for the experiment's kind of model."""
         model = self.settings.model
         return estimate_gate_budget(
-            inputs,
-            labels,
+            samples.inputs,
+            samples.labels,
             backend=backend,
             n_qubits=model.n_qubits,
             encoding=model.encoding,

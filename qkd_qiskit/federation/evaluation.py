@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.distillation import accuracy_interval, difference_interval, lift
+from qkd_qiskit.distillation import FedAvgResult, Teacher, accuracy_interval, difference_interval, lift
 from qkd_qiskit.federation.client import ClientRun
 from qkd_qiskit.federation.context import Context
 from qkd_qiskit.federation.server import ServerRun
 from qkd_qiskit.hardware import NativeCounts
 from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.training import TrainedModel
 from qkd_qiskit.training.losses import IntArray
 
 _PACKAGES = (
@@ -66,7 +67,7 @@ def evaluate(
         [K, K] (rows are true classes).
     """
     data, settings = context.data, context.settings
-    inputs, labels = data.part(data.split.test)
+    inputs, labels = data.test.inputs, data.test.labels
     answers = _answers(context, clients, server, inputs)
     models = {}
     for name, answer in answers.items():
@@ -91,9 +92,6 @@ def evaluate(
         }
     k = len(data.classes)
     confusion = np.bincount(labels * k + answers["global"].noisy, minlength=k * k).reshape(k, k)
-    public = data.inputs[data.split.public]
-    # float32 inputs, as a client would fetch them; labels of the training part with one byte each.
-    announced = len(clients) * (public.size * 4 + len(data.split.public_train))
     results: dict[str, Any] = {
         "schema": 1,
         "experiment": settings.name,
@@ -103,6 +101,7 @@ def evaluate(
             "dataset": data.name,
             "classes": list(data.classes),
             "public": len(data.split.public),
+            "public_inputs": len(data.public.samples),
             "test": len(labels),
         },
         "clients": [_client_record(client, inputs, labels) for client in clients],
@@ -111,7 +110,7 @@ def evaluate(
         "communication": {
             "distillation": {
                 "up": sum(client.message.n_bytes for client in clients),
-                "down": announced,
+                "down": len(clients) * data.public.n_bytes,
                 "rounds": 1,
             },
             "fedavg": {
@@ -129,7 +128,7 @@ def _answers(
 ) -> dict[str, Answers]:
     machine, noisy = server.machine, context.settings.noise.enabled
     backend = context.settings.server.backend
-    quantum = {
+    quantum: dict[str, TrainedModel | FedAvgResult] = {
         "global": server.global_model,
         "centralized": server.centralized,
         "fedavg": server.fedavg,
@@ -146,15 +145,8 @@ def _answers(
         for name, model in quantum.items()
     }
     answers["teacher_ensemble"] = Answers(
-        *(
-            server.teacher.class_probabilities(
-                [
-                    client.model.outcome_probabilities(getattr(client.machine, kind), inputs)
-                    for client in clients
-                ]
-            ).argmax(axis=1)
-            for kind in ("noisy", "ideal")
-        ),
+        _ensemble(server.teacher, clients, "noisy", inputs),
+        _ensemble(server.teacher, clients, "ideal", inputs),
         "each client's device" if noisy else None,
         sum(len(client.model.params) for client in clients),
         sum(client.machine.two_qubit_gates for client in clients),
@@ -172,9 +164,14 @@ def _answers(
     return answers
 
 
+def _ensemble(teacher: Teacher, clients: Sequence[ClientRun], kind: str, inputs: Array) -> IntArray:
+    outputs = [c.model.outcome_probabilities(getattr(c.machine, kind), inputs) for c in clients]
+    return np.asarray(teacher.class_probabilities(outputs).argmax(axis=1), dtype=np.int64)
+
+
 def _best_client(context: Context, clients: Sequence[ClientRun]) -> ClientRun:
     """The client that does best on the public validation samples; the first of equals."""
-    inputs, labels = context.data.part(context.data.split.public_validation)
+    inputs, labels = context.data.public.validation.inputs, context.data.public.validation.labels
     k = len(context.data.classes)
     return max(clients, key=lambda client: float((_lifted(client, "noisy", inputs, k) == labels).mean()))
 

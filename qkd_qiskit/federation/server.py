@@ -6,16 +6,17 @@ their own. Public-only and FedAvg start from nothing but public data, and every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from qkd_qiskit.data import public_digest
+from qkd_qiskit.data import Samples
 from qkd_qiskit.distillation import (
     AGGREGATIONS,
     CLASSICAL_MODELS,
     ClassicalModel,
+    ClassicalName,
     ClientMessage,
     ClientOutputs,
     FedAvgClient,
@@ -31,7 +32,6 @@ from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import Targets, TrainedModel, train_model
-from qkd_qiskit.training.losses import IntArray
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ServerRun:
     public_only: TrainedModel
     centralized: TrainedModel
     fedavg: FedAvgResult
-    classical: dict[str, ClassicalModel]
+    classical: Mapping[ClassicalName, ClassicalModel]
 
 
 def run_server(context: Context, messages: Sequence[bytes]) -> ServerRun:
@@ -71,24 +71,22 @@ def run_server(context: Context, messages: Sequence[bytes]) -> ServerRun:
         QKDError: If the global model's budget or circuit is impossible.
     """
     settings, data = context.settings, context.data
-    split, n_classes = data.split, len(data.classes)
-    inputs, labels = data.part(split.public_train)
-    backend = settings.server.backend
-    budget = context.budget(inputs, labels, backend, n_classes)
+    public, backend = data.public, settings.server.backend
+    # The estimator counts distinct samples; copies would flatter it.
+    n_own = len(data.split.public_train)
+    budget = context.budget(public.samples.rows(slice(0, n_own)), backend, len(data.classes))
     machine = context.machine(budget.spec, backend)
     teacher, soft = _teach(context, messages)
 
-    n_public = len(split.public_train) + len(split.public_unlabelled)
-    hard = np.concatenate([labels, np.full(len(split.public_unlabelled), -1, dtype=np.int64)])
     with context.timed("global"):
         global_model = context.stage(
             "global model",
             TrainedModel,
             lambda: train_student(
                 machine.noisy,
-                data.inputs[split.public[:n_public]],
-                hard,
-                soft[:n_public],
+                public.to_distil.inputs,
+                public.to_distil.labels,
+                soft[: len(public.to_distil)],
                 distillation=settings.distillation,
                 training=settings.training,
                 rng=context.rng("global model"),
@@ -96,13 +94,20 @@ def run_server(context: Context, messages: Sequence[bytes]) -> ServerRun:
             ),
         )
     with context.timed("baselines"):
-        public_only = _supervised(context, machine, "public only", inputs, labels)
-        together = np.concatenate([*split.clients, split.public_train])
-        centralized = _supervised(context, machine, "centralized", *data.part(together))
+        public_only = _supervised(context, machine, "public only", public.labelled)
+        parts = (*data.clients, public.labelled)
+        together = Samples(
+            np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+        )
+        centralized = _supervised(context, machine, "centralized", together)
         fedavg = context.stage("FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only))
         classical = {
             name: fit_classical(
-                name, *data.part(together), n_weights=machine.spec.n_weights + 1, seed=settings.seed
+                name,
+                together.inputs,
+                together.labels,
+                n_weights=machine.spec.n_weights + 1,
+                seed=settings.seed,
             )
             for name in CLASSICAL_MODELS
         }
@@ -111,43 +116,34 @@ def run_server(context: Context, messages: Sequence[bytes]) -> ServerRun:
 
 def _teach(context: Context, messages: Sequence[bytes]) -> tuple[Teacher, Array]:
     """The teacher, and its soft labels on the whole public set."""
-    data, split = context.data, context.data.split
-    public = data.inputs[split.public]
-    digest = public_digest(public)
+    data, public = context.data, context.data.public
     outputs = []
     for raw in messages:
         message = ClientMessage.from_bytes(raw)
-        check_message(message, n_public=len(public), public_digest=digest, classes=data.classes)
+        check_message(message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes)
         held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
         outputs.append(ClientOutputs(message.client, held, message.outputs.astype(np.float64)))
     wanted = context.settings.distillation.aggregation
     teacher = build_teacher(
         outputs,
         n_classes=len(data.classes),
-        calibration=_public_rows(context, split.public_calibration),
-        validation=_public_rows(context, split.public_validation),
+        calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
+        validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
         aggregations=AGGREGATIONS if wanted == "auto" else (wanted,),
     )
     return teacher, teacher.class_probabilities([client.outputs for client in outputs])
 
 
-def _public_rows(context: Context, indices: IntArray) -> tuple[IntArray, IntArray]:
-    """Where samples stand in the public set, and their class indices."""
-    position = {int(sample): row for row, sample in enumerate(context.data.split.public)}
-    rows = np.array([position[int(sample)] for sample in indices], dtype=np.int64)
-    return rows, context.data.labels[indices]
-
-
 def _supervised(
-    context: Context, machine: Machine, label: str, inputs: Array, labels: IntArray
+    context: Context, machine: Machine, label: str, samples: Samples
 ) -> TrainedModel:
     return context.stage(
         label,
         TrainedModel,
         lambda: train_model(
             machine.noisy,
-            inputs,
-            Targets(len(context.data.classes), labels=labels),
+            samples.inputs,
+            Targets(len(context.data.classes), labels=samples.labels),
             context.settings.training,
             rng=context.rng(label),
             progress=context.progress,
@@ -159,8 +155,8 @@ def _supervised(
 def _federate(context: Context, machine: Machine, start: TrainedModel) -> FedAvgResult:
     settings, data = context.settings, context.data
     clients = [
-        FedAvgClient(context.machine(machine.spec, client.backend).noisy, *data.part(held))
-        for client, held in zip(settings.clients, data.split.clients, strict=True)
+        FedAvgClient(context.machine(machine.spec, client.backend).noisy, held.inputs, held.labels)
+        for client, held in zip(settings.clients, data.clients, strict=True)
     ]
     return federated_average(
         clients,

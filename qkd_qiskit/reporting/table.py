@@ -94,7 +94,7 @@ def models_table(results: Mapping[str, Any] | Results) -> Table:
     table.add_column("model", no_wrap=True)
     for heading in ("accu-\nracy", "95 %\ninterval", "no\nnoise", "weights", "2-qubit\ngates"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("noise of", no_wrap=True)
+    table.add_column("noise of", overflow="fold")
     for name in model_order(checked):
         model = checked.models[name]
         low, high = model.interval

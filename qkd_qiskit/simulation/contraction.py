@@ -24,7 +24,9 @@ _KEPT_BYTES = 256 * 2**20
 class Inputs(Protocol):
     """Samples in the form that the contraction needs."""
 
-    n_samples: int
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
 
     def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
         """Expectation values `[particles, samples, strings]`."""

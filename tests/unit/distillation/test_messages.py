@@ -90,6 +90,7 @@ def test_numpy_labels_become_plain():
         (_message(model_index=_spec(4).index), "expected a spec with 3 outcomes, found 4"),
         (_message(rows=4), r"expected shape \(5, 2 or 3\), found \(4, 3\)"),
         (_message(columns=4), r"found \(5, 4\)"),
+        (_message(outputs=np.ones(5, np.float16)), r"found \(5,\)"),
         (_message(outputs=np.full((5, 3), np.nan, np.float16)), "finite numbers, found 15 others"),
         (_message(outputs=np.tile(np.float16([1.5, -0.5, 0]), (5, 1))), r"\[0, 1\], found -0.5 to 1.5"),
         (_message(outputs=np.full((5, 3), 0.5, np.float16)), "off by 0.5"),
