@@ -1,0 +1,55 @@
+"""Quantum knowledge distillation for variational quantum convolutional neural networks, on Qiskit.
+
+QKD stands for quantum knowledge distillation, not for key distribution. The public names below are imported
+when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
+    from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
+    from qkd_qiskit.pipeline import run_experiment
+    from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
+    from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, build_circuit
+
+_HOMES = {
+    "AerEvaluator": "simulation",
+    "GateBudget": "estimator",
+    "Kernel": "vqcnn",
+    "PauliEvaluator": "simulation",
+    "VQCNNSpec": "vqcnn",
+    "build_circuit": "vqcnn",
+    "estimate_gate_budget": "estimator",
+    "list_backends": "hardware",
+    "load_backend": "hardware",
+    "run_experiment": "pipeline",
+    "transpile_verified": "hardware",
+}
+
+__all__ = [
+    "AerEvaluator",
+    "GateBudget",
+    "Kernel",
+    "PauliEvaluator",
+    "VQCNNSpec",
+    "build_circuit",
+    "estimate_gate_budget",
+    "list_backends",
+    "load_backend",
+    "run_experiment",
+    "transpile_verified",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qkd_qiskit' has no attribute {name!r}")
+    return getattr(import_module(f"qkd_qiskit.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

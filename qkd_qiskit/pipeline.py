@@ -126,7 +126,11 @@ def _model_file(finished: FinishedExperiment) -> bytes:
     arrays = {f"encoder_{key}": value for key, value in data.encoder.arrays().items()}
     buffer = io.BytesIO()
     np.savez(
-        buffer, allow_pickle=False, meta=np.array(json.dumps(meta)), params=server.global_model.params, **arrays
+        buffer,
+        allow_pickle=False,
+        meta=np.array(json.dumps(meta)),
+        params=server.global_model.params,
+        **arrays,
     )
     return buffer.getvalue()
 

@@ -2,8 +2,8 @@
 
 from qkd_qiskit.data.amplitude import AmplitudeEncoder
 from qkd_qiskit.data.angle import AngleEncoder
-from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.augmentation import augment_images
+from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.encodings import Encoder, encoder_from_arrays, make_encoder

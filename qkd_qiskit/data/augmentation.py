@@ -37,7 +37,9 @@ def augment_images(
     if copies == 0:
         return features[:0]
     if image_shape is None:
-        raise DataError(f"data.augment.copies: expected images to augment, found {features.shape[1]} plain features")
+        raise DataError(
+            f"data.augment.copies: expected images to augment, found {features.shape[1]} plain features"
+        )
     height, width = image_shape
     count = copies * len(features)
     angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))[:, None, None]

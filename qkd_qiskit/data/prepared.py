@@ -53,8 +53,8 @@ class PublicSet:
         n_labelled: Training samples and copies.
         n_unlabelled: Unlabelled samples and copies.
         n_calibration: Calibration samples.
-        n_bytes: What a client fetches: a byte a pixel (4 bytes a feature of other data) and one a known label.
-            Copies are not sent; everybody makes them again from the seed.
+        n_bytes: What a client fetches: a byte a pixel (4 bytes a feature of other data) and one a known
+            label. Copies are not sent; everybody makes them again from the seed.
     """
 
     samples: Samples
@@ -171,15 +171,13 @@ class _Source:
         return Samples(inputs, labels.astype(np.int64))
 
     def augmented(self, indices: Indices, label: str) -> Samples:
-        """Encoded samples, and behind them their augmented copies; each `label` has its own random numbers."""
+        """Encoded samples, then their augmented copies; each `label` has its own random numbers."""
         own = self.plain(indices)
         augment = self.settings.data.augment
         if augment.copies == 0 or len(indices) == 0:
             return own
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(label.encode())])
-        copies = augment_images(
-            self.dataset.features[indices], self.dataset.image_shape, augment, rng=rng
-        )
+        copies = augment_images(self.dataset.features[indices], self.dataset.image_shape, augment, rng=rng)
         return Samples(
             np.concatenate([own.inputs, self.encoder.transform(copies)]),
             np.tile(own.labels, augment.copies + 1),

@@ -220,9 +220,7 @@ def _gate_record(counts: NativeCounts) -> dict[str, Any]:
     one = counts.one_qubit
     return {
         "two_qubit": counts.two_qubit,
-        "one_qubit": one.mid
-        if one.low == one.high
-        else {"low": one.low, "mid": one.mid, "high": one.high},
+        "one_qubit": one.mid if one.low == one.high else {"low": one.low, "mid": one.mid, "high": one.high},
         "two_qubit_depth": counts.two_qubit_depth,
         "esp": counts.esp,
     }

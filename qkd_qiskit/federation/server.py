@@ -1,7 +1,8 @@
 """The server's part of the round, and the baselines that the global model is compared with.
 
-All quantum baselines have the global model's structure and the server's noise; FedAvg's clients train it under
-their own. Public-only and FedAvg start from nothing but public data, and every model gets the same labels.
+All quantum baselines have the global model's structure and the server's noise; FedAvg's clients train it
+under their own. Public-only and FedAvg start from nothing but public data, and every model gets the same
+labels.
 """
 
 from __future__ import annotations
@@ -120,7 +121,9 @@ def _teach(context: Context, messages: Sequence[bytes]) -> tuple[Teacher, Array]
     outputs = []
     for raw in messages:
         message = ClientMessage.from_bytes(raw)
-        check_message(message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes)
+        check_message(
+            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
+        )
         held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
         outputs.append(ClientOutputs(message.client, held, message.outputs.astype(np.float64)))
     wanted = context.settings.distillation.aggregation
@@ -134,9 +137,7 @@ def _teach(context: Context, messages: Sequence[bytes]) -> tuple[Teacher, Array]
     return teacher, teacher.class_probabilities([client.outputs for client in outputs])
 
 
-def _supervised(
-    context: Context, machine: Machine, label: str, samples: Samples
-) -> TrainedModel:
+def _supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:
     return context.stage(
         label,
         TrainedModel,

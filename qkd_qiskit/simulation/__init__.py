@@ -1,7 +1,21 @@
-"""Running circuits: the exact Pauli engine and Aer behind one seam."""
+"""Running circuits: the exact Pauli engine, Aer and any sampler behind one seam."""
 
 from qkd_qiskit.simulation.aer import AerEvaluator
+from qkd_qiskit.simulation.agreement import Agreement, count_agreement
 from qkd_qiskit.simulation.pauli import Loss, PauliEvaluator
+from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.seam import Evaluator, Executable
 
-__all__ = ["AerEvaluator", "Evaluator", "Executable", "Loss", "PauliEvaluator"]
+__all__ = [
+    "AerEvaluator",
+    "Agreement",
+    "Evaluator",
+    "Executable",
+    "Loss",
+    "PauliEvaluator",
+    "Sampled",
+    "SamplerEvaluator",
+    "count_agreement",
+    "outcome_counts",
+    "parameter_pub",
+]

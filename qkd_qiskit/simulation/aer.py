@@ -16,15 +16,16 @@ from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, 
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _BATCH = 256
-# NOTE: with qiskit-aer 0.17 `parameter_binds` gives wrong probabilities for these, and density matrices refuse most of them.
+# NOTE: with qiskit-aer 0.17.2 `parameter_binds` gives wrong probabilities for these gates, and density
+# matrices refuse most of them.
 _UNBINDABLE = ("crx", "cry", "crz", "cp", "cu", "cu1", "cu3")
 
 
 class AerEvaluator:
     """Outcome probabilities from Aer's density matrices (or state vectors, when there is no noise).
 
-    Circuit and noise model are cut to the active qubits. `save_probabilities` leaves readout errors out, so the
-    confusion matrices are applied afterwards.
+    Circuit and noise model are cut to the active qubits. `save_probabilities` leaves readout errors out, so
+    the confusion matrices are applied afterwards.
 
     Example:
         >>> import numpy as np
@@ -143,6 +144,7 @@ def _without_controlled_rotations(circuit: QuantumCircuit, noise_model: NoiseMod
     noisy = [name for name in names if noise_model is not None and name in noise_model.noise_instructions]
     if noisy:
         raise SimulationError(
-            f"expected errors on gates whose parameters Aer can bind, found errors on {noisy[0]!r}; transpile to rz, sx, x, cx or cz"
+            "expected errors on gates whose parameters Aer can bind, found errors on "
+            f"{noisy[0]!r}; transpile to rz, sx, x, cx or cz"
         )
     return circuit.decompose(gates_to_decompose=names) if names else circuit

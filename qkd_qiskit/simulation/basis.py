@@ -1,8 +1,9 @@
 """Pauli transfer matrices (PTMs) of gates and channels.
 
-A PTM is the real matrix `R[i, j] = Tr(P_i E(P_j)) / d` over Pauli strings in the order I, X, Y, Z. For two qubits
-the index is `4 * p_first + p_second`, where *first* and *second* follow the order in which the gate names its
-qubits. Channels compose by matrix product, observables evolve by the transpose (Heisenberg picture).
+A PTM is the real matrix `R[i, j] = Tr(P_i E(P_j)) / d` over Pauli strings in the order I, X, Y, Z. For two
+qubits the index is `4 * p_first + p_second`, where *first* and *second* follow the order in which the gate
+names its qubits. Channels compose by matrix product, observables evolve by the transpose (Heisenberg
+picture).
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def channel_ptm(channel: QuantumChannel | Instruction) -> Array:
     """PTM of a channel or instruction on one or two qubits, in the module's index order."""
     data = PTM(SuperOp(channel)).data
     if np.abs(data.imag).max(initial=0.0) > 1e-9:
-        raise SimulationError(f"expected a Hermiticity-preserving channel, found complex PTM entries of {channel}")
+        raise SimulationError(
+            f"expected a Hermiticity-preserving channel, found complex PTM entries of {channel}"
+        )
     return _first_qubit_leads(np.ascontiguousarray(data.real))
 
 
@@ -61,12 +64,12 @@ def swap_qubits(matrix: Array) -> Array:
 
 def on_first(matrix: Array) -> Array:
     """A one-qubit PTM as a two-qubit PTM that acts on the first qubit."""
-    return np.kron(matrix, np.eye(4))
+    return np.asarray(np.kron(matrix, np.eye(4)), dtype=np.float64)
 
 
 def on_second(matrix: Array) -> Array:
     """A one-qubit PTM as a two-qubit PTM that acts on the second qubit."""
-    return np.kron(np.eye(4), matrix)
+    return np.asarray(np.kron(np.eye(4), matrix), dtype=np.float64)
 
 
 def rotation_coefficients(gate: Gate, symbol: Parameter) -> Array:
@@ -84,13 +87,15 @@ def rotation_coefficients(gate: Gate, symbol: Parameter) -> Array:
     design = harmonics(_FIT_ANGLES)
     fitted = np.linalg.solve(design, samples.reshape(N_HARMONICS, -1))
     fitted[np.abs(fitted) < 1e-14] = 0.0
-    coefficients = fitted.reshape(N_HARMONICS, dimension, dimension)
+    coefficients: Array = np.asarray(fitted, dtype=np.float64).reshape(N_HARMONICS, dimension, dimension)
     for angle in _CHECK_ANGLES:
         predicted = np.tensordot(harmonics(np.array(angle)), coefficients, axes=1)
         if np.abs(predicted - _bound_ptm(gate, symbol, angle)).max() > 1e-10:
             raise SimulationError(
-                f"expected a gate with one rotation angle, found {gate.name!r}, whose Pauli transfer matrix is not "
-                "trigonometric in it; transpile to a basis of rotations (rx, ry, rz, rxx, ryy, rzz, rzx, p, crx, cry, crz)"
+                f"expected a gate with one rotation angle, found {gate.name!r}, whose Pauli "
+                "transfer matrix is not "
+                "trigonometric in it; transpile to a basis of rotations (rx, ry, rz, rxx, ryy, "
+                "rzz, rzx, p, crx, cry, crz)"
             )
     return coefficients
 

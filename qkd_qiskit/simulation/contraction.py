@@ -1,8 +1,9 @@
 """Expectation values of the swept observables on all samples, as matrix products.
 
-`ProductInputs` are products of one-qubit states, given by Bloch vectors (angle encoding, its noise included); `StateInputs` are ideal
-state vectors (amplitude encoding). Both turn observables `[particles, 4^n * strings]` into values
-`[particles, samples, strings]` and pull gradients back. Samples go through in slices, so that no intermediate exceeds `SLICE_BYTES`.
+`ProductInputs` are products of one-qubit states, given by Bloch vectors (angle encoding, its noise
+included); `StateInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
+4^n * strings]` into values `[particles, samples, strings]` and pull gradients back. Samples go through in
+slices, so that no intermediate exceeds `SLICE_BYTES`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,16 @@ class Inputs(Protocol):
     def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
         """Expectation values `[particles, samples, strings]`."""
 
+    def vectors(self, plan: SweepPlan) -> list[tuple[tuple[int, ...], Array]]:
+        """Pauli vectors `[samples, 4^k]` of the light cone's qubits, in groups that are in a product."""
+
     def pullback(
-        self, plan: SweepPlan, observables: Array, matrices: Sequence[Array], gradient: Array, into: Sequence[Array]
+        self,
+        plan: SweepPlan,
+        observables: Array,
+        matrices: Sequence[Array],
+        gradient: Array,
+        into: Sequence[Array],
     ) -> Array:
         """Gradient of the observables; the gradient of head blocks is added to `into`."""
 
@@ -46,9 +55,11 @@ class ProductInputs:
 
     @property
     def n_samples(self) -> int:
-        return self.bloch.shape[1]
+        """Number of samples."""
+        return int(self.bloch.shape[1])
 
     def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
+        """Expectation values `[particles, samples, strings]`."""
         split, left, right = _halves(plan)
         n_particles = observables.shape[0]
         matrix = observables.reshape(n_particles, left, right * plan.n_observables)
@@ -60,9 +71,19 @@ class ProductInputs:
             out[:, part] = np.matmul(rights[:, :, None, :], half)[:, :, 0]
         return out
 
+    def vectors(self, plan: SweepPlan) -> list[tuple[tuple[int, ...], Array]]:
+        """Pauli vectors of the qubits, in groups that are in a product."""
+        return [((qubit,), self.bloch[qubit]) for qubit in plan.qubits]
+
     def pullback(
-        self, plan: SweepPlan, observables: Array, matrices: Sequence[Array], gradient: Array, into: Sequence[Array]
+        self,
+        plan: SweepPlan,
+        observables: Array,
+        matrices: Sequence[Array],
+        gradient: Array,
+        into: Sequence[Array],
     ) -> Array:
+        """Gradient of the observables; that of head blocks is added to `into`."""
         split, left, right = _halves(plan)
         n_particles, strings = observables.shape[0], plan.n_observables
         matrix = observables.reshape(n_particles, left, right * strings)
@@ -118,9 +139,7 @@ class ProductInputs:
         vectors = []
         for cluster, head in zip(chosen, heads, strict=True):
             raw = self._raw(cluster, part)
-            vectors.append(
-                raw[None] if head is None else np.matmul(raw, np.swapaxes(matrices[head], -1, -2))
-            )
+            vectors.append(raw[None] if head is None else np.matmul(raw, np.swapaxes(matrices[head], -1, -2)))
         return vectors, _product(vectors)
 
 
@@ -133,9 +152,11 @@ class StateInputs:
 
     @property
     def n_samples(self) -> int:
-        return self.states.shape[0]
+        """Number of samples."""
+        return len(self.states)
 
     def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
+        """Expectation values `[particles, samples, strings]`."""
         del matrices
         forms = self._forms(plan, observables)
         out = np.empty((observables.shape[0], self.n_samples, plan.n_observables), dtype=observables.dtype)
@@ -145,9 +166,31 @@ class StateInputs:
             out[:, part] = np.swapaxes(np.einsum("posi,si->pos", image, states), 1, 2)
         return out
 
+    def vectors(self, plan: SweepPlan) -> list[tuple[tuple[int, ...], Array]]:
+        """Pauli vectors of the qubits, in groups that are in a product."""
+        n, n_samples = self.n_qubits, self.n_samples
+        outer = self.states[:, :, None] * self.states[:, None, :]
+        tensor = outer.reshape(n_samples, *(2,) * (2 * n))
+        axes = [axis for q in range(n) for axis in (n - q, 2 * n - q)]
+        tensor = np.ascontiguousarray(tensor.transpose(0, *axes)).reshape(n_samples, *(4,) * n)
+        tensor = _apply_everywhere(tensor, _TO_MATRIX.T, n).reshape(n_samples, -1) * _even_y(n)
+        inside = tuple(slice(None) if q in plan.qubits else 0 for q in range(n))
+        tensor = tensor.reshape(n_samples, *(4,) * n)[(slice(None), *inside)]
+        ground = np.tile(np.array([1.0, 0.0, 0.0, 1.0]), (n_samples, 1))
+        data = tuple(q for q in range(n) if q in plan.qubits)
+        return [(data, np.ascontiguousarray(tensor).reshape(n_samples, -1))] + [
+            ((qubit,), ground) for qubit in plan.qubits if qubit >= n
+        ]
+
     def pullback(
-        self, plan: SweepPlan, observables: Array, matrices: Sequence[Array], gradient: Array, into: Sequence[Array]
+        self,
+        plan: SweepPlan,
+        observables: Array,
+        matrices: Sequence[Array],
+        gradient: Array,
+        into: Sequence[Array],
     ) -> Array:
+        """Gradient of the observables; that of head blocks is added to `into`."""
         del matrices, into
         n_particles, strings = observables.shape[0], plan.n_observables
         size = self.states.shape[1]
@@ -209,7 +252,10 @@ def _axis_map(plan: SweepPlan, n_data: int) -> tuple[tuple[int, ...], list[int]]
 
 
 def _spread(plan: SweepPlan, observables: Array, n_data: int) -> Array:
-    """Observables `[particles, 4^n_data, strings]` on all data qubits: |0> traced in, I on qubits outside the light cone."""
+    """Observables on all data qubits, `[particles, 4^n_data, strings]`.
+
+    Qubits that start in |0> are traced in; on qubits outside the light cone there is I.
+    """
     qubits, strings, n_particles = plan.qubits, plan.n_observables, observables.shape[0]
     data, ancillas = _axis_map(plan, n_data)
     tensor = observables.reshape(n_particles, *(4,) * len(qubits), strings)

@@ -1,7 +1,7 @@
 """What an Aer `NoiseModel` does to one circuit: local errors, idle relaxation, readout confusion.
 
-Qiskit Aer offers no public reader of a noise model's tables (`to_dict` converts every error of a 133-qubit device, which
-takes a second), so this module is the only one that reads them.
+Qiskit Aer offers no public reader of a noise model's tables (`to_dict` converts every error of a 133-qubit
+device, which takes a second), so this module is the only one that reads them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LocalNoise:
         self._ptms: dict[tuple[str, tuple[int, ...]], Array | None] = {}
 
     def error_ptm(self, name: str, label: str | None, qubits: tuple[int, ...]) -> Array | None:
-        """PTM of the error after an instruction, in the instruction's own order of qubits; None if there is none."""
+        """PTM of the error after an instruction, in its own order of qubits; None if there is none."""
         key = (label or name, qubits)
         if key not in self._ptms:
             error = find_error(self._model, name, label, qubits)
@@ -41,13 +41,15 @@ class LocalNoise:
             return np.eye(2)
         if find_error(model, "measure", None, (qubit,)) is not None:
             raise SimulationError(
-                f"expected only readout errors on measurements, found a quantum error on measure of qubit {qubit}; "
+                "expected only readout errors on measurements, found a quantum error on measure "
+                f"of qubit {qubit}; "
                 "move it to the gate before, or use AerEvaluator"
             )
         joint = [qubits for qubits in model._local_readout_errors if len(qubits) > 1 and qubit in qubits]
         if joint:
             raise SimulationError(
-                f"expected readout errors of single qubits, found a joint one on qubits {list(joint[0])}; use AerEvaluator"
+                "expected readout errors of single qubits, found a joint one on qubits "
+                f"{list(joint[0])}; use AerEvaluator"
             )
         error = model._local_readout_errors.get((qubit,), model._default_readout_error)
         return np.eye(2) if error is None else np.asarray(error.probabilities, dtype=np.float64)
@@ -122,9 +124,7 @@ def cut_to_active(
     return small, _renumbered(noise_model, position, names), active
 
 
-def _renumbered(
-    model: NoiseModel | None, position: dict[int, int], names: set[str]
-) -> NoiseModel | None:
+def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[str]) -> NoiseModel | None:
     if model is None:
         return None
     cut = NoiseModel(basis_gates=model.basis_gates)
@@ -144,9 +144,7 @@ def _renumbered(
     return cut
 
 
-def apply_readout(
-    probabilities: NDArray[np.float64], confusions: Sequence[Array]
-) -> NDArray[np.float64]:
+def apply_readout(probabilities: NDArray[np.float64], confusions: Sequence[Array]) -> NDArray[np.float64]:
     """Probabilities `[..., 2^m]` after the confusion matrices of the m bits, least significant bit first."""
     m = len(confusions)
     tensor = probabilities.reshape(*probabilities.shape[:-1], *(2,) * m)

@@ -17,7 +17,9 @@ from qiskit_aer.noise import NoiseModel
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import N_HARMONICS, Array, harmonic_slopes, harmonics
 from qkd_qiskit.simulation.contraction import Inputs, ProductInputs, StateInputs
+from qkd_qiskit.simulation.environment import EnvironmentSweep
 from qkd_qiskit.simulation.noise import apply_readout
+from qkd_qiskit.simulation.outcomes import read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.program import Program, compile_program
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
 from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
@@ -35,8 +37,9 @@ _CHUNK_BYTES = 16 * 2**20
 class PauliEvaluator:
     """Exact outcome probabilities and gradients of a VQCNN under an Aer noise model.
 
-    The circuit and its noise are fused into real Pauli transfer matrices of at most two qubits. The Z-strings on the measured
-    qubits are swept backwards through them, within their light cone, and contracted with all samples at once.
+    The circuit and its noise are fused into real Pauli transfer matrices of at most two qubits. The
+    Z-strings on the measured qubits are swept backwards through them, within their light cone, and
+    contracted with all samples at once.
 
     Example:
         >>> import numpy as np
@@ -86,9 +89,9 @@ class PauliEvaluator:
         needed = self._particle_bytes(gradient=False)
         if needed > memory_budget:
             raise SimulationError(
-                f"expected a light cone that fits the memory budget of {memory_budget / 2**30:.2g} GiB, found "
-                f"{len(self._plan.qubits)} qubits, which need {needed / 2**30:.2g} GiB a particle; raise memory_budget, measure fewer "
-                "qubits, or use AerEvaluator"
+                f"expected a light cone within the memory budget of {_gib(memory_budget)}, found "
+                f"{len(self._plan.qubits)} qubits, which need {_gib(needed)} a particle; raise "
+                "memory_budget, measure fewer qubits, or use AerEvaluator"
             )
 
     @property
@@ -135,13 +138,15 @@ class PauliEvaluator:
         Args:
             weights: Radians, `[..., W]`.
             inputs: Encoded samples `[N, F]`.
-            loss: Maps probabilities `[P, N, 2^m]` to values `[P]` and derivatives of the same shape as its input.
+            loss: Maps probabilities `[P, N, 2^m]` to values `[P]` and derivatives of the same shape as its
+                input.
 
         Returns:
             Values `[...]` and gradients `[..., W]`; removed weights have gradient zero.
 
         Raises:
-            SimulationError: If a shape is wrong, a value is not finite, or a particle exceeds the memory budget.
+            SimulationError: If a shape is wrong, a value is not finite, or a particle exceeds the memory
+                budget.
         """
         array = check_weights(weights, self._spec)
         prepared = self._prepare(inputs)
@@ -154,12 +159,28 @@ class PauliEvaluator:
             gradient[part] = self._backward(plan, forward, prepared, slope)
         return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
 
+    def environments(self, weights: ArrayLike, inputs: ArrayLike) -> EnvironmentSweep:
+        """A sweep along the circuit that makes many values of one block's weights cheap to evaluate.
+
+        Args:
+            weights: Radians, `[W]`: where the sweep starts.
+            inputs: Encoded samples `[N, F]`.
+
+        Raises:
+            SimulationError: If a shape is wrong, a value is not finite, or the forward states exceed the
+                budget.
+        """
+        array = check_weights(weights, self._spec)
+        if array.ndim != 1:
+            raise SimulationError(
+                f"expected one weight vector [{self._spec.n_weights}], found shape {array.shape}"
+            )
+        return EnvironmentSweep(
+            self._program, self._plan, self._table, array, self._prepare(inputs), self._budget
+        )
+
     def _forward(self, plan: SweepPlan, weights: Array, inputs: Inputs, *, keep: bool) -> _Forward:
-        offsets, slopes = self._program.weight_angles
-        waves = np.empty((len(offsets) + 1, weights.shape[0], N_HARMONICS))
-        waves[:-1] = harmonics((offsets + weights @ slopes).T)
-        waves[-1] = 0.0
-        waves[-1, :, 0] = 1.0
+        waves = weight_waves(self._program, weights)
         pairs, lone, tape = self._table.build(waves)
         matrices = [
             (lone if block.second is None else pairs)[self._table.slots[k]]
@@ -169,12 +190,12 @@ class PauliEvaluator:
         if observables.shape[0] != weights.shape[0]:
             observables = np.repeat(observables, weights.shape[0], axis=0)
         values = inputs.values(plan, observables, matrices).astype(np.float64)
-        probabilities = apply_readout(_from_strings(values), self._program.confusions)
+        probabilities = read_out(self._program, values)
         return _Forward(waves, matrices, tape, observables, operands, probabilities)
 
     def _backward(self, plan: SweepPlan, forward: _Forward, inputs: Inputs, slope: Array) -> Array:
         transposed = [confusion.T for confusion in self._program.confusions]
-        value_gradient = _to_strings(apply_readout(slope, transposed)).astype(self._dtype)
+        value_gradient = to_strings(apply_readout(slope, transposed)).astype(self._dtype)
         n_particles = slope.shape[0]
         pair_gradient = np.zeros((self._table.n_pairs, n_particles, 16, 16), dtype=self._dtype)
         lone_gradient = np.zeros((self._table.n_lone, n_particles, 4, 4), dtype=self._dtype)
@@ -182,11 +203,12 @@ class PauliEvaluator:
             (lone_gradient if block.second is None else pair_gradient)[self._table.slots[k]]
             for k, block in enumerate(self._program.blocks)
         ]
-        gradient = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
-        pull_sweep(plan, forward.matrices, forward.operands, gradient, into)
+        flow = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
+        pull_sweep(plan, forward.matrices, forward.operands, flow, into)
         wave_gradient = self._table.pullback(pair_gradient, lone_gradient, forward.tape)
         angle_gradient = (wave_gradient * harmonic_slopes(forward.waves)).sum(axis=-1)[:-1]
-        return angle_gradient.T @ self._program.weight_angles[1].T
+        gradient: Array = angle_gradient.T @ self._program.weight_angles[1].T
+        return gradient
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
         """Inputs in the form of the contraction; the last ones are kept, since training repeats them."""
@@ -207,10 +229,10 @@ class PauliEvaluator:
             return self._plan
         saved = self._plan.operations - self._headed.operations
         half = 4 ** -(-len(self._plan.qubits) // 2)
-        # PERF: an outer product runs at memory speed, about thirty times slower an element than a block's product.
+        # PERF: an outer product runs at memory speed: an element costs as much as 30 multiplications.
         extra = 60.0 * n_samples * half
         if gradient:
-            # the way back needs two more products with the observables to reach the inputs, and three passes save
+            # Two more products with the observables lead back to the inputs; three passes save.
             saved *= 3
             extra += 4.0 * n_samples * 4 ** len(self._plan.qubits) * self._plan.n_observables
         return self._headed if extra < saved else self._plan
@@ -224,12 +246,16 @@ class PauliEvaluator:
         needed = self._particle_bytes(gradient=gradient)
         if needed > self._budget:
             raise SimulationError(
-                f"expected a particle within the memory budget of {self._budget / 2**30:.2g} GiB, found {needed / 2**30:.2g} GiB for its "
-                "gradient; raise memory_budget or use fewer qubits"
+                f"expected a particle's gradient within the memory budget of {_gib(self._budget)}, found "
+                f"{_gib(needed)}; raise memory_budget or use fewer qubits"
             )
         size = max(1, min(self._budget, _CHUNK_BYTES) // needed)
         for start in range(0, n_particles, size):
             yield slice(start, min(start + size, n_particles))
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.2g} GiB"
 
 
 @dataclass(frozen=True)
@@ -260,22 +286,3 @@ class _EncoderTable:
         products, _ = self._table.products(np.ascontiguousarray(waves[..., self._used]))
         ground = products[..., 0] + products[..., 3]
         return np.ascontiguousarray(ground[self._table.rows])
-
-
-def _signs(m: int) -> Array:
-    """`[2^m, 2^m]`: sign of Z-string s at outcome c, over 2^m."""
-    index = np.arange(2**m)
-    parity = np.bitwise_count(index[:, None] & index[None, :]) & 1
-    return (1.0 - 2.0 * parity) / 2**m
-
-
-def _from_strings(values: Array) -> Array:
-    """Probabilities `[..., 2^m]` from the values of the 2^m - 1 Z-strings."""
-    signs = _signs((values.shape[-1] + 1).bit_length() - 1)
-    return signs[0] + values @ signs[1:]
-
-
-def _to_strings(gradient: Array) -> Array:
-    """Adjoint of `_from_strings`."""
-    signs = _signs(gradient.shape[-1].bit_length() - 1)
-    return gradient @ signs[1:].T

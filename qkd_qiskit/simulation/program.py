@@ -1,12 +1,13 @@
 """ISA circuit and noise model -> fused Pauli-transfer program.
 
-One-qubit gates between two-qubit gates fuse into *runs*, neighbouring two-qubit gates on one pair into *blocks*:
+One-qubit gates between two-qubit gates fuse into *runs*, neighbouring two-qubit gates on one pair into
+*blocks*:
 
     block = U_k (A_k x B_k) ... U_2 (A_2 x B_2) U_1 (A_1 x B_1)
 
-with runs A, B and two-qubit gates U, each followed by its error. Runs and gates are products of *steps*, sums of constant
-matrices over the harmonics of one angle; angles are affine in the weights (or, before the first trained or
-two-qubit gate of a qubit, in the inputs).
+with runs A, B and two-qubit gates U, each followed by its error. Runs and gates are products of *steps*,
+sums of constant matrices over the harmonics of one angle; angles are affine in the weights (or, before the
+first trained or two-qubit gate of a qubit, in the inputs).
 """
 
 from __future__ import annotations
@@ -38,13 +39,20 @@ _CHANNELS = frozenset({"quantum_channel", "kraus", "superop", "reset"})
 
 @dataclass
 class Steps:
-    """A product of steps, first applied first; a step with angle `CONSTANT` uses the constant harmonic only."""
+    """A product of steps, first applied first.
+
+    Attributes:
+        dimension: 4 for one qubit, 16 for two.
+        coefficients: For each step `[H, d, d]`, summed over the harmonics of its angle.
+        angles: For each step its angle; `CONSTANT` means the constant harmonic alone.
+    """
 
     dimension: int
     coefficients: list[Array] = field(default_factory=list)
     angles: list[int] = field(default_factory=list)
 
     def append_constant(self, matrix: Array) -> None:
+        """Multiply by a constant matrix `[d, d]`."""
         if self.coefficients:
             self.coefficients[-1] = matrix @ self.coefficients[-1]
         else:
@@ -54,6 +62,7 @@ class Steps:
             self.angles.append(CONSTANT)
 
     def append_rotation(self, coefficients: Array, angle: int) -> None:
+        """Multiply by a function of an angle, `[H, d, d]`."""
         if self.angles == [CONSTANT]:
             self.coefficients[0] = coefficients @ self.coefficients[0][0]
             self.angles[0] = angle
@@ -63,6 +72,7 @@ class Steps:
 
     @property
     def is_constant(self) -> bool:
+        """Whether no step has an angle."""
         return all(angle == CONSTANT for angle in self.angles)
 
     def constant(self) -> Array:
@@ -99,6 +109,11 @@ class Angles:
         self._known: dict[tuple[float, tuple[tuple[int, float], ...]], int] = {}
 
     def add(self, expression: ParameterExpression) -> int:
+        """Number of an angle; equal expressions have equal numbers.
+
+        Raises:
+            SimulationError: If the expression is not affine.
+        """
         slopes: dict[int, float] = {}
         for parameter in expression.parameters:
             slope = expression.gradient(parameter)
@@ -207,9 +222,7 @@ class _Builder:
     def _find_last_inputs(self) -> dict[int, int]:
         """Position of the last input gate on every qubit; later gates belong to the trained part."""
         last: dict[int, int] = {}
-        position = 0
-        for item in self._circuit.data:
-            position += 1
+        for position, item in enumerate(self._circuit.data, start=1):
             if any(p in self._inputs for p in _parameters(item)):
                 for qubit in item.qubits:
                     last[self._chain[self._circuit.find_bit(qubit).index]] = position
@@ -228,12 +241,14 @@ class _Builder:
             # NOTE: relaxation of a qubit that has been measured changes nothing that is read.
             if operation.name not in ("quantum_channel", "delay"):
                 raise SimulationError(
-                    f"expected measurements at the end, found {operation.name!r} after the measurement of qubit {physical[0]}; "
+                    f"expected measurements at the end, found {operation.name!r} after the "
+                    f"measurement of qubit {physical[0]}; "
                     "mid-circuit measurements need AerEvaluator"
                 )
         elif item.clbits or getattr(operation, "blocks", ()):
             raise SimulationError(
-                f"expected a circuit without classical control, found {operation.name!r} on qubits {list(physical)}; use AerEvaluator"
+                f"expected a circuit without classical control, found {operation.name!r} on "
+                f"qubits {list(physical)}; use AerEvaluator"
             )
         elif len(qubits) == 1:
             self._add_one(item, qubits[0], physical)
@@ -241,7 +256,8 @@ class _Builder:
             self._add_two(item, qubits, physical)
         else:
             raise SimulationError(
-                f"expected gates on one or two qubits, found {operation.name!r} on {len(qubits)}; transpile the circuit first"
+                f"expected gates on one or two qubits, found {operation.name!r} on "
+                f"{len(qubits)}; transpile the circuit first"
             )
 
     def finish(self, n_data: int) -> Program:
@@ -255,7 +271,9 @@ class _Builder:
                 _attach(block, qubit, run)
         bits = sorted(self._measured)
         if not bits or bits != list(range(len(bits))):
-            raise SimulationError(f"expected measurements into every bit of the register meas, found bits {bits}")
+            raise SimulationError(
+                f"expected measurements into every bit of the register meas, found bits {bits}"
+            )
         for block in self._blocks:
             _fold_constants(block)
         n_qubits = len(self._chain)
@@ -272,7 +290,9 @@ class _Builder:
 
     def _measure(self, bit: int, qubit: int, physical: int) -> None:
         if bit in self._measured or qubit in self._measured.values():
-            raise SimulationError(f"expected one measurement a qubit and bit, found a second one of qubit {physical}")
+            raise SimulationError(
+                f"expected one measurement a qubit and bit, found a second one of qubit {physical}"
+            )
         self._measured[bit] = qubit
         self._confusions[bit] = self._noise.readout(physical)
 
@@ -281,7 +301,8 @@ class _Builder:
         encoding = self._position <= self._last_input.get(qubit, 0)
         if encoding and (qubit in self._last_block or (not uses_input and _parameters(item))):
             raise SimulationError(
-                f"expected inputs before any trained or two-qubit gate of a qubit, found an input gate on qubit {physical[0]} "
+                "expected inputs before any trained or two-qubit gate of a qubit, found an "
+                f"input gate on qubit {physical[0]} "
                 "after one; put a barrier between encoding and ansatz, or use AerEvaluator"
             )
         target = self._encoders[qubit] if encoding else self._runs[qubit]
@@ -290,11 +311,13 @@ class _Builder:
     def _add_two(self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]) -> None:
         if any(p in self._inputs for p in _parameters(item)):
             raise SimulationError(
-                f"expected inputs in one-qubit gates only, found {item.operation.name!r} on qubits {list(physical)}; use AerEvaluator"
+                f"expected inputs in one-qubit gates only, found {item.operation.name!r} on "
+                f"qubits {list(physical)}; use AerEvaluator"
             )
         if any(self._position <= self._last_input.get(qubit, 0) for qubit in qubits):
             raise SimulationError(
-                f"expected inputs before any two-qubit gate of a qubit, found {item.operation.name!r} on qubits {list(physical)} "
+                "expected inputs before any two-qubit gate of a qubit, found "
+                f"{item.operation.name!r} on qubits {list(physical)} "
                 "before an input gate; use AerEvaluator"
             )
         first, second = min(qubits), max(qubits)
@@ -317,7 +340,8 @@ class _Builder:
         expressions = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
         if len(expressions) > 1:
             raise SimulationError(
-                f"expected at most one parametrized angle a gate, found {operation.name!r} with {len(expressions)}; "
+                f"expected at most one parametrized angle a gate, found {operation.name!r} with "
+                f"{len(expressions)}; "
                 "transpile to rotations about single axes"
             )
         if expressions:

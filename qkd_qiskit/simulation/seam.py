@@ -19,15 +19,29 @@ class Executable(Protocol):
     """A measured circuit with its spec and all of its parameters, as `transpile_verified` returns it."""
 
     @property
-    def circuit(self) -> QuantumCircuit: ...
+    def circuit(self) -> QuantumCircuit:
+        """The measured circuit."""
+        ...
+
     @property
-    def spec(self) -> VQCNNSpec: ...
+    def spec(self) -> VQCNNSpec:
+        """Its structure."""
+        ...
+
     @property
-    def x(self) -> ParameterVector | None: ...
+    def x(self) -> ParameterVector | None:
+        """Input parameters; None when inputs are states."""
+        ...
+
     @property
-    def w(self) -> ParameterVector: ...
+    def w(self) -> ParameterVector:
+        """All weights of the spec, removed ones included."""
+        ...
+
     @property
-    def input_qubits(self) -> tuple[int, ...]: ...
+    def input_qubits(self) -> tuple[int, ...]:
+        """Circuit qubit of each of the spec's qubits at the start."""
+        ...
 
 
 @runtime_checkable
@@ -35,7 +49,9 @@ class Evaluator(Protocol):
     """Runs one circuit for many weights and inputs."""
 
     @property
-    def spec(self) -> VQCNNSpec: ...
+    def spec(self) -> VQCNNSpec:
+        """The structure that is evaluated."""
+        ...
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> Array:
         """Outcome probabilities.

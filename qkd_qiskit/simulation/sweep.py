@@ -1,8 +1,9 @@
 """Backward sweep of all Z-strings on the measured qubits through the blocks (Heisenberg picture).
 
-The observables of one particle are one array: an axis of length 4 for each qubit of the light cone, in chain order, and a last axis for the
-2^m - 1 Z-strings. It starts on the measured qubits; a block that touches one more qubit multiplies it by 4, a block outside the
-light cone is skipped. The plan is made once for each program.
+The observables of one particle are one array: an axis of length 4 for each qubit of the light cone, in
+chain order, and a last axis for the 2^m - 1 Z-strings. It starts on the measured qubits; a block that
+touches one more qubit multiplies it by 4, a block outside the light cone is skipped. The plan is made once
+for each program.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.program import Program
 
-# PERF: below this many columns a product with a 16x16 matrix is slower than moving the pair to the front first.
+# PERF: with fewer columns than this, moving the pair to the front first is faster.
 _FEW_COLUMNS = 16
 
 
@@ -28,8 +29,11 @@ class Step:
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
         permutation: Order of the axes to bring the pair together, None when it is in place.
+        shape: Axes of the operand before the permutation, the observables' axis left out.
         left: Product of the axes before the pair.
         right: Product of the axes behind it, the observables' axis included.
+        order: Qubit of each axis of the operand, after the permutation.
+        inside: The block's qubits among them; the others come in with this step.
     """
 
     block: int
@@ -39,6 +43,8 @@ class Step:
     shape: tuple[int, ...]
     left: int
     right: int
+    order: tuple[int, ...]
+    inside: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ class SweepPlan:
 
     Attributes:
         steps: Blocks in the order of the sweep.
-        clusters: Groups of qubits whose input vectors enter as products: a lone qubit, or a pair with a first block
-            that acts on the inputs instead (`heads`).
+        clusters: Groups of qubits whose input vectors enter as products: a lone qubit, or a pair with a
+            first block that acts on the inputs instead (`heads`).
         heads: For each cluster the block that acts on its input vectors, or None.
         final_permutation: Order of the axes that puts the clusters side by side; None when they are.
         n_observables: Number of Z-strings.
@@ -78,13 +84,11 @@ class SweepPlan:
     @property
     def operations(self) -> float:
         """Floating point operations of the sweep for one particle."""
-        return float(
-            sum(2 * s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps)
-        )
+        return float(sum(2 * s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps))
 
 
 def z_strings(measured: Sequence[int], support: Sequence[int]) -> Array:
-    """Pauli coefficients `[4, ..., 4, 2^m - 1]` of all non-empty Z-strings; string s has Z on the bits that are set in s."""
+    """Pauli coefficients `[4, ..., 4, 2^m - 1]`; string s has Z on the bits that are set in s + 1."""
     m = len(measured)
     start = np.zeros((4,) * m + (2**m - 1,))
     for string in range(1, 2**m):
@@ -101,7 +105,8 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
 
     Args:
         program: The compiled circuit.
-        use_heads: Whether blocks that come first on their qubits act on the inputs instead of on the observables.
+        use_heads: Whether blocks that come first on their qubits act on the inputs instead of on the
+            observables.
     """
     heads = _first_blocks(program) if use_heads else {}
     order = sorted(program.measured)
@@ -137,9 +142,13 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
             columns = (0, 4, 8, 12)
         else:
             columns = (0, 1, 2, 3)
+        steps.append(
+            Step(
+                k, block.second is None, columns, permutation, shape, left, right, tuple(order), tuple(inside)
+            )
+        )
         if len(inside) < len(pair):
             order[position : position + 1] = pair
-        steps.append(Step(k, block.second is None, columns, permutation, shape, left, right))
         sizes.append(4 ** len(order) * n_observables)
     return _close(program, heads, order, steps, sizes, start, n_observables)
 

@@ -1,7 +1,7 @@
 """Block matrices of a whole swarm, and the way back from their gradients to the angles.
 
-Steps of all runs and blocks are stacked at compile time, so that building costs a fixed number of array operations, whatever the
-number of particles and blocks. Axes: run or block first, then particle.
+Steps of all runs and blocks are stacked at compile time, so that building costs a fixed number of array
+operations, whatever the number of particles and blocks. Axes: run or block first, then particle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.simulation.basis import N_HARMONICS, Array
-from qkd_qiskit.simulation.program import CONSTANT, Block, Steps
+from qkd_qiskit.simulation.program import Block, Steps
 
 Index = NDArray[np.intp]
 
@@ -75,19 +75,15 @@ class StepTable:
                 total = np.concatenate([np.matmul(step, before), total[layer.count :]])
         return total, tape
 
-    def pullback(
-        self, gradient: Array, tape: list[tuple[Array, Array]], wave_gradient: Array
-    ) -> None:
-        """Add to `wave_gradient` `[angles + 1, particles, used]` what flows back from the products' gradient."""
+    def pullback(self, gradient: Array, tape: list[tuple[Array, Array]], wave_gradient: Array) -> None:
+        """Add to `wave_gradient` `[angles + 1, particles, used]` what the products' gradient gives."""
         gradient = gradient.copy()
         for depth in range(len(self._layers) - 1, -1, -1):
             layer, (step, before) = self._layers[depth], tape[depth]
             outer = gradient[: layer.count]
             step_gradient = outer if depth == 0 else np.matmul(outer, np.swapaxes(before, -1, -2))
             flat = step_gradient.reshape(layer.count, outer.shape[1], -1)
-            np.add.at(
-                wave_gradient, layer.angles, np.matmul(flat, np.swapaxes(layer.coefficients, -1, -2))
-            )
+            np.add.at(wave_gradient, layer.angles, np.matmul(flat, np.swapaxes(layer.coefficients, -1, -2)))
             if depth:
                 gradient[: layer.count] = np.matmul(np.swapaxes(step, -1, -2), outer)
 
@@ -124,7 +120,7 @@ class BlockTable:
         self.n_pairs, self.n_lone = len(pairs), len(lone)
         runs: list[Steps] = []
         gates: list[Steps] = []
-        plans = []
+        plans: list[tuple[Index, Index, Array | None, Index | None]] = []
         depth = max((len(blocks[k].stages) for k in pairs), default=0)
         for s in range(depth):
             stages = [blocks[k].stages[s] for k in pairs if len(blocks[k].stages) > s]
@@ -133,7 +129,9 @@ class BlockTable:
             second = np.arange(len(runs), len(runs) + len(stages))
             runs += [stage.second for stage in stages]
             if all(stage.two_qubit.is_constant for stage in stages):
-                plans.append((first, second, np.stack([stage.two_qubit.constant() for stage in stages]), None))
+                plans.append(
+                    (first, second, np.stack([stage.two_qubit.constant() for stage in stages]), None)
+                )
             else:
                 chosen = np.arange(len(gates), len(gates) + len(stages))
                 gates += [stage.two_qubit for stage in stages]
@@ -233,5 +231,3 @@ def _kron_pullback(gradient: Array, first: Array, second: Array) -> tuple[Array,
     to_second = np.matmul(first.reshape(*first.shape[:-2], 1, 16), flat)
     return to_first.reshape(first.shape), to_second.reshape(second.shape)
 
-
-__all__ = ["CONSTANT", "BlockTable", "StepTable", "Tape", "used_harmonics"]

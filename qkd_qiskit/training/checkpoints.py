@@ -64,7 +64,8 @@ class CheckpointStore:
             return kind(**plain, **arrays)
         except Exception as error:
             raise TrainingError(
-                f"cannot read checkpoint {path}: expected a file of this program, found {type(error).__name__}; delete it to train anew"
+                f"cannot read checkpoint {path}: expected a file of this program, found "
+                f"{type(error).__name__}; delete it to train anew"
             ) from None
 
     def _path(self, stage: str) -> Path:

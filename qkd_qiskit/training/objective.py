@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.journal import Journal
 from qkd_qiskit.training.losses import (
     FloatArray,
     IntArray,
@@ -147,9 +148,22 @@ class Objective:
     """
 
     def __init__(
-        self, evaluator: Evaluator, inputs: FloatArray, targets: Targets, *, l2: float = 0.0
+        self,
+        evaluator: Evaluator,
+        inputs: FloatArray,
+        targets: Targets,
+        *,
+        l2: float = 0.0,
+        journal: Journal | None = None,
     ) -> None:
         """Bind inputs and targets to an evaluator.
+
+        Args:
+            evaluator: Runs the circuit.
+            inputs: Encoded inputs [N, F].
+            targets: What to answer on them.
+            l2: Weight of the squared log of the logit scale.
+            journal: Takes down every value, and gives those of an interrupted training again.
 
         Raises:
             TrainingError: If inputs and targets differ in number, or the circuit has too few outcomes.
@@ -167,6 +181,7 @@ class Objective:
         self.inputs = inputs
         self.targets = targets
         self.l2 = l2
+        self.journal = Journal() if journal is None else journal
         self.evaluations = 0
         self.gradients = 0
 
@@ -177,9 +192,13 @@ class Objective:
 
     def values(self, params: FloatArray) -> FloatArray:
         """Losses [P] of parameter vectors [P, W + 1], in one call of the evaluator."""
-        probabilities = self.evaluator.probabilities(params[:, :-1], self.inputs)
         self.evaluations += len(params)
-        return self.targets.values(probabilities, params[:, -1]) + self.l2 * params[:, -1] ** 2
+        return self.journal.answer(params, lambda: (self._values(params),))[0]
+
+    def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
+        """Losses [P] of probabilities [P, N, 2^m] that were found elsewhere, and logs of the logit scale [P]."""
+        self.evaluations += len(probabilities)
+        return self.targets.values(probabilities, log_scale) + self.l2 * log_scale**2
 
     def value_and_gradient(self, params: FloatArray) -> tuple[float, FloatArray]:
         """Loss and exact gradient [W + 1] of one parameter vector [W + 1].
@@ -191,6 +210,18 @@ class Objective:
         if not isinstance(evaluator, DifferentiableEvaluator):
             found = type(evaluator).__name__
             raise TrainingError(f"refine expects an evaluator with gradients, found {found}")
+        self.evaluations += 1
+        self.gradients += 1
+        value, gradient = self.journal.answer(params, lambda: self._value_and_gradient(evaluator, params))
+        return float(value), gradient
+
+    def _values(self, params: FloatArray) -> FloatArray:
+        probabilities = self.evaluator.probabilities(params[:, :-1], self.inputs)
+        return self.targets.values(probabilities, params[:, -1]) + self.l2 * params[:, -1] ** 2
+
+    def _value_and_gradient(
+        self, evaluator: DifferentiableEvaluator, params: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         log_scale = params[-1:]
         scale_gradient = np.zeros(1)
 
@@ -199,7 +230,5 @@ class Objective:
             return values, gradient
 
         values, gradient = evaluator.loss_and_gradient(params[None, :-1], self.inputs, loss)
-        self.evaluations += 1
-        self.gradients += 1
-        value = float(values[0]) + self.l2 * float(log_scale[0]) ** 2
-        return value, np.append(gradient[0], scale_gradient + 2.0 * self.l2 * log_scale)
+        value = values[0] + self.l2 * log_scale[0] ** 2
+        return np.asarray(value), np.append(gradient[0], scale_gradient + 2.0 * self.l2 * log_scale)

@@ -30,12 +30,8 @@ def noise_zoo() -> NoiseModel:
     tilt = Operator(np.diag([1, np.exp(0.1j), np.exp(-0.05j), 1]))
     model.add_quantum_error(coherent_unitary_error(tilt), ["cx"], [1, 0])
     damp = [np.array([[1, 0], [0, np.sqrt(0.9)]]), np.array([[0, np.sqrt(0.1)], [0, 0]])]
-    model.add_quantum_error(
-        kraus_error(damp).tensor(pauli_error([("Z", 0.1), ("I", 0.9)])), ["cx"], [0, 1]
-    )
-    model.add_quantum_error(
-        coherent_unitary_error(Operator(XGate()).power(0.05)), ["ry"], [1]
-    )
+    model.add_quantum_error(kraus_error(damp).tensor(pauli_error([("Z", 0.1), ("I", 0.9)])), ["cx"], [0, 1])
+    model.add_quantum_error(coherent_unitary_error(Operator(XGate()).power(0.05)), ["ry"], [1])
     model.add_readout_error(ReadoutError([[0.95, 0.05], [0.1, 0.9]]), [1])
     model.add_all_qubit_readout_error(ReadoutError([[0.97, 0.03], [0.06, 0.94]]))
     return model

@@ -70,12 +70,12 @@ def test_ideal_probabilities_equal_aer_and_qiskit(n_qubits, plan, kernel, encodi
 @pytest.mark.parametrize("encoding", ["angle", "amplitude"])
 @pytest.mark.parametrize("plan", ["conv, edge, conv", "conv, tree, conv"])
 def test_every_kind_of_error_equals_aer(noise_zoo, encoding, plan):
-    spec = VQCNNSpec(
-        n_qubits=4, plan=plan, kernels="su4", sharing="layer", encoding=encoding, n_outcomes=4
-    )
+    spec = VQCNNSpec(n_qubits=4, plan=plan, kernels="su4", sharing="layer", encoding=encoding, n_outcomes=4)
     weights, inputs = sample(spec, np.random.default_rng(5))
     exact = PauliEvaluator(spec, noise_zoo).probabilities(weights, inputs)
-    np.testing.assert_allclose(exact, AerEvaluator(spec, noise_zoo).probabilities(weights, inputs), atol=NOISY)
+    np.testing.assert_allclose(
+        exact, AerEvaluator(spec, noise_zoo).probabilities(weights, inputs), atol=NOISY
+    )
     assert np.abs(exact - PauliEvaluator(spec).probabilities(weights, inputs)).max() > 1e-3
 
 

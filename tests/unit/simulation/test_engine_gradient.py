@@ -46,7 +46,12 @@ def test_gradient_equals_finite_differences(
     noise_zoo, n_inputs, n_qubits, plan, kernel, sharing, encoding, n_outcomes
 ):
     spec = VQCNNSpec(
-        n_qubits=n_qubits, plan=plan, kernels=kernel, sharing=sharing, encoding=encoding, n_outcomes=n_outcomes
+        n_qubits=n_qubits,
+        plan=plan,
+        kernels=kernel,
+        sharing=sharing,
+        encoding=encoding,
+        n_outcomes=n_outcomes,
     )
     rng = np.random.default_rng(n_inputs)
     weights = rng.uniform(-np.pi, np.pi, (2, spec.n_weights))
@@ -79,7 +84,9 @@ def test_swarm_gradient_is_that_of_each_particle_and_chunking_changes_nothing():
 
 
 def test_single_precision_is_close_to_double():
-    spec = VQCNNSpec(n_qubits=6, plan="conv, edge, conv, edge, conv", kernels="su4", sharing="site", n_outcomes=4)
+    spec = VQCNNSpec(
+        n_qubits=6, plan="conv, edge, conv, edge, conv", kernels="su4", sharing="site", n_outcomes=4
+    )
     rng = np.random.default_rng(2)
     weights, inputs = rng.normal(size=(2, spec.n_weights)), rng.normal(size=(20, 12))
     double = PauliEvaluator(spec).probabilities(weights, inputs)

@@ -1,0 +1,271 @@
+"""The calibration sweep: many small trainings, each stored once it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from qkd_qiskit.config import Settings
+from qkd_qiskit.data import load_dataset, make_encoder
+from qkd_qiskit.errors import DataError, EstimatorError
+from qkd_qiskit.estimator import DataStatistics, build_ladder, data_statistics
+from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
+from qkd_qiskit.training import Targets, train_model
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class RungRecord(Settings):
+    """One trained structure.
+
+    `accuracy` is that on the evaluation samples, under the task's noise.
+    """
+
+    blocks: int = Field(ge=1)
+    weights: int = Field(ge=0)
+    accuracy: float = Field(ge=0, le=1)
+    training_accuracy: float = Field(ge=0, le=1)
+    loss: float
+
+
+class UnitRecord(Settings):
+    """One task with one seed, trained on all rungs."""
+
+    task: str
+    fingerprint: str
+    seed: int = Field(ge=0)
+    statistics: DataStatistics
+    evaluated: int = Field(ge=1, description="evaluation samples")
+    rungs: tuple[RungRecord, ...]
+    seconds: float = Field(ge=0)
+
+
+class TaskData(NamedTuple):
+    """Encoded samples of one draw: inputs [N, F] and class numbers [N], to train on and to evaluate."""
+
+    inputs: Floats
+    labels: Integers
+    evaluation_inputs: Floats
+    evaluation_labels: Integers
+
+
+def task_rungs(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
+    """The structures that a task is trained on: for each size of the plan, the next rung of the ladder.
+
+    Raises:
+        EstimatorError: If the family has no structure for the task.
+    """
+    ladder = task_ladder(plan, task)
+    chosen = {}
+    for blocks in plan.rungs:
+        spec = next((rung for rung in ladder if len(rung.blocks) >= blocks), ladder[-1])
+        chosen[len(spec.blocks)] = spec
+    return tuple(chosen.values())
+
+
+def task_ladder(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
+    """All structures that the estimator may grant for a task.
+
+    Raises:
+        EstimatorError: If the family has no structure for the task.
+    """
+    return build_ladder(
+        plan.n_qubits,
+        encoding=plan.encoding,
+        kernel=task.kernel,
+        sharing=task.sharing,
+        n_outcomes=len(task.classes),
+    )
+
+
+def draw_task(plan: CalibrationPlan, task: Task, seed: int) -> TaskData:
+    """One random draw of a task's data; public, training and evaluation samples are disjoint.
+
+    All rungs of a seed see one draw, so that their accuracies differ by structure and start alone.
+
+    Raises:
+        DataError: If the dataset has too few samples of a class.
+    """
+    dataset = load_dataset(task.dataset, classes=task.classes)
+    rng = np.random.default_rng([seed, zlib.crc32(task.name.encode())])
+    k = len(task.classes)
+    public, training = (-(-count // k) for count in (plan.public, task.samples))
+    parts: tuple[list[Integers], list[Integers], list[Integers]] = ([], [], [])
+    for label in dataset.classes:
+        rows = rng.permutation(np.flatnonzero(dataset.labels == label))
+        if len(rows) <= public + training:
+            raise DataError(
+                f"task {task.name}: expected more than {public + training} samples of class {label}, "
+                f"found {len(rows)}"
+            )
+        rest = rows[public + training :][: -(-plan.evaluation // k)]
+        for part, chosen in zip(parts, (rows[:public], rows[public : public + training], rest), strict=True):
+            part.append(chosen)
+    rows_public, rows_training, rows_evaluation = (np.concatenate(part) for part in parts)
+    encoder = make_encoder(plan.encoding, plan.n_qubits, image_shape=dataset.image_shape)
+    encoder.fit(dataset.features[rows_public])
+    _, numbers = np.unique(dataset.labels, return_inverse=True)
+    return TaskData(
+        encoder.transform(dataset.features[rows_training]),
+        numbers[rows_training].astype(np.int64),
+        encoder.transform(dataset.features[rows_evaluation]),
+        numbers[rows_evaluation].astype(np.int64),
+    )
+
+
+def train_unit(plan: CalibrationPlan, task: Task, seed: int) -> UnitRecord:
+    """Train one task with one seed on all rungs.
+
+    Raises:
+        DataError: If the dataset has too few samples.
+        HardwareError: If the task's device is unknown, or too small.
+    """
+    start = time.perf_counter()
+    data = draw_task(plan, task, seed)
+    records = []
+    for spec in task_rungs(plan, task):
+        evaluator = _evaluator(spec, task.backend)
+        model = train_model(
+            evaluator,
+            data.inputs,
+            Targets(n_outcomes=len(task.classes), labels=data.labels),
+            plan.training,
+            rng=np.random.default_rng([seed, len(spec.blocks)]),
+        )
+        records.append(
+            RungRecord(
+                blocks=len(spec.blocks),
+                weights=spec.n_weights,
+                accuracy=float(
+                    np.mean(model.predict(evaluator, data.evaluation_inputs) == data.evaluation_labels)
+                ),
+                training_accuracy=float(np.mean(model.predict(evaluator, data.inputs) == data.labels)),
+                loss=model.loss,
+            )
+        )
+    return UnitRecord(
+        task=task.name,
+        fingerprint=plan.fingerprint(task),
+        seed=seed,
+        statistics=data_statistics(data.inputs, data.labels, encoding=plan.encoding),
+        evaluated=len(data.evaluation_labels),
+        rungs=tuple(records),
+        seconds=round(time.perf_counter() - start, 2),
+    )
+
+
+def run_sweep(
+    plan: CalibrationPlan, path: Path, *, jobs: int = 1, progress: Progress | None = None
+) -> tuple[UnitRecord, ...]:
+    """Train what the records do not hold yet, and append each unit as soon as it is done.
+
+    Seeds go before tasks, so that an interrupted sweep has seen all tasks about equally often. A record of
+    other settings than the plan's is passed over and trained anew.
+
+    Args:
+        plan: The sweep.
+        path: File of records, one JSON object a line; made if missing.
+        jobs: Processes that train at the same time.
+        progress: Told of every unit.
+
+    Returns:
+        All records of the plan, by task and seed.
+
+    Raises:
+        EstimatorError: If the records cannot be read or written.
+        DataError: If a dataset has too few samples.
+        HardwareError: If a device is unknown, or too small.
+    """
+    progress = NullProgress() if progress is None else progress
+    label = "calibration sweep"
+    found = read_records(path, plan)
+    missing = [
+        (task, seed)
+        for seed in range(plan.seeds)
+        for task in plan.tasks
+        if (task.name, seed) not in found
+    ]
+    progress.start(label, plan.seeds * len(plan.tasks))
+    progress.advance(label, len(found))
+    for record in _trained(plan, missing, jobs):
+        _append(path, record)
+        found[record.task, record.seed] = record
+        progress.advance(label)
+    progress.done(label)
+    return tuple(found[task.name, seed] for task in plan.tasks for seed in range(plan.seeds))
+
+
+def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], UnitRecord]:
+    """Records of a plan in a file, by task and seed; none if there is no file.
+
+    The last line of an interrupted sweep may be cut off: it is left out.
+
+    Raises:
+        EstimatorError: If the file cannot be read, or another line than the last is damaged.
+    """
+    if not path.exists():
+        return {}
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        raise EstimatorError(f"cannot read calibration records {path}") from None
+    wanted = {task.name: plan.fingerprint(task) for task in plan.tasks}
+    found = {}
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            record = UnitRecord.model_validate_json(line)
+        except ValidationError:
+            raise EstimatorError(f"calibration records {path}: line {number} is damaged") from None
+        if wanted.get(record.task) == record.fingerprint and record.seed < plan.seeds:
+            found[record.task, record.seed] = record
+    return found
+
+
+def _append(path: Path, record: UnitRecord) -> None:
+    """Append one line; what an interruption has left of a line goes first."""
+    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+            file.write(line.encode())
+    except OSError as error:
+        raise EstimatorError(f"cannot write calibration records {path}: {error.strerror}") from None
+
+
+def _trained(plan: CalibrationPlan, units: list[tuple[Task, int]], jobs: int) -> Iterator[UnitRecord]:
+    if jobs == 1:
+        yield from (train_unit(plan, task, seed) for task, seed in units)
+        return
+    work: Any = (delayed(train_unit)(plan, task, seed) for task, seed in units)
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+
+
+def _evaluator(spec: VQCNNSpec, backend: str | None) -> PauliEvaluator:
+    # PERF: single precision halves the time; its error of 1e-6 is far below that of an accuracy.
+    if backend is None:
+        return PauliEvaluator(spec, dtype=np.float32)
+    transpiled = _transpiled(spec, backend)
+    return PauliEvaluator(transpiled, load_backend(backend).noise_model, dtype=np.float32)
+
+
+@lru_cache(maxsize=128)
+def _transpiled(spec: VQCNNSpec, backend: str) -> TranspiledVQCNN:
+    return transpile_verified(spec, backend)
