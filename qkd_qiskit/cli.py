@@ -124,7 +124,7 @@ def estimate(
     if dataset is None and any(value is not None for value in (labels, classes, samples)):
         raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
 
-    from qkd_qiskit import resources
+    from qkd_qiskit.reporting import resources
     from qkd_qiskit.config import load_experiment, model_settings
 
     if dataset is None:
@@ -178,7 +178,7 @@ def transpile(
     if experiment is not None and index is not None:
         raise ConfigError("--index stands without an experiment")
 
-    from qkd_qiskit import resources
+    from qkd_qiskit.reporting import resources
     from qkd_qiskit.vqcnn import VQCNNSpec
 
     if experiment is not None:
@@ -200,7 +200,7 @@ def transpile(
 def backends_list(json_path: Json = None) -> None:
     """List the devices."""
     _check_json(json_path)
-    from qkd_qiskit import resources
+    from qkd_qiskit.reporting import resources
     from qkd_qiskit.hardware import list_backends
 
     rows = [resources.backend_row(name) for name in list_backends()]
@@ -215,7 +215,7 @@ def backends_show(
     _check_json(json_path)
     from rich.console import Console
 
-    from qkd_qiskit import resources
+    from qkd_qiskit.reporting import resources
     from qkd_qiskit.reporting import rows_table, write_json
 
     row = resources.backend_row(name)

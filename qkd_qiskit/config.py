@@ -75,17 +75,38 @@ class ServerSettings(Settings):
     backend: str = "ibm_torino"
 
 
+class StructureSettings(Settings):
+    """How a client searches the kernel of its circuit: a swarm over gate strings, priced by short trainings."""
+
+    enabled: bool = Field(False, description="whether a client searches its kernel")
+    particles: int = Field(12, ge=2)
+    iterations: int = Field(6, ge=0)
+    patience: int = Field(4, ge=1, description="moves without a better kernel before the swarm stops")
+    samples: int = Field(160, ge=2, description="training samples of a short training, at most")
+    starts: int = Field(6, ge=1, description="random starting points of a short training")
+    steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
+    price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
+    finalists: int = Field(2, ge=1, description="kernels that are trained in full")
+    validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
+    presets: bool = Field(True, description="whether the preset kernels that fit are among the first particles")
+
+
 class TrainingSettings(Settings):
     """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
 
+    method: Literal["global", "cooperative"] = Field(
+        "global", description="one swarm over all weights, or sub-swarms along the circuit"
+    )
     particles: int = Field(30, ge=2)
-    iterations: int = Field(40, ge=0)
+    iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
+    sweeps: int = Field(4, ge=0, description="sweeps of the cooperative swarm along the circuit")
     inertia: float = Field(0.73, gt=0)
     cognitive: float = Field(1.5, ge=0)
     social: float = Field(1.5, ge=0)
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    structure: StructureSettings = StructureSettings()
 
 
 class DistillationSettings(Settings):

@@ -42,3 +42,19 @@ class DistillationError(QKDError):
 
 class ReportingError(QKDError):
     """Results cannot be read or written."""
+
+
+class ModelError(QKDError):
+    """A saved model cannot be read, exported or used on these inputs."""
+
+
+class SubmissionError(QKDError):
+    """Jobs cannot be planned, submitted, found again or collected."""
+
+
+class BridgeError(QKDError):
+    """A circuit or its noise cannot be rebuilt outside Qiskit, or the extra is missing."""
+
+
+class ClassifierError(QKDError, ValueError):
+    """The scikit-learn estimator cannot be fitted; a ValueError too, as scikit-learn expects."""

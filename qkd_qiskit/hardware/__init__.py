@@ -6,7 +6,13 @@ from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.predict import Prediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import device_from_descriptor, list_backends, load_backend
 from qkd_qiskit.hardware.report import GateReport
-from qkd_qiskit.hardware.transpile import TranspiledVQCNN, state_preparation_counts, transpile_verified
+from qkd_qiskit.hardware.routing import Route, line_route
+from qkd_qiskit.hardware.transpile import (
+    TranspiledVQCNN,
+    plain_two_qubit_count,
+    state_preparation_counts,
+    transpile_verified,
+)
 
 __all__ = [
     "Descriptor",
@@ -15,13 +21,16 @@ __all__ = [
     "NativeCounts",
     "Prediction",
     "Range",
+    "Route",
     "TranspiledVQCNN",
     "count_native",
     "descriptor_folder",
     "device_from_backend",
     "device_from_descriptor",
+    "line_route",
     "list_backends",
     "load_backend",
+    "plain_two_qubit_count",
     "predict",
     "predict_counts",
     "read_descriptor",

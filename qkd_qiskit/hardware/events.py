@@ -1,4 +1,6 @@
-"""A spec as the events that a device will see: rotations and native two-qubit gates, on virtual qubits.
+"""A spec as the events that a device will see: rotations and native two-qubit gates, on places of a line.
+
+Where nothing is routed, place and virtual qubit are the same.
 
 What matters of a one-qubit rotation, or of one side of a two-qubit gate, is the Pauli axis that it is
 diagonal in: gates with one axis on all shared qubits commute, and only changes of axis cost pulses.
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.hardware.routing import Route, placed_genes, straight
 from qkd_qiskit.vqcnn import Gene, VQCNNSpec
 from qkd_qiskit.vqcnn.clifford import cx_cost
 
@@ -30,23 +33,26 @@ class Event:
     Attributes:
         kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate), `turn` (a
             native two-qubit gate whose angle is a parameter) or `measure`.
-        qubits: One virtual qubit; for two-qubit gates control and target.
+        qubits: One place; for two-qubit gates those of control and target.
         axes: The Pauli letter that the event is diagonal in, for each of its qubits.
         resynthesized: Whether the transpiler makes the gate anew, out of a run without parameters.
+        is_swap: Whether a swap between barriers holds the gate, so that nothing merges with it.
     """
 
     kind: str
     qubits: tuple[int, ...]
     axes: str
     resynthesized: bool = False
+    is_swap: bool = False
 
 
-def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
+def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[Event, ...]:
     """All events of a spec on a device with a given native two-qubit gate.
 
     Args:
         spec: The structure.
         gate: Name of the native two-qubit gate.
+        route: Where the blocks run; each virtual qubit on its own place when omitted.
 
     Raises:
         HardwareError: If the cost of kernels in this gate is not known.
@@ -59,10 +65,11 @@ def events_of(spec: VQCNNSpec, gate: str) -> tuple[Event, ...]:
     if spec.encoding == "angle":
         for qubit in range(spec.n_qubits):
             events += [Event("rotation", (qubit,), "Y"), Event("rotation", (qubit,), "Z")]
-    for block in spec.blocks:
-        for gene in spec.kernels[block.layer].genes:
-            events += _gene_events(gene, tuple(block.qubits[place] for place in gene.qubits), gate)
-    events += [Event("measure", (qubit,), "Z") for qubit in spec.measured_qubits]
+    route = straight(spec) if route is None else route
+    for gene, places, _, _, from_swap in placed_genes(spec, route):
+        found = _gene_events(gene, places, gate)
+        events += (replace(event, is_swap=True) for event in found) if from_swap else found
+    events += [Event("measure", (place,), "Z") for place in route.measured]
     return _merge_free_runs(events)
 
 
@@ -83,7 +90,10 @@ def may_cancel(events: tuple[Event, ...]) -> bool:
 
     Then their number is only an upper bound. Runs without parameters are merged already.
     """
-    return any(event.kind == "pair" and _meets_its_like(events, i) for i, event in enumerate(events))
+    return any(
+        event.kind == "pair" and not event.is_swap and _meets_its_like(events, i)
+        for i, event in enumerate(events)
+    )
 
 
 def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
@@ -100,7 +110,7 @@ def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
     for event in events:
         if event.kind == "pauli":
             merged.append(event)
-        elif event.kind == "pair":
+        elif event.kind == "pair" and not event.is_swap:
             pair = frozenset(event.qubits)
             if pair not in open_runs:
                 close(set(pair))
@@ -152,6 +162,8 @@ def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
         theirs = dict(zip(event.qubits, event.axes, strict=True))
         if not shared or event.kind == "pauli":
             continue
+        if event.is_swap:
+            return False
         if event.kind == "pair" and theirs.keys() == mine.keys() and (crossed or theirs == mine):
             return True
         if any(theirs[q] != mine[q] for q in shared):

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from math import ceil, exp
 
+from qiskit.transpiler import Target
+
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, Range
 from qkd_qiskit.hardware.device import Device
@@ -13,6 +15,7 @@ from qkd_qiskit.hardware.events import events_of, may_cancel
 from qkd_qiskit.hardware.layout import ChainLoad, best_chain
 from qkd_qiskit.hardware.pulses import Step, one_qubit_plan
 from qkd_qiskit.hardware.rates import Rates
+from qkd_qiskit.hardware.routing import Route, can_absorb, line_route, straight
 from qkd_qiskit.hardware.schedule import schedule_late
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -26,13 +29,15 @@ class Prediction:
 
     Attributes:
         counts: The predicted counts.
-        chain: Physical qubit of each virtual one; None where the transpiler has to find a layout.
+        chain: Physical qubit of each place of the line; None where the transpiler has to find a layout.
+        route: How the circuit runs on that line; None where there is none.
         exact: Whether the number of two-qubit gates is exact; else it lies in its range.
         notes: Why it is not exact.
     """
 
     counts: NativeCounts
     chain: tuple[int, ...] | None
+    route: Route | None
     exact: bool
     notes: tuple[str, ...]
 
@@ -69,19 +74,21 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
             f"(its largest connected healthy part), found {spec.n_qubits}"
         )
     target, gate = device.usable_target, device.two_qubit_gate
-    events = events_of(spec, gate)
-
-    steps, one_qubit = one_qubit_plan(events, spec.n_qubits, target, gate)
-    rates = Rates(target, gate, None)
-    chain = best_chain(target, gate, _load(spec, steps, rates)) if spec.is_chain_native else None
-    if chain is not None:
-        rates = Rates(target, gate, chain)
+    on_line = spec.is_chain_native or (can_absorb(spec) and not device.is_fully_connected)
+    route = line_route(spec) if on_line else straight(spec)
+    chain = None
+    if on_line:
+        found = _plan(spec, route, target, gate)
+        chain = best_chain(target, gate, _load(spec, route, found[0], Rates(target, gate, None)))
+    if chain is None:
+        route = straight(spec)
+    steps, one_qubit, simplifies = _plan(spec, route, target, gate)
+    rates = Rates(target, gate, chain)
     schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude")
     logical = sum(step.kind == "pair" for step in steps)
     swaps = 0 if chain is not None or device.is_fully_connected else _swaps_on_a_line(spec)
     # Level 3 found about half of the swaps of the simplest router, on all shipped devices.
     extra = SWAP_COST * ceil(swaps / 2)
-    simplifies = may_cancel(events)
     notes = []
     if swaps:
         notes.append("Routing is needed: two-qubit gates lie in a range over seeds and layouts.")
@@ -99,10 +106,21 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
         duration=schedule.duration + extra / 2 * rates.typical_pair.seconds,
         two_qubit_range=Range(0 if simplifies else logical, logical + extra, logical + 2 * SWAP_COST * swaps),
     )
-    return Prediction(counts, chain, exact=not notes, notes=tuple(notes))
+    exact = not notes
+    if chain is not None and route.swaps + route.absorbed:
+        notes.append(f"Tree pooling on a line: {route.swaps} swaps, and {route.absorbed} absorbed by blocks.")
+    return Prediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))
 
 
-def _load(spec: VQCNNSpec, steps: tuple[Step, ...], rates: Rates) -> ChainLoad:
+def _plan(
+    spec: VQCNNSpec, route: Route, target: Target, gate: str
+) -> tuple[tuple[Step, ...], Range, bool]:
+    """Steps, one-qubit gates, and whether the transpiler may find fewer two-qubit gates."""
+    events = events_of(spec, gate, route)
+    return *one_qubit_plan(events, spec.n_qubits, target, gate), may_cancel(events)
+
+
+def _load(spec: VQCNNSpec, route: Route, steps: tuple[Step, ...], rates: Rates) -> ChainLoad:
     pairs = Counter(min(step.qubits) for step in steps if step.kind == "pair")
     pulses: Counter[int] = Counter()
     for step in steps:
@@ -111,7 +129,7 @@ def _load(spec: VQCNNSpec, steps: tuple[Step, ...], rates: Rates) -> ChainLoad:
         two_qubit=tuple(pairs[i] for i in range(spec.n_qubits - 1)),
         pulses=tuple(pulses[i] for i in range(spec.n_qubits)),
         idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude").idle,
-        measured=frozenset(spec.measured_qubits),
+        measured=frozenset(route.measured),
     )
 
 

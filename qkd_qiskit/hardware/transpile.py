@@ -18,6 +18,7 @@ from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.predict import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
+from qkd_qiskit.hardware.routed import route_circuit
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
 
 
@@ -73,7 +74,8 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     """Transpile a spec to a device and count what was predicted.
 
     Level 3 preset passes on the device's healthy gates. Chain-native specs are put on the best chain, so
-    that they need no routing; others get level 3's layout. Then everything is scheduled as late as possible
+    that they need no routing; trees of `su4` blocks are put there along `line_route`; others get level 3's
+    layout. Then everything is scheduled as late as possible
     within the device's timing constraints, and idle times become delays. Delays that cannot matter are left
     out: before a qubit's first gate, where it rests in its ground state, and after the last two-qubit gate
     of a qubit that is not measured.
@@ -94,8 +96,10 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     device = backend if isinstance(backend, Device) else load_backend(backend)
     prediction = predict(spec, device)
     logical = build_circuit(spec)
-    isa = _passes(device, seed, prediction.chain).run(logical)
-    inputs = tuple(isa.layout.initial_index_layout(filter_ancillas=True))
+    routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
+    isa = _passes(device, seed, prediction.chain).run(routed)
+    places = isa.layout.initial_index_layout(filter_ancillas=True)
+    inputs = tuple(places if prediction.route is None else (places[p] for p in prediction.route.start))
     circuit = _without_idle_ends(isa, inputs if spec.encoding == "amplitude" else ())
     x, w = _vectors(logical)
     present = {
@@ -122,6 +126,18 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
             notes=(*prediction.notes, *device.notes),
         ),
     )
+
+
+def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> int:
+    """Two-qubit gates where level 3 alone finds layout and routing: what our own routes are compared with.
+
+    Args:
+        spec: The structure.
+        device: The device.
+        seed: Seed of the transpiler.
+    """
+    passes = generate_preset_pass_manager(3, target=device.usable_target, seed_transpiler=seed)
+    return count_native(passes.run(build_circuit(spec)), device.target).two_qubit
 
 
 def _passes(device: Device, seed: int, chain: tuple[int, ...] | None) -> StagedPassManager:

@@ -21,7 +21,8 @@ class Agreement:
     """Result of `count_agreement`.
 
     Attributes:
-        p_value: Probability of a deviation as large as the largest one found, corrected for the number of tests.
+        p_value: Probability of a deviation as large as the largest one found, corrected for the number of
+            tests.
         alarm: The family-wise probability of a false alarm that was allowed.
         worst_class: The outcome that deviates most.
         n_tests: Number of tests.
@@ -38,15 +39,13 @@ class Agreement:
         return self.p_value >= self.alarm
 
 
-def count_agreement(
-    counts: ArrayLike, probabilities: ArrayLike, *, alarm: float = FALSE_ALARMS
-) -> Agreement:
+def count_agreement(counts: ArrayLike, probabilities: ArrayLike, *, alarm: float = FALSE_ALARMS) -> Agreement:
     """Test counts against exact probabilities, class by class.
 
     For each outcome, the squared standardized deviations are summed over the rows, which makes one chi-square
-    test with as many degrees of freedom as rows. Cells with fewer than 5 expected counts (or fewer than 5 expected
-    misses) go into an exact binomial test of their own instead. All p-values are corrected after Bonferroni, so
-    that `alarm` bounds the false alarms of the whole family.
+    test with as many degrees of freedom as rows. Cells with fewer than 5 expected counts (or fewer than 5
+    expected misses) go into an exact binomial test of their own instead. All p-values are corrected after
+    Bonferroni, so that `alarm` bounds the false alarms of the whole family.
 
     Args:
         counts: Counts `[N, C]`; each row sums to its shots, which may differ.
@@ -54,12 +53,15 @@ def count_agreement(
         alarm: Family-wise probability of a false alarm.
 
     Raises:
-        SimulationError: If the shapes differ, a row has no shots, or a row of probabilities does not sum to 1.
+        SimulationError: If the shapes differ, a row has no shots, or a row of probabilities does not sum to
+            1.
     """
     seen = np.asarray(counts)
     exact = np.asarray(probabilities, dtype=np.float64)
     if seen.ndim != 2 or seen.shape != exact.shape or 0 in seen.shape:
-        raise SimulationError(f"expected counts like probabilities [N, C], found {seen.shape} and {exact.shape}")
+        raise SimulationError(
+            f"expected counts like probabilities [N, C], found {seen.shape} and {exact.shape}"
+        )
     shots = seen.sum(axis=1, keepdims=True)
     if (shots < 1).any():
         raise SimulationError(f"expected shots in every row, found none in row {int(np.argmin(shots))}")

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import N_HARMONICS, Array, harmonic_slopes, harmonics
+from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonic_slopes, harmonics
 from qkd_qiskit.simulation.contraction import Inputs, ProductInputs, StateInputs
+from qkd_qiskit.simulation.cost import pauli_seconds, state_seconds
 from qkd_qiskit.simulation.environment import EnvironmentSweep
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.program import Program, compile_program
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
+from qkd_qiskit.simulation.states import StateSweep
 from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
 from qkd_qiskit.simulation.tables import BlockTable, StepTable, Tape, used_harmonics
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -81,13 +84,14 @@ class PauliEvaluator:
             noise_model=noise_model,
         )
         self._budget = memory_budget
+        self._executable = executable if noise_model is None and dtype is np.float64 else None
         self._table = BlockTable(self._program.blocks, dtype)
         self._plan = plan_sweep(self._program, use_heads=False)
         self._headed = plan_sweep(self._program, use_heads=True)
         self._encoders = _EncoderTable(self._program)
         self._cached: tuple[Array, Inputs] | None = None
         needed = self._particle_bytes(gradient=False)
-        if needed > memory_budget:
+        if needed > memory_budget and self._states is None:
             raise SimulationError(
                 f"expected a light cone within the memory budget of {_gib(memory_budget)}, found "
                 f"{len(self._plan.qubits)} qubits, which need {_gib(needed)} a particle; raise "
@@ -123,8 +127,15 @@ class PauliEvaluator:
             SimulationError: If a shape is wrong or a value is not finite.
         """
         array = check_weights(weights, self._spec)
-        prepared = self._prepare(inputs)
         flat = array.reshape(-1, array.shape[-1])
+        states = self._states
+        if states is not None:
+            samples = check_inputs(inputs, self._spec)
+            by_states = state_seconds(self._program, len(samples))
+            if by_states < pauli_seconds(self._program, self._plan, len(samples)):
+                found = states.probabilities(flat, samples)
+                return found.reshape(*array.shape[:-1], *found.shape[1:])
+        prepared = self._prepare(inputs)
         out = np.empty((flat.shape[0], prepared.n_samples, 2 ** len(self._program.measured)))
         plan = self._choose(prepared.n_samples, gradient=False)
         for part in self._chunks(flat.shape[0], gradient=False):
@@ -209,6 +220,25 @@ class PauliEvaluator:
         angle_gradient = (wave_gradient * harmonic_slopes(forward.waves)).sum(axis=-1)[:-1]
         gradient: Array = angle_gradient.T @ self._program.weight_angles[1].T
         return gradient
+
+    @cached_property
+    def _states(self) -> StateSweep | None:
+        """The ideal path by state vectors; None under noise, in single precision, or with channels inside."""
+        source = self._executable
+        if source is None:
+            return None
+        try:
+            program = compile_program(
+                source.circuit,
+                inputs=source.x,
+                weights=source.w,
+                input_qubits=source.input_qubits,
+                noise_model=None,
+                picture=UNITARY,
+            )
+        except SimulationError:
+            return None
+        return StateSweep(program)
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
         """Inputs in the form of the contraction; the last ones are kept, since training repeats them."""

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Operation, Parameter, ParameterExpression, ParameterVector
-from qiskit.quantum_info import Operator
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import (
     N_HARMONICS,
+    PAULI,
     Array,
-    channel_ptm,
+    Picture,
     on_first,
     on_second,
     rotation_coefficients,
@@ -42,7 +42,7 @@ class Steps:
     """A product of steps, first applied first.
 
     Attributes:
-        dimension: 4 for one qubit, 16 for two.
+        dimension: Dimension of the matrices.
         coefficients: For each step `[H, d, d]`, summed over the harmonics of its angle.
         angles: For each step its angle; `CONSTANT` means the constant harmonic alone.
     """
@@ -56,7 +56,7 @@ class Steps:
         if self.coefficients:
             self.coefficients[-1] = matrix @ self.coefficients[-1]
         else:
-            first = np.zeros((N_HARMONICS, self.dimension, self.dimension))
+            first = np.zeros((N_HARMONICS, self.dimension, self.dimension), dtype=matrix.dtype)
             first[0] = matrix
             self.coefficients.append(first)
             self.angles.append(CONSTANT)
@@ -169,6 +169,7 @@ def compile_program(
     weights: ParameterVector,
     input_qubits: tuple[int, ...],
     noise_model: NoiseModel | None,
+    picture: Picture = PAULI,
 ) -> Program:
     """Fuse a measured circuit and its noise into a `Program`.
 
@@ -178,6 +179,7 @@ def compile_program(
         weights: All weights, those that transpiling has removed included.
         input_qubits: Circuit qubit of each of the spec's qubits at the start, in chain order.
         noise_model: Aer noise model; None for an ideal circuit.
+        picture: How gates are written; errors need `PAULI`.
 
     Raises:
         SimulationError: If the circuit cannot be compiled exactly; the message says why and what to do.
@@ -185,7 +187,9 @@ def compile_program(
     noisy = with_idle_noise(circuit, noise_model)
     active = active_qubits(noisy)
     order = [*input_qubits, *(qubit for qubit in active if qubit not in set(input_qubits))]
-    builder = _Builder(noisy, {qubit: k for k, qubit in enumerate(order)}, inputs, weights, noise_model)
+    builder = _Builder(
+        noisy, {qubit: k for k, qubit in enumerate(order)}, inputs, weights, noise_model, picture
+    )
     for item in noisy.data:
         builder.add(item)
     return builder.finish(len(input_qubits))
@@ -201,8 +205,11 @@ class _Builder:
         inputs: ParameterVector | None,
         weights: ParameterVector,
         noise_model: NoiseModel | None,
+        picture: Picture,
     ) -> None:
         self._circuit = circuit
+        self._picture = picture
+        self._one, self._two = picture.levels, picture.levels**2
         self._chain = chain
         self._inputs: dict[Parameter, int] = {p: k for k, p in enumerate(inputs or ())}
         self._weights: dict[Parameter, int] = {p: k for k, p in enumerate(weights)}
@@ -210,12 +217,12 @@ class _Builder:
         self._weight_angles = Angles(self._weights)
         self._noise = LocalNoise(noise_model)
         self._known: dict[tuple[object, ...], Array] = {}
-        self._runs = {k: Steps(4) for k in chain.values()}
+        self._runs = {k: Steps(self._one) for k in chain.values()}
         self._blocks: list[Block] = []
         self._last_block: dict[int, Block] = {}
         self._measured: dict[int, int] = {}
         self._confusions: dict[int, Array] = {}
-        self._encoders = {k: Steps(4) for k in chain.values()}
+        self._encoders = {k: Steps(self._one) for k in chain.values()}
         self._last_input = self._find_last_inputs()
         self._position = 0
 
@@ -266,7 +273,7 @@ class _Builder:
                 continue
             block = self._last_block.get(qubit)
             if block is None:
-                self._blocks.append(Block(qubit, None, [Stage(run, Steps(4), Steps(16))]))
+                self._blocks.append(Block(qubit, None, [Stage(run, Steps(self._one), Steps(self._two))]))
             else:
                 _attach(block, qubit, run)
         bits = sorted(self._measured)
@@ -326,12 +333,12 @@ class _Builder:
             block = Block(first, second, [])
             self._blocks.append(block)
             self._last_block[first] = self._last_block[second] = block
-        gate = Steps(16)
+        gate = Steps(self._two)
         self._append(gate, item, physical, self._weight_angles)
         if qubits != (first, second):
             gate.coefficients = [swap_qubits(matrix) for matrix in gate.coefficients]
         block.stages.append(Stage(self._runs[first], self._runs[second], gate))
-        self._runs[first], self._runs[second] = Steps(4), Steps(4)
+        self._runs[first], self._runs[second] = Steps(self._one), Steps(self._one)
 
     def _append(
         self, steps: Steps, item: CircuitInstruction, physical: tuple[int, ...], angles: Angles
@@ -360,18 +367,16 @@ class _Builder:
             symbol = Parameter("t")
             plain = operation.to_mutable()
             plain.params = [symbol if p is expression else p for p in operation.params]
-            self._known[key] = rotation_coefficients(plain, symbol)
+            self._known[key] = rotation_coefficients(plain, symbol, self._picture)
         return self._known[key]
 
     def _constant(self, operation: Operation) -> Array:
-        """PTM of an instruction without parameters; standard gates are found once."""
-        if operation.name in _CHANNELS:
-            return channel_ptm(operation)
-        if operation.params and not all(isinstance(p, (int, float)) for p in operation.params):
-            return channel_ptm(Operator(operation))
+        """Matrix of an instruction without parameters; standard gates are found once."""
+        if not all(isinstance(p, (int, float)) for p in operation.params) or operation.name in _CHANNELS:
+            return self._picture.matrix(operation)
         key = (operation.name, operation.label, getattr(operation, "ctrl_state", None), *operation.params)
         if key not in self._known:
-            self._known[key] = channel_ptm(Operator(operation))
+            self._known[key] = self._picture.matrix(operation)
         return self._known[key]
 
 
@@ -386,11 +391,17 @@ def _parameters(item: CircuitInstruction) -> set[Parameter]:
 def _attach(block: Block, qubit: int, run: Steps) -> None:
     """Put a run behind the block's last two-qubit gate."""
     if block.stages[-1].two_qubit.coefficients:
-        block.stages.append(Stage(Steps(4), Steps(4), Steps(16)))
+        block.stages.append(_empty_stage(block))
     if qubit == block.first:
         block.stages[-1].first = run
     else:
         block.stages[-1].second = run
+
+
+def _empty_stage(block: Block) -> Stage:
+    like = block.stages[0]
+    one, two = like.first.dimension, like.two_qubit.dimension
+    return Stage(Steps(one), Steps(one), Steps(two))
 
 
 def _fold_constants(block: Block) -> None:
@@ -407,6 +418,7 @@ def _fold_constants(block: Block) -> None:
                 folded[-1].two_qubit.append_constant(gate.constant() @ runs)
                 continue
             gate.coefficients = [matrix @ runs for matrix in gate.coefficients]
-            stage = Stage(Steps(4), Steps(4), gate)
+            empty = _empty_stage(block)
+            stage = Stage(empty.first, empty.second, gate)
         folded.append(stage)
     block.stages[:] = folded

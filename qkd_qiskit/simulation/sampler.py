@@ -1,4 +1,4 @@
-"""Any Qiskit `SamplerV2` behind the seam: one PUB for all weights and inputs, counts from the register `meas`."""
+"""Any Qiskit `SamplerV2` behind the seam: one PUB for all weights and inputs, counts by register name."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qiskit.circuit.library import Initialize
 from qiskit.primitives import BaseSamplerV2, BitArray, SamplerPubResult
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit_aer.library import SetDensityMatrix
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
@@ -56,9 +57,9 @@ class Sampled:
 class SamplerEvaluator:
     """Outcome probabilities from shots, through any `SamplerV2`.
 
-    All weights and inputs go into one primitive unified bloc (PUB) with an array of parameter values. Counts are
-    read from the classical register `meas` by name: helpers that read them by qubit go wrong on circuits with a
-    layout.
+    All weights and inputs go into one primitive unified bloc (PUB) with an array of parameter values. Counts
+    are read from the classical register `meas` by name: helpers that read them by qubit go wrong on circuits
+    with a layout.
 
     Example:
         >>> import numpy as np
@@ -84,20 +85,23 @@ class SamplerEvaluator:
         Args:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
-            sampler: Runs the circuit as it is, on all of its qubits; its noise and its seed are its own. Aer's
-                sampler on the active qubits when omitted.
+            sampler: Runs the circuit as it is, on all of its qubits; its noise and its seed are its own.
+                Aer's sampler on the active qubits when omitted. Give `StatevectorSampler` a Generator as its
+                seed: with an integer it draws the same random numbers for every row.
             shots: Shots of each circuit, at least 1.
-            seed: Seed of Aer's sampler, at least 0. Every call draws new shots, and equal evaluators draw equal
-                ones. None draws a fresh seed.
+            seed: Seed of Aer's sampler, at least 0. Every call draws new shots, and equal evaluators draw
+                equal ones. None draws a fresh seed.
 
         Raises:
-            SimulationError: If `sampler` comes together with a noise model or a seed, a number is out of range,
-                or the circuit has no register `meas` of the spec's size.
+            SimulationError: If `sampler` comes together with a noise model or a seed, a number is out of
+                range, or the circuit has no register `meas` of the spec's size.
         """
         if sampler is not None and (noise_model is not None or seed is not None):
             raise SimulationError("expected noise model and seed inside the sampler, found them beside it")
         if shots < 1 or (seed is not None and seed < 0):
-            raise SimulationError(f"expected shots of at least 1 and no negative seed, found {shots} and {seed}")
+            raise SimulationError(
+                f"expected shots of at least 1 and no negative seed, found {shots} and {seed}"
+            )
         executable = as_executable(transpiled)
         self._spec, self._shots, self._sampler = executable.spec, shots, sampler
         circuit = _without_controlled_rotations(executable.circuit, noise_model)
@@ -176,7 +180,16 @@ class SamplerEvaluator:
 
     def _prepared(self, state: Array) -> QuantumCircuit:
         circuit = self._circuit.copy_empty_like()
-        circuit.append(Initialize(state / np.linalg.norm(state)), self._input_qubits)
+        if self._noise is None:
+            circuit.append(Initialize(state / np.linalg.norm(state)), self._input_qubits)
+        else:
+            # Aer's density matrices know no `initialize`; they take the state of all qubits at once.
+            index = np.zeros(len(state), dtype=np.intp)
+            for bit, qubit in enumerate(self._input_qubits):
+                index |= ((np.arange(len(state)) >> bit) & 1) << qubit
+            full = np.zeros(2**circuit.num_qubits, dtype=complex)
+            full[index] = state / np.linalg.norm(state)
+            circuit.append(SetDensityMatrix(np.outer(full, full.conj())), circuit.qubits)
         return circuit.compose(self._circuit)
 
 
@@ -217,7 +230,9 @@ def outcome_counts(result: SamplerPubResult, n_measured: int) -> Counts:
     bits = getattr(result.data, REGISTER, None)
     if not isinstance(bits, BitArray) or bits.num_bits != n_measured:
         found = ", ".join(f"{name} of {result.data[name].num_bits} bits" for name in result.data)
-        raise SimulationError(f"expected counts of {REGISTER} with {n_measured} bits, found {found or 'none'}")
+        raise SimulationError(
+            f"expected counts of {REGISTER} with {n_measured} bits, found {found or 'none'}"
+        )
     read = np.zeros(bits.array.shape[:-1], dtype=np.int64)
     for byte in np.moveaxis(bits.array, -1, 0):
         read = read << 8 | byte

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.simulation.basis import N_HARMONICS, Array
+from qkd_qiskit.simulation.basis import N_HARMONICS, PAULI, Array, Picture
 from qkd_qiskit.simulation.program import Block, Steps
 
 Index = NDArray[np.intp]
@@ -35,11 +36,12 @@ class StepTable:
 
         Args:
             chains: Chains of steps, all of one dimension.
-            dimension: 4 or 16.
+            dimension: Dimension of the matrices.
             used: Indices of the harmonics that occur, from `used_harmonics`.
         """
         self.n_chains = len(chains)
         self.dimension = dimension
+        self._kind = np.result_type(np.float64, *(c for chain in chains for c in chain.coefficients[:1]))
         self._order = sorted(range(len(chains)), key=lambda k: -len(chains[k].angles))
         self.rows = np.argsort(np.array(self._order, dtype=np.intp))
         depth = max((len(chain.angles) for chain in chains), default=0)
@@ -62,7 +64,7 @@ class StepTable:
             waves: Harmonics `[angles + 1, particles, used]`; the last row is the constant one.
         """
         n_particles, d = waves.shape[1], self.dimension
-        total = np.broadcast_to(np.eye(d, dtype=waves.dtype), (self.n_chains, n_particles, d, d)).copy()
+        total = np.broadcast_to(np.eye(d, dtype=self._kind), (self.n_chains, n_particles, d, d)).copy()
         tape: list[tuple[Array, Array]] = []
         for depth, layer in enumerate(self._layers):
             step = np.matmul(waves[layer.angles], layer.coefficients)
@@ -105,14 +107,20 @@ class _Level:
     count: int
     first: Index  # run of each block
     second: Index
-    constant: Array | None  # [count, 1, 16, 16] when no two-qubit step of this level has an angle
+    constant: Array | None  # [count, 1, d, d] when no two-qubit step of this level has an angle
     gates: Index | None  # otherwise the chain of each block in the table of two-qubit steps
 
 
 class BlockTable:
-    """All blocks of a program: 16x16 matrices of pairs, 4x4 matrices of lone qubits."""
+    """All blocks of a program: d x d matrices of pairs, sqrt(d) x sqrt(d) ones of lone qubits."""
 
-    def __init__(self, blocks: Sequence[Block], dtype: type[np.floating] = np.float64) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        dtype: type[np.number[Any]] = np.float64,
+        picture: Picture = PAULI,
+    ) -> None:
+        self._width = picture.levels**2
         pairs = [k for k, block in enumerate(blocks) if block.second is not None]
         pairs.sort(key=lambda k: -len(blocks[k].stages))
         lone = [k for k, block in enumerate(blocks) if block.second is None]
@@ -139,8 +147,8 @@ class BlockTable:
         lone_runs = np.arange(len(runs), len(runs) + len(lone))
         runs += [blocks[k].stages[0].first for k in lone]
         self._used = used_harmonics([*runs, *gates])
-        self._runs = StepTable(runs, 4, self._used)
-        self._gates = StepTable(gates, 16, self._used)
+        self._runs = StepTable(runs, picture.levels, self._used)
+        self._gates = StepTable(gates, picture.levels**2, self._used)
         self._lone = self._runs.rows[lone_runs]
         self._levels = [
             _Level(
@@ -153,13 +161,14 @@ class BlockTable:
             for first, second, constant, chosen in plans
         ]
         self._dtype = dtype
+        self._real = np.empty(0, dtype=dtype).real.dtype
 
     def build(self, waves: Array) -> tuple[Array, Array, Tape]:
-        """Pair matrices `[pairs, particles, 16, 16]`, lone ones `[lone, particles, 4, 4]`, and the tape."""
-        waves = np.ascontiguousarray(waves[..., self._used], dtype=self._dtype)
+        """Matrices of pairs and of lone qubits, `[blocks, particles, d, d]`, and the tape."""
+        waves = np.ascontiguousarray(waves[..., self._used], dtype=self._real)
         runs, run_tape = self._runs.products(waves)
         gates, gate_tape = self._gates.products(waves)
-        total = np.empty((self.n_pairs, waves.shape[1], 16, 16), dtype=waves.dtype)
+        total = np.empty((self.n_pairs, waves.shape[1], *(self._width,) * 2), dtype=self._dtype)
         trail: list[tuple[Array, Array, Array | None, Array | None]] = []
         for s, level in enumerate(self._levels):
             first, second = runs[level.first], runs[level.second]
@@ -219,7 +228,8 @@ class Tape:
 
 def _kron(first: Array, second: Array) -> Array:
     product = first[..., :, None, :, None] * second[..., None, :, None, :]
-    return product.reshape(*first.shape[:-2], 16, 16)
+    size = first.shape[-1] * second.shape[-1]
+    return product.reshape(*first.shape[:-2], size, size)
 
 
 def _kron_pullback(gradient: Array, first: Array, second: Array) -> tuple[Array, Array]:
@@ -230,4 +240,3 @@ def _kron_pullback(gradient: Array, first: Array, second: Array) -> tuple[Array,
     to_first = np.matmul(flat, second.reshape(*second.shape[:-2], 16, 1))
     to_second = np.matmul(first.reshape(*first.shape[:-2], 1, 16), flat)
     return to_first.reshape(first.shape), to_second.reshape(second.shape)
-

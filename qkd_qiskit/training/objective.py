@@ -6,7 +6,7 @@ A model's parameters are one vector [W + 1]: the weights in radians, then the lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -110,6 +110,19 @@ class Targets:
         array = self.soft if self.labels is None else self.labels
         return 0 if array is None else len(array)
 
+    def rows(self, chosen: IntArray) -> Targets:
+        """The targets of some samples.
+
+        Raises:
+            TrainingError: If none of them can be learnt from.
+        """
+        return replace(
+            self,
+            labels=None if self.labels is None else self.labels[chosen],
+            soft=None if self.soft is None else self.soft[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+        )
+
     def values(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
         """Loss [P] of probabilities [P, N, 2^m] and logs of the logit scale [P]."""
         return self._price(class_logits(probabilities, log_scale, self.n_outcomes))[0]
@@ -143,6 +156,7 @@ class Objective:
         inputs: Encoded inputs [N, F].
         targets: What to answer on them.
         l2: Weight of the squared log of the logit scale.
+        journal: Takes down every value.
         evaluations: Parameter vectors evaluated so far, with or without gradient.
         gradients: Those of them with gradient.
     """

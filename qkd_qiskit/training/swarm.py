@@ -13,14 +13,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.training.losses import FloatArray
 
+if TYPE_CHECKING:
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
 _IMPORT_LOCK = threading.Lock()
+# Gates CRX, CRY, CRZ: only they tell an angle from the angle plus 2 pi.
+_FIRST_CONTROLLED_ROTATION = 11
 
 
 @contextmanager
@@ -44,6 +49,12 @@ def _global_state_from(rng: np.random.Generator) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(saved)  # noqa: NPY002
+
+
+def weight_period(spec: VQCNNSpec) -> float:
+    """Common period of all weights in radians: 4 pi with controlled rotations, otherwise 2 pi."""
+    gates = [gene.gate for kernel in spec.kernels for gene in kernel.genes]
+    return 4 * np.pi if max(gates, default=0) >= _FIRST_CONTROLLED_ROTATION else 2 * np.pi
 
 
 class ParticleSwarm:
@@ -110,6 +121,7 @@ class ParticleSwarm:
             pbest_cost=np.full(len(start), np.inf),
         )
         self._asked = False
+        self._told = np.ones(len(start), dtype=np.int64)
 
     @property
     def best_position(self) -> FloatArray:
@@ -141,9 +153,34 @@ class ParticleSwarm:
         self._asked = False
         swarm = self._swarm
         swarm.current_cost = np.where(np.isnan(costs), np.inf, costs)
+        # A new best has been told of once.
+        self._told = np.where(swarm.current_cost < swarm.pbest_cost, 1, self._told)
         swarm.pbest_pos, swarm.pbest_cost = self._compute_pbest(swarm)
         swarm.best_pos, best_cost = self._topology.compute_gbest(swarm, **self._neighbours)
         swarm.best_cost = float(best_cost)
+
+    def tell_bests(self, costs: FloatArray) -> None:
+        """Take new costs [P] of the personal bests, for costs that scatter: a lucky one must not live for ever.
+
+        Each best's cost becomes the mean of all that were told of it.
+
+        Raises:
+            TrainingError: If the number of costs is wrong.
+        """
+        swarm = self._swarm
+        if costs.shape != (swarm.n_particles,):
+            raise TrainingError(
+                f"swarm: expected {swarm.n_particles} costs of the bests, found shape {costs.shape}"
+            )
+        self._told += 1
+        swarm.pbest_cost = (
+            swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._told
+        )
+
+    @property
+    def personal_bests(self) -> FloatArray:
+        """Best position of each particle, [P, D]."""
+        return np.array(self._swarm.pbest_pos)
 
     def _move(self) -> None:
         swarm, personal, best = self._swarm, self._swarm.pbest_pos, self._swarm.best_pos
@@ -185,6 +222,7 @@ def run_swarm(
     *,
     iterations: int,
     patience: int,
+    reevaluate: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> SwarmResult:
     """Move a swarm until it stops getting better.
@@ -194,6 +232,8 @@ def run_swarm(
         values: Costs [P] of positions [P, D].
         iterations: Most moves; 0 evaluates the starts only.
         patience: Moves without a better best before it stops.
+        reevaluate: Whether every move also evaluates the personal bests again, for values that scatter from
+            call to call; the best cost may then rise.
         progress: Called with the number of moves and the best cost after each.
 
     Raises:
@@ -205,8 +245,10 @@ def run_swarm(
         raise TrainingError("swarm: expected a finite loss at some starting point, found none")
     history, stale = [swarm.best_cost], 0
     while len(history) <= iterations and stale < patience:
+        if reevaluate:
+            swarm.tell_bests(values(swarm.personal_bests))
         swarm.tell(values(swarm.ask()))
-        stale = 0 if swarm.best_cost < history[-1] else stale + 1
+        stale = 0 if swarm.best_cost < min(history) else stale + 1
         history.append(swarm.best_cost)
         if progress is not None:
             progress(len(history) - 1, swarm.best_cost)

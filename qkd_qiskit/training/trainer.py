@@ -1,7 +1,8 @@
-"""Training of one model: random starts, a particle swarm, then L-BFGS."""
+"""Training of one model: random starts, a particle swarm (global or cooperative), then L-BFGS."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,17 @@ from scipy.special import softmax
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.training.cooperative import CooperativeSettings, run_cooperative
+from qkd_qiskit.training.journal import Journal
 from qkd_qiskit.training.losses import FloatArray, IntArray, class_logits
 from qkd_qiskit.training.objective import Objective, Targets
 from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS, RefineResult, refine
-from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, weight_period
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator
     from qkd_qiskit.vqcnn import VQCNNSpec
 
-# Gates CRX, CRY, CRZ of DESIGN order: only they tell an angle from the angle plus 2 pi.
-_FIRST_CONTROLLED_ROTATION = 11
 _STARTS_PER_PARTICLE = 4
 
 
@@ -105,12 +106,6 @@ def _logits(params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outc
     return class_logits(evaluator.probabilities(params[:-1], inputs), params[-1], n_outcomes)
 
 
-def weight_period(spec: VQCNNSpec) -> float:
-    """Common period of all weights in radians: 4 pi with controlled rotations, otherwise 2 pi."""
-    gates = [gene.gate for kernel in spec.kernels for gene in kernel.genes]
-    return 4 * np.pi if max(gates, default=0) >= _FIRST_CONTROLLED_ROTATION else 2 * np.pi
-
-
 def random_params(n: int, n_weights: int, *, rng: np.random.Generator) -> FloatArray:
     """Random parameter vectors [n, n_weights + 1], from near zero to anywhere.
 
@@ -136,13 +131,14 @@ def train_model(
     reject: bool = False,
     initial: FloatArray | None = None,
     rng: np.random.Generator,
+    journal: Journal | None = None,
     progress: Progress | None = None,
     label: str = "training",
 ) -> TrainedModel:
-    """Train a model: the best of many random starts form a swarm, its best point is refined.
+    """Train a model: random starts, a particle swarm from the best of them, then L-BFGS from its best point.
 
-    A swarm alone is weak above some 30 dimensions; both losses are kept, so that reports can show what each
-    phase gave.
+    The swarm is global, or cooperative: sub-swarms along the circuit. A global swarm is weak above some 30
+    dimensions; the losses of both phases are kept, so that reports can show what each gave.
 
     Args:
         evaluator: Runs the circuit, under the noise to train with; with gradients if `settings.refine` > 0.
@@ -152,42 +148,27 @@ def train_model(
         reject: Whether the last outcome of `targets` is the reject outcome.
         initial: A parameter vector [W + 1] that joins the swarm, for example of an earlier round.
         rng: Source of all randomness.
-        progress: Told of every move of the swarm and every iteration of L-BFGS.
+        journal: Takes down all finished work. Trained again with an equal generator and the journal of an
+            interrupted training, the model becomes the one of an uninterrupted training, bit for bit.
+        progress: Told of every move of the swarm, or every sub-swarm, and every iteration of L-BFGS.
         label: Name of this training in `progress`.
 
     Raises:
         TrainingError: If inputs, targets, initial and evaluator do not fit, or no start has a finite loss.
     """
     progress = NullProgress() if progress is None else progress
-    objective = Objective(evaluator, inputs, targets, l2=settings.l2)
-    progress.start(label, settings.iterations + settings.refine)
+    objective = Objective(evaluator, inputs, targets, l2=settings.l2, journal=journal)
+    search = _cooperative if settings.method == "cooperative" else _global
+    moves = settings.iterations
+    if settings.method == "cooperative":
+        moves = settings.sweeps * len(evaluator.spec.blocks)
+    progress.start(label, moves + settings.refine)
 
     def advance(step: int, loss: float) -> None:
         progress.advance(label)
 
     starts, start_losses = _best_starts(objective, settings.particles, initial, rng)
-    half = np.append(np.full(evaluator.spec.n_weights, weight_period(evaluator.spec) / 2), 0.0)
-    lower, upper = -half, half.copy()
-    lower[-1], upper[-1] = LOG_SCALE_BOUNDS
-    swarm = ParticleSwarm(
-        np.clip(starts, lower, upper),
-        lower,
-        upper,
-        periodic=np.arange(objective.n_params) < objective.n_params - 1,
-        inertia=settings.inertia,
-        cognitive=settings.cognitive,
-        social=settings.social,
-        rng=rng,
-    )
-    swarm.ask()
-    swarm.tell(start_losses)
-    found = run_swarm(
-        swarm,
-        objective.values,
-        iterations=settings.iterations,
-        patience=settings.patience,
-        progress=advance,
-    )
+    found = search(objective, starts, start_losses, settings, rng, advance)
     refined = RefineResult(found.params, found.value, (), "not run")
     if settings.refine > 0:
         refined = refine(
@@ -201,7 +182,7 @@ def train_model(
         params=refined.params,
         n_outcomes=targets.n_outcomes,
         reject=reject,
-        loss_start=found.history[0],
+        loss_start=float(start_losses.min()),
         loss_swarm=found.value,
         loss=refined.value,
         swarm_history=found.history,
@@ -209,6 +190,60 @@ def train_model(
         evaluations=objective.evaluations,
         gradients=objective.gradients,
     )
+
+
+def _global(
+    objective: Objective,
+    starts: FloatArray,
+    losses: FloatArray,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+    advance: Callable[[int, float], None],
+) -> SwarmResult:
+    half = np.append(np.full(objective.n_params - 1, weight_period(objective.evaluator.spec) / 2), 0.0)
+    lower, upper = -half, half.copy()
+    lower[-1], upper[-1] = LOG_SCALE_BOUNDS
+    swarm = ParticleSwarm(
+        np.clip(starts, lower, upper),
+        lower,
+        upper,
+        periodic=np.arange(objective.n_params) < objective.n_params - 1,
+        inertia=settings.inertia,
+        cognitive=settings.cognitive,
+        social=settings.social,
+        rng=rng,
+    )
+    swarm.ask()
+    swarm.tell(losses)
+    return run_swarm(
+        swarm,
+        objective.values,
+        iterations=settings.iterations,
+        patience=settings.patience,
+        reevaluate=getattr(objective.evaluator, "shots", None) is not None,
+        progress=advance,
+    )
+
+
+def _cooperative(
+    objective: Objective,
+    starts: FloatArray,
+    losses: FloatArray,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+    advance: Callable[[int, float], None],
+) -> SwarmResult:
+    sizes = CooperativeSettings(
+        sweeps=settings.sweeps,
+        particles=settings.particles,
+        iterations=settings.iterations,
+        patience=settings.patience,
+        inertia=settings.inertia,
+        cognitive=settings.cognitive,
+        social=settings.social,
+    )
+    found = run_cooperative(objective, starts[losses.argmin()], sizes, rng=rng, progress=advance)
+    return SwarmResult(found.params, found.value, found.history)
 
 
 def _best_starts(

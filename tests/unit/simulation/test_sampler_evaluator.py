@@ -43,7 +43,7 @@ def spread_out(probabilities):
 def test_ideal_counts_follow_the_exact_probabilities(encoding, kernel, own):
     spec = VQCNNSpec(3, encoding, "conv, conv", kernel, "site", 4)
     weights, inputs = points(spec)
-    samplers = {"statevector": StatevectorSampler(seed=3), "aer": AerSampler(seed=3)}
+    samplers = {"statevector": StatevectorSampler(seed=np.random.default_rng(3)), "aer": AerSampler(seed=3)}
     options = {"seed": 3} if own is None else {"sampler": samplers[own]}
     sampled = SamplerEvaluator(spec, shots=4000, **options).sample(weights, inputs)
     exact = PauliEvaluator(spec).probabilities(weights, inputs)
@@ -101,7 +101,9 @@ def test_equal_seeds_draw_equal_shots_and_every_call_new_ones():
 
 def test_rows_of_one_call_are_independent():
     weights, inputs = points(SPEC)
-    counts = SamplerEvaluator(SPEC, shots=500, seed=9).sample(weights, np.repeat(inputs[:1], 40, axis=0)).counts
+    counts = (
+        SamplerEvaluator(SPEC, shots=500, seed=9).sample(weights, np.repeat(inputs[:1], 40, axis=0)).counts
+    )
     exact = PauliEvaluator(SPEC).probabilities(weights, inputs[:1])[0]
     variance = counts.var(axis=0, ddof=1) / (500 * exact * (1 - exact))
     assert ((variance > 0.4) & (variance < 2)).all()
@@ -122,14 +124,17 @@ def test_a_structure_without_weights_runs():
     spec = VQCNNSpec(2, plan="conv", kernels="CX01", n_outcomes=2)
     _, inputs = points(spec)
     sampled = SamplerEvaluator(spec, shots=4000, seed=1).sample(np.empty(0), inputs)
-    assert count_agreement(sampled.counts, PauliEvaluator(spec).probabilities(np.empty(0), inputs)).agrees
+    assert spec.measured_qubits == (0,)
+    # CX from qubit 0 leaves its probabilities alone: RY(pi/2 + x) on |0> gives 1 with (1 + sin x) / 2.
+    one = (1 + np.sin(inputs[:, 0])) / 2
+    assert count_agreement(sampled.counts, np.stack([1 - one, one], axis=1)).agrees
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"sampler": StatevectorSampler(), "seed": 1}, "inside the sampler"),
-        ({"shots": 0}, "shots of at least 1"),
+        ({"shots": 0}, "at least 1 shot"),
         ({"seed": -1}, "no negative seed"),
     ],
 )
@@ -192,7 +197,9 @@ def test_the_chi_square_test_finds_exchanged_outcomes(exchange):
 def test_the_chi_square_test_keeps_its_rate_of_false_alarms():
     rng = np.random.default_rng(4)
     exact = rng.dirichlet([0.5] * 4, size=15)
-    alarms = sum(not count_agreement(rng.multinomial(300, exact), exact, alarm=0.1).agrees for _ in range(300))
+    alarms = sum(
+        not count_agreement(rng.multinomial(300, exact), exact, alarm=0.1).agrees for _ in range(300)
+    )
     # 30 expected at most; the binomial tests of rare cells are conservative.
     assert 2 <= alarms <= 50
 
@@ -207,7 +214,7 @@ def test_an_impossible_outcome_is_an_alarm():
 @pytest.mark.parametrize(
     ("counts", "exact", "message"),
     [
-        ([[1, 2]], [[0.2, 0.3, 0.5]], "expected counts like probabilities"),
+        ([[1, 2]], [[0.2, 0.3, 0.5]], "expected counts and probabilities"),
         ([[0, 0]], [[0.5, 0.5]], "found none in row 0"),
         ([[1, 1]], [[0.5, 0.6]], "sum to 1"),
     ],

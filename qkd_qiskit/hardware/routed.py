@@ -1,0 +1,48 @@
+"""A spec's circuit along a route: the same outcomes from the same parameters, on the places of a line."""
+
+from __future__ import annotations
+
+from math import pi
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import ClassicalRegister, ParameterVector, QuantumRegister
+
+from qkd_qiskit.hardware.routing import Route, placed_genes, quarter_turns
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+
+def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> QuantumCircuit:
+    """The circuit of a spec with its blocks on places, swaps inserted, and absorbed ones in the angles.
+
+    A swap is three CX between barriers: level 3 would otherwise turn it into a change of layout that takes
+    the circuit off the line.
+
+    Args:
+        spec: The structure.
+        logical: Its circuit from `build_circuit`, whose parameters are used.
+        route: Where everything runs.
+
+    Returns:
+        A circuit whose qubit i is place i. Virtual qubit q starts on place `route.start[q]`.
+    """
+    vectors = {p.vector.name: p.vector for p in logical.parameters}
+    circuit = QuantumCircuit(
+        QuantumRegister(spec.n_qubits, "q"),
+        ClassicalRegister(spec.n_measured, "meas"),
+        name=logical.name,
+        metadata=logical.metadata,
+    )
+    if spec.encoding == "angle":
+        x: ParameterVector = vectors["x"]
+        for qubit, place in enumerate(route.start):
+            circuit.ry(pi / 2 + x[2 * qubit], place)
+            circuit.rz(x[2 * qubit + 1], place)
+        circuit.barrier()
+    for gene, places, weight, turn, from_swap in placed_genes(spec, route):
+        method = getattr(circuit, "id" if gene.name == "I" else gene.name.lower())
+        angle = [] if weight is None else [vectors["w"][weight] + quarter_turns(turn)]
+        method(*angle, *places)
+        if from_swap:
+            circuit.barrier(*places)
+    circuit.measure(route.measured, range(spec.n_measured))
+    return circuit

@@ -1,0 +1,262 @@
+"""The cooperative swarm: sub-swarms over a few weights each, swept along the circuit.
+
+A swarm over all weights at once fails above some 30 dimensions. Cooperating sub-swarms keep all weights but
+their own fixed (F. van den Bergh, A. P. Engelbrecht, IEEE Trans. Evol. Comput. 8, 225, 2004). Where an
+evaluator knows the environment of a block, every probability is linear in the block's matrix, and a
+sub-swarm over weights that occur in this block alone costs one small matrix product a move. All other
+weights (shared, or spread over several blocks) move in groups, by full evaluation. The logit scale belongs to
+every sub-swarm: it costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.losses import FloatArray
+from qkd_qiskit.training.objective import Objective
+from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS
+from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm, weight_period
+
+_NEAR_SHARE = 0.7
+_SMALLEST, _LARGEST = 0.02, 1.0
+
+
+class Environment(Protocol):
+    """One block with everything around it fixed."""
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """Weights that occur in this block and in no other."""
+
+    def build(self, candidates: FloatArray) -> FloatArray:
+        """The block's matrices [P, d, d] at full weight vectors [P, W]."""
+
+    def probabilities(self, matrices: FloatArray) -> FloatArray:
+        """Outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
+
+
+class Sweep(Protocol):
+    """Goes along the circuit block by block."""
+
+    def __iter__(self) -> Iterable[Environment]:
+        """The environments in circuit order."""
+
+    def accept(self, weights: FloatArray) -> None:
+        """Go on with new values of the current block's own weights."""
+
+
+@runtime_checkable
+class EnvironmentEvaluator(Protocol):
+    """An evaluator that knows the environments of its blocks."""
+
+    def environments(self, weights: FloatArray, inputs: FloatArray) -> Sweep:
+        """The sweep at weights [W]."""
+
+
+@dataclass(frozen=True, eq=False)
+class CooperativeResult:
+    """Outcome of a cooperative search.
+
+    Attributes:
+        params: Best parameter vector [W + 1].
+        value: Its loss.
+        history: Loss at the start and after each sub-swarm.
+        sweeps: Sweeps that were made.
+    """
+
+    params: FloatArray
+    value: float
+    history: tuple[float, ...]
+    sweeps: int
+
+
+@dataclass(frozen=True)
+class CooperativeSettings:
+    """Sizes of a cooperative search.
+
+    Attributes:
+        sweeps: Most sweeps along the circuit.
+        particles: Particles of each sub-swarm, at least 2.
+        iterations: Moves of each sub-swarm.
+        patience: Moves without a better best before a sub-swarm stops.
+        tolerance: The search ends when a whole sweep lowers the loss by less than this share of it.
+        inertia: Share of its velocity that a particle keeps.
+        cognitive: Pull towards a particle's own best.
+        social: Pull towards the swarm's best.
+    """
+
+    sweeps: int = 4
+    particles: int = 20
+    iterations: int = 30
+    patience: int = 10
+    tolerance: float = 1e-3
+    inertia: float = 0.73
+    cognitive: float = 1.5
+    social: float = 1.5
+
+
+def run_cooperative(
+    objective: Objective,
+    start: FloatArray,
+    settings: CooperativeSettings,
+    *,
+    rng: np.random.Generator,
+    progress: Callable[[int, float], None] | None = None,
+) -> CooperativeResult:
+    """Lower a loss by sub-swarms, block by block; the loss never rises.
+
+    Args:
+        objective: The loss.
+        start: Parameter vector [W + 1] to begin at.
+        settings: Sizes.
+        rng: Source of all randomness; each sub-swarm gets a child of its own.
+        progress: Called with the number of sub-swarms so far and the loss after each.
+
+    Raises:
+        TrainingError: If the start does not fit the circuit, or has no finite loss.
+    """
+    if start.shape != (objective.n_params,):
+        raise TrainingError(
+            f"cooperative swarm: expected a start of {objective.n_params} numbers, found {start.shape}"
+        )
+    value = float(objective.values(start[None])[0])
+    if not np.isfinite(value):
+        raise TrainingError(f"cooperative swarm: expected a finite loss at the start, found {value}")
+    search = _Search(objective, start.copy(), value, settings, rng, progress or _ignore)
+    sweeps = 0
+    while sweeps < settings.sweeps:
+        before = search.value
+        search.sweep()
+        sweeps += 1
+        if before - search.value < settings.tolerance * before:
+            break
+    return CooperativeResult(search.params, search.value, tuple(search.history), sweeps)
+
+
+def _ignore(step: int, value: float) -> None:
+    """Nobody listens."""
+
+
+class _Search:
+    """The context vector of a cooperative search, and how sub-swarms change it."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        params: FloatArray,
+        value: float,
+        settings: CooperativeSettings,
+        rng: np.random.Generator,
+        progress: Callable[[int, float], None],
+    ) -> None:
+        self.objective, self.params, self.value = objective, params, value
+        self.history = [value]
+        self._settings, self._rng, self._progress = settings, rng, progress
+        self._half = weight_period(objective.evaluator.spec) / 2
+
+    def sweep(self) -> None:
+        """Once along the circuit, then the weights that live in no single block."""
+        evaluator, local = self.objective.evaluator, set[int]()
+        if isinstance(evaluator, EnvironmentEvaluator):
+            # The context's weights must lie where the sub-swarms' bounds are.
+            self.params[:-1] = self._wrapped(self.params[:-1])
+            sweep = evaluator.environments(self.params[:-1], self.objective.inputs)
+            for environment in sweep:
+                local |= set(environment.weights)
+                if environment.weights:
+                    self._in_environment(environment)
+                    sweep.accept(self.params[:-1].copy())
+        for group in self._groups(local):
+            self._improve(group, self.objective.values, journaled=True)
+
+    def _groups(self, local: set[int]) -> list[list[int]]:
+        """Weights outside of `local`, those of one spec block together."""
+        groups = {block.weights for block in self.objective.evaluator.spec.blocks}
+        rest = [sorted(set(group) - local) for group in sorted(groups)]
+        return [group for group in rest if group]
+
+    def _in_environment(self, environment: Environment) -> None:
+        """A sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
+        columns = list(environment.weights)
+
+        def values(candidates: FloatArray) -> FloatArray:
+            probabilities = environment.probabilities(environment.build(candidates[:, :-1]))
+            return self.objective.price(probabilities, candidates[:, -1])
+
+        self._improve(columns, values, journaled=False)
+
+    def _improve(
+        self, columns: list[int], values: Callable[[FloatArray], FloatArray], *, journaled: bool
+    ) -> None:
+        """Let a sub-swarm move some weights and the logit scale; keep what it found if it is better.
+
+        Args:
+            columns: Its weights.
+            values: Losses [P] of full parameter vectors [P, W + 1].
+            journaled: Whether `values` writes its own answers down; otherwise the outcome is written.
+        """
+        rng = self._rng.spawn(1)[0]
+        moving = [*columns, len(self.params) - 1]
+
+        def outcome() -> tuple[FloatArray, ...]:
+            before = self.objective.evaluations
+            found = self._swarm(moving, values, rng)
+            return (*found, np.asarray(float(self.objective.evaluations - before)))
+
+        if journaled:
+            best, value, _ = outcome()
+        else:
+            counted = self.objective.evaluations
+            best, value, spent = self.objective.journal.answer(self.params, outcome)
+            self.objective.evaluations = counted + int(spent)
+        if value < self.value:
+            self.params = self.params.copy()
+            self.params[moving] = best
+            self.value = float(value)
+        self.history.append(self.value)
+        self._progress(len(self.history) - 1, self.value)
+
+    def _swarm(
+        self, moving: list[int], values: Callable[[FloatArray], FloatArray], rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        settings = self._settings
+        upper = np.append(np.full(len(moving) - 1, self._half), LOG_SCALE_BOUNDS[1])
+        lower = np.append(np.full(len(moving) - 1, -self._half), LOG_SCALE_BOUNDS[0])
+        swarm = ParticleSwarm(
+            np.clip(self._starts(moving, rng), lower, upper),
+            lower,
+            upper,
+            periodic=np.arange(len(moving)) < len(moving) - 1,
+            inertia=settings.inertia,
+            cognitive=settings.cognitive,
+            social=settings.social,
+            rng=rng,
+        )
+
+        def full(part: FloatArray) -> FloatArray:
+            candidates = np.repeat(self.params[None], len(part), axis=0)
+            candidates[:, moving] = part
+            return values(candidates)
+
+        found = run_swarm(swarm, full, iterations=settings.iterations, patience=settings.patience)
+        return found.params, np.asarray(found.value)
+
+    def _starts(self, moving: list[int], rng: np.random.Generator) -> FloatArray:
+        """The context itself, points around it at many distances, and some anywhere."""
+        n, dims = self._settings.particles, len(moving)
+        near = max(1, round(_NEAR_SHARE * n))
+        width = np.exp(rng.uniform(np.log(_SMALLEST), np.log(_LARGEST), (n, 1)))
+        starts = np.repeat(self.params[None, moving], n, axis=0)
+        starts[1:near] += width[1:near] * rng.standard_normal((near - 1, dims))
+        starts[near:, :-1] = rng.uniform(-self._half, self._half, (n - near, dims - 1))
+        starts[near:, -1] += 0.3 * rng.standard_normal(n - near)
+        starts[:, :-1] = self._wrapped(starts[:, :-1])
+        return starts
+
+    def _wrapped(self, weights: FloatArray) -> FloatArray:
+        return np.asarray((weights + self._half) % (2 * self._half) - self._half)

@@ -1,0 +1,184 @@
+"""What cannot be simulated exactly is refused with the reason and the way out, never approximated."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit, QuantumRegister
+from qiskit.circuit import ParameterVector
+from qiskit.circuit.library import Initialize, UnitaryGate
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SPEC = VQCNNSpec(n_qubits=2, plan="conv", kernels="su4", sharing="site", n_outcomes=2)
+X, W = ParameterVector("x", 4), ParameterVector("w", SPEC.n_weights)
+
+
+def made(build):
+    circuit = QuantumCircuit(2, 1)
+    build(circuit)
+    return SimpleNamespace(circuit=circuit, spec=SPEC, x=X, w=W, input_qubits=(0, 1))
+
+
+def encoded(circuit):
+    circuit.ry(X[0], 0)
+    circuit.ry(X[2], 1)
+
+
+def mid_circuit_measurement(circuit):
+    encoded(circuit)
+    circuit.measure(0, 0)
+    circuit.cx(0, 1)
+
+
+def classical_control(circuit):
+    encoded(circuit)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(0)
+    circuit.measure(0, 0)
+
+
+def entangling_input(circuit):
+    circuit.rzz(X[0], 0, 1)
+    circuit.measure(0, 0)
+
+
+def input_behind_entanglement(circuit):
+    circuit.cx(0, 1)
+    circuit.ry(X[0], 0)
+    circuit.measure(0, 0)
+
+
+def input_behind_weight(circuit):
+    circuit.ry(W[0], 0)
+    circuit.ry(X[0], 0)
+    circuit.measure(0, 0)
+
+
+def product_of_weights(circuit):
+    encoded(circuit)
+    circuit.ry(W[0] * W[1], 0)
+    circuit.measure(0, 0)
+
+
+def two_angles(circuit):
+    encoded(circuit)
+    circuit.u(W[0], W[1], 0.0, 0)
+    circuit.measure(0, 0)
+
+
+def three_qubits(circuit):
+    encoded(circuit)
+    circuit.add_register(QuantumRegister(1, "extra"))
+    circuit.ccx(0, 1, 2)
+    circuit.measure(0, 0)
+
+
+def measured_twice(circuit):
+    encoded(circuit)
+    circuit.measure(0, 0)
+    circuit.measure(1, 0)
+
+
+def nothing_measured(circuit):
+    encoded(circuit)
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (mid_circuit_measurement, "mid-circuit measurements need AerEvaluator"),
+        (classical_control, "without classical control"),
+        (entangling_input, "inputs in one-qubit gates only"),
+        (input_behind_entanglement, "before any two-qubit gate"),
+        (input_behind_weight, "put a barrier between encoding and ansatz"),
+        (product_of_weights, "affine in the parameters"),
+        (two_angles, "at most one parametrized angle"),
+        (three_qubits, "transpile the circuit first"),
+        (measured_twice, "one measurement a qubit and bit"),
+        (nothing_measured, "measurements into every bit"),
+    ],
+)
+def test_circuits_that_cannot_be_compiled_are_refused(build, reason):
+    with pytest.raises(SimulationError, match=reason):
+        PauliEvaluator(made(build), NoiseModel())
+
+
+def test_errors_on_measurements_must_be_readout_errors():
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(0.1, 1), "measure")
+    for evaluator in (PauliEvaluator, AerEvaluator):
+        with pytest.raises(SimulationError, match="only readout errors on measurements"):
+            evaluator(SPEC, model)
+
+
+def test_joint_readout_errors_are_refused():
+    model = NoiseModel()
+    model.add_readout_error(ReadoutError(np.full((4, 4), 0.25)), [0, 1])
+    with pytest.raises(SimulationError, match="readout errors of single qubits"):
+        PauliEvaluator(SPEC, model)
+
+
+def test_controlled_rotations_with_errors_are_refused_by_the_reference_only():
+    spec = VQCNNSpec(n_qubits=2, plan="conv", kernels="CRX01", n_outcomes=2)
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(0.1, 2), "crx")
+    with pytest.raises(SimulationError, match="whose parameters Aer can bind"):
+        AerEvaluator(spec, model)
+    assert PauliEvaluator(spec, model).probabilities([0.3], [[0.1, 0.2, 0.3, 0.4]]).shape == (1, 2)
+
+
+def test_a_circuit_beyond_the_memory_budget_is_refused_with_its_size():
+    spec = VQCNNSpec(n_qubits=8, kernels="su4", n_outcomes=4)
+    with pytest.raises(SimulationError, match=r"8 qubits, which need .* raise memory_budget"):
+        PauliEvaluator(spec, NoiseModel(), memory_budget=2**20)
+    # Without noise, state vectors still fit; their gradient does not.
+    small = PauliEvaluator(spec, memory_budget=2**20)
+    inputs = np.zeros((1, 16))
+    assert small.probabilities(np.zeros(spec.n_weights), inputs).shape == (1, 4)
+    with pytest.raises(SimulationError, match="gradient within the memory budget"):
+        small.loss_and_gradient(np.zeros(spec.n_weights), inputs, lambda p: (p.sum((1, 2)), np.ones_like(p)))
+
+
+@pytest.mark.parametrize("evaluator", [PauliEvaluator, AerEvaluator])
+@pytest.mark.parametrize(
+    ("weights", "inputs", "reason"),
+    [
+        (np.zeros(14), np.zeros((1, 4)), r"expected weights \[..., 15\], found shape \(14,\)"),
+        (np.float64(1.0), np.zeros((1, 4)), "expected weights"),
+        (np.full(15, np.nan), np.zeros((1, 4)), "finite weights"),
+        (np.zeros(15), np.zeros(4), r"expected inputs \[N, 4\], found shape \(4,\)"),
+        (np.zeros(15), np.zeros((1, 3)), "expected inputs"),
+        (np.zeros(15), np.full((1, 4), np.inf), "finite inputs"),
+    ],
+)
+def test_wrong_arrays_are_refused(evaluator, weights, inputs, reason):
+    with pytest.raises(SimulationError, match=reason):
+        evaluator(SPEC).probabilities(weights, inputs)
+
+
+def test_states_that_are_not_normalized_are_refused():
+    spec = VQCNNSpec(n_qubits=2, encoding="amplitude", plan="conv", kernels="su4", n_outcomes=2)
+    states = np.array([[1.0, 0, 0, 0], [1.0, 1, 0, 0]])
+    with pytest.raises(SimulationError, match=r"norm 1, found 1.41421 in row 1"):
+        PauliEvaluator(spec).probabilities(np.zeros(spec.n_weights), states)
+    assert PauliEvaluator(spec).input_kind == "ideal state"
+    assert PauliEvaluator(SPEC).input_kind == "angle"
+
+
+@pytest.mark.parametrize("gate", [UnitaryGate(np.eye(4)), Initialize([1, 0])])
+def test_other_constant_instructions_are_compiled_or_refused_by_name(gate):
+    def build(circuit):
+        encoded(circuit)
+        circuit.append(gate, range(gate.num_qubits))
+        circuit.measure(0, 0)
+
+    weights, inputs = np.zeros(15), np.array([[0.4, 0.0, 0.2, 0.0]])
+    exact = PauliEvaluator(made(build), NoiseModel()).probabilities(weights, inputs)
+    expected = [1.0, 0.0] if isinstance(gate, Initialize) else [np.cos(0.2) ** 2, np.sin(0.2) ** 2]
+    np.testing.assert_allclose(exact[0], expected, atol=1e-12)
