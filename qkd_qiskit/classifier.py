@@ -144,7 +144,12 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     f"outcomes, found {spec.describe()}"
                 )
             return spec
-        family = {"encoding": self.encoding, "kernel": self.kernel, "sharing": self.sharing, "n_outcomes": k}
+        family: dict[str, Any] = {
+            "encoding": self.encoding,
+            "kernel": self.kernel,
+            "sharing": self.sharing,
+            "n_outcomes": k,
+        }
         if isinstance(self.budget, str):
             if self.budget != "auto":
                 raise ClassifierError(f'budget: expected "auto", a number or a spec, found {self.budget!r}')
@@ -191,9 +196,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         evaluator = getattr(self, "_evaluator", None)
         if evaluator is None:
             evaluator = self._make_evaluator(None if self.backend is None else self._device(self.backend))
-        probabilities: Floats = self._model.class_probabilities(
-            evaluator, self.encoder_.transform(features)
-        )
+        probabilities: Floats = self._model.class_probabilities(evaluator, self.encoder_.transform(features))
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

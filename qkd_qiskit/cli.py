@@ -228,6 +228,48 @@ def backends_show(
         write_json(row, json_path)
 
 
+@app.command()
+def bench(
+    qubits: Annotated[str, typer.Option(metavar="A,B,...", help="Widths to measure.")] = "4,6,8,10,12",
+    samples: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Numbers of samples.")
+    ] = "10,100,500,1000,5000,10000",
+    particles: Annotated[int, typer.Option(min=1, help="Particles of the swarm.")] = 30,
+    threads: Annotated[int, typer.Option(min=0, help="BLAS threads; 0 for one each core.")] = 0,
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="Also PennyLane and qiskit-machine-learning.")
+    ] = True,
+    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the result as PNG.")] = None,
+    json_path: Json = None,
+) -> None:
+    """Measure the exact engine beside its peers, side by side on this machine."""
+    _check_json(json_path)
+    _check_json(plot)
+    from qkd_qiskit.files import write_atomic
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.studies.bench import BENCH_COLUMNS, BenchSettings, bench_rows, run_bench
+    from qkd_qiskit.studies.bench_plot import plot_bench
+
+    settings = BenchSettings(
+        qubits=_numbers("--qubits", qubits),
+        samples=_numbers("--samples", samples),
+        particles=particles,
+        threads=threads,
+        peers=peers,
+    )
+    with RichProgress() as progress:
+        result = run_bench(settings, progress)
+    _show("Seconds a particle; * scaled up from at most 10 samples", BENCH_COLUMNS, bench_rows(result), None)
+    for name, value in result["checks"].items():
+        typer.echo(f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.3g}'}")
+    if plot is not None:
+        write_atomic(plot, plot_bench(result))
+    if json_path is not None:
+        from qkd_qiskit.reporting import write_json
+
+        write_json(result, json_path)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -322,6 +364,14 @@ def _classes(text: str | None) -> tuple[int | str, ...] | None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
     return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names)
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    """Positive whole numbers between commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(f"{option}: expected positive whole numbers between commas, found {text!r}")
+    return tuple(int(part) for part in parts)
 
 
 def _model_index(text: str) -> int:

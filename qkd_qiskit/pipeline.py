@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from qkd_qiskit.data import PreparedData, prepare_data
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.federation import ClientRun, Context, ServerRun, evaluate, run_client, run_server
 from qkd_qiskit.files import write_atomic
+from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve, write_report, write_results
 from qkd_qiskit.training import CheckpointStore, TrainedModel
@@ -103,7 +102,7 @@ def _write(finished: FinishedExperiment, folder: Path) -> None:
     write_report(finished.results, _extras(finished), folder / "report.html")
     try:
         write_atomic(folder / "settings.json", finished.settings.model_dump_json(indent=2) + "\n")
-        write_atomic(folder / "global_model.npz", _model_file(finished))
+        write_atomic(folder / MODEL_FILE, _model_file(finished))
     except OSError as error:
         raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
     # Last, so that a folder with results is complete.
@@ -111,28 +110,16 @@ def _write(finished: FinishedExperiment, folder: Path) -> None:
 
 
 def _model_file(finished: FinishedExperiment) -> bytes:
-    """The global model and the fitted encoder, readable without pickle."""
-    server, data = finished.server, finished.data
-    meta = {
-        "schema": 1,
-        "model_index": str(server.machine.spec.index),
-        "classes": list(data.classes),
-        "encoding": data.encoder.encoding,
-        "n_qubits": data.encoder.n_qubits,
-        "backend": finished.settings.server.backend,
-        "noise": finished.settings.noise.enabled,
-        "seed": finished.settings.seed,
-    }
-    arrays = {f"encoder_{key}": value for key, value in data.encoder.arrays().items()}
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        allow_pickle=False,
-        meta=np.array(json.dumps(meta)),
+    server, settings = finished.server, finished.settings
+    return SavedModel(
+        spec=server.machine.spec,
         params=server.global_model.params,
-        **arrays,
-    )
-    return buffer.getvalue()
+        classes=finished.data.classes,
+        encoder=finished.data.encoder,
+        backend=settings.server.backend,
+        noise=settings.noise.enabled,
+        seed=settings.seed,
+    ).to_bytes()
 
 
 def _extras(finished: FinishedExperiment) -> ReportExtras:

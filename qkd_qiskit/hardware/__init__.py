@@ -7,6 +7,7 @@ from qkd_qiskit.hardware.predict import Prediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import device_from_descriptor, list_backends, load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routing import Route, line_route
+from qkd_qiskit.hardware.snapshot import write_snapshot
 from qkd_qiskit.hardware.transpile import (
     TranspiledVQCNN,
     plain_two_qubit_count,
@@ -36,4 +37,5 @@ __all__ = [
     "read_descriptor",
     "state_preparation_counts",
     "transpile_verified",
+    "write_snapshot",
 ]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import exp, log
 
 from qiskit import QuantumCircuit
-from qiskit.transpiler import Target
+from qiskit.transpiler import QubitProperties, Target
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.targets import duration_of, error_of
@@ -63,14 +63,25 @@ def exactly(count: int) -> Range:
 
 
 def idle_fidelity(target: Target, qubit: int, seconds: float) -> float:
-    """Average fidelity of thermal relaxation: 1/2 + exp(-t/T1)/6 + exp(-t/T2)/3, with T2 at most 2 T1.
+    """Average fidelity of an idle time on one qubit of a target; 1 where its lifetimes are unknown.
 
     Args:
-        target: Whose qubit lifetimes count; without them nothing decays.
+        target: Whose qubit lifetimes count.
         qubit: Physical qubit.
         seconds: Idle time.
     """
-    properties = None if target.qubit_properties is None else target.qubit_properties[qubit]
+    return relaxation_fidelity(
+        None if target.qubit_properties is None else target.qubit_properties[qubit], seconds
+    )
+
+
+def relaxation_fidelity(properties: QubitProperties | None, seconds: float) -> float:
+    """Average fidelity of thermal relaxation: 1/2 + exp(-t/T1)/6 + exp(-t/T2)/3, with T2 at most 2 T1.
+
+    Args:
+        properties: Lifetimes of a qubit; without them nothing decays.
+        seconds: Idle time t.
+    """
     if properties is None or seconds == 0:
         return 1.0
     t1 = properties.t1

@@ -15,7 +15,7 @@ from qkd_qiskit.hardware.events import events_of, may_cancel
 from qkd_qiskit.hardware.layout import ChainLoad, best_chain
 from qkd_qiskit.hardware.pulses import Step, one_qubit_plan
 from qkd_qiskit.hardware.rates import Rates
-from qkd_qiskit.hardware.routing import Route, can_absorb, line_route, straight
+from qkd_qiskit.hardware.routing import Route, line_route, straight, suits_a_line
 from qkd_qiskit.hardware.schedule import schedule_late
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -74,15 +74,15 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
             f"(its largest connected healthy part), found {spec.n_qubits}"
         )
     target, gate = device.usable_target, device.two_qubit_gate
-    on_line = spec.is_chain_native or (can_absorb(spec) and not device.is_fully_connected)
+    on_line = spec.is_chain_native or (suits_a_line(spec) and not device.is_fully_connected)
     route = line_route(spec) if on_line else straight(spec)
+    steps, one_qubit, simplifies = _plan(spec, route, target, gate)
     chain = None
     if on_line:
-        found = _plan(spec, route, target, gate)
-        chain = best_chain(target, gate, _load(spec, route, found[0], Rates(target, gate, None)))
-    if chain is None:
-        route = straight(spec)
-    steps, one_qubit, simplifies = _plan(spec, route, target, gate)
+        chain = best_chain(target, gate, _load(spec, route, steps, Rates(target, gate, None)))
+        if chain is None:
+            route = straight(spec)
+            steps, one_qubit, simplifies = _plan(spec, route, target, gate)
     rates = Rates(target, gate, chain)
     schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude")
     logical = sum(step.kind == "pair" for step in steps)

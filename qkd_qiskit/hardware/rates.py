@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from math import log
 from statistics import median
 from typing import NamedTuple
 
-from qiskit.transpiler import Target
+from qiskit.transpiler import QubitProperties, Target
 
-from qkd_qiskit.hardware.counts import idle_fidelity, log_success
+from qkd_qiskit.hardware.counts import log_success, relaxation_fidelity
 from qkd_qiskit.hardware.targets import Place, duration_of, error_of
 
 _PULSES = ("sx", "rx", "ry")
@@ -61,14 +62,19 @@ class Rates:
     def log_idle(self, qubit: int, seconds: float) -> float:
         """Logarithm of the average fidelity of an idle time."""
         if self._chain is not None:
-            return log(idle_fidelity(self._target, self._chain[qubit], seconds))
+            return log(relaxation_fidelity(self._lifetimes[self._chain[qubit]], seconds))
         places = [q for (q,) in self._target.qargs_for_operation_name("measure")]
-        return log(median(idle_fidelity(self._target, q, seconds) for q in places))
+        return log(median(relaxation_fidelity(self._lifetimes[q], seconds) for q in places))
 
     @cached_property
     def typical_pair(self) -> Cost:
         """Median of all native two-qubit gates."""
         return self._median(self._gate)
+
+    @cached_property
+    def _lifetimes(self) -> Sequence[QubitProperties | None]:
+        # PERF: a target makes this list anew each time.
+        return self._target.qubit_properties or [None] * int(self._target.num_qubits)
 
     @cached_property
     def _typical_pulse(self) -> Cost:

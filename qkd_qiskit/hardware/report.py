@@ -17,6 +17,8 @@ class GateReport:
         exact: Whether the two-qubit prediction claims to be exact rather than a range or a bound.
         state_preparation: Native gates of preparing a generic state of this width; only for amplitude
             encoding, which enters the circuit as an ideal state.
+        deviation: Largest difference of an outcome probability between the circuit and its spec, both simulated
+            without noise on random inputs and weights; None if the circuit is too wide for that.
         notes: Caveats, of the prediction and of the device's calibration.
     """
 
@@ -24,6 +26,7 @@ class GateReport:
     counted: NativeCounts
     exact: bool
     state_preparation: NativeCounts | None = None
+    deviation: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -53,6 +56,7 @@ class GateReport:
             "relative_error": self.relative_errors,
             "exact": self.exact,
             "state_preparation": None if self.state_preparation is None else self.state_preparation.to_dict(),
+            "deviation": self.deviation,
             "notes": list(self.notes),
         }
 

@@ -23,7 +23,7 @@ def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> Qua
         route: Where everything runs.
 
     Returns:
-        A circuit whose qubit i is place i. Virtual qubit q starts on place `route.start[q]`.
+        A circuit whose qubit i is place i, which virtual qubit i starts on.
     """
     vectors = {p.vector.name: p.vector for p in logical.parameters}
     circuit = QuantumCircuit(
@@ -34,12 +34,14 @@ def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> Qua
     )
     if spec.encoding == "angle":
         x: ParameterVector = vectors["x"]
-        for qubit, place in enumerate(route.start):
-            circuit.ry(pi / 2 + x[2 * qubit], place)
-            circuit.rz(x[2 * qubit + 1], place)
+        for qubit in range(spec.n_qubits):
+            circuit.ry(pi / 2 + x[2 * qubit], qubit)
+            circuit.rz(x[2 * qubit + 1], qubit)
         circuit.barrier()
     for gene, places, weight, turn, from_swap in placed_genes(spec, route):
         method = getattr(circuit, "id" if gene.name == "I" else gene.name.lower())
+        if from_swap:
+            circuit.barrier(*places)
         angle = [] if weight is None else [vectors["w"][weight] + quarter_turns(turn)]
         method(*angle, *places)
         if from_swap:

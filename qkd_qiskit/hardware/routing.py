@@ -1,11 +1,10 @@
 """Routes of tree-pooling circuits along a line: survivors kept close, swaps absorbed where they are free.
 
-Pooling leaves survivors apart, with traced-out qubits between them. Two choices are free. A general two-qubit
-block may end with its qubits exchanged: for the `su4` kernel, block and SWAP together are the same block
-with three angles shifted by a quarter turn (`SWAP = exp(i pi/4 (XX + YY + ZZ))` up to phase, and the kernel's
-core is an exponential of the same three; Vatan and Williams, Phys. Rev. A 69:032315, 2004). And a pair that
-no gate has touched may start in either order. A search over these choices finds where survivors should go;
-only the remaining distance costs SWAPs, of three gates each.
+Pooling leaves survivors apart, with traced-out qubits between them. But a general two-qubit block may end
+with its qubits exchanged: for the `su4` kernel, block and SWAP together are the same block with three angles
+shifted by a quarter turn (`SWAP = exp(i pi/4 (XX + YY + ZZ))` up to phase, and the kernel's core is an
+exponential of the same three; Vatan and Williams, Phys. Rev. A 69:032315, 2004). A search over these free
+choices finds where survivors should go; only the remaining distance costs SWAPs, of three gates each.
 """
 
 from __future__ import annotations
@@ -45,15 +44,13 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class Route:
-    """How a circuit runs on a line of as many places as it has qubits.
+    """How a circuit runs on a line of as many places as it has qubits; qubit q starts on place q.
 
     Attributes:
-        start: Place of each virtual qubit at the start.
         moves: Blocks and swaps in order.
         measured: Place of each measured qubit at the end.
     """
 
-    start: tuple[int, ...]
     moves: tuple[Move, ...]
     measured: tuple[int, ...]
 
@@ -89,13 +86,20 @@ class PlacedGene(NamedTuple):
 def straight(spec: VQCNNSpec) -> Route:
     """The route without any swap: every virtual qubit stays on its own place."""
     moves = (Move(number, block.qubits) for number, block in enumerate(spec.blocks))
-    return Route(tuple(range(spec.n_qubits)), tuple(moves), spec.measured_qubits)
+    return Route(tuple(moves), spec.measured_qubits)
 
 
-def can_absorb(spec: VQCNNSpec) -> bool:
-    """Whether every block from the first `tree` layer on is one that may exchange its qubits for free."""
-    first = spec.plan.index("tree") if "tree" in spec.plan else len(spec.plan)
-    return all(kernel == _SU4 for kernel in spec.kernels[first:])
+def suits_a_line(spec: VQCNNSpec) -> bool:
+    """Whether a line is where a structure runs best: it is chain-native, or its trees absorb their swaps.
+
+    For that, a convolution must come before the first `tree` layer, so that the chain is a line already, and
+    all blocks from there on must be able to exchange their qubits. A tree right at the start has no chain:
+    on a device whose couplings branch it may need no swap at all, and level 3 finds that.
+    """
+    if spec.is_chain_native:
+        return True
+    first = spec.plan.index("tree")
+    return "conv" in spec.plan[:first] and all(kernel == _SU4 for kernel in spec.kernels[first:])
 
 
 @lru_cache(maxsize=256)
@@ -109,26 +113,23 @@ def line_route(spec: VQCNNSpec) -> Route:
     """
     if spec.is_chain_native:
         return straight(spec)
-    start = tuple(range(spec.n_qubits))
-    beam = [_State(0, start, start, ())]
+    beam = [_State(0, tuple(range(spec.n_qubits)), ())]
     pooled = False
     for number, block in enumerate(spec.blocks):
         pooled = pooled or block.kind == "tree"
-        touched = {qubit for earlier in spec.blocks[:number] for qubit in earlier.qubits}
-        fresh = not touched & set(block.qubits)
         crossable = pooled and spec.kernels[block.layer] == _SU4
         ahead = [later.qubits for later in spec.blocks[number + 1 : number + 1 + 2 * spec.n_qubits]]
         dead = {earlier.qubits[0] for earlier in spec.blocks[: number + 1] if earlier.kind != "conv"}
         grown: dict[tuple[int, ...], _State] = {}
         for state in beam:
-            for after in _run(state, number, block.qubits, crossable, fresh and pooled):
+            for after in _run(state, number, block.qubits, crossable):
                 key = tuple(place for qubit, place in enumerate(after.places) if qubit not in dead)
                 if key not in grown or after.swaps < grown[key].swaps:
                     grown[key] = after
         beam = sorted(grown.values(), key=lambda state: (state.swaps + _apart(state, ahead), state.places))
         beam = beam[:BEAM_WIDTH]
     best = min(beam, key=lambda state: (state.swaps, state.places))
-    return Route(best.start, best.moves, tuple(best.places[qubit] for qubit in spec.measured_qubits))
+    return Route(best.moves, tuple(best.places[qubit] for qubit in spec.measured_qubits))
 
 
 def placed_genes(spec: VQCNNSpec, route: Route) -> Iterator[PlacedGene]:
@@ -165,14 +166,11 @@ def quarter_turns(turn: int) -> float:
 
 class _State(NamedTuple):
     swaps: int
-    start: tuple[int, ...]
     places: tuple[int, ...]
     moves: tuple[Move, ...]
 
 
-def _run(
-    state: _State, number: int, pair: tuple[int, int], crossable: bool, fresh: bool
-) -> Iterator[_State]:
+def _run(state: _State, number: int, pair: tuple[int, int], crossable: bool) -> Iterator[_State]:
     """All ways to bring a pair together and run its block, straight or with its qubits exchanged."""
     first, second = pair
     distance = abs(state.places[first] - state.places[second])
@@ -180,15 +178,8 @@ def _run(
         moved = _approach(state, first, second, steps)
         moved = _approach(moved, second, first, distance - 1 - steps)
         places = (moved.places[first], moved.places[second])
-        run = moved._replace(moves=(*moved.moves, Move(number, places)))
-        yield run
-        if fresh and distance == 1:
-            # Nothing has happened to these qubits: they may as well start in the other order.
-            flipped = _exchange(state, *pair)
-            yield flipped._replace(
-                start=_exchanged(state.start, *pair), moves=(*flipped.moves, Move(number, places[::-1]))
-            )
-        elif crossable:
+        yield moved._replace(moves=(*moved.moves, Move(number, places)))
+        if crossable:
             crossed = _exchange(moved, first, second)
             yield crossed._replace(moves=(*moved.moves, Move(number, places, crossed=True)))
 
@@ -206,13 +197,9 @@ def _approach(state: _State, qubit: int, other: int, steps: int) -> _State:
 
 
 def _exchange(state: _State, first: int, second: int) -> _State:
-    return state._replace(places=_exchanged(state.places, first, second))
-
-
-def _exchanged(places: tuple[int, ...], first: int, second: int) -> tuple[int, ...]:
-    swapped = list(places)
-    swapped[first], swapped[second] = places[second], places[first]
-    return tuple(swapped)
+    places = list(state.places)
+    places[first], places[second] = places[second], places[first]
+    return state._replace(places=tuple(places))
 
 
 def _apart(state: _State, pairs: list[tuple[int, int]]) -> float:

@@ -20,7 +20,6 @@ from qkd_qiskit.errors import HardwareError, ReportingError
 from qkd_qiskit.estimator import estimate_gate_budget, load_coefficients
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import (
-    GateReport,
     descriptor_folder,
     list_backends,
     load_backend,
@@ -30,12 +29,11 @@ from qkd_qiskit.hardware import (
 )
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.resources import experiment_budgets
+from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SEEDS = (0, 1, 2)
 PACKAGES = ("qiskit", "qiskit-aer", "qiskit-ibm-runtime")
-
-_FIGURES = ("two_qubit", "one_qubit", "two_qubit_depth", "esp", "duration")
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEE
     except HardwareError as error:
         return {**row, "refused": str(error)}
     reports = [each.report for each in done]
-    row |= {"refused": None, **_rounded(reports[0])}
+    row |= {"refused": None, **_plain(reports[0].to_dict())}
     row["two_qubit_by_seed"] = [report.counted.two_qubit for report in reports]
     if not spec.is_chain_native and not device.is_fully_connected:
         row["level_3_by_seed"] = [plain_two_qubit_count(spec, device, seed=seed) for seed in seeds]
@@ -97,7 +95,8 @@ def predicted_figures(spec: VQCNNSpec, backend: str) -> dict[str, Any] | None:
         counts = predict(spec, load_backend(backend)).counts
     except HardwareError:
         return None
-    return _plain(counts.to_dict())
+    figures: dict[str, Any] = _plain(counts.to_dict())
+    return figures
 
 
 def report_inputs() -> str:
@@ -152,8 +151,6 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
             }
         )
     progress.done("transpile reports")
-    from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
-
     try:
         for report in reports:
             write_atomic(folder / f"{report['device']}.json", json.dumps(report, indent=1) + "\n")
@@ -216,11 +213,6 @@ def _reference_specs() -> Iterator[tuple[str, VQCNNSpec]]:
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
-
-
-def _rounded(report: GateReport) -> dict[str, Any]:
-    plain: dict[str, Any] = _plain(report.to_dict())
-    return plain
 
 
 def _plain(value: Any) -> Any:

@@ -123,8 +123,8 @@ def rotation_coefficients(gate: Gate, symbol: Parameter, picture: Picture = PAUL
         predicted = np.tensordot(harmonics(np.array(angle)), coefficients, axes=1)
         if np.abs(predicted - _bound_matrix(gate, symbol, angle, picture)).max() > 1e-10:
             raise SimulationError(
-                f"expected a gate with one rotation angle, found {gate.name!r}, which is not trigonometric in "
-                "it; transpile to rotations (rx, ry, rz, rxx, ryy, rzz, rzx, p, crx, cry, crz)"
+                f"expected a gate with one rotation angle, found {gate.name!r}, which is no such "
+                "function of it; transpile to rotations (rx, ry, rz, rxx, ryy, rzz, rzx, p, crx, cry, crz)"
             )
     return coefficients
 

@@ -10,7 +10,7 @@ every sub-swarm: it costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -43,7 +43,7 @@ class Environment(Protocol):
 class Sweep(Protocol):
     """Goes along the circuit block by block."""
 
-    def __iter__(self) -> Iterable[Environment]:
+    def __iter__(self) -> Iterator[Environment]:
         """The environments in circuit order."""
 
     def accept(self, weights: FloatArray) -> None:
@@ -122,7 +122,7 @@ def run_cooperative(
     """
     if start.shape != (objective.n_params,):
         raise TrainingError(
-            f"cooperative swarm: expected a start of {objective.n_params} numbers, found {start.shape}"
+            f"cooperative swarm: expected a start of {objective.n_params} numbers, found shape {start.shape}"
         )
     value = float(objective.values(start[None])[0])
     if not np.isfinite(value):

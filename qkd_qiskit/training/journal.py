@@ -100,7 +100,7 @@ class Journal:
         if known is not None:
             if known[0] != digest:
                 raise TrainingError(
-                    f"journal {self._path}: expected the answer to question {self.replayed + 1} of this training, "
+                    f"journal {self._path}: expected the answer to question {self.replayed + 1}, "
                     "found another one, which another machine or version has asked; run without --resume"
                 )
             self.replayed += 1

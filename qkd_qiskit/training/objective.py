@@ -210,7 +210,7 @@ class Objective:
         return self.journal.answer(params, lambda: (self._values(params),))[0]
 
     def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
-        """Losses [P] of probabilities [P, N, 2^m] that were found elsewhere, and logs of the logit scale [P]."""
+        """Losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
         self.evaluations += len(probabilities)
         return self.targets.values(probabilities, log_scale) + self.l2 * log_scale**2
 

@@ -21,9 +21,9 @@ _IDENTITY = GATES.index("I") + 1
 class KernelSpace:
     """All kernels of at most `n_genes` genes and `max_two_qubit` native two-qubit gates.
 
-    A position [2 k] holds for each gene a gate in [0, 13) and an orientation in [0, 2), after Zhang, Cai, Lin,
-    *Chinese Journal of Quantum Electronics* 42(1):123, 2025, who move k integers over thirteen gates. Both
-    are periodic: no gate is at an end of the alphabet.
+    A position [2 k] holds for each gene a gate in [0, 13) and an orientation in [0, 2), after Zhang, Cai,
+    Lin, *Chinese Journal of Quantum Electronics* 42(1):123, 2025, who move k integers over thirteen gates.
+    Both are periodic: no gate is at an end of the alphabet.
 
     Attributes:
         n_genes: Genes of a kernel, k, at least 2.
@@ -47,7 +47,7 @@ class KernelSpace:
 
     @classmethod
     def of_budget(cls, budget: GateBudget) -> KernelSpace:
-        """The space that a gate budget grants: as many genes and native gates a block as its own kernel has."""
+        """What a gate budget grants: as many genes and native gates a block as its own kernel has."""
         kernel = budget.spec.kernels[0]
         return cls(n_genes=len(kernel.genes), max_two_qubit=native_cost(kernel))
 
@@ -87,8 +87,8 @@ class KernelSpace:
         """
         if not self.holds(kernel):
             raise TrainingError(
-                f"structure search: expected a kernel of at most {self.n_genes} genes and {self.max_two_qubit} native "
-                f"two-qubit gates, found {len(kernel.genes)} and {native_cost(kernel)}"
+                f"structure search: expected at most {self.n_genes} genes and {self.max_two_qubit} native "
+                f"two-qubit gates a kernel, found {len(kernel.genes)} and {native_cost(kernel)}"
             )
         genes = [*kernel.genes, *[Gene(_IDENTITY, 0)] * (self.n_genes - len(kernel.genes))]
         return np.array([[gene.gate - 0.5, gene.orientation + 0.5] for gene in genes]).ravel()

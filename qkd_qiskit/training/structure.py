@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qkd_qiskit.config import StructureSettings, TrainingSettings
+from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.training.journal import Journal
@@ -139,7 +138,7 @@ def search_structure(
     rng = np.random.default_rng([seed, zlib.crc32(b"structure swarm")])
     upper = space.upper
     swarm = ParticleSwarm(
-        np.minimum(space.starts(chosen.particles, presets=chosen.presets, rng=rng), upper),
+        space.starts(chosen.particles, presets=chosen.presets, rng=rng),
         np.zeros_like(upper),
         upper,
         periodic=np.ones(len(upper), dtype=bool),
@@ -151,12 +150,12 @@ def search_structure(
     found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)
     progress.done(label)
     order = np.argsort(trials.fitness(), kind="stable")[: chosen.finalists]
-    final = [
-        trials.full(int(k), progress, f"{label}, finalist {rank + 1}")
-        if len(order) > 1
-        else float(trials.fitness()[k])
-        for rank, k in enumerate(order)
-    ]
+    if len(order) > 1:
+        final = [
+            trials.full(int(k), progress, f"{label}, finalist {rank}") for rank, k in enumerate(order, 1)
+        ]
+    else:
+        final = [float(trials.fitness()[k]) for k in order]
     visited = np.stack(trail)
     return StructureSearch(
         kernels=tuple(map(str, trials.kernels)),
@@ -201,7 +200,7 @@ class _Trials:
 
     def fitness(self) -> FloatArray:
         """Fitness of all kernels so far, [E]."""
-        return np.array(self.losses) + np.array(self.prices)
+        return np.asarray(np.array(self.losses) + np.array(self.prices), dtype=np.float64)
 
     def number(self, kernel: Kernel | None) -> int:
         """Number of a kernel, which is trained if it is new; -1 for none."""
@@ -253,15 +252,11 @@ class _Trials:
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
 
 
-def _split(
-    n: int, groups: IntArray | None, share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _split(n: int, groups: IntArray | None, share: float, seed: int) -> tuple[IntArray, IntArray]:
     """Samples to train with, in random order, and samples held back; no group is on both sides."""
     groups = np.arange(n) if groups is None else groups
     if groups.shape != (n,):
-        raise TrainingError(
-            f"structure search: expected the groups of {n} samples, found shape {groups.shape}"
-        )
+        raise TrainingError(f"structure search: expected {n} groups, found shape {groups.shape}")
     rng = np.random.default_rng([seed, zlib.crc32(b"structure split")])
     names = rng.permutation(np.unique(groups))
     n_held = max(1, round(share * len(names)))

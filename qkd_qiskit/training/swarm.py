@@ -160,7 +160,7 @@ class ParticleSwarm:
         swarm.best_cost = float(best_cost)
 
     def tell_bests(self, costs: FloatArray) -> None:
-        """Take new costs [P] of the personal bests, for costs that scatter: a lucky one must not live for ever.
+        """Take new costs [P] of the personal bests, where costs scatter: a lucky one must not live for ever.
 
         Each best's cost becomes the mean of all that were told of it.
 

@@ -21,7 +21,6 @@ from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, wei
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator
-    from qkd_qiskit.vqcnn import VQCNNSpec
 
 _STARTS_PER_PARTICLE = 4
 

@@ -120,7 +120,7 @@ def test_amplitude_encoding_takes_features_up_to_two_to_the_qubits():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"n_qubits": 0}, "qubits"),
+        ({"n_qubits": 0}, "expected at least 1 qubit"),
         ({"kernel": "QX0"}, "'QX0'"),
         ({"encoding": "phase"}, "phase"),
         ({"sharing": "some"}, "some"),
@@ -129,7 +129,7 @@ def test_amplitude_encoding_takes_features_up_to_two_to_the_qubits():
         ({"budget": VQCNNSpec(3, n_outcomes=4)}, "expected a spec of 4 qubits"),
         ({"budget": VQCNNSpec(4, n_outcomes=2)}, "at least 3 outcomes"),
         ({"backend": "nowhere"}, "unknown device 'nowhere'"),
-        ({"n_qubits": 12, "backend": "ion_trap"}, "ion_trap"),
+        ({"n_qubits": 14, "backend": "ion_trap"}, "ion_trap"),
         ({"particles": 1}, "particles"),
     ],
 )

@@ -26,6 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("distillation",),
     ("federation",),
+    ("models",),
     ("runtime",),
     ("bridge",),
     ("reporting",),

@@ -1,0 +1,122 @@
+"""The model card: what a model is, how it was made, how good it is, in JSON and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qkd_qiskit.models.saved import SavedModel
+from qkd_qiskit.vqcnn import kernel_name
+
+_LIMITS = (
+    "Circuits of this kind can be simulated classically; no quantum advantage is claimed.",
+    "Noise comes from a device's calibration data, which is a best case for the real machine.",
+)
+
+
+def model_card(model: SavedModel, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What there is to know about a global model, ready for JSON.
+
+    Args:
+        model: The model.
+        results: Contents of the run's `results.json`, for accuracies, data and versions; None leaves them
+            out.
+
+    Returns:
+        A dictionary of schema 1; the model index is a decimal string.
+    """
+    spec = model.spec
+    card: dict[str, Any] = {
+        "schema": 1,
+        "model": "global VQCNN, distilled from clients' outputs",
+        "model_index": str(spec.index),
+        "structure": {
+            "n_qubits": spec.n_qubits,
+            "encoding": spec.encoding,
+            "plan": ", ".join(spec.plan),
+            "kernels": list(dict.fromkeys(kernel_name(kernel) for kernel in spec.kernels)),
+            "sharing": spec.sharing,
+            "n_outcomes": spec.n_outcomes,
+            "measured_qubits": list(spec.measured_qubits),
+            "blocks": len(spec.blocks),
+            "weights": spec.n_weights,
+            "two_qubit_gates": spec.n_two_qubit,
+        },
+        "classes": list(model.classes),
+        "logit_scale": model.logit_scale,
+        "training": {
+            "device": model.backend,
+            "noise": model.backend if model.noise else None,
+            "seed": model.seed,
+        },
+        "limits": list(_LIMITS),
+    }
+    if results is not None:
+        card["experiment"] = results["experiment"]
+        card["data"] = dict(results["data"])
+        card["versions"] = dict(results["versions"])
+        own = results["models"]["global"]
+        card["accuracy"] = {
+            "test": own["accuracy"],
+            "interval": list(own["interval"]),
+            "without_noise": own["accuracy_ideal"],
+            "noise": own["noise"],
+        }
+        card["compared"] = {
+            name: entry["accuracy"] for name, entry in results["models"].items() if name != "global"
+        }
+    return card
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The card as a Markdown page."""
+    structure, training = card["structure"], card["training"]
+    rows = [(key.replace("_", " "), _text(value)) for key, value in structure.items()]
+    lines = [
+        f"# Model card: {card['model']}",
+        "",
+        f"Model index `{card['model_index']}`",
+        "",
+        "## Structure",
+        "",
+        *_table(("property", "value"), rows),
+        "",
+        "## Training",
+        "",
+        f"- classes: {_text(card['classes'])}",
+        f"- device: {training['device']}",
+        f"- noise: {training['noise'] or 'none'}",
+        f"- seed: {training['seed']}",
+        f"- logit scale: {card['logit_scale']:.4g}",
+    ]
+    if "accuracy" in card:
+        accuracy, data = card["accuracy"], card["data"]
+        low, high = accuracy["interval"]
+        lines += [
+            f"- experiment: {card['experiment']}, on {data['dataset']}",
+            "",
+            "## Accuracy",
+            "",
+            f"{accuracy['test']:.1%} on {data['test']} test samples under the noise of "
+            f"{accuracy['noise'] or 'no device'} (bootstrap 95 % interval {low:.1%} to {high:.1%}); "
+            f"{accuracy['without_noise']:.1%} without noise.",
+            "",
+            *_table(
+                ("compared with", "accuracy"),
+                [(name.replace("_", " "), f"{value:.1%}") for name, value in card["compared"].items()],
+            ),
+            "",
+            "## Versions",
+            "",
+            *_table(("package", "version"), list(card["versions"].items())),
+        ]
+    lines += ["", "## Limits", "", *(f"- {line}" for line in card["limits"]), ""]
+    return "\n".join(lines)
+
+
+def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
+    return [f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {left} | {right} |" for left, right in rows)]
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

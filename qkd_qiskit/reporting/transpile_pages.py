@@ -1,0 +1,200 @@
+"""Transpile reports as Markdown pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+_COMMAND = "qkd-qiskit transpile --reports transpile_reports"
+
+
+def device_page(report: dict[str, Any]) -> str:
+    """One device's report: a table of all structures, and what each line of it stands for."""
+    rows = [row for row in report["rows"] if row["refused"] is None]
+    lines = [
+        f"# {report['device']}",
+        "",
+        f"{report['description']}. Calibration: {report['source']}, {_date(report)}.",
+        *(f"{note}" for note in report["notes"]),
+        "",
+        f"Predicted in closed form, then counted on the circuit that Qiskit's level 3 gives "
+        f"({_versions(report)}; transpiler seeds {_list(_seeds(report))}). One-qubit gates, depth, ESP and "
+        f"duration are those of seed {_seeds(report)[0]}.",
+        "",
+        *_table(
+            (
+                "no.",
+                "two-qubit gates: predicted",
+                "counted, by seed",
+                "error",
+                "one-qubit: predicted",
+                "counted",
+                "depth: predicted",
+                "counted",
+                "ESP: predicted",
+                "counted",
+                "duration: predicted",
+                "counted",
+            ),
+            (_device_cells(number, row) for number, row in enumerate(report["rows"], 1)),
+        ),
+        "",
+        "The error is (predicted - counted) / counted two-qubit gates. Depth is that of two-qubit gates. The "
+        "ESP is the product of (1 - error) over all gates and measurements, and of what idle qubits keep.",
+        "",
+        "## Structures",
+        "",
+        *(_structure(number, row) for number, row in enumerate(report["rows"], 1)),
+        "",
+    ]
+    lines += _routing(rows)
+    lines += _preparation(rows)
+    return "\n".join([*lines, f"Made by `{_COMMAND}`.", ""])
+
+
+def overview_page(reports: Sequence[dict[str, Any]]) -> str:
+    """All devices in one table: how well the predictions hold on each."""
+    return "\n".join(
+        [
+            "# Transpile reports",
+            "",
+            "Every shipped device against every structure that the shipped experiments use, and some reference "
+            "structures: native gates predicted without the transpiler, and counted after it. Fake backends "
+            "carry one day's calibration: a best case for the real machine.",
+            "",
+            *_table(
+                (
+                    "device",
+                    "calibration",
+                    "structures",
+                    "exact two-qubit predictions that hold on all seeds",
+                    "others within their range",
+                    "median error: one-qubit",
+                    "depth",
+                    "ESP",
+                    "duration",
+                ),
+                (_overview_cells(report) for report in reports),
+            ),
+            "",
+            "Errors are medians of |predicted - counted| / counted. JSON files hold all figures, also those that "
+            "the pages leave out.",
+            "",
+            f"Versions: {_versions(reports[0])}. Regenerate with `{_COMMAND}`; a test fails when the reports "
+            "are stale.",
+            "",
+        ]
+    )
+
+
+def _device_cells(number: int, row: dict[str, Any]) -> list[str]:
+    if row["refused"] is not None:
+        return [str(number), "does not fit", *["-"] * 10]
+    before, after, error = row["predicted"], row["counted"], row["relative_error"]["two_qubit"]
+    span = before.get("two_qubit_range")
+    predicted = str(before["two_qubit"]) + (f" ({span['low']} to {span['high']})" if span else "")
+    return [
+        str(number),
+        predicted,
+        _list(row["two_qubit_by_seed"]),
+        "0" if error == 0 else f"{100 * error:+.1f} %",
+        _range(before["one_qubit"]),
+        str(after["one_qubit"]),
+        str(before["two_qubit_depth"]),
+        str(after["two_qubit_depth"]),
+        f"{before['esp']:.3f}",
+        f"{after['esp']:.3f}",
+        f"{1e6 * before['duration']:.2f} µs",
+        f"{1e6 * after['duration']:.2f} µs",
+    ]
+
+
+def _overview_cells(report: dict[str, Any]) -> list[str]:
+    rows = [row for row in report["rows"] if row["refused"] is None]
+    exact = [row for row in rows if row["exact"]]
+    hold = sum(set(row["two_qubit_by_seed"]) == {row["predicted"]["two_qubit"]} for row in exact)
+    others = [row for row in rows if not row["exact"]]
+    within = sum(
+        span["low"] <= min(row["two_qubit_by_seed"]) and max(row["two_qubit_by_seed"]) <= span["high"]
+        for row in others
+        for span in [row["predicted"]["two_qubit_range"]]
+    )
+    errors = [
+        f"{100 * median(abs(row['relative_error'][key]) for row in rows):.1f} %"
+        for key in ("one_qubit", "two_qubit_depth", "esp", "duration")
+    ]
+    return [
+        f"[{report['device']}]({report['device']}.md)",
+        _date(report),
+        str(len(rows)),
+        f"{hold} of {len(exact)}",
+        f"{within} of {len(others)}",
+        *errors,
+    ]
+
+
+def _structure(number: int, row: dict[str, Any]) -> str:
+    why = "" if row["refused"] is None else f" {row['refused']}."
+    return f"{number}. {row['structure']}. Used by {_list(row['used_by'])}.{why}"
+
+
+def _routing(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What our own routes save against level 3's."""
+    lines = []
+    for row in rows:
+        if "level_3_by_seed" in row:
+            ours, theirs = (sum(row[key]) for key in ("two_qubit_by_seed", "level_3_by_seed"))
+            lines.append(
+                f"- {row['structure']}: {_list(row['two_qubit_by_seed'])} two-qubit gates by seed; level 3's own "
+                f"layout and routing take {_list(row['level_3_by_seed'])}, so {(theirs - ours) / len(row['seeds']):.1f} "
+                "are saved on average."
+            )
+    return ["## Routing saved", "", *lines, ""] if lines else []
+
+
+def _preparation(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"- {row['structure']}: {prepared['two_qubit']} two-qubit gates, depth {prepared['two_qubit_depth']}, ESP "
+        f"{prepared['esp']:.3g}, before the circuit itself starts."
+        for row in rows
+        for prepared in [row["state_preparation"]]
+        if prepared is not None
+    ]
+    if not lines:
+        return []
+    return [
+        "## State preparation",
+        "",
+        "Amplitude encoding enters a simulation as an ideal state. On this device a generic state would take:",
+        "",
+        *lines,
+        "",
+    ]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _range(value: Any) -> str:
+    return f"{value['mid']} ({value['low']} to {value['high']})" if isinstance(value, dict) else str(value)
+
+
+def _seeds(report: dict[str, Any]) -> list[int]:
+    seeds: list[int] = report["rows"][0]["seeds"]
+    return seeds
+
+
+def _list(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _versions(report: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+
+
+def _date(report: dict[str, Any]) -> str:
+    date = report["calibration_date"]
+    return "made up" if date is None else str(date)[:10]

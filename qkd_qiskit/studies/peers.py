@@ -1,0 +1,68 @@
+"""Other libraries on the engine's tasks: seconds a sample, for the bench."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from qiskit_aer.noise import NoiseModel
+from qiskit_aer.primitives import SamplerV2
+from qiskit_machine_learning.neural_networks import SamplerQNN
+
+from qkd_qiskit.simulation import Compact
+from qkd_qiskit.simulation.basis import Array
+
+SHOTS = 1024
+_WIDEST = 8
+
+
+def seconds_a_sample(
+    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+) -> Iterator[tuple[str, str, float, int, str]]:
+    """Time the peers that are installed, on circuits of at most 8 qubits.
+
+    Args:
+        compact: ISA circuit on its active qubits.
+        noise: Noise model of these.
+        weights: Radians, `[W]`.
+        inputs: At most 10 encoded samples `[N, F]`.
+
+    Yields:
+        Task (as in the bench), method, seconds a sample, samples run, and the method's settings.
+    """
+    if compact.spec.n_qubits > _WIDEST:
+        return
+    yield from _sampler_qnn(compact, noise, weights, inputs)
+    try:
+        from qkd_qiskit.bridge import time_native
+    except ImportError:
+        return
+    yield from time_native(compact.spec, weights, inputs)
+
+
+def _sampler_qnn(
+    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+) -> Iterator[tuple[str, str, float, int, str]]:
+    """qiskit-machine-learning's SamplerQNN on Aer's noisy sampler."""
+    present = set(compact.circuit.parameters)
+    kept = [k for k, parameter in enumerate(compact.w) if parameter in present]
+    sampler = SamplerV2(
+        default_shots=SHOTS,
+        seed=1,
+        options={"backend_options": {"noise_model": noise, "method": "density_matrix"}},
+    )
+    network = SamplerQNN(
+        circuit=compact.circuit,
+        sampler=sampler,
+        input_params=list(compact.x or ()),
+        weight_params=[compact.w[k] for k in kept],
+        interpret=lambda outcome: outcome,
+        output_shape=2**compact.spec.n_measured,
+    )
+    note = f"Aer density matrix, {SHOTS} shots"
+    start = time.perf_counter()
+    network.forward(inputs, weights[kept])
+    yield "swarm", "SamplerQNN", (time.perf_counter() - start) / len(inputs), len(inputs), note
+    start = time.perf_counter()
+    network.backward(inputs[:1], weights[kept])
+    yield "gradient", "SamplerQNN", time.perf_counter() - start, 1, f"{note}, parameter shift"

@@ -1,0 +1,89 @@
+"""Training that is killed with SIGKILL and resumed ends in the weights of an uninterrupted training."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Structure search under a device's noise, a cooperative or global swarm, then L-BFGS.
+_TRAIN = """
+import sys
+import numpy as np
+from qkd_qiskit.config import StructureSettings, TrainingSettings
+from qkd_qiskit.estimator import estimate_gate_budget
+from qkd_qiskit.hardware import load_backend
+from qkd_qiskit.training import Journal, Targets, train_personal
+
+journal_path, output, method = sys.argv[1:]
+rng = np.random.default_rng(5)
+labels = np.arange(60) % 2
+inputs = 0.4 * rng.standard_normal((60, 8)) + 0.4 * labels[:, None]
+device = load_backend("ibm_guadalupe")
+budget = estimate_gate_budget(inputs, labels, backend=device, n_qubits=4, kernel="two_cx")
+settings = TrainingSettings(
+    method=method, particles=4, iterations=5, sweeps=2, refine=12,
+    structure=StructureSettings(enabled=True, particles=3, iterations=1, samples=30, starts=2, steps=3),
+)
+from pathlib import Path
+with Journal(Path(journal_path), method, resume=True) as journal:
+    print("started", flush=True)
+    found = train_personal(
+        budget, device, inputs, Targets(2, labels=labels), settings, seed=3, journal=journal
+    )
+np.savez(output, params=found.model.params, index=np.array(str(found.index)), new=journal.computed)
+"""
+
+
+def _start(journal: Path, output: Path, method: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", _TRAIN, str(journal), str(output), method]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+def _finish(journal: Path, output: Path, method: str) -> dict[str, np.ndarray]:
+    process = _start(journal, output, method)
+    process.communicate()
+    assert process.returncode == 0
+    with np.load(output) as file:
+        return dict(file)
+
+
+def _kill_at(size: float, journal: Path, output: Path, method: str) -> bool:
+    """Run until the journal has grown to `size` bytes, then kill; whether the kill came in time."""
+    process = _start(journal, output, method)
+    while process.poll() is None:
+        if journal.exists() and journal.stat().st_size >= size:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def _check(tmp_path: Path, method: str, kills: int, seed: int) -> None:
+    whole = _finish(tmp_path / "whole", tmp_path / "whole.npz", method)
+    full = (tmp_path / "whole").stat().st_size
+    moments = np.sort(np.random.default_rng(seed).uniform(0, 0.97, kills)) * full
+    journal = tmp_path / "killed"
+    killed = [_kill_at(moment, journal, tmp_path / "killed.npz", method) for moment in moments]
+    assert all(killed)
+    again = _finish(journal, tmp_path / "killed.npz", method)
+    np.testing.assert_array_equal(again["params"], whole["params"])
+    assert again["index"] == whole["index"]
+    assert again["new"] < whole["new"]
+    assert journal.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_three_kills(tmp_path: Path) -> None:
+    _check(tmp_path, "cooperative", 3, seed=0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["global", "cooperative"])
+def test_twenty_kills(tmp_path: Path, method: str) -> None:
+    _check(tmp_path, method, 20, seed=1)

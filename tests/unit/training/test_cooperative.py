@@ -1,0 +1,113 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.training import (
+    CooperativeSettings,
+    Journal,
+    Objective,
+    Targets,
+    random_params,
+    run_cooperative,
+)
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+QUICK = CooperativeSettings(sweeps=2, particles=8, iterations=6)
+
+
+@pytest.fixture
+def circuit(blobs):
+    """A small circuit's objective, anew at each call."""
+
+    def make(sharing="site", journal=None, n_classes=2, kernel="two_cx"):
+        spec = VQCNNSpec(4, plan="conv, edge, conv", kernels=kernel, sharing=sharing, n_outcomes=n_classes)
+        inputs, labels = blobs(n_classes, n=40, n_features=8)
+        evaluator = PauliEvaluator(spec)
+        return Objective(evaluator, 0.5 * inputs, Targets(n_classes, labels=labels), l2=0.01, journal=journal)
+
+    return make
+
+
+def _start(objective, seed=0):
+    return random_params(1, objective.n_params - 1, rng=np.random.default_rng(seed))[0]
+
+
+@pytest.mark.parametrize("sharing", ["site", "layer"])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_lowers_the_loss_and_reports_it_truly(circuit, sharing, n_classes):
+    objective = circuit(sharing, n_classes=n_classes)
+    start = _start(objective)
+    result = run_cooperative(objective, start, QUICK, rng=np.random.default_rng(1))
+    assert list(result.history) == sorted(result.history, reverse=True)
+    assert result.history[0] == pytest.approx(objective.values(start[None])[0])
+    assert result.value < 0.9 * result.history[0]
+    assert objective.values(result.params[None])[0] == pytest.approx(result.value, abs=1e-9)
+    assert objective.gradients == 0
+
+
+def test_works_without_environments(make_toy, blobs):
+    inputs, labels = blobs(2)
+    toy = make_toy(4, 2)
+    toy.spec.blocks = tuple(SimpleNamespace(weights=(k, k + 1)) for k in range(0, toy.n_weights, 2))
+    objective = Objective(toy, inputs, Targets(2, labels=labels))
+    result = run_cooperative(objective, np.zeros(9), QUICK, rng=np.random.default_rng(0))
+    assert result.value < 0.5 * result.history[0]
+    assert len(result.history) == 1 + result.sweeps * 4
+
+
+def test_one_seed_gives_one_result(circuit):
+    def run(seed):
+        objective = circuit()
+        return run_cooperative(objective, _start(objective), QUICK, rng=np.random.default_rng(seed)).params
+
+    np.testing.assert_array_equal(run(1), run(1))
+    assert (run(1) != run(2)).any()
+
+
+@pytest.mark.parametrize("sharing", ["site", "layer"])
+@pytest.mark.parametrize("kept", [0.0, 0.4, 1.0])
+def test_resumes_to_the_identical_result(circuit, tmp_path, sharing, kept):
+    path = tmp_path / "j"
+
+    def run(resume):
+        with Journal(path, resume=resume) as journal:
+            objective = circuit(sharing, journal)
+            found = run_cooperative(objective, _start(objective), QUICK, rng=np.random.default_rng(3))
+        return found, objective.evaluations, journal
+
+    whole, evaluations, _ = run(False)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    again, repeated, journal = run(True)
+    np.testing.assert_array_equal(again.params, whole.params)
+    assert again.history == whole.history
+    assert repeated == evaluations
+    assert (journal.replayed > 0) == (kept > 0)
+    assert (journal.computed == 0) == (kept == 1)
+
+
+def test_zero_sweeps_return_the_start(circuit):
+    objective = circuit()
+    start = _start(objective)
+    result = run_cooperative(objective, start, CooperativeSettings(sweeps=0), rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(result.params, start)
+    assert len(result.history) == 1
+
+
+def test_stops_when_a_sweep_brings_nothing(circuit):
+    objective = circuit()
+    greedy = CooperativeSettings(sweeps=9, particles=4, iterations=1, tolerance=1.0)
+    result = run_cooperative(objective, _start(objective), greedy, rng=np.random.default_rng(0))
+    assert result.sweeps == 1
+
+
+def test_bad_starts_are_errors(circuit):
+    objective = circuit()
+    with pytest.raises(TrainingError, match="found shape \\(3,\\)"):
+        run_cooperative(objective, np.zeros(3), QUICK, rng=np.random.default_rng(0))
+    objective.values = lambda params: np.array([np.nan])
+    with pytest.raises(TrainingError, match="finite loss at the start"):
+        run_cooperative(objective, _start(objective), QUICK, rng=np.random.default_rng(0))

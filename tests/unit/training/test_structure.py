@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkd_qiskit.config import StructureSettings, TrainingSettings
+from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.training import Journal, KernelSpace, Targets, Workshop, native_cost, search_structure
+from qkd_qiskit.vqcnn import PRESETS, Kernel, VQCNNSpec, native_two_qubit
+
+BASE = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
+
+
+def _settings(**structure):
+    sizes = {"enabled": True, "particles": 5, "iterations": 2, "samples": 20, "starts": 2, "steps": 2}
+    return TrainingSettings(
+        particles=2, iterations=0, refine=3, structure=StructureSettings(**{**sizes, **structure})
+    )
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_the_way_through_positions(name):
+    kernel = PRESETS[name]
+    space = KernelSpace(len(kernel.genes), native_cost(kernel))
+    assert space.decode(space.encode(kernel)) == kernel.canonical()
+
+
+@given(
+    position=st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8),
+    limit=st.integers(1, 4),
+)
+@settings(deadline=None, max_examples=60)
+def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
+    space = KernelSpace(4, limit)
+    kernel = space.decode(np.array(position) * space.upper)
+    if kernel is not None:
+        assert kernel.is_canonical
+        assert native_cost(kernel) <= limit
+        assert space.holds(kernel)
+        assert kernel.n_parameters >= 1
+        assert kernel.n_two_qubit >= 1
+        assert space.decode(space.encode(kernel)) == kernel
+
+
+def test_the_upper_bound_itself_can_be_decoded():
+    space = KernelSpace(2, 2)
+    assert space.decode(space.upper) == Kernel.from_string("CRZ10")
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"), [("X0 RZ1", 0), ("CX01 CZ10", 2), ("CRX01", 2), ("CRZ10 CY01 RX0", 3)]
+)
+def test_controlled_rotations_cost_two(text, cost):
+    assert native_cost(Kernel.from_string(text)) == cost
+
+
+def test_strings_that_cannot_be_trained_are_none():
+    space = KernelSpace(3, 1)
+    for text in ("X0 Y1 I0", "RX0 RY0 RZ1", "CX01 X0 I0"):
+        assert space.decode(space.encode(Kernel.from_string(text))) is None
+
+
+def test_spaces_that_hold_nothing_and_kernels_that_do_not_fit():
+    with pytest.raises(TrainingError, match="at least 2 genes and 1 two-qubit gate"):
+        KernelSpace(2, 0)
+    with pytest.raises(TrainingError, match="at most 4 genes and 2 native two-qubit gates a kernel, found 18"):
+        KernelSpace(4, 2).encode(PRESETS["su4"])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_presets_that_fit_come_first(n):
+    space = KernelSpace(8, 2)
+    starts = space.starts(n, presets=True, rng=np.random.default_rng(0))
+    assert starts.shape == (n, 16)
+    fitting = [PRESETS["two_cx"].canonical(), PRESETS["one_cx"].canonical()]
+    assert [space.decode(row) for row in starts[:2]] == fitting[:n]
+
+
+class _Counter:
+    """Evaluators of structures, and which were made."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, spec):
+        self.made.append(str(spec.kernels[0]))
+        return PauliEvaluator(spec)
+
+
+def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, journal=None, groups=None, n=40):
+    inputs, labels = blobs(2, n=n, n_features=8)
+    counter = _Counter()
+    found = search_structure(
+        Workshop(BASE, counter, price, native_two_qubit),
+        KernelSpace(5, 2),
+        0.5 * inputs,
+        Targets(2, labels=labels),
+        _settings(**(structure or {})),
+        groups=groups,
+        seed=seed,
+        journal=journal,
+    )
+    return found, counter.made
+
+
+def test_no_canonical_kernel_is_trained_twice(blobs):
+    found, made = _search(blobs, {"finalists": 1, "iterations": 6, "patience": 6})
+    assert len(made) == len(set(made)) == len(found.kernels)
+    assert found.reused == (found.trail >= 0).sum() - len(made)
+    assert all(Kernel.from_string(text).is_canonical for text in found.kernels)
+
+
+def test_what_is_reported_belongs_together(blobs):
+    found, _ = _search(blobs, {"finalists": 2})
+    assert found.history[0] == found.fitness[found.trail[0][found.trail[0] >= 0]].min()
+    assert found.history[-1] == found.fitness.min()
+    assert list(found.history) == sorted(found.history, reverse=True)
+    assert [found.fitness[k] for k in found.finalists] == sorted(found.fitness)[: len(found.finalists)]
+    assert found.winner == found.kernels[found.finalists[int(np.argmin(found.final_fitness))]]
+    for text, count, weights in zip(found.kernels, found.two_qubit, found.weights, strict=True):
+        spec = VQCNNSpec(4, plan=BASE.plan, kernels=text, sharing="site")
+        assert (count, weights) == (native_two_qubit(spec), spec.n_weights)
+
+
+def test_a_high_price_makes_the_cheapest_kernel_win(blobs):
+    price = {"price": 1e3, "particles": 8, "finalists": 2}
+    found, _ = _search(blobs, price, price=lambda spec: -float(native_two_qubit(spec)))
+    winner = VQCNNSpec(4, plan=BASE.plan, kernels=found.winner, sharing="site")
+    assert native_two_qubit(winner) == found.two_qubit.min()
+    np.testing.assert_allclose(found.prices, 1e3 * found.two_qubit)
+
+
+def test_one_seed_gives_one_search(blobs):
+    first, again, other = (_search(blobs, seed=seed)[0] for seed in (1, 1, 2))
+    assert first.kernels == again.kernels
+    np.testing.assert_array_equal(first.losses, again.losses)
+    assert first.kernels != other.kernels
+
+
+def test_resumes_to_the_identical_search(blobs, tmp_path):
+    path = tmp_path / "j"
+    with Journal(path) as journal:
+        whole, _ = _search(blobs, journal=journal)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with Journal(path, resume=True) as journal:
+        again, made = _search(blobs, journal=journal)
+    assert journal.replayed > 0 < journal.computed
+    assert again.winner == whole.winner
+    assert again.final_fitness == whole.final_fitness
+    np.testing.assert_array_equal(again.losses, whole.losses)
+    assert set(made) < set(whole.kernels) or len(made) < len(whole.kernels) + 2
+
+
+def test_copies_are_held_back_with_their_original(blobs):
+    from qkd_qiskit.training.structure import _split
+
+    groups = np.tile(np.arange(10), 3)
+    train, held = _split(30, groups, 0.3, 0)
+    assert len(held) == 3
+    assert (held < 10).all()
+    assert not set(groups[train]) & set(groups[held])
+    assert len(train) == 21
+    found, _ = _search(blobs, groups=np.tile(np.arange(20), 2))
+    assert len(found.kernels)
+
+
+def test_too_few_samples_and_wrong_groups(blobs):
+    with pytest.raises(TrainingError, match="at least 2 different samples, found 1"):
+        _search(blobs, groups=np.zeros(40, dtype=np.int64))
+    with pytest.raises(TrainingError, match="expected 40 groups"):
+        _search(blobs, groups=np.zeros(3, dtype=np.int64))
