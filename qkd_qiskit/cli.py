@@ -165,14 +165,23 @@ def transpile(
     backends: Backends = None,
     seed: Seed = None,
     overrides: Overrides = None,
+    reports: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the reports of all devices and shipped experiments instead."),
+    ] = None,
     json_path: Json = None,
 ) -> None:
     """Transpile, and show predicted beside counted native gates.
 
     Without an experiment the structure comes from --index, or from the options that describe it, on
-    ibm_torino or the devices named.
+    ibm_torino or the devices named. With --reports, everything that is shipped is transpiled.
     """
     _check_json(json_path)
+    if reports is not None:
+        if experiment is not None or index is not None or overrides or backends:
+            raise ConfigError("--reports stands without an experiment, --index, --set and --backend")
+        _write_reports(reports, json_path)
+        return
     if experiment is None and overrides:
         raise ConfigError("--set needs an experiment")
     if experiment is not None and index is not None:
@@ -196,12 +205,65 @@ def transpile(
     _show("Native gates, predicted and counted", resources.TRANSPILE_COLUMNS, rows, json_path)
 
 
+@app.command()
+def calibrate(
+    plan: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Sweep as .toml; the shipped one when omitted.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and results.")] = Path(
+        "runs/calibration"
+    ),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that train at the same time.")] = 1,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Train nothing: fit the records that come with the package.")
+    ] = False,
+    json_path: Json = None,
+) -> None:
+    """Train the estimator's calibration tasks, fit its coefficients and validate them.
+
+    An interrupted sweep goes on where it stopped. The shipped one takes the better part of an hour.
+    """
+    _check_folder(output)
+    _check_json(json_path)
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.reporting import write_json
+    from qkd_qiskit.studies import calibration
+    from qkd_qiskit.studies.calibration_plan import load_plan
+
+    sweep = load_plan(plan)
+    if refit:
+        finished = calibration.evaluate_records(sweep, calibration.shipped_records(sweep))
+        calibration.write_calibration(finished, output)
+    else:
+        with RichProgress() as progress:
+            finished = calibration.calibrate(sweep, output, jobs=jobs, progress=progress)
+    found = finished.to_dict()
+    _show("Calibration tasks", calibration.TASK_COLUMNS, found["tasks"], None)
+    typer.echo(finished.coefficients.method)
+    typer.echo(f"coefficients: {output / 'coefficients.json'}")
+    if json_path is not None:
+        write_json(found, json_path)
+
+
+def _write_reports(folder: Path, json_path: Path | None) -> None:
+    _check_folder(folder)
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.reporting import write_json
+    from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
+
+    with RichProgress() as progress:
+        written = write_transpile_reports(folder, progress=progress)
+    typer.echo(f"{len(written)} devices, {len(written[0]['rows'])} structures each: {folder / 'README.md'}")
+    if json_path is not None:
+        write_json(written, json_path)
+
+
 @backends_app.command("list")
 def backends_list(json_path: Json = None) -> None:
     """List the devices."""
     _check_json(json_path)
-    from qkd_qiskit.reporting import resources
     from qkd_qiskit.hardware import list_backends
+    from qkd_qiskit.reporting import resources
 
     rows = [resources.backend_row(name) for name in list_backends()]
     _show("Devices", resources.BACKEND_COLUMNS, rows, json_path)
@@ -209,65 +271,57 @@ def backends_list(json_path: Json = None) -> None:
 
 @backends_app.command("show")
 def backends_show(
-    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")], json_path: Json = None
+    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
+    picture: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf.")
+    ] = None,
+    qubits: Qubits = 8,
+    kernel: Kernel = "su4",
+    json_path: Json = None,
 ) -> None:
-    """Show one device."""
+    """Show one device, and the chain that a model of --qubits would run on."""
     _check_json(json_path)
     from rich.console import Console
 
-    from qkd_qiskit.reporting import resources
-    from qkd_qiskit.reporting import rows_table, write_json
+    from qkd_qiskit.reporting import resources, rows_table, write_json
+    from qkd_qiskit.vqcnn import VQCNNSpec
 
-    row = resources.backend_row(name)
+    spec = VQCNNSpec(qubits, kernels=kernel)
+    row = resources.backend_row(name, spec)
     lines = [
-        (key.replace("_", " "), " ".join(value) if isinstance(value, list) else value)
+        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else value)
         for key, value in row.items()
     ]
     Console().print(rows_table(row["name"], ("property", "value"), lines))
+    if picture is not None:
+        from qkd_qiskit.hardware import load_backend
+        from qkd_qiskit.reporting.device_picture import save_device_picture
+
+        save_device_picture(load_backend(name), picture, spec if row["chain"] else None)
+        typer.echo(f"picture: {picture}")
     if json_path is not None:
         write_json(row, json_path)
 
 
-@app.command()
-def bench(
-    qubits: Annotated[str, typer.Option(metavar="A,B,...", help="Widths to measure.")] = "4,6,8,10,12",
-    samples: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Numbers of samples.")
-    ] = "10,100,500,1000,5000,10000",
-    particles: Annotated[int, typer.Option(min=1, help="Particles of the swarm.")] = 30,
-    threads: Annotated[int, typer.Option(min=0, help="BLAS threads; 0 for one each core.")] = 0,
-    peers: Annotated[
-        bool, typer.Option("--peers/--no-peers", help="Also PennyLane and qiskit-machine-learning.")
-    ] = True,
-    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the result as PNG.")] = None,
-    json_path: Json = None,
+@backends_app.command("snapshot")
+def backends_snapshot(
+    name: Annotated[
+        str, typer.Argument(help="Device name, .toml descriptor, or fake backend such as FakeTorino.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The .toml to write; NAME-DATE.toml when omitted.")
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(help="ISO date of the calibration, where the device has none.")
+    ] = None,
 ) -> None:
-    """Measure the exact engine beside its peers, side by side on this machine."""
-    _check_json(json_path)
-    _check_json(plot)
-    from qkd_qiskit.files import write_atomic
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.studies.bench import BENCH_COLUMNS, BenchSettings, bench_rows, run_bench
-    from qkd_qiskit.studies.bench_plot import plot_bench
+    """Store a device's calibration with its date, to be loaded again without the device."""
+    from qkd_qiskit.hardware import load_backend, load_fake_backend, write_snapshot
 
-    settings = BenchSettings(
-        qubits=_numbers("--qubits", qubits),
-        samples=_numbers("--samples", samples),
-        particles=particles,
-        threads=threads,
-        peers=peers,
-    )
-    with RichProgress() as progress:
-        result = run_bench(settings, progress)
-    _show("Seconds a particle; * scaled up from at most 10 samples", BENCH_COLUMNS, bench_rows(result), None)
-    for name, value in result["checks"].items():
-        typer.echo(f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.3g}'}")
-    if plot is not None:
-        write_atomic(plot, plot_bench(result))
-    if json_path is not None:
-        from qkd_qiskit.reporting import write_json
-
-        write_json(result, json_path)
+    device = load_fake_backend(name) if name.startswith("Fake") else load_backend(name)
+    found = date or device.calibration_date or ""
+    path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
+    typer.echo(f"snapshot: {path}\ncalibration: {found}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

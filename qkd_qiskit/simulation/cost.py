@@ -12,7 +12,7 @@ from qkd_qiskit.simulation.sweep import SweepPlan
 # Seconds for each block and element of a state vector, seconds for each block, operations a second.
 _STATE_ELEMENT = 2.5e-9
 _STATE_BLOCK = 7e-6
-_SWEEP_RATE = 2.0e10
+_SWEEP_RATE = 1.0e10
 _CONTRACTION_RATE = 5.0e10
 _PAULI_BLOCK = 1.2e-5
 

@@ -132,7 +132,8 @@ class PauliEvaluator:
         if states is not None:
             samples = check_inputs(inputs, self._spec)
             by_states = state_seconds(self._program, len(samples))
-            if by_states < pauli_seconds(self._program, self._plan, len(samples)):
+            plan = self._choose(len(samples), gradient=False)
+            if by_states < pauli_seconds(self._program, plan, len(samples)):
                 found = states.probabilities(flat, samples)
                 return found.reshape(*array.shape[:-1], *found.shape[1:])
         prepared = self._prepare(inputs)

@@ -16,9 +16,6 @@ import numpy as np
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.program import Program
 
-# PERF: with fewer columns than this, moving the pair to the front first is faster.
-_FEW_COLUMNS = 16
-
 
 @dataclass(frozen=True)
 class Step:
@@ -28,10 +25,9 @@ class Step:
         block: Index of the block in the program.
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
-        permutation: Order of the axes to bring the pair together, None when it is in place.
+        permutation: Order of the axes that brings the block's qubits to the front; None when they are there.
         shape: Axes of the operand before the permutation, the observables' axis left out.
-        left: Product of the axes before the pair.
-        right: Product of the axes behind it, the observables' axis included.
+        right: Product of the axes behind the pair's, the observables' axis included.
         order: Qubit of each axis of the operand, after the permutation.
         inside: The block's qubits among them; the others come in with this step.
     """
@@ -41,7 +37,6 @@ class Step:
     columns: tuple[int, ...]
     permutation: tuple[int, ...] | None
     shape: tuple[int, ...]
-    left: int
     right: int
     order: tuple[int, ...]
     inside: tuple[int, ...]
@@ -84,7 +79,7 @@ class SweepPlan:
     @property
     def operations(self) -> float:
         """Floating point operations of the sweep for one particle."""
-        return float(sum(2 * s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps))
+        return float(sum(2 * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps))
 
 
 def z_strings(measured: Sequence[int], support: Sequence[int]) -> Array:
@@ -124,31 +119,22 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
             heads.pop(k)
         n_axes = len(order)
         permutation: tuple[int, ...] | None = None
-        position = order.index(inside[0])
-        if len(inside) == 2:
-            second = order.index(inside[1])
-            right = 4 ** (n_axes - position - 2) * n_observables
-            if second != position + 1 or (right < _FEW_COLUMNS and position > 0):
-                rest = [a for a in range(n_axes) if a not in (position, second)]
-                permutation = (position, second, *rest)
-                order = [order[a] for a in permutation]
-                position = 0
+        front = tuple(order.index(qubit) for qubit in inside)
         shape = (4,) * n_axes
-        left = 4**position
-        right = 4 ** (n_axes - position - len(inside)) * n_observables
+        if front != tuple(range(len(inside))):
+            permutation = (*front, *(axis for axis in range(n_axes) if axis not in front))
+            order = [order[axis] for axis in permutation]
         if len(inside) == len(pair):
             columns = tuple(range(4 ** len(pair)))
         elif inside[0] == block.first:
             columns = (0, 4, 8, 12)
         else:
             columns = (0, 1, 2, 3)
+        right = 4 ** (n_axes - len(inside)) * n_observables
         steps.append(
-            Step(
-                k, block.second is None, columns, permutation, shape, left, right, tuple(order), tuple(inside)
-            )
+            Step(k, block.second is None, columns, permutation, shape, right, tuple(order), tuple(inside))
         )
-        if len(inside) < len(pair):
-            order[position : position + 1] = pair
+        order[: len(inside)] = pair
         sizes.append(4 ** len(order) * n_observables)
     return _close(program, heads, order, steps, sizes, start, n_observables)
 
@@ -217,7 +203,7 @@ def run_sweep(plan: SweepPlan, matrices: Sequence[Array], *, keep: bool) -> tupl
         operand = _bring_together(state, step, plan.n_observables)
         if keep:
             tape.append(operand)
-        state = np.matmul(_factor(matrices, step)[:, None], operand).reshape(n_particles, -1)
+        state = np.matmul(_factor(matrices, step), operand).reshape(n_particles, -1)
     return _permute(state, plan.final_permutation, plan.final_shape, plan.n_observables), tape
 
 
@@ -235,12 +221,12 @@ def pull_sweep(
     for number in range(len(plan.steps) - 1, -1, -1):
         step, operand = plan.steps[number], tape[number]
         width = 4 if step.lone else 16
-        outer = gradient.reshape(n_particles, step.left, width, step.right)
-        flow = np.matmul(outer, np.swapaxes(operand, -1, -2)).sum(axis=1)  # [P, width, columns]
+        outer = gradient.reshape(n_particles, width, step.right)
+        flow = np.matmul(outer, np.swapaxes(operand, -1, -2))  # [P, width, columns]
         into[step.block][:, list(step.columns), :] += np.swapaxes(flow, -1, -2)
         if number == 0:
             return
-        factor = _factor(matrices, step)[:, None]
+        factor = _factor(matrices, step)
         gradient = np.matmul(np.swapaxes(factor, -1, -2), outer).reshape(n_particles, -1)
         if step.permutation is not None:
             inverse = tuple(np.argsort(step.permutation))
@@ -258,7 +244,7 @@ def _factor(matrices: Sequence[Array], step: Step) -> Array:
 def _bring_together(state: Array, step: Step, n_observables: int) -> Array:
     if step.permutation is not None:
         state = _permute(state, step.permutation, step.shape, n_observables)
-    return state.reshape(state.shape[0], step.left, len(step.columns), step.right)
+    return state.reshape(state.shape[0], len(step.columns), step.right)
 
 
 def _permute(
