@@ -11,6 +11,7 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.simulation.bindable import bindable
 from qkd_qiskit.simulation.noise import LocalNoise, apply_readout, cut_to_active
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -48,8 +49,8 @@ class AerEvaluator:
         executable = as_executable(transpiled)
         self._spec = executable.spec
         self._x, self._w = executable.x, executable.w
-        circuit = _without_controlled_rotations(executable.circuit, noise_model)
-        cut, self._noise, active = cut_to_active(circuit, noise_model)
+        circuit = bindable(executable.circuit, noise_model)
+        cut, self._noise, active = cut_to_active(circuit, noise_model, keep=executable.input_qubits)
         readout = LocalNoise(noise_model)
         measured = {
             cut.find_bit(item.clbits[0]).index: cut.find_bit(item.qubits[0]).index
@@ -136,15 +137,3 @@ class AerEvaluator:
             rows = [result.data(k)["probabilities"] for k in range(len(result.results))]
             out[part] = rows if columns else np.repeat(rows, len(out[part]), axis=0)
         return out
-
-
-def _without_controlled_rotations(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> QuantumCircuit:
-    """The circuit with the gates that Aer cannot bind written out; they must be free of errors."""
-    names = [name for name in _UNBINDABLE if name in circuit.count_ops()]
-    noisy = [name for name in names if noise_model is not None and name in noise_model.noise_instructions]
-    if noisy:
-        raise SimulationError(
-            "expected errors on gates whose parameters Aer can bind, found errors on "
-            f"{noisy[0]!r}; transpile to rz, sx, x, cx or cz"
-        )
-    return circuit.decompose(gates_to_decompose=names) if names else circuit

@@ -102,18 +102,23 @@ def with_idle_noise(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> 
 
 
 def cut_to_active(
-    circuit: QuantumCircuit, noise_model: NoiseModel | None
+    circuit: QuantumCircuit, noise_model: NoiseModel | None, *, keep: Sequence[int] = ()
 ) -> tuple[QuantumCircuit, NoiseModel | None, tuple[int, ...]]:
     """Circuit and noise model on the active qubits alone, renumbered from 0.
 
     Idle noise becomes part of the circuit. The result is equal to the original and spares Aer the untouched
     qubits of a large device.
 
+    Args:
+        circuit: Circuit over all qubits of a device.
+        noise_model: Noise model over the same qubits.
+        keep: Qubits that stay even if nothing touches them.
+
     Returns:
         The circuit, the noise model (None stays None), and the original index of each remaining qubit.
     """
     noisy = with_idle_noise(circuit, noise_model)
-    active = active_qubits(noisy)
+    active = tuple(sorted({*active_qubits(noisy), *keep}))
     position = {qubit: k for k, qubit in enumerate(active)}
     small = QuantumCircuit(QuantumRegister(len(active), "q"), *noisy.cregs)
     names: set[str] = set()

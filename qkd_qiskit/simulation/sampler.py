@@ -16,8 +16,8 @@ from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.aer import _without_controlled_rotations
 from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.simulation.bindable import bindable
 from qkd_qiskit.simulation.noise import cut_to_active
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -104,7 +104,7 @@ class SamplerEvaluator:
             )
         executable = as_executable(transpiled)
         self._spec, self._shots, self._sampler = executable.spec, shots, sampler
-        circuit = _without_controlled_rotations(executable.circuit, noise_model)
+        circuit = bindable(executable.circuit, noise_model)
         self._noise: NoiseModel | None = None
         self._input_qubits = tuple(executable.input_qubits)
         if sampler is None:

@@ -116,7 +116,7 @@ def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finis
         (["run", TINY, "--set", "clients.0.samples=0"], "clients.0.samples"),
         (["run", TINY, "--set", "clients.0.samples=100000"], "one class"),
         (["run", TINY, "--set", "data.classes=[1]"], "class"),
-        (["run", TINY, "--set", "model.n_qubits=16", "--set", "server.backend=ibm_guadalupe"], "no gate budget"),
+        (["run", TINY, "--set", "model.n_qubits=16"], "no gate budget"),
         (["run", TINY, "--set", "clients.1.backend=ibm_nowhere"], "ibm_nowhere"),
     ],
 )
