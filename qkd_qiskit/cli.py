@@ -124,8 +124,8 @@ def estimate(
     if dataset is None and any(value is not None for value in (labels, classes, samples)):
         raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
 
-    from qkd_qiskit.reporting import resources
     from qkd_qiskit.config import load_experiment, model_settings
+    from qkd_qiskit.reporting import resources
 
     if dataset is None:
         settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
@@ -273,7 +273,8 @@ def backends_list(json_path: Json = None) -> None:
 def backends_show(
     name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
     picture: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf."),
     ] = None,
     qubits: Qubits = 8,
     kernel: Kernel = "su4",
@@ -322,6 +323,48 @@ def backends_snapshot(
     found = date or device.calibration_date or ""
     path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
     typer.echo(f"snapshot: {path}\ncalibration: {found}")
+
+
+@app.command()
+def bench(
+    qubits: Annotated[str, typer.Option(metavar="A,B,...", help="Widths to measure.")] = "4,6,8,10,12",
+    samples: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Numbers of samples.")
+    ] = "10,100,500,1000,5000,10000",
+    particles: Annotated[int, typer.Option(min=1, help="Particles of the swarm.")] = 30,
+    threads: Annotated[int, typer.Option(min=0, help="BLAS threads; 0 for one each core.")] = 0,
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="Also PennyLane and qiskit-machine-learning.")
+    ] = True,
+    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the result as PNG.")] = None,
+    json_path: Json = None,
+) -> None:
+    """Measure the exact engine beside its peers, side by side on this machine."""
+    _check_json(json_path)
+    _check_json(plot)
+    from qkd_qiskit.files import write_atomic
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.studies.bench import BENCH_COLUMNS, BenchSettings, bench_rows, run_bench
+    from qkd_qiskit.studies.bench_plot import plot_bench
+
+    settings = BenchSettings(
+        qubits=_numbers("--qubits", qubits),
+        samples=_numbers("--samples", samples),
+        particles=particles,
+        threads=threads,
+        peers=peers,
+    )
+    with RichProgress() as progress:
+        result = run_bench(settings, progress)
+    _show("Seconds a particle; * scaled up from at most 10 samples", BENCH_COLUMNS, bench_rows(result), None)
+    for name, value in result["checks"].items():
+        typer.echo(f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.3g}'}")
+    if plot is not None:
+        write_atomic(plot, plot_bench(result))
+    if json_path is not None:
+        from qkd_qiskit.reporting import write_json
+
+        write_json(result, json_path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,8 @@ from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2
 from qiskit_machine_learning.neural_networks import SamplerQNN
 
+from qkd_qiskit.bridge import PennyLaneEvaluator
+from qkd_qiskit.errors import BridgeError
 from qkd_qiskit.simulation import Compact
 from qkd_qiskit.simulation.basis import Array
 
@@ -33,11 +35,7 @@ def seconds_a_sample(
     if compact.spec.n_qubits > _WIDEST:
         return
     yield from _sampler_qnn(compact, noise, weights, inputs)
-    try:
-        from qkd_qiskit.bridge import time_native
-    except ImportError:
-        return
-    yield from time_native(compact.spec, weights, inputs)
+    yield from _pennylane(compact, noise, weights, inputs)
 
 
 def _sampler_qnn(
@@ -66,3 +64,25 @@ def _sampler_qnn(
     start = time.perf_counter()
     network.backward(inputs[:1], weights[kept])
     yield "gradient", "SamplerQNN", time.perf_counter() - start, 1, f"{note}, parameter shift"
+
+
+def _pennylane(
+    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+) -> Iterator[tuple[str, str, float, int, str]]:
+    """PennyLane's density matrices and its fast state vectors; nothing where it is not installed."""
+    try:
+        mixed = PennyLaneEvaluator(compact, noise)
+        fast = PennyLaneEvaluator(compact.spec, simulator="lightning.qubit")
+    except BridgeError:
+        return
+    # A density matrix of 8 qubits takes PennyLane about a second a sample.
+    count = len(inputs) if compact.spec.n_qubits <= 6 else 1
+    start = time.perf_counter()
+    mixed.probabilities(weights, inputs[:count])
+    each = (time.perf_counter() - start) / count
+    yield "swarm", "PennyLane default.mixed", each, count, "Kraus channels of the Aer noise model"
+    fast.probabilities(weights, inputs[:1])
+    start = time.perf_counter()
+    fast.probabilities(weights, inputs)
+    each = (time.perf_counter() - start) / len(inputs)
+    yield "ideal swarm", "PennyLane lightning.qubit", each, len(inputs), "one QNode a sample"

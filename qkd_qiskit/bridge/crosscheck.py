@@ -1,0 +1,210 @@
+"""All ways to run a circuit against the exact engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit_aer.primitives import SamplerV2 as AerSampler
+
+from qkd_qiskit.bridge.cases import Case
+from qkd_qiskit.bridge.penny import PennyLaneEvaluator
+from qkd_qiskit.errors import BridgeError, ModelError
+from qkd_qiskit.models import sampler_qnn
+from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, SamplerEvaluator, count_agreement
+from qkd_qiskit.simulation.agreement import FALSE_ALARMS
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+IDEAL_TOLERANCE = 1e-9
+NOISY_TOLERANCE = 1e-7
+
+Floats = NDArray[np.float64]
+_Exact = Callable[[Case], Floats]
+_Sampled = Callable[[Case, int, int], Floats]
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One route, with or without noise, over all cases.
+
+    Attributes:
+        route: Name of the route.
+        noise: `ideal` or `noisy`.
+        cases: Cases that the route can run.
+        difference: Largest difference from the engine's probabilities.
+        tolerance: What an exact route may differ by; None for sampled routes.
+        p_value: Smallest corrected p-value of the chi-square test; None for exact routes.
+        passed: Whether every case agrees.
+        worst_index: Model index of the worst case, as a decimal string; None where no case ran.
+    """
+
+    route: str
+    noise: str
+    cases: int
+    difference: float | None
+    tolerance: float | None
+    p_value: float | None
+    passed: bool
+    worst_index: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row, ready for JSON."""
+        return asdict(self)
+
+
+def crosscheck(
+    cases: Sequence[Case], *, shots: int = 4000, seed: int = 0, progress: Progress | None = None
+) -> tuple[CheckRow, ...]:
+    """Compare Aer, a sampler, SamplerQNN and PennyLane with the exact engine.
+
+    Exact routes must agree to 1e-9 without noise and 1e-7 with noise. Sampled routes pass a chi-square test
+    whose false-alarm rate, over all cases and routes together, is 1e-3. Routes that cannot run a case leave it out
+    (a SamplerQNN takes no amplitudes; the `qiskit.aer` device knows no idle noise, and under noise no amplitudes
+    and no controlled rotations).
+
+    Args:
+        cases: What to compute; ideal and noisy ones may be mixed.
+        shots: Shots of every circuit on sampled routes.
+        seed: Seed of the shots, at least 0.
+        progress: Told of every route.
+
+    Returns:
+        One row for each route and kind of noise that occurs.
+
+    Raises:
+        BridgeError: If PennyLane is missing, or there is no case.
+    """
+    if not cases:
+        raise BridgeError("expected at least one case, found none")
+    PennyLaneEvaluator(VQCNNSpec(2, plan="conv", kernels="one_cx"))
+    watcher = progress or NullProgress()
+    ideal = [case for case in cases if case.noise_model is None]
+    noisy = [case for case in cases if case.noise_model is not None]
+    alarm = FALSE_ALARMS / (3 * len(cases))
+    rows: list[CheckRow] = []
+    for kind, group, tolerance in (("ideal", ideal, IDEAL_TOLERANCE), ("noisy", noisy, NOISY_TOLERANCE)):
+        if not group:
+            continue
+        references = [PauliEvaluator(c.source, c.noise_model).probabilities(c.weights, c.inputs) for c in group]
+        exact = _EXACT if kind == "noisy" else {**_EXACT, _ON_AER: _on_aer_exactly}
+        sampled = {**_SAMPLED, _ON_AER: _on_aer_sampled} if kind == "noisy" else _SAMPLED
+        for name, run in exact.items():
+            watcher.start(f"{name}, {kind}", len(group))
+            rows.append(_exact_row(name, kind, group, references, run, tolerance, watcher))
+        for name, draw in sampled.items():
+            watcher.start(f"{name}, {kind}", len(group))
+            rows.append(_sampled_row(name, kind, group, references, draw, shots, seed, alarm, watcher))
+    return tuple(rows)
+
+
+def _exact_row(
+    name: str,
+    kind: str,
+    cases: Sequence[Case],
+    references: Sequence[Floats],
+    run: _Exact,
+    tolerance: float,
+    progress: Progress,
+) -> CheckRow:
+    differences: dict[str, float] = {}
+    for case, reference in zip(cases, references, strict=True):
+        found = _or_none(lambda case=case: run(case))  # type: ignore[misc]
+        if found is not None:
+            differences[str(case.spec.index)] = float(np.abs(found - reference).max())
+        progress.advance(f"{name}, {kind}")
+    progress.done(f"{name}, {kind}")
+    worst = max(differences, key=differences.__getitem__, default=None)
+    largest = None if worst is None else differences[worst]
+    # Written so that NaN does not pass.
+    passed = largest is None or largest <= tolerance
+    return CheckRow(name, kind, len(differences), largest, tolerance, None, passed, worst)
+
+
+def _sampled_row(
+    name: str,
+    kind: str,
+    cases: Sequence[Case],
+    references: Sequence[Floats],
+    draw: _Sampled,
+    shots: int,
+    seed: int,
+    alarm: float,
+    progress: Progress,
+) -> CheckRow:
+    p_values: dict[str, float] = {}
+    largest: float | None = None
+    for number, (case, reference) in enumerate(zip(cases, references, strict=True)):
+        found = _or_none(lambda c=case, k=number: draw(c, shots, seed + k))  # type: ignore[misc]
+        if found is not None:
+            counts = np.rint(found * shots).astype(np.int64)
+            p_values[str(case.spec.index)] = count_agreement(counts, reference).p_value
+            largest = max(largest or 0.0, float(np.abs(found - reference).max()))
+        progress.advance(f"{name}, {kind}")
+    progress.done(f"{name}, {kind}")
+    worst = min(p_values, key=p_values.__getitem__, default=None)
+    smallest = None if worst is None else p_values[worst]
+    passed = smallest is None or smallest >= alarm
+    return CheckRow(name, kind, len(p_values), largest, None, smallest, passed, worst)
+
+
+class _NotApplicable(Exception):
+    """A route cannot run a case."""
+
+
+def _or_none(run: Callable[[], Floats]) -> Floats | None:
+    try:
+        return run()
+    except _NotApplicable:
+        return None
+
+
+def _aer(case: Case) -> Floats:
+    return AerEvaluator(case.source, case.noise_model).probabilities(case.weights, case.inputs)
+
+
+def _native(case: Case) -> Floats:
+    return PennyLaneEvaluator(case.source, case.noise_model).probabilities(case.weights, case.inputs)
+
+
+def _converted(case: Case) -> Floats:
+    evaluator = PennyLaneEvaluator(case.source, case.noise_model, route="converted")
+    return evaluator.probabilities(case.weights, case.inputs)
+
+
+def _on_aer_exactly(case: Case) -> Floats:
+    evaluator = PennyLaneEvaluator(case.source, simulator="qiskit.aer")
+    return evaluator.probabilities(case.weights, case.inputs)
+
+
+def _on_aer_sampled(case: Case, shots: int, seed: int) -> Floats:
+    try:
+        evaluator = PennyLaneEvaluator(
+            case.source, case.noise_model, simulator="qiskit.aer", shots=shots, seed=seed
+        )
+    except BridgeError:
+        raise _NotApplicable from None
+    return evaluator.probabilities(case.weights, case.inputs)
+
+
+def _sampler(case: Case, shots: int, seed: int) -> Floats:
+    evaluator = SamplerEvaluator(case.source, case.noise_model, shots=shots, seed=seed)
+    return evaluator.probabilities(case.weights, case.inputs)
+
+
+def _qnn(case: Case, shots: int, seed: int) -> Floats:
+    options = {"backend_options": {"noise_model": case.noise_model, "method": "density_matrix"}}
+    sampler = AerSampler(default_shots=shots, seed=seed, options=options if case.noise_model else None)
+    try:
+        network = sampler_qnn(case.source, sampler=sampler)
+    except ModelError:
+        raise _NotApplicable from None
+    return np.asarray(network.forward(case.inputs, case.weights))
+
+
+_ON_AER = "PennyLane on qiskit.aer"
+_EXACT: dict[str, _Exact] = {"Aer": _aer, "PennyLane native": _native, "PennyLane converted": _converted}
+_SAMPLED: dict[str, _Sampled] = {"SamplerV2": _sampler, "SamplerQNN": _qnn}
