@@ -17,9 +17,6 @@ from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, 
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _BATCH = 256
-# NOTE: with qiskit-aer 0.17.2 `parameter_binds` gives wrong probabilities for these gates, and density
-# matrices refuse most of them.
-_UNBINDABLE = ("crx", "cry", "crz", "cp", "cu", "cu1", "cu3")
 
 
 class AerEvaluator:

@@ -6,7 +6,7 @@ prints predicted beside measured times.
 
 from __future__ import annotations
 
-from qkd_qiskit.simulation.program import Program
+from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.sweep import SweepPlan
 
 # Seconds for each block and element of a state vector, seconds for each block, operations a second.

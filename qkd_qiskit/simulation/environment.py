@@ -16,8 +16,8 @@ import numpy as np
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.contraction import Inputs
+from qkd_qiskit.simulation.fused import CONSTANT, Block, Program
 from qkd_qiskit.simulation.outcomes import read_out, weight_waves
-from qkd_qiskit.simulation.program import CONSTANT, Block, Program
 from qkd_qiskit.simulation.sweep import Step, SweepPlan, run_sweep
 from qkd_qiskit.simulation.tables import BlockTable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_qiskit.simulation.basis import N_HARMONICS, Array, harmonics
+from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.noise import apply_readout
-from qkd_qiskit.simulation.program import Program
 
 
 def weight_waves(program: Program, weights: Array) -> Array:

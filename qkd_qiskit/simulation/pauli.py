@@ -17,13 +17,15 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonic_slopes, harmonics
-from qkd_qiskit.simulation.contraction import Inputs, ProductInputs, StateInputs
+from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
 from qkd_qiskit.simulation.cost import pauli_seconds, state_seconds
 from qkd_qiskit.simulation.environment import EnvironmentSweep
+from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import read_out, to_strings, weight_waves
-from qkd_qiskit.simulation.program import Program, compile_program
+from qkd_qiskit.simulation.program import compile_program
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
+from qkd_qiskit.simulation.state_inputs import StateInputs
 from qkd_qiskit.simulation.states import StateSweep
 from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
 from qkd_qiskit.simulation.tables import BlockTable, StepTable, Tape, used_harmonics

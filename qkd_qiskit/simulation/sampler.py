@@ -108,7 +108,7 @@ class SamplerEvaluator:
         self._noise: NoiseModel | None = None
         self._input_qubits = tuple(executable.input_qubits)
         if sampler is None:
-            circuit, self._noise, active = cut_to_active(circuit, noise_model)
+            circuit, self._noise, active = cut_to_active(circuit, noise_model, keep=executable.input_qubits)
             self._input_qubits = tuple(active.index(qubit) for qubit in executable.input_qubits)
         sizes = {register.name: register.size for register in circuit.cregs}
         if sizes.get(REGISTER) != self._spec.n_measured:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonics
 from qkd_qiskit.simulation.contraction import sample_slices
+from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.outcomes import weight_waves
-from qkd_qiskit.simulation.program import Program
 from qkd_qiskit.simulation.tables import BlockTable, StepTable, used_harmonics
 
 States = NDArray[Any]

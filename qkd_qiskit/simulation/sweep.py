@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.simulation.basis import Array
-from qkd_qiskit.simulation.program import Program
+from qkd_qiskit.simulation.fused import Program
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.simulation.basis import N_HARMONICS, PAULI, Array, Picture
-from qkd_qiskit.simulation.program import Block, Steps
+from qkd_qiskit.simulation.fused import Block, Steps
 
 Index = NDArray[np.intp]
 

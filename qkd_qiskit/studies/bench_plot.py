@@ -29,6 +29,7 @@ def plot_bench(result: Mapping[str, Any], *, qubits: int = 8, samples: int = 500
     """
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle("Open marks are scaled up from at most 10 samples; noise of the fake backend", fontsize=9)
     axes = figure.subplots(2, len(_TASKS), sharey="row")
     for column, (task, title) in enumerate(_TASKS):
         rows = [t for t in result["timings"] if t["task"] == task]

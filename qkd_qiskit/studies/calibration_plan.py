@@ -28,6 +28,7 @@ class Task(Settings):
     kernel: str = "su4"
     sharing: Literal["layer", "site"] = "site"
     backend: str | None = Field(None, description="device under whose noise the task is trained; None: ideal")
+    few: bool = Field(False, description="whether its few samples are the point: it then fits the data bound")
 
 
 class CalibrationPlan(Settings):
@@ -36,6 +37,7 @@ class CalibrationPlan(Settings):
     n_qubits: int = Field(8, ge=2, le=16)
     encoding: Literal["angle", "amplitude"] = "angle"
     seeds: int = Field(5, ge=1, description="draws of data and starts for each task")
+    fit_seeds: int | None = Field(None, ge=1, description="the same for tasks of use `fit`; `seeds` if None")
     rungs: tuple[int, ...] = Field(min_length=2, description="blocks; each means the next rung of the ladder")
     public: int = Field(100, ge=1, description="samples that the encoder is fitted on; nobody trains on them")
     evaluation: int = Field(1200, ge=1, description="samples that accuracy is measured on, at most")
@@ -50,11 +52,19 @@ class CalibrationPlan(Settings):
             raise ValueError(f"task names must differ, found {twice[0]!r} twice")
         return self
 
+    def units(self) -> list[tuple[Task, int]]:
+        """All tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
+        most = max(self.seeds, self.fit_seeds or 0)
+        return [(task, seed) for seed in range(most) for task in self.tasks if seed < self._seeds_of(task)]
+
+    def _seeds_of(self, task: Task) -> int:
+        return self.seeds if task.use == "validation" or self.fit_seeds is None else self.fit_seeds
+
     def fingerprint(self, task: Task) -> str:
         """Identifies what the plan states of a trained unit of a task, its seed and use aside."""
         # Defaults are left out, so that a new key elsewhere does not make old records useless.
-        text = self.model_dump_json(exclude={"tasks", "seeds"}, exclude_unset=True)
-        text += task.model_dump_json(exclude={"use"}, exclude_unset=True)
+        text = self.model_dump_json(exclude={"tasks", "seeds", "fit_seeds"}, exclude_unset=True)
+        text += task.model_dump_json(exclude={"use", "few"}, exclude_unset=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -174,8 +174,7 @@ def run_sweep(
 ) -> tuple[UnitRecord, ...]:
     """Train what the records do not hold yet, and append each unit as soon as it is done.
 
-    Seeds go before tasks, so that an interrupted sweep has seen all tasks about equally often. A record of
-    other settings than the plan's is passed over and trained anew.
+    A record of other settings than the plan's is passed over and trained anew.
 
     Args:
         plan: The sweep.
@@ -184,7 +183,7 @@ def run_sweep(
         progress: Told of every unit.
 
     Returns:
-        All records of the plan, by task and seed.
+        All records of the plan, in the order of its units.
 
     Raises:
         EstimatorError: If the records cannot be read or written.
@@ -194,20 +193,15 @@ def run_sweep(
     progress = NullProgress() if progress is None else progress
     label = "calibration sweep"
     found = read_records(path, plan)
-    missing = [
-        (task, seed)
-        for seed in range(plan.seeds)
-        for task in plan.tasks
-        if (task.name, seed) not in found
-    ]
-    progress.start(label, plan.seeds * len(plan.tasks))
+    missing = [(task, seed) for task, seed in plan.units() if (task.name, seed) not in found]
+    progress.start(label, len(found) + len(missing))
     progress.advance(label, len(found))
     for record in _trained(plan, missing, jobs):
         _append(path, record)
         found[record.task, record.seed] = record
         progress.advance(label)
     progress.done(label)
-    return tuple(found[task.name, seed] for task in plan.tasks for seed in range(plan.seeds))
+    return tuple(found[task.name, seed] for task, seed in plan.units())
 
 
 def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], UnitRecord]:
@@ -224,14 +218,14 @@ def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], Uni
         lines = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         raise EstimatorError(f"cannot read calibration records {path}") from None
-    wanted = {task.name: plan.fingerprint(task) for task in plan.tasks}
+    wanted = {(task.name, seed): plan.fingerprint(task) for task, seed in plan.units()}
     found = {}
     for number, line in enumerate(lines[:-1], 1):
         try:
             record = UnitRecord.model_validate_json(line)
         except ValidationError:
             raise EstimatorError(f"calibration records {path}: line {number} is damaged") from None
-        if wanted.get(record.task) == record.fingerprint and record.seed < plan.seeds:
+        if wanted.get((record.task, record.seed)) == record.fingerprint:
             found[record.task, record.seed] = record
     return found
 

@@ -1,4 +1,4 @@
-"""Data and cells of the swarm studies: seeded draws of MNIST tasks, and results that are kept as they come."""
+"""Data and cells of the swarm studies: seeded draws of MNIST tasks, and results kept as they come."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from qkd_qiskit.progress import NullProgress, Progress
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+NO_COPIES = AugmentSettings()
+
 
 class Draw(NamedTuple):
     """One seeded draw of a task, encoded.
@@ -50,7 +52,7 @@ def draw(
     classes: Sequence[int],
     *,
     samples: int,
-    copies: int = 0,
+    augment: AugmentSettings = NO_COPIES,
     n_qubits: int = 8,
     seed: int,
     dataset: Dataset | None = None,
@@ -61,7 +63,7 @@ def draw(
     Args:
         classes: The digits.
         samples: Training images, dealt out evenly.
-        copies: Augmented copies of each training image.
+        augment: Augmented copies of each training image.
         n_qubits: Width of the circuit.
         seed: Seeds everything.
         dataset: Images to draw from; MNIST's 5000 when omitted.
@@ -83,10 +85,10 @@ def draw(
         rest.append(rows[count:])
     train, test = rng.permutation(np.concatenate(chosen)), rng.permutation(np.concatenate(rest))[:tests]
     images, numbers = source.features, np.searchsorted(classes, source.labels)
-    more = augment_images(images[train], source.image_shape, AugmentSettings(copies=copies), rng=rng)
+    more = augment_images(images[train], source.image_shape, augment, rng=rng)
     encoder = make_encoder("angle", n_qubits, image_shape=source.image_shape).fit(images[train])
     inputs = encoder.transform(np.concatenate([images[train], more]))
-    groups = np.tile(np.arange(len(train)), copies + 1)
+    groups = np.tile(np.arange(len(train)), augment.copies + 1)
     return Draw(
         inputs,
         numbers[train][groups].astype(np.int64),

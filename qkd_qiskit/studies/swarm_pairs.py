@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qkd_qiskit.config import TrainingSettings
+from qkd_qiskit.config import AugmentSettings, TrainingSettings
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
@@ -20,9 +21,10 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 HARD_PAIRS = ((3, 5), (4, 9), (7, 9), (5, 8))
 ALL_PAIRS = tuple(combinations(range(10), 2))
 DEVICE = "ibm_torino"
-SAMPLES, COPIES = 700, 3
-# Chosen on MNIST training images outside of the 5000 that the study draws from.
-TRAINING = TrainingSettings(particles=10, iterations=5, refine=250, l2=0.02)
+SAMPLES = 700
+# Both were chosen on MNIST training images outside of the 5000 that the study draws from.
+AUGMENT = AugmentSettings(copies=5, rotation=10.0, shift=1.0)
+TRAINING = TrainingSettings(particles=10, iterations=5, refine=250, l2=0.015)
 SPEC = VQCNNSpec(8, kernels="su4", sharing="site", n_outcomes=2)
 
 
@@ -55,11 +57,11 @@ def run_pairs(
                 "seed": seed,
                 "noise": noise,
                 "samples": SAMPLES,
-                "copies": COPIES,
+                "augment": AUGMENT.model_dump(),
                 "spec": str(SPEC.index),
                 "training": TRAINING.model_dump(exclude_unset=True),
             },
-            work=lambda pair=pair, seed=seed, noise=noise: _train(pair, seed, noise),
+            work=partial(_train, pair, seed, noise),
         )
         for seed in seeds
         for noise in noises
@@ -78,9 +80,7 @@ def summarize_pairs(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             rows.append(_row(f"{pair[0]}/{pair[1]}", noise, [r for r in mine if tuple(r["pair"]) == pair]))
         seeds = dict.fromkeys(record["seed"] for record in mine)
         by_seed = [[r for r in mine if r["seed"] == seed] for seed in seeds]
-        means = [
-            {key: float(np.mean([r[key] for r in group])) for key in _MEASURED} for group in by_seed
-        ]
+        means = [{key: float(np.mean([r[key] for r in group])) for key in _MEASURED} for group in by_seed]
         rows.append(_row("mean", noise, means))
     return rows
 
@@ -98,7 +98,7 @@ def _row(name: str, noise: str | None, records: Sequence[dict[str, Any]]) -> dic
 
 
 def _train(pair: tuple[int, int], seed: int, noise: str | None) -> dict[str, Any]:
-    data = draw(pair, samples=SAMPLES, copies=COPIES, seed=seed)
+    data = draw(pair, samples=SAMPLES, augment=AUGMENT, seed=seed)
     if noise is None:
         evaluator = PauliEvaluator(SPEC)
     else:

@@ -1,0 +1,184 @@
+"""Calibration of the estimator: sweep, fit, validation, and the files that tell of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.estimator import Coefficients
+from qkd_qiskit.files import write_atomic
+from qkd_qiskit.progress import Progress
+from qkd_qiskit.studies.calibration_fit import (
+    Curve,
+    Summary,
+    Verdict,
+    curves,
+    fit_coefficients,
+    fit_error,
+    summarize,
+    verdicts,
+)
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan
+from qkd_qiskit.studies.calibration_plot import draw_calibration
+from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep
+
+#: Heading of a column of the command line's table, and where its value lies.
+TASK_COLUMNS = (
+    ("task", "task"),
+    ("use", "use"),
+    ("limit", "limited_by"),
+    ("granted\nblocks", "granted"),
+    ("smallest\nsufficient", "smallest"),
+    ("accu-\nracy", "accuracy"),
+    ("best", "best"),
+    ("suffi-\ncient", "sufficient"),
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A finished calibration.
+
+    Attributes:
+        coefficients: What was fitted; `provisional` unless the left-out tasks confirm it.
+        error: Root mean square of log(need / smallest sufficient) over the fitted tasks.
+        curves: Accuracy of every task against size.
+        verdicts: What the coefficients grant for every task.
+        fit: What they are worth on the fitted tasks.
+        validation: What they are worth on the tasks that were left out.
+        seconds: Time that the trainings took, in all.
+    """
+
+    coefficients: Coefficients
+    error: float
+    curves: tuple[Curve, ...]
+    verdicts: tuple[Verdict, ...]
+    fit: Summary
+    validation: Summary
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures, ready for JSON."""
+        return {
+            "schema": 1,
+            "coefficients": self.coefficients.model_dump(mode="json", by_alias=True),
+            "rms_log_error": self.error,
+            "fit": {**asdict(self.fit), "is_met": self.fit.is_met},
+            "validation": {**asdict(self.validation), "is_met": self.validation.is_met},
+            "seconds": self.seconds,
+            "tasks": [
+                {
+                    **verdict.to_dict(),
+                    "seeds": len(curve.records),
+                    "samples": curve.task.samples,
+                    "classes": len(curve.task.classes),
+                    "kernel": curve.task.kernel,
+                    "overlap": curve.overlap,
+                    "blocks": list(curve.blocks),
+                    "mean_accuracy": [round(value, 5) for value in curve.accuracy.tolist()],
+                }
+                for curve, verdict in zip(self.curves, self.verdicts, strict=True)
+            ],
+        }
+
+
+def calibrate(
+    plan: CalibrationPlan, folder: Path, *, jobs: int = 1, progress: Progress | None = None
+) -> Calibration:
+    """Run a sweep, or finish an interrupted one, fit the coefficients and validate them.
+
+    Args:
+        plan: The sweep.
+        folder: Gets `records.jsonl` while the sweep runs, then the files of `write_calibration`.
+        jobs: Processes that train at the same time.
+        progress: Told of every training unit.
+
+    Raises:
+        EstimatorError: If there are too few tasks to fit, or files cannot be read or written.
+        DataError: If a dataset has too few samples.
+    """
+    records = run_sweep(plan, folder / "records.jsonl", jobs=jobs, progress=progress)
+    finished = evaluate_records(plan, records)
+    write_calibration(finished, folder)
+    return finished
+
+
+def evaluate_records(plan: CalibrationPlan, records: Sequence[UnitRecord]) -> Calibration:
+    """Fit and validate without training.
+
+    Raises:
+        EstimatorError: If there are too few tasks to fit.
+    """
+    found = curves(plan, records)
+    rule = fit_coefficients(plan, found)
+    judged = verdicts(plan, found, rule)
+    fit, validation = (
+        summarize([verdict for verdict in judged if verdict.use == use]) for use in ("fit", "validation")
+    )
+    error = fit_error(plan, found, rule)
+    rule = rule.model_copy(
+        update={
+            "provisional": not validation.is_met,
+            "method": _method(plan, found, error, fit, validation),
+        }
+    )
+    seconds = sum(record.seconds for record in records)
+    return Calibration(rule, error, found, judged, fit, validation, round(seconds, 1))
+
+
+def write_calibration(finished: Calibration, folder: Path) -> None:
+    """Write `coefficients.json`, `calibration.json` and `calibration.png`.
+
+    Raises:
+        EstimatorError: If a file cannot be written.
+    """
+    rule = finished.coefficients.model_dump(mode="json", by_alias=True)
+    try:
+        write_atomic(folder / "coefficients.json", json.dumps(rule, indent=2) + "\n")
+        write_atomic(folder / "calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n")
+        draw_calibration(finished.curves, finished.verdicts).savefig(folder / "calibration.png", dpi=130)
+    except OSError as error:
+        raise EstimatorError(f"cannot write into {folder}: {error.strerror or error}") from None
+
+
+def shipped_records(plan: CalibrationPlan) -> tuple[UnitRecord, ...]:
+    """The records behind the shipped coefficients, those that belong to a plan.
+
+    Raises:
+        EstimatorError: If the file is damaged.
+    """
+    with resources.as_file(resources.files("qkd_qiskit.studies") / "calibration_records.jsonl") as path:
+        return tuple(read_records(path, plan).values())
+
+
+def _method(
+    plan: CalibrationPlan, found: Sequence[Curve], error: float, fit: Summary, validation: Summary
+) -> str:
+    """How the values were chosen, in words."""
+    seeds = sorted({len(curve.records) for curve in found})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    classes = max(len(curve.task.classes) for curve in found)
+    samples = sorted(curve.task.samples for curve in found)
+    return (
+        f"Fitted by `qkd-qiskit calibrate` to {sum(c.task.use == 'fit' for c in found)} tasks (mnist5000 and "
+        f"digits, 2 to {classes} classes, {samples[0]} to {samples[-1]} samples, {plan.n_qubits} qubits, "
+        f"{plan.encoding} encoding, structures of {plan.rungs[0]} to {plan.rungs[-1]} blocks, {count} seeds), "
+        "each trained in full. Need: quantile regression of the log of the smallest structure within one "
+        f"point of the best; root mean square error {error:.2f} in the log. On "
+        f"{validation.need_tasks + validation.bound_tasks} tasks left out: where the need limits, "
+        f"{_of(validation.need_sufficient, validation.need_tasks)} tasks are within a point of their "
+        f"plateau, with {validation.need_ratio:.2f} times the smallest sufficient two-qubit gates (median); "
+        f"where a bound limits, {_of(validation.bound_sufficient, validation.bound_tasks)} are within one "
+        f"point of the best allowed structure. Fitted tasks: {_of(fit.need_sufficient, fit.need_tasks)} at "
+        f"{fit.need_ratio:.2f} times, and {_of(fit.bound_sufficient, fit.bound_tasks)}. The ESP floor is "
+        "chosen by reason."
+    )
+
+
+def _of(share: float, number: int) -> str:
+    return f"{round(share * number)} of {number}"
