@@ -34,6 +34,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pipeline", "classifier"),
     ("studies",),
     ("cli",),
+    ("__main__",),
 )
 HEIGHT = {room: height for height, rooms in enumerate(ORDER) for room in rooms}
 
