@@ -38,6 +38,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces one setting; repeatable: clients.0.samples=50"),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
 Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
 Encoding = Annotated[str, typer.Option(help="angle or amplitude")]
@@ -245,6 +246,47 @@ def calibrate(
         write_json(found, json_path)
 
 
+@app.command()
+def drift(
+    backend: Annotated[
+        str, typer.Option(help="Device, or snapshot, that models are trained for.")
+    ] = "ibm_torino",
+    other: Annotated[
+        list[str] | None, typer.Option(help="Later snapshot, or another device; repeatable.")
+    ] = None,
+    spread: Annotated[
+        list[float] | None,
+        typer.Option(min=0, help="Spread of made-up calibrations; repeatable; 0.1 and 0.3 without --other."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=8, help="Training samples.")] = 300,
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of data, start and drift.")] = 3,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drift.json and drift.png.")] = Path(
+        "runs/drift"
+    ),
+    json_path: Json = None,
+) -> None:
+    """Train for one calibration of a device, and run under later ones."""
+    _check_folder(output)
+    _check_json(json_path)
+    from qkd_qiskit.hardware import load_backend
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.studies.drift import DRIFT_COLUMNS, study_drift, write_drift
+
+    spreads = spread or ([] if other else [0.1, 0.3])
+    with RichProgress() as progress:
+        rows = study_drift(
+            load_backend(backend),
+            [load_backend(name) for name in other or ()],
+            spreads=spreads,
+            samples=samples,
+            seeds=seeds,
+            progress=progress,
+        )
+    write_drift(rows, output)
+    _show(f"Trained for {backend}", DRIFT_COLUMNS, [row.to_dict() for row in rows], json_path)
+    typer.echo(f"picture: {output / 'drift.png'}")
+
+
 def _write_reports(folder: Path, json_path: Path | None) -> None:
     _check_folder(folder)
     from qkd_qiskit.progress import RichProgress
@@ -256,6 +298,206 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
     typer.echo(f"{len(written)} devices, {len(written[0]['rows'])} structures each: {folder / 'README.md'}")
     if json_path is not None:
         write_json(written, json_path)
+
+
+@app.command()
+def predict(
+    run_folder: RunFolder,
+    source: Annotated[Path, typer.Option("--input", metavar="FILE", help="npy, npz, csv or IDX samples.")],
+    labels: Annotated[str | None, typer.Option(help="Label file or column: gives the accuracy too.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Device whose noise is simulated, or ideal; as trained when omitted.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(min=1, help="Shots a sample; exact when omitted.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the shots.")] = 0,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a CSV.")] = None,
+    json_path: Json = None,
+) -> None:
+    """Class probabilities of your own data, from a run's global model."""
+    _check_json(json_path)
+    from qkd_qiskit import serving
+
+    found = serving.predict_file(run_folder, source, labels=labels, backend=backend, shots=shots, seed=seed)
+    if output is None:
+        typer.echo(found.to_csv(), nl=False)
+    else:
+        _check_folder(output.parent)
+        serving.write_file(output, found.to_csv())
+        typer.echo(f"{len(found.predicted)} samples: {output}")
+    if found.accuracy is not None:
+        typer.echo(f"accuracy {found.accuracy:.1%}", err=output is None)
+    if json_path is not None:
+        from qkd_qiskit.reporting import write_json
+
+        write_json(found.to_dict(), json_path)
+
+
+@app.command()
+def export(
+    run_folder: RunFolder,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="qpy, qasm3 or card; repeatable; all when omitted.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files; RUN/export when omitted.")
+    ] = None,
+    backend: Annotated[str | None, typer.Option(help="Export this device's ISA circuit.")] = None,
+    free: Annotated[bool, typer.Option("--free", help="Leave the weights as parameters.")] = False,
+) -> None:
+    """Write a run's global model as QPY, OpenQASM 3 and model card."""
+    folder = output or run_folder / "export"
+    from qkd_qiskit import serving
+
+    wanted = tuple(formats or serving.EXPORTS)
+    for path in serving.export_model(run_folder, folder, formats=wanted, backend=backend, free=free):
+        typer.echo(path)
+
+
+@app.command()
+def crosscheck(
+    specs: Annotated[int, typer.Option(min=1, help="Random structures, each ideal and noisy.")] = 5,
+    index: Annotated[str | None, typer.Option(help="Check this structure instead.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="With --index: on this device, under its noise, idle noise included.")
+    ] = None,
+    qubits: Annotated[int, typer.Option(min=2, max=6, help="Widest random structure.")] = 4,
+    shots: Annotated[int, typer.Option(min=100, help="Shots of sampled routes.")] = 4000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json_path: Json = None,
+) -> None:
+    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane; status 1 beyond tolerance."""
+    _check_json(json_path)
+    if index is None and backend is not None:
+        raise ConfigError("--backend needs --index")
+
+    from qkd_qiskit import bridge
+    from qkd_qiskit.progress import RichProgress
+
+    bridge.require_pennylane()
+    chosen = None if index is None else _model_index(index)
+    cases = bridge.make_cases(specs, qubits=qubits, index=chosen, backend=backend, seed=seed)
+    with RichProgress() as progress:
+        rows = bridge.crosscheck(cases, shots=shots, seed=seed, progress=progress)
+    _show("Routes against the exact engine", bridge.COLUMNS, [row.to_dict() for row in rows], json_path)
+    if not all(row.passed for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    run_folder: RunFolder,
+    backend: Annotated[str, typer.Option(help="Shipped device (local), or a device of IBM Quantum.")],
+    samples: Annotated[int, typer.Option(min=1, help="Test samples.")] = 50,
+    shots: Annotated[int, typer.Option(min=1, help="Shots of each.")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the samples.")] = 0,
+    batch: Annotated[int | None, typer.Option(min=1, help="Most samples in one job.")] = None,
+    mitigate: Annotated[bool, typer.Option(help="Calibrate readout mitigation in every job.")] = True,
+    decoupling: Annotated[bool, typer.Option(help="Dynamical decoupling, on real devices.")] = False,
+    twirling: Annotated[bool, typer.Option(help="Twirl gates and measurements, on real devices.")] = False,
+    max_seconds: Annotated[int | None, typer.Option(min=1, help="Most quantum seconds in all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
+    json_path: Json = None,
+) -> None:
+    """Run a run's global model on a device: real ones at IBM Quantum, shipped ones in the local mode.
+
+    The same command again goes on where an earlier one was interrupted; nothing is submitted twice.
+    """
+    _check_json(json_path)
+    from qkd_qiskit import serving
+
+    options = serving.Options(
+        samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds
+    )
+    target = serving.destination(run_folder, backend)
+    plan = serving.prepare_submission(run_folder, target, options)
+    _show("Estimate", serving.ESTIMATE_COLUMNS, [serving.estimate_row(plan, target)], None)
+    if dry_run:
+        return
+    with serving.Ledger(run_folder) as ledger:
+        submission = serving.equal_submission(ledger, run_folder, target, options)
+        open_batches = True if submission is None else serving.to_send(ledger, submission)
+        if open_batches and not (target.local or yes):
+            _ask_before_spending(backend)
+        if submission is None:
+            ledger.add(plan.submission, plan.ranges)
+            submission = plan.submission
+        else:
+            typer.echo(f"going on with {submission.id}; another --seed measures anew")
+        _work(run_folder, ledger, submission, target, send=True, wait=wait, json_path=json_path)
+
+
+@app.command()
+def jobs(
+    run_folder: RunFolder,
+    name: Annotated[str | None, typer.Option("--submission", help="Which; the newest when omitted.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Send what is not sent yet.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Send failed and cancelled jobs again.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel what is under way.")] = False,
+    adopt: Annotated[str | None, typer.Option(metavar="N=JOB_ID", help="Batch N in doubt has this job.")] = None,
+    forget: Annotated[int | None, typer.Option(metavar="N", help="Batch N in doubt has no job.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs have ended.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    json_path: Json = None,
+) -> None:
+    """List the jobs of a run, and collect, resume or cancel them."""
+    _check_json(json_path)
+    if cancel and (resume or retry):
+        raise ConfigError("--cancel stands without --resume and --retry")
+    from qkd_qiskit import serving
+    from qkd_qiskit.progress import NullProgress
+
+    serving.require_ledger(run_folder)
+    with serving.Ledger(run_folder) as ledger:
+        submission = serving.chosen_submission(ledger, name)
+        target = serving.destination(run_folder, submission.backend, local=submission.settings["local"])
+        runner = serving.make_runner(ledger, submission, target.service, NullProgress())
+        if adopt is not None:
+            runner.adopt(*serving.adoption(adopt))
+        if forget is not None:
+            runner.forget(forget)
+        if cancel:
+            typer.echo(f"cancelled {runner.cancel()} batches")
+        send = resume or retry
+        if send and not (target.local or yes):
+            _ask_before_spending(submission.backend)
+        if retry:
+            runner.retry()
+        _work(run_folder, ledger, submission, target, send=send, wait=wait, json_path=json_path)
+
+
+def _ask_before_spending(backend: str) -> None:
+    from qkd_qiskit.errors import SubmissionError
+
+    if not sys.stdin.isatty():
+        raise SubmissionError(f"running on {backend} costs quantum seconds: say --yes, or answer at a terminal")
+    if not typer.confirm(f"Submit to {backend} and spend these quantum seconds?"):
+        raise typer.Exit
+
+
+def _work(
+    run_folder: Path, ledger: Any, submission: Any, target: Any, *, send: bool, wait: bool, json_path: Path | None
+) -> None:
+    """Send, collect and show."""
+    from qkd_qiskit import serving
+    from qkd_qiskit.progress import RichProgress
+
+    with RichProgress() as progress:
+        runner = serving.make_runner(ledger, submission, target.service, progress)
+        if send:
+            runner.submit()
+        runner.collect(wait=wait)
+    rows = serving.batch_rows(ledger, submission)
+    _show(f"Jobs of {submission.id}", serving.BATCH_COLUMNS, rows, json_path)
+    for stranger in runner.strangers():
+        typer.echo(f"warning: job {stranger} has this submission's tag, but the ledger does not know it")
+    if ledger.batches(submission.id, "done"):
+        outcome, table, picture = serving.write_outcome(run_folder, ledger, submission)
+        _show("Accuracy", serving.ACCURACY_COLUMNS, serving.accuracy_rows(outcome), None)
+        for note in outcome.notes:
+            typer.echo(note)
+        typer.echo(f"results: {table}\npicture: {picture}")
 
 
 @backends_app.command("list")

@@ -33,6 +33,14 @@ class AugmentSettings(Settings):
     copies: int = Field(0, ge=0, description="augmented copies of each training image")
     rotation: float = Field(12.0, ge=0, le=180, description="largest rotation in degrees")
     shift: float = Field(1.5, ge=0, description="largest shift in pixels, each way")
+    public_copies: int | None = Field(
+        None,
+        ge=0,
+        description="copies of each public training image; as many as copies when omitted",
+    )
+    mixup: int = Field(
+        0, ge=0, description="blends of two public training images for the student, a public training image"
+    )
 
 
 class DataSettings(Settings):
@@ -88,7 +96,9 @@ class StructureSettings(Settings):
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
     finalists: int = Field(2, ge=1, description="kernels that are trained in full")
     validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
-    presets: bool = Field(True, description="whether the preset kernels that fit are among the first particles")
+    presets: bool = Field(
+        True, description="whether the preset kernels that fit are among the first particles"
+    )
 
 
 class TrainingSettings(Settings):
@@ -109,11 +119,43 @@ class TrainingSettings(Settings):
     structure: StructureSettings = StructureSettings()
 
 
+class DescentSettings(Settings):
+    """Adam on small batches after swarm and L-BFGS, for every quantum model alike."""
+
+    steps: int = Field(0, ge=0, description="steps of a model; 0 leaves the phase out")
+    server_steps: int | None = Field(
+        None, ge=0, description="steps of the global model and its baselines; steps when omitted"
+    )
+    batch: int = Field(200, ge=1, description="samples of a step")
+    rate: float = Field(0.05, gt=0, description="largest step in radians; it falls to zero as a cosine")
+    search_samples: int = Field(
+        400, ge=1, description="most samples that swarm and L-BFGS see when this phase follows"
+    )
+
+
 class DistillationSettings(Settings):
     """How the server learns from the clients' outputs."""
 
     alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    alpha_end: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="alpha at the end of the descent; constant when omitted",
+    )
     temperature: float = Field(1.0, gt=0)
+    soft_loss: Literal["mse", "kl"] = "mse"
+    audit: bool = Field(
+        True,
+        description="whether clients are left out that fail on labelled public samples of their own classes",
+    )
+    rounds: int = Field(
+        1, ge=1, description="rounds; from the second on, clients learn the server's soft labels too"
+    )
+    precision: Literal["float16", "uint8"] = Field("float16", description="how outputs travel")
+    student_blocks: int | None = Field(
+        None, ge=1, description="most two-qubit blocks of the global model; its own gate budget when omitted"
+    )
     aggregation: Literal["auto", "mean", "coverage", "confidence", "product"] = Field(
         "auto", description="how clients are combined; auto chooses on the public validation samples"
     )
@@ -124,6 +166,9 @@ class FedAvgSettings(Settings):
 
     rounds: int = Field(10, ge=0)
     local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
+    proximal: float = Field(
+        0.0, ge=0, description="price of the squared distance from the server's parameters; adds FedProx"
+    )
 
 
 class NoiseSettings(Settings):
@@ -143,6 +188,7 @@ class ExperimentSettings(Settings):
     server: ServerSettings = ServerSettings()
     clients: tuple[ClientSettings, ...] = Field(min_length=1)
     training: TrainingSettings = TrainingSettings()
+    descent: DescentSettings = DescentSettings()
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
     noise: NoiseSettings = NoiseSettings()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, prepare_data
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.federation import ClientRun, Context, ServerRun, evaluate, run_client, run_server
+from qkd_qiskit.federation import ClientRun, Context, ServerRun, evaluate, run_rounds
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.progress import NullProgress, Progress
@@ -81,9 +81,7 @@ def run_experiment(
         resume=resume,
     )
     context.timings["data"] = time.perf_counter() - start
-    with context.timed("clients"):
-        clients = tuple(run_client(context, number) for number in range(len(settings.clients)))
-    server = run_server(context, [client.message.to_bytes() for client in clients])
+    clients, server = run_rounds(context)
     with context.timed("evaluation"):
         results, confusion = evaluate(context, clients, server)
     context.timings["total"] = time.perf_counter() - start

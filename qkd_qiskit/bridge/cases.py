@@ -19,6 +19,7 @@ from qiskit_aer.noise import (
 )
 
 from qkd_qiskit.errors import VQCNNError
+from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import Executable, PauliEvaluator
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
@@ -87,6 +88,35 @@ def random_cases(
         noise = random_noise(spec.n_qubits, rng=rng)
         pairs.append((Case(spec, weights, inputs), Case(spec, weights, inputs, noise)))
     return tuple(pairs)
+
+
+def make_cases(
+    count: int, *, qubits: int, index: int | None = None, backend: str | None = None, seed: int = 0
+) -> tuple[Case, ...]:
+    """Cases of the command line: random structures, or one structure, on a device or not.
+
+    Args:
+        count: Number of random structures; without meaning for a given one.
+        qubits: Widest random structure.
+        index: Model index of a structure; None draws them.
+        backend: Device whose noise and transpiled circuit the given structure takes; random noise when
+            omitted.
+        seed: Draws everything.
+
+    Raises:
+        VQCNNError: If no structure has the index.
+        HardwareError: If the device is unknown or too small.
+    """
+    rng = np.random.default_rng(seed)
+    if index is None:
+        return tuple(case for pair in random_cases(count, max_qubits=qubits, rng=rng) for case in pair)
+    spec = VQCNNSpec.from_index(index)
+    weights, inputs = random_points(spec, 3, rng=rng)
+    ideal = Case(spec, weights, inputs)
+    if backend is None:
+        return ideal, Case(spec, weights, inputs, random_noise(spec.n_qubits, rng=rng))
+    device = load_backend(backend)
+    return ideal, Case(transpile_verified(spec, device), weights, inputs, device.noise_model)
 
 
 def _random_spec(max_qubits: int, rng: np.random.Generator) -> VQCNNSpec | None:

@@ -1,4 +1,4 @@
-"""An Aer noise model as Kraus operators: nothing here needs PennyLane, and nothing of the exact engine is used."""
+"""An Aer noise model as Kraus operators; nothing of the exact engine's matrices is used."""
 
 from __future__ import annotations
 

@@ -22,6 +22,17 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 IDEAL_TOLERANCE = 1e-9
 NOISY_TOLERANCE = 1e-7
 
+#: Heading of a column, and where its value lies in a row.
+COLUMNS = (
+    ("route", "route"),
+    ("noise", "noise"),
+    ("cases", "cases"),
+    ("largest\ndifference", "difference"),
+    ("tolerance", "tolerance"),
+    ("chi-square\np-value", "p_value"),
+    ("passed", "passed"),
+)
+
 Floats = NDArray[np.float64]
 _Exact = Callable[[Case], Floats]
 _Sampled = Callable[[Case, int, int], Floats]
@@ -62,9 +73,9 @@ def crosscheck(
     """Compare Aer, a sampler, SamplerQNN and PennyLane with the exact engine.
 
     Exact routes must agree to 1e-9 without noise and 1e-7 with noise. Sampled routes pass a chi-square test
-    whose false-alarm rate, over all cases and routes together, is 1e-3. Routes that cannot run a case leave it out
-    (a SamplerQNN takes no amplitudes; the `qiskit.aer` device knows no idle noise, and under noise no amplitudes
-    and no controlled rotations).
+    whose false-alarm rate, over all cases and routes together, is 1e-3. Routes that cannot run a case leave
+    it out (a SamplerQNN takes no amplitudes; the `qiskit.aer` device knows no idle noise, and under noise no
+    amplitudes and no controlled rotations).
 
     Args:
         cases: What to compute; ideal and noisy ones may be mixed.
@@ -89,7 +100,9 @@ def crosscheck(
     for kind, group, tolerance in (("ideal", ideal, IDEAL_TOLERANCE), ("noisy", noisy, NOISY_TOLERANCE)):
         if not group:
             continue
-        references = [PauliEvaluator(c.source, c.noise_model).probabilities(c.weights, c.inputs) for c in group]
+        references = [
+            PauliEvaluator(c.source, c.noise_model).probabilities(c.weights, c.inputs) for c in group
+        ]
         exact = _EXACT if kind == "noisy" else {**_EXACT, _ON_AER: _on_aer_exactly}
         sampled = {**_SAMPLED, _ON_AER: _on_aer_sampled} if kind == "noisy" else _SAMPLED
         for name, run in exact.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -56,8 +57,9 @@ class _Gate:
 class PennyLaneEvaluator:
     """Outcome probabilities from PennyLane; slow, and made to check the other evaluators.
 
-    `native` writes the gates down from the spec's blocks, without any Qiskit circuit (for a transpiled circuit:
-    from its instructions, with this module's own table of gates). `converted` lets `qml.from_qiskit` do that. Noise
+    `native` writes the gates down from the spec's blocks, without any Qiskit circuit (for a transpiled
+    circuit: from its instructions, with this module's own table of gates). `converted` lets `qml.from_qiskit`
+        do that. Noise
     enters as Kraus channels made from the Aer noise model, readout error included.
 
     Example:
@@ -85,16 +87,16 @@ class PennyLaneEvaluator:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
             route: `native` or `converted`.
-            simulator: `pennylane` is `default.qubit`, or `default.mixed` under noise. `lightning.qubit` is the fast
-                state-vector simulator, without noise. `qiskit.aer` is the plugin's
-                device, which takes the Aer noise model as it is and knows no idle noise.
+            simulator: `pennylane` is `default.qubit`, or `default.mixed` under noise. `lightning.qubit` is
+                the fast state-vector simulator, without noise. `qiskit.aer` is the plugin's device, which
+                takes the Aer noise model as it is and knows no idle noise.
             shots: Shots for `qiskit.aer`; None is exact, which it is without noise only.
             seed: Seed of the shots.
 
         Raises:
             BridgeError: If PennyLane is missing, the combination is impossible, or a gate has no counterpart.
         """
-        self._qml = _pennylane()
+        self._qml = require_pennylane()
         executable = as_executable(transpiled)
         self._spec = executable.spec
         if simulator != "qiskit.aer" and shots is not None:
@@ -187,8 +189,8 @@ class PennyLaneEvaluator:
                 yield from self._channels.after(gate.name, gate.qubits)
         elif self._route == "converted":
             operations = iter(self._converted(weights, sample))
-            for gate, channels in self._parts:
-                if gate is not None:
+            for part, channels in self._parts:
+                if part is not None:
                     yield next(operations)
                 yield from channels
         else:
@@ -196,9 +198,9 @@ class PennyLaneEvaluator:
             bound = self._circuit.assign_parameters(
                 {p: float(values[p.vector.name][p.index]) for p in self._circuit.parameters}
             )
-            for item, (gate, channels) in zip(bound.data, self._parts, strict=True):
-                if gate is not None:
-                    yield _Gate(gate.name, tuple(map(float, item.operation.params)), gate.qubits)
+            for item, (part, channels) in zip(bound.data, self._parts, strict=True):
+                if part is not None:
+                    yield _Gate(part.name, tuple(map(float, item.operation.params)), part.qubits)
                 yield from channels
         for qubit in self._measured:
             yield from self._channels.readout(qubit)
@@ -290,10 +292,17 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
     return plain
 
 
-def _pennylane() -> Any:
+def require_pennylane() -> Any:
+    """The package PennyLane.
+
+    Raises:
+        BridgeError: If the extra is missing.
+    """
     try:
         import pennylane
-        import pennylane_qiskit  # noqa: F401
+
+        # Found by PennyLane through its entry points; asked for here, so that its absence has a clear name.
+        import_module("pennylane_qiskit")
     except ImportError:
         raise BridgeError("the PennyLane bridge needs: pip install 'qkd-qiskit[pennylane]'") from None
     return pennylane

@@ -17,6 +17,7 @@ def augment_images(
     image_shape: tuple[int, int] | None,
     settings: AugmentSettings,
     *,
+    copies: int | None = None,
     rng: np.random.Generator,
 ) -> Floats:
     """Rotated and shifted copies of images.
@@ -25,6 +26,7 @@ def augment_images(
         features: Images as rows, [N, H * W], values in [0, 1].
         image_shape: H and W.
         settings: Number of copies, and the bounds of rotation and shift.
+        copies: Replaces the number in `settings`.
         rng: Source of all angles and shifts.
 
     Returns:
@@ -33,7 +35,7 @@ def augment_images(
     Raises:
         DataError: If copies of samples are wanted that are no images.
     """
-    copies = settings.copies
+    copies = settings.copies if copies is None else copies
     if copies == 0:
         return features[:0]
     if image_shape is None:
@@ -53,3 +55,23 @@ def augment_images(
     images = features.reshape(-1, height, width)
     moved = map_coordinates(images, source, order=1, mode="constant", cval=0.0)
     return np.asarray(np.clip(moved, 0.0, 1.0)).reshape(count, -1)
+
+
+def mixup_images(features: Floats, count: int, *, rng: np.random.Generator) -> Floats:
+    """Blends of two random images each, after Zhang et al., arXiv:1710.09412.
+
+    A blend has no label; a teacher gives it one.
+
+    Args:
+        features: Images as rows, [N, F].
+        count: Number of blends.
+        rng: Source of pairs and shares.
+
+    Returns:
+        `[count, F]`: `share * a + (1 - share) * b` with the larger share of `a`, uniform in [0.5, 1].
+    """
+    if count == 0 or len(features) == 0:
+        return features[:0]
+    first, second = rng.integers(0, len(features), (2, count))
+    share = rng.uniform(0.5, 1.0, (count, 1))
+    return np.asarray(share * features[first] + (1.0 - share) * features[second])

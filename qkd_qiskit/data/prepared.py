@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.augmentation import augment_images
+from qkd_qiskit.data.augmentation import augment_images, mixup_images
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
@@ -47,11 +48,11 @@ class PublicSet:
     """What everybody has: the server announces it, clients answer on it.
 
     Attributes:
-        samples: Training samples and their augmented copies, then unlabelled ones and theirs, then the
-            calibration and the validation part.
+        samples: Training samples and their augmented copies, then unlabelled ones and theirs with the blends
+            of both, then the calibration and the validation part.
         digest: SHA-256 of the inputs.
         n_labelled: Training samples and copies.
-        n_unlabelled: Unlabelled samples and copies.
+        n_unlabelled: Unlabelled samples, copies and blends.
         n_calibration: Calibration samples.
         n_bytes: What a client fetches: a byte a pixel (4 bytes a feature of other data) and one a known
             label. Copies are not sent; everybody makes them again from the seed.
@@ -120,6 +121,20 @@ class PreparedData:
         return self.clients[client].rows(slice(0, self.sizes[client]))
 
 
+def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> Indices:
+    """Which original each sample of some parts comes from: an original and its copies share a number.
+
+    Args:
+        parts: Samples with their copies behind.
+        sizes: Number of originals of each part.
+    """
+    starts = np.cumsum([0, *sizes[:-1]])
+    numbers = [
+        start + np.arange(len(part)) % size for part, start, size in zip(parts, starts, sizes, strict=True)
+    ]
+    return np.concatenate(numbers)
+
+
 def prepare_data(settings: ExperimentSettings) -> PreparedData:
     """Load, split, augment and encode what an experiment runs on.
 
@@ -148,7 +163,7 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
         encoder=encoder,
         public=_public(source, split),
         clients=tuple(
-            source.augmented(held, f"client {client.name}")
+            source.augmented(held, f"client {client.name}", data.augment.copies)
             for client, held in zip(settings.clients, split.clients, strict=True)
         ),
         sizes=tuple(len(held) for held in split.clients),
@@ -167,38 +182,56 @@ class _Source:
         """Encoded samples as they are."""
         labels = np.searchsorted(np.array(self.dataset.classes), self.dataset.labels[indices])
         features = self.dataset.features[indices]
-        inputs = self.encoder.transform(features) if len(indices) else np.empty((0, self.encoder.n_features))
-        return Samples(inputs, labels.astype(np.int64))
+        return Samples(self.encoded(features), labels.astype(np.int64))
 
-    def augmented(self, indices: Indices, label: str) -> Samples:
+    def encoded(self, features: Floats) -> Floats:
+        """Encoded features; none of none."""
+        return self.encoder.transform(features) if len(features) else np.empty((0, self.encoder.n_features))
+
+    def augmented(self, indices: Indices, label: str, copies: int) -> Samples:
         """Encoded samples, then their augmented copies; each `label` has its own random numbers."""
         own = self.plain(indices)
-        augment = self.settings.data.augment
-        if augment.copies == 0 or len(indices) == 0:
+        if copies == 0 or len(indices) == 0:
             return own
-        rng = np.random.default_rng([self.settings.seed, zlib.crc32(label.encode())])
-        copies = augment_images(self.dataset.features[indices], self.dataset.image_shape, augment, rng=rng)
+        features, shape = self.dataset.features[indices], self.dataset.image_shape
+        augment = self.settings.data.augment
+        moved = augment_images(features, shape, augment, copies=copies, rng=self._rng(label))
         return Samples(
-            np.concatenate([own.inputs, self.encoder.transform(copies)]),
-            np.tile(own.labels, augment.copies + 1),
+            np.concatenate([own.inputs, self.encoder.transform(moved)]),
+            np.tile(own.labels, copies + 1),
         )
+
+    def blends(self, indices: Indices, label: str) -> Samples:
+        """Encoded blends of augmented copies, without labels."""
+        augment, rng = self.settings.data.augment, self._rng(label)
+        features, shape = self.dataset.features[indices], self.dataset.image_shape
+        moved = augment_images(features, shape, augment, copies=augment.mixup, rng=rng)
+        inputs = self.encoded(mixup_images(moved, len(moved), rng=rng))
+        return Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
+
+    def _rng(self, label: str) -> np.random.Generator:
+        return np.random.default_rng([self.settings.seed, zlib.crc32(label.encode())])
 
 
 def _public(source: _Source, split: Split) -> PublicSet:
-    labelled = source.augmented(split.public_train, "public train")
-    unlabelled = source.augmented(split.public_unlabelled, "public unlabelled")
+    augment = source.settings.data.augment
+    copies = augment.copies if augment.public_copies is None else augment.public_copies
+    labelled = source.augmented(split.public_train, "public train", copies)
+    unlabelled = source.augmented(split.public_unlabelled, "public unlabelled", copies)
+    blends = source.blends(np.concatenate([split.public_train, split.public_unlabelled]), "public blends")
     calibration, validation = source.plain(split.public_calibration), source.plain(split.public_validation)
-    parts = (labelled, unlabelled, calibration, validation)
+    parts = (labelled, unlabelled, blends, calibration, validation)
+    n_unlabelled = len(unlabelled) + len(blends)
     width = source.dataset.features.shape[1]
     inputs = np.concatenate([part.inputs for part in parts])
     labels = np.concatenate(
-        [labelled.labels, np.full(len(unlabelled), UNKNOWN), calibration.labels, validation.labels]
+        [labelled.labels, np.full(n_unlabelled, UNKNOWN), calibration.labels, validation.labels]
     )
     return PublicSet(
         samples=Samples(inputs, labels),
         digest=public_digest(inputs),
         n_labelled=len(labelled),
-        n_unlabelled=len(unlabelled),
+        n_unlabelled=n_unlabelled,
         n_calibration=len(calibration),
         n_bytes=len(split.public) * width * (4 if source.dataset.image_shape is None else 1)
         + len(split.public_train),

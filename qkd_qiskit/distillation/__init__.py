@@ -14,11 +14,13 @@ from qkd_qiskit.distillation.classical import (
     fit_classical,
     hidden_units,
 )
-from qkd_qiskit.distillation.clients import ClientTrainingSet, client_training_set
+from qkd_qiskit.distillation.classical_round import classical_distillation
+from qkd_qiskit.distillation.clients import ClientTrainingSet, client_training_set, refined_training_set
+from qkd_qiskit.distillation.descent import DescentResult, descend, target_rows
 from qkd_qiskit.distillation.fedavg import FedAvgClient, FedAvgResult, federated_average
 from qkd_qiskit.distillation.messages import ClientMessage, check_message, make_message, message_fault
 from qkd_qiskit.distillation.statistics import Interval, accuracy_interval, difference_interval
-from qkd_qiskit.distillation.student import train_student
+from qkd_qiskit.distillation.student import student_targets
 from qkd_qiskit.distillation.teacher import (
     ClientOutputs,
     Teacher,
@@ -27,6 +29,7 @@ from qkd_qiskit.distillation.teacher import (
     own_outcomes,
     soften,
 )
+from qkd_qiskit.distillation.trust import Verdict, audit
 
 __all__ = [
     "AGGREGATIONS",
@@ -40,16 +43,21 @@ __all__ = [
     "ClientMessage",
     "ClientOutputs",
     "ClientTrainingSet",
+    "DescentResult",
     "FedAvgClient",
     "FedAvgResult",
     "Interval",
     "Teacher",
     "TeacherScore",
+    "Verdict",
     "accuracy_interval",
     "aggregate",
+    "audit",
     "build_teacher",
     "check_message",
+    "classical_distillation",
     "client_training_set",
+    "descend",
     "difference_interval",
     "federated_average",
     "fit_calibration",
@@ -59,6 +67,8 @@ __all__ = [
     "make_message",
     "message_fault",
     "own_outcomes",
+    "refined_training_set",
     "soften",
-    "train_student",
+    "student_targets",
+    "target_rows",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,6 +25,7 @@ CLASSICAL_MODELS: tuple[ClassicalName, ...] = ("logistic_regression", "rbf_svm",
 MAX_ITERATIONS = 3000
 _FOLDS = 5
 _LBFGS_SAMPLES = 5000
+_SEARCH_SAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class ClassicalModel:
     """A fitted classical model.
 
     Attributes:
-        name: `logistic_regression`, `rbf_svm` or `mlp`.
+        name: `logistic_regression`, `rbf_svm`, `mlp` or `classical_distillation`.
         model: The scikit-learn pipeline, standardization included.
         n_weights: Numbers that the model stores; for the support vector machine its support vectors with
             their coefficients and intercepts.
@@ -41,7 +42,7 @@ class ClassicalModel:
         converged: Whether the final fit converged within its iterations.
     """
 
-    name: ClassicalName
+    name: str
     model: Pipeline
     n_weights: int
     chosen: dict[str, float]
@@ -53,15 +54,24 @@ class ClassicalModel:
 
 
 def fit_classical(
-    name: ClassicalName, features: FloatArray, labels: IntArray, *, n_weights: int, seed: int
+    name: ClassicalName,
+    features: FloatArray,
+    labels: IntArray,
+    *,
+    n_weights: int,
+    groups: IntArray | None = None,
+    seed: int,
 ) -> ClassicalModel:
     """Fit one classical model, its hyperparameters by stratified cross-validation.
+
+    Cross-validation sees at most 2000 samples; the final fit sees all of them.
 
     Args:
         name: Which model.
         features: [N, F], the same that the quantum models get.
         labels: Class indices [N] of at least two classes.
         n_weights: Number of weights that the perceptron's hidden layer is sized to match.
+        groups: Which original each sample is a copy of [N]; no fold has copies of another fold's originals.
         seed: Seeds folds and the perceptron's start.
 
     Raises:
@@ -90,18 +100,20 @@ def fit_classical(
         estimator = MLPClassifier((hidden,), solver=solver, max_iter=MAX_ITERATIONS, random_state=seed)
         grid = {"mlpclassifier__alpha": [1e-4, 1e-2, 1.0]}
     pipeline = make_pipeline(StandardScaler(), estimator)
-    folds = min(_FOLDS, int(np.unique(labels, return_counts=True)[1].min()))
+    groups = np.arange(len(labels)) if groups is None else groups
+    few = np.random.default_rng(seed).permutation(len(labels))[:_SEARCH_SAMPLES]
+    counts = [len(np.unique(groups[few][labels[few] == k])) for k in np.unique(labels)]
+    folds = min(_FOLDS, *counts)
     chosen: dict[str, float] = {}
     if folds >= 2:
-        search = GridSearchCV(
-            pipeline, grid, cv=StratifiedKFold(folds, shuffle=True, random_state=seed), refit=False
-        )
+        splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        search = GridSearchCV(pipeline, grid, cv=splits, refit=False)
         # A candidate that does not converge is scored as it stands; the final fit below is what counts.
-        _fit_quietly(search.fit, features, labels)
+        fit_quietly(search.fit, features[few], labels[few], groups=groups[few])
         pipeline.set_params(**search.best_params_)
         chosen = {key.split("__")[1]: float(value) for key, value in search.best_params_.items()}
-    converged = _fit_quietly(pipeline.fit, features, labels)
-    return ClassicalModel(name, pipeline, _stored_numbers(pipeline[-1]), chosen, converged)
+    converged = fit_quietly(pipeline.fit, features, labels)
+    return ClassicalModel(name, pipeline, stored_numbers(pipeline[-1]), chosen, converged)
 
 
 def hidden_units(n_weights: int, n_features: int, n_classes: int) -> int:
@@ -113,18 +125,19 @@ def hidden_units(n_weights: int, n_features: int, n_classes: int) -> int:
     return max(1, round((n_weights - outputs) / (n_features + 1 + outputs)))
 
 
-def _fit_quietly(fit: Callable[..., Any], features: FloatArray, labels: IntArray) -> bool:
+def fit_quietly(fit: Callable[..., Any], features: FloatArray, labels: IntArray, **more: Any) -> bool:
     """Fit, and return whether no ConvergenceWarning came; other warnings pass."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit(features, labels)
+        fit(features, labels, **more)
     others = [w for w in caught if not issubclass(w.category, ConvergenceWarning)]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     return len(others) == len(caught)
 
 
-def _stored_numbers(estimator: Any) -> int:
+def stored_numbers(estimator: Any) -> int:
+    """Numbers that a fitted scikit-learn estimator needs to predict."""
     if isinstance(estimator, SVC):
         return int(
             estimator.support_vectors_.size + estimator.dual_coef_.size + np.size(estimator.intercept_)

@@ -82,3 +82,41 @@ def client_training_set(
         weights=weights * len(weights),
     )
     return ClientTrainingSet(np.concatenate([inputs, public_inputs[other]]), targets, held, reject=True)
+
+
+def refined_training_set(
+    first: ClientTrainingSet,
+    n_own: int,
+    public_inputs: FloatArray,
+    teacher: FloatArray,
+    *,
+    rng: np.random.Generator,
+) -> ClientTrainingSet:
+    """Training set of a client that has got the server's soft labels.
+
+    Its own samples keep their labels. As many public samples join them, if there are as many: their soft
+    labels say what lies outside its classes far better than the few labelled ones of the first round.
+
+    Args:
+        first: Its training set of the first round, own samples first.
+        n_own: Number of own samples in it, copies included.
+        public_inputs: Encoded public inputs that the server has answered [M, F].
+        teacher: The server's class probabilities on them [M, G].
+        rng: Chooses the public samples.
+
+    Raises:
+        DistillationError: If inputs and soft labels differ in number.
+    """
+    if len(public_inputs) != len(teacher):
+        raise DistillationError(f"client: expected {len(public_inputs)} soft labels, found {len(teacher)}")
+    labels = first.targets.labels
+    assert labels is not None
+    chosen = rng.permutation(len(teacher))[:n_own]
+    soft = teacher[chosen][:, first.held]
+    if first.reject:
+        soft = np.concatenate([soft, np.maximum(1.0 - soft.sum(axis=1, keepdims=True), 0.0)], axis=1)
+    own = np.eye(first.targets.n_outcomes)[labels[:n_own]]
+    # Without hard labels the divergence from a one-hot row is the cross-entropy.
+    targets = Targets(first.targets.n_outcomes, soft=np.concatenate([own, soft]), soft_loss="kl")
+    inputs = np.concatenate([first.inputs[:n_own], public_inputs[chosen]])
+    return ClientTrainingSet(inputs, targets, first.held, first.reject)

@@ -1,5 +1,7 @@
 """FedAvg (McMahan et al., AISTATS 2017), the baseline that shares parameters instead of outputs.
 
+With a proximal term in the local loss it is FedProx (Li et al., MLSys 2020).
+
 One common spec stands on every client, each under its own device's noise. The server averages all
 parameters by sample count, angles like any other number: FedAvg knows nothing of circles, and neither does
 this baseline.
@@ -7,7 +9,7 @@ this baseline.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,6 +82,7 @@ def federated_average(
     rounds: int,
     local_steps: int,
     l2: float = 0.0,
+    proximal: float = 0.0,
     progress: Progress | None = None,
     label: str = "FedAvg",
 ) -> FedAvgResult:
@@ -92,6 +95,7 @@ def federated_average(
         rounds: Rounds, 0 or more.
         local_steps: L-BFGS iterations of each client in each round.
         l2: Weight of the squared log of the logit scale in the local loss.
+        proximal: Half of this times the squared distance from the server's parameters joins the local loss.
         progress: Told of every client's local training.
         label: Name of this training in `progress`.
 
@@ -118,7 +122,8 @@ def federated_average(
     for _ in range(rounds):
         local, losses = [], []
         for objective in objectives:
-            result = refine(objective.value_and_gradient, params, iterations=local_steps)
+            local_loss = _pulled(objective, params, proximal)
+            result = refine(local_loss, params, iterations=local_steps)
             local.append(_as_sent(result.params))
             losses.append(result.history[0])
             progress.advance(label)
@@ -137,6 +142,17 @@ def federated_average(
         bytes_down=traffic + len(clients) * len(params) * BYTES_PER_PARAMETER,
         evaluations=sum(objective.evaluations for objective in objectives),
     )
+
+
+def _pulled(
+    objective: Objective, centre: FloatArray, proximal: float
+) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    def loss(params: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = objective.value_and_gradient(params)
+        away = params - centre
+        return value + 0.5 * proximal * float(away @ away), gradient + proximal * away
+
+    return loss
 
 
 def _as_sent(params: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """What a client sends: its model index and its outputs on the public set, and nothing else.
 
 On the wire a message is a magic word, the length of a JSON header, the header, and the outputs as raw
-float16. Every size is checked before anything is allocated, and nothing is ever unpickled.
+float16, or as multiples of 1/255 in one byte each. Every size is checked before anything is allocated, and
+nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,9 +26,12 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 _PREFIX = struct.Struct("<4sI")
 _MAGIC = b"QKDM"
-_KEYS = {"schema", "client", "model_index", "classes", "public_digest", "shape"}
+_KEYS = {"schema", "client", "model_index", "classes", "public_digest", "shape", "precision"}
 # float16 keeps 11 bits: the sum of a row of rounded probabilities is that far from one, and no farther.
 _SUM_TOLERANCE = 0.01
+_LEVELS = 255
+_TYPES: dict[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "uint8": np.dtype("u1")}
+Precision = Literal["float16", "uint8"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +42,8 @@ class ClientMessage:
         client: Name of the client.
         model_index: Index of its VQCNN in the family of all specs.
         classes: Its class set, sorted.
-        outputs: Outcome probabilities on the public inputs, float16 [n_public, K], or [n_public, K + 1]
-            with the reject outcome last.
+        outputs: Outcome probabilities on the public inputs, [n_public, K], or [n_public, K + 1] with the
+            reject outcome last; float16, or uint8 in units of 1/255.
         public_digest: SHA-256 of the public inputs that the outputs belong to, in hexadecimal.
         schema: Version of the message's layout.
     """
@@ -47,7 +51,7 @@ class ClientMessage:
     client: str
     model_index: int
     classes: tuple[Label, ...]
-    outputs: NDArray[np.float16]
+    outputs: NDArray[np.float16] | NDArray[np.uint8]
     public_digest: str
     schema: int = SCHEMA
 
@@ -55,6 +59,19 @@ class ClientMessage:
     def reject(self) -> bool:
         """Whether the last column is the reject outcome."""
         return bool(self.outputs.shape[1] == len(self.classes) + 1)
+
+    @property
+    def precision(self) -> Precision:
+        """How the outputs travel."""
+        return "uint8" if self.outputs.dtype == np.uint8 else "float16"
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The outputs as float64; those of one byte are renormalized, as rounding spoils their sums."""
+        if self.outputs.dtype != np.uint8:
+            return self.outputs.astype(np.float64)
+        counts = self.outputs.astype(np.float64)
+        return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
 
     def to_bytes(self) -> bytes:
         """The message as it travels."""
@@ -66,11 +83,14 @@ class ClientMessage:
                 "classes": self.classes,
                 "public_digest": self.public_digest,
                 "shape": self.outputs.shape,
+                "precision": self.precision,
             },
             sort_keys=True,
             separators=(",", ":"),
         ).encode()
-        return _PREFIX.pack(_MAGIC, len(header)) + header + self.outputs.astype("<f2").tobytes()
+        return (
+            _PREFIX.pack(_MAGIC, len(header)) + header + self.outputs.astype(_TYPES[self.precision]).tobytes()
+        )
 
     @property
     def n_bytes(self) -> int:
@@ -100,18 +120,19 @@ class ClientMessage:
             )
         header = _parse_header(data[_PREFIX.size : body], sender)
         rows, columns = header["shape"]
-        if rows * columns * 2 != len(data) - body:
+        kind = _TYPES[header["precision"]]
+        if rows * columns * kind.itemsize != len(data) - body:
             raise _refused(
                 header["client"],
-                f"outputs: expected {rows * columns * 2} bytes for shape ({rows}, {columns}), "
+                f"outputs: expected {rows * columns * kind.itemsize} bytes for shape ({rows}, {columns}), "
                 f"found {len(data) - body}",
             )
-        outputs = np.frombuffer(data, dtype="<f2", offset=body).reshape(rows, columns).astype(np.float16)
+        outputs = np.frombuffer(data, dtype=kind, offset=body).reshape(rows, columns)
         return cls(
             client=header["client"],
             model_index=int(header["model_index"]),
             classes=tuple(header["classes"]),
-            outputs=outputs,
+            outputs=outputs.astype(kind.newbyteorder("=")),
             public_digest=header["public_digest"],
             schema=header["schema"],
         )
@@ -123,6 +144,8 @@ def make_message(
     classes: Sequence[Any],
     probabilities: ArrayLike,
     public_digest: str,
+    *,
+    precision: Precision = "float16",
 ) -> ClientMessage:
     """The message of a client with the given outcome probabilities.
 
@@ -130,11 +153,16 @@ def make_message(
         client: Name of the client.
         model_index: Index of its spec.
         classes: Its sorted class set, as plain or NumPy integers or strings.
-        probabilities: [n_public, K], or [n_public, K + 1] with the reject outcome last; rounded to float16.
+        probabilities: [n_public, K], or [n_public, K + 1] with the reject outcome last.
         public_digest: Digest of the public inputs.
+        precision: What the probabilities are rounded to.
     """
     plain = tuple(str(label) if isinstance(label, str) else int(label) for label in classes)
-    return ClientMessage(client, model_index, plain, np.asarray(probabilities, np.float16), public_digest)
+    exact = np.asarray(probabilities, dtype=np.float64)
+    outputs: NDArray[np.float16] | NDArray[np.uint8] = exact.astype(np.float16)
+    if precision == "uint8":
+        outputs = np.rint(exact * _LEVELS).astype(np.uint8)
+    return ClientMessage(client, model_index, plain, outputs, public_digest)
 
 
 def message_fault(
@@ -191,16 +219,21 @@ def _model_fault(message: ClientMessage) -> str | None:
 
 
 def _output_fault(message: ClientMessage, n_public: int) -> str | None:
-    outputs, k = message.outputs, len(message.classes)
+    outputs: NDArray[Any] = message.outputs
+    k = len(message.classes)
     if outputs.shape not in ((n_public, k), (n_public, k + 1)):
         return f"outputs: expected shape ({n_public}, {k} or {k + 1}), found {outputs.shape}"
+    tolerance = _SUM_TOLERANCE
+    if outputs.dtype == np.uint8:
+        # Each number is rounded by half a unit at most.
+        outputs, tolerance = outputs / _LEVELS, 0.5 * outputs.shape[1] / _LEVELS + 1e-9
     if not np.isfinite(outputs).all():
         return f"outputs: expected finite numbers, found {int((~np.isfinite(outputs)).sum())} others"
     if outputs.size and (outputs.min() < 0 or outputs.max() > 1):
         return f"outputs: expected values in [0, 1], found {outputs.min()} to {outputs.max()}"
     sums = outputs.astype(np.float64).sum(axis=1)
     worst = float(np.abs(sums - 1).max(initial=0.0))
-    if worst > _SUM_TOLERANCE:
+    if worst > tolerance:
         return f"outputs: expected rows that sum to 1, found a row off by {worst:.3g}"
     return None
 
@@ -233,6 +266,8 @@ def _header_fault(header: dict[str, Any]) -> str | None:
         return "expected model_index as a decimal string of at most 4000 digits"
     if not isinstance(header["classes"], list) or not all(type(c) in (int, str) for c in header["classes"]):
         return "expected classes as a list of numbers or strings"
+    if not isinstance(header["precision"], str) or header["precision"] not in _TYPES:
+        return f"expected precision {' or '.join(_TYPES)}, found {header['precision']!r}"
     shape = header["shape"]
     if not isinstance(shape, list) or len(shape) != 2 or not all(natural(size) for size in shape):
         return "expected shape as two sizes"

@@ -151,13 +151,15 @@ def build_teacher(
         raise DistillationError("teacher: expected validation samples, disjoint from the calibration samples")
     held = tuple(c.held for c in clients)
     rejects = tuple(c.reject for c in clients)
+    both, both_labels = np.concatenate([rows, held_back]), np.concatenate([labels, answers])
     candidates: list[tuple[TeacherScore, tuple[Calibration, ...], float]] = []
     for kind in calibrations:
         fitted = tuple(fit_calibration(c.outputs[rows], own_outcomes(labels, c), kind) for c in clients)
         mended = [f.apply(c.outputs) for f, c in zip(fitted, clients, strict=True)]
         for rule in aggregations:
             p = _combine(mended, held, rejects, n_classes, rule)
-            sharpness = 1.0 if kind == "none" else fit_calibration(p[rows], labels, "temperature").scale
+            # One number for all classes: the validation part may help, as few samples make it far too sharp.
+            sharpness = fit_calibration(p[both], both_labels, "temperature").scale
             seen = soften(p[held_back], 1.0 / sharpness)
             score = TeacherScore(
                 aggregation=rule,

@@ -1,9 +1,19 @@
 """Data statistics to gate budget, by a stated rule whose coefficients are shipped as data."""
 
-from qkd_qiskit.estimator.budget import BudgetTerms, GateBudget, estimate_gate_budget
+from qkd_qiskit.estimator.budget import (
+    BudgetTerms,
+    GateBudget,
+    budget_terms,
+    estimate_gate_budget,
+    grant,
+)
 from qkd_qiskit.estimator.ladder import build_ladder, trainable_blocks
 from qkd_qiskit.estimator.rule import (
+    FULL_BLOCK,
     Coefficients,
+    DataCoefficients,
+    DeviceCoefficients,
+    NeedCoefficients,
     class_diversity,
     combine,
     data_bound,
@@ -14,10 +24,15 @@ from qkd_qiskit.estimator.rule import (
 from qkd_qiskit.estimator.statistics import DataStatistics, data_statistics
 
 __all__ = [
+    "FULL_BLOCK",
     "BudgetTerms",
     "Coefficients",
+    "DataCoefficients",
     "DataStatistics",
+    "DeviceCoefficients",
     "GateBudget",
+    "NeedCoefficients",
+    "budget_terms",
     "build_ladder",
     "class_diversity",
     "combine",
@@ -25,6 +40,7 @@ __all__ = [
     "data_statistics",
     "device_bound",
     "estimate_gate_budget",
+    "grant",
     "load_coefficients",
     "need_bound",
     "trainable_blocks",

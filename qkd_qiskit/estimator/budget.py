@@ -136,11 +136,8 @@ def estimate_gate_budget(
     inputs, notes = _encoded(features, ladder[0])
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = load_backend(backend) if isinstance(backend, str) else backend
-    terms = _terms(ladder, statistics, device, rule)
-    granted, limit = combine(
-        _round_up(terms.need, ladder), minimum=terms.minimum, data=terms.data, device=terms.device
-    )
-    spec = max((rung for rung in ladder if len(rung.blocks) <= granted), key=lambda rung: len(rung.blocks))
+    terms = budget_terms(ladder, statistics, rule, device)
+    spec, limit = grant(ladder, terms)
     predicted = predict_counts(spec, device)
     return GateBudget(
         blocks=len(spec.blocks),
@@ -157,23 +154,54 @@ def estimate_gate_budget(
     )
 
 
-def _terms(
-    ladder: tuple[VQCNNSpec, ...], statistics: DataStatistics, device: Device, rule: Coefficients
+def budget_terms(
+    ladder: tuple[VQCNNSpec, ...], statistics: DataStatistics, rule: Coefficients, device: Device | None
 ) -> BudgetTerms:
+    """The terms of the rule for one ladder.
+
+    Args:
+        ladder: What `build_ladder` gives.
+        statistics: Of the client's data.
+        rule: The coefficients.
+        device: The client's device; None for one that bounds nothing.
+
+    Raises:
+        EstimatorError: If the ladder's structures do not fit the device, or their kernel trains nothing.
+    """
     diversity = class_diversity(statistics.classes, statistics.entropy, ladder[0].n_outcomes)
     need = need_bound(
         diversity, statistics.overlap, statistics.dimension, ladder[0].kernels[0].n_parameters, rule.need
     )
+    return BudgetTerms(
+        need=min(need, float(len(ladder[-1].blocks))),
+        data=_data_blocks(ladder, statistics.distinct, rule),
+        device=float(len(ladder[-1].blocks)) if device is None else _device_blocks(ladder, device, rule),
+        minimum=float(len(ladder[0].blocks)),
+    )
+
+
+def grant(ladder: tuple[VQCNNSpec, ...], terms: BudgetTerms) -> tuple[VQCNNSpec, Limit]:
+    """The structure that the terms allow, and the term that set it.
+
+    The need is rounded up to a rung of the ladder, a bound down.
+
+    Raises:
+        EstimatorError: If the smallest structure exceeds a bound.
+    """
+    blocks, limit = combine(
+        _round_up(terms.need, ladder), minimum=terms.minimum, data=terms.data, device=terms.device
+    )
+    spec = max((rung for rung in ladder if len(rung.blocks) <= blocks), key=lambda rung: len(rung.blocks))
+    return spec, limit
+
+
+def _device_blocks(ladder: tuple[VQCNNSpec, ...], device: Device, rule: Coefficients) -> float:
+    """The device bound in blocks; 0 if no rung keeps the ESP above the floor."""
     try:
         runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor)
     except HardwareError as error:
         raise EstimatorError(f"no gate budget: the device bound: {error}") from None
-    return BudgetTerms(
-        need=min(need, float(len(ladder[-1].blocks))),
-        data=_data_blocks(ladder, statistics.distinct, rule),
-        device=float(len(ladder[runnable - 1].blocks)) if runnable else 0.0,
-        minimum=float(len(ladder[0].blocks)),
-    )
+    return float(len(ladder[runnable - 1].blocks)) if runnable else 0.0
 
 
 def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients) -> float:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ClientSettings
-from qkd_qiskit.distillation import ClientMessage, client_training_set, make_message
+from qkd_qiskit.distillation import (
+    ClientMessage,
+    ClientTrainingSet,
+    client_training_set,
+    make_message,
+    refined_training_set,
+)
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.context import Context, Machine
-from qkd_qiskit.training import TrainedModel, train_model
+from qkd_qiskit.federation.fitting import fit_model
+from qkd_qiskit.hardware import load_backend
+from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.training import (
+    KernelSpace,
+    StructureSearch,
+    TrainedModel,
+    device_workshop,
+    search_structure,
+    searched_spec,
+)
 
 
 @dataclass(frozen=True)
@@ -24,9 +40,11 @@ class ClientRun:
         settings: Its settings.
         budget: What the estimator granted it.
         machine: Its structure on its device.
+        search: How its kernel was found; None where the budget's own kernel was taken.
         model: Its trained model.
         held: Indices of its classes in the global class set.
-        message: All that it sent to the server.
+        message: What it sent to the server last.
+        bytes_sent: Bytes of all that it sent.
         class_counts: Its samples of each class of the experiment, [K].
         seconds: Time it took.
     """
@@ -34,9 +52,11 @@ class ClientRun:
     settings: ClientSettings
     budget: GateBudget
     machine: Machine
+    search: StructureSearch | None
     model: TrainedModel
     held: NDArray[np.int64]
     message: ClientMessage
+    bytes_sent: int
     class_counts: NDArray[np.int64]
     seconds: float
 
@@ -57,40 +77,118 @@ def run_client(context: Context, number: int) -> ClientRun:
     training = client_training_set(
         own.inputs, own.labels, known.inputs, known.labels, n_classes=len(data.classes)
     )
+    stage = f"client {settings.name}"
     try:
         budget = context.budget(data.own(number), settings.backend, training.targets.n_outcomes)
-        machine = context.machine(budget.spec, settings.backend)
+        search = _search(context, number, budget, training, f"{stage}: structure")
+        spec = budget.spec if search is None else searched_spec(budget.spec, search)
+        machine = context.machine(spec, settings.backend)
     except QKDError as error:
         raise type(error)(f"client {settings.name}: {error}") from None
-    stage = f"client {settings.name}"
-    model = context.stage(
-        stage,
-        TrainedModel,
-        lambda: train_model(
-            machine.noisy,
-            training.inputs,
-            training.targets,
-            context.settings.training,
-            reject=training.reject,
-            rng=context.rng(stage),
-            progress=context.progress,
-            label=stage,
-        ),
+    model = fit_model(
+        context, machine, training.inputs, training.targets, reject=training.reject, label=stage
     )
-    message = make_message(
-        settings.name,
-        budget.spec.index,
-        [data.classes[k] for k in training.held],
-        model.outcome_probabilities(machine.noisy, data.public.samples.inputs),
-        data.public.digest,
-    )
+    message = _answer(context, settings.name, machine, model, training.held)
     return ClientRun(
         settings=settings,
         budget=budget,
         machine=machine,
+        search=search,
         model=model,
         held=training.held,
         message=message,
+        bytes_sent=message.n_bytes,
         class_counts=np.bincount(data.own(number).labels, minlength=len(data.classes)),
         seconds=time.perf_counter() - start,
     )
+
+
+def refine_client(context: Context, number: int, run: ClientRun, soft: Array, turn: int) -> ClientRun:
+    """Train a client once more, with the server's soft labels, and let it answer again.
+
+    Args:
+        context: Shared by all stages.
+        number: Position of the client in the settings.
+        run: What it did so far.
+        soft: The server's class probabilities on the public samples to distil [M, G].
+        turn: Number of this round, 2 or more.
+    """
+    start = time.perf_counter()
+    data, stage = context.data, f"client {run.settings.name}, round {turn}"
+    own, known, public = data.clients[number], data.public.labelled, data.public.to_distil
+    first = client_training_set(
+        own.inputs, own.labels, known.inputs, known.labels, n_classes=len(data.classes)
+    )
+    training = refined_training_set(
+        first, len(own), public.inputs, soft, rng=context.rng(f"{stage}: public samples")
+    )
+    model = fit_model(
+        context,
+        run.machine,
+        training.inputs,
+        training.targets,
+        reject=training.reject,
+        initial=run.model.params,
+        label=stage,
+    )
+    message = _answer(context, run.settings.name, run.machine, model, run.held)
+    return replace(
+        run,
+        model=model,
+        message=message,
+        bytes_sent=run.bytes_sent + message.n_bytes,
+        seconds=run.seconds + time.perf_counter() - start,
+    )
+
+
+def _answer(
+    context: Context, name: str, machine: Machine, model: TrainedModel, held: NDArray[np.int64]
+) -> ClientMessage:
+    data = context.data
+    return make_message(
+        name,
+        machine.spec.index,
+        [data.classes[k] for k in held],
+        model.outcome_probabilities(machine.noisy, data.public.samples.inputs),
+        data.public.digest,
+        precision=context.settings.distillation.precision,
+    )
+
+
+def _search(
+    context: Context, number: int, budget: GateBudget, training: ClientTrainingSet, stage: str
+) -> StructureSearch | None:
+    """The search of a client's kernel, where the settings want one."""
+    settings, backend = context.settings, context.settings.clients[number].backend
+    if not settings.training.structure.enabled:
+        return None
+    return context.journaled(
+        stage,
+        StructureSearch,
+        lambda journal: search_structure(
+            device_workshop(
+                budget.spec, load_backend(backend), noise=settings.noise.enabled, seed=settings.seed
+            ),
+            KernelSpace.of_budget(budget),
+            training.inputs,
+            training.targets,
+            settings.training,
+            groups=_originals(context, number, training),
+            seed=int(context.rng(stage).integers(2**32)),
+            journal=journal,
+            progress=context.progress,
+            label=stage,
+        ),
+    )
+
+
+def _originals(context: Context, number: int, training: ClientTrainingSet) -> NDArray[np.int64]:
+    """Which original each training sample of a client comes from: its own first, then public ones."""
+    data = context.data
+    own, size = data.clients[number], data.sizes[number]
+    groups = np.arange(len(own)) % size
+    known = data.public.labelled
+    public = np.arange(len(known)) % len(data.split.public_train)
+    return np.concatenate([groups, size + public[~np.isin(known.labels, training.held)]])[
+        : len(training.inputs)
+    ]

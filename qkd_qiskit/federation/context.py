@@ -7,9 +7,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData, Samples
@@ -17,7 +19,7 @@ from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.training import CheckpointStore, Journal
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 Record = TypeVar("Record")
@@ -29,13 +31,20 @@ class Machine:
 
     Attributes:
         transpiled: Its ISA circuit, with predicted and counted gates.
+        noise: The experiment's noise on that device; None for none.
         noisy: Evaluator with the experiment's noise.
         ideal: Evaluator without noise, on the logical circuit.
     """
 
     transpiled: TranspiledVQCNN
+    noise: NoiseModel | None
     noisy: PauliEvaluator
     ideal: PauliEvaluator
+
+    @cached_property
+    def fast(self) -> PauliEvaluator:
+        """`noisy` in single precision: noise of small batches is far above its errors."""
+        return PauliEvaluator(self.transpiled, self.noise, dtype=np.float32)
 
     @property
     def spec(self) -> VQCNNSpec:
@@ -80,7 +89,9 @@ class Context:
             device = load_backend(backend)
             transpiled = transpile_verified(spec, device, seed=self.settings.seed)
             noise = device.noise_model if self.settings.noise.enabled else None
-            self._machines[key] = Machine(transpiled, PauliEvaluator(transpiled, noise), PauliEvaluator(spec))
+            self._machines[key] = Machine(
+                transpiled, noise, PauliEvaluator(transpiled, noise), PauliEvaluator(spec)
+            )
         return self._machines[key]
 
     def budget(self, samples: Samples, backend: str, n_outcomes: int) -> GateBudget:
@@ -106,6 +117,13 @@ class Context:
             return found
         made = work()
         self.store.save(label, made)
+        return made
+
+    def journaled(self, label: str, kind: type[Record], work: Callable[[Journal], Record]) -> Record:
+        """A stage that also goes on within itself: its journal lives until its result is stored."""
+        with self.store.journal(label, resume=self.resume) as journal:
+            made = self.stage(label, kind, lambda: work(journal))
+            journal.remove()
         return made
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -30,7 +30,16 @@ _PACKAGES = (
     "scikit-learn",
     "pyswarms",
 )
-_COMPARED = ("public_only", "fedavg", "best_client", "centralized", "logistic_regression", "rbf_svm", "mlp")
+_COMPARED = (
+    "public_only",
+    "fedavg",
+    "best_client",
+    "centralized",
+    "logistic_regression",
+    "rbf_svm",
+    "mlp",
+    "classical_distillation",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ def evaluate(
     """
     data, settings = context.data, context.settings
     inputs, labels = data.test.inputs, data.test.labels
-    answers = _answers(context, clients, server, inputs)
+    answers = answer_all(context, clients, server, inputs)
     models = {}
     for name, answer in answers.items():
         interval = accuracy_interval(answer.noisy == labels, rng=context.rng(f"interval {name}"))
@@ -105,13 +114,14 @@ def evaluate(
             "test": len(labels),
         },
         "clients": [_client_record(client, inputs, labels) for client in clients],
+        "participation": [asdict(verdict) for verdict in server.verdicts],
         "models": models,
         "comparisons": comparisons,
         "communication": {
             "distillation": {
-                "up": sum(client.message.n_bytes for client in clients),
-                "down": len(clients) * data.public.n_bytes,
-                "rounds": 1,
+                "up": sum(client.bytes_sent for client in clients),
+                "down": len(clients) * (data.public.n_bytes + _soft_label_bytes(context)),
+                "rounds": settings.distillation.rounds,
             },
             "fedavg": {
                 "up": server.fedavg.bytes_up,
@@ -123,9 +133,10 @@ def evaluate(
     return results, confusion.astype(np.int64)
 
 
-def _answers(
+def answer_all(
     context: Context, clients: Sequence[ClientRun], server: ServerRun, inputs: Array
 ) -> dict[str, Answers]:
+    """Every model's answers to encoded inputs [N, F], by name of the model."""
     machine, noisy = server.machine, context.settings.noise.enabled
     backend = context.settings.server.backend
     quantum: dict[str, TrainedModel | FedAvgResult] = {
@@ -134,6 +145,8 @@ def _answers(
         "fedavg": server.fedavg,
         "public_only": server.public_only,
     }
+    if server.fedprox is not None:
+        quantum["fedprox"] = server.fedprox
     answers = {
         name: Answers(
             model.predict(machine.noisy, inputs),
@@ -144,12 +157,13 @@ def _answers(
         )
         for name, model in quantum.items()
     }
+    used = [client for client in clients if client.settings.name in server.teacher.clients]
     answers["teacher_ensemble"] = Answers(
-        _ensemble(server.teacher, clients, "noisy", inputs),
-        _ensemble(server.teacher, clients, "ideal", inputs),
+        _ensemble(server.teacher, used, "noisy", inputs),
+        _ensemble(server.teacher, used, "ideal", inputs),
         "each client's device" if noisy else None,
-        sum(len(client.model.params) for client in clients),
-        sum(client.machine.two_qubit_gates for client in clients),
+        sum(len(client.model.params) for client in used),
+        sum(client.machine.two_qubit_gates for client in used),
     )
     best = _best_client(context, clients)
     answers["best_client"] = Answers(
@@ -162,6 +176,12 @@ def _answers(
     for name, model in server.classical.items():
         answers[name] = Answers(model.predict(inputs), None, None, model.n_weights, None)
     return answers
+
+
+def _soft_label_bytes(context: Context) -> int:
+    """What the server returns to a client in further rounds: float16 soft labels."""
+    further = context.settings.distillation.rounds - 1
+    return 2 * further * len(context.data.public.to_distil) * len(context.data.classes)
 
 
 def _ensemble(teacher: Teacher, clients: Sequence[ClientRun], kind: str, inputs: Array) -> IntArray:
@@ -211,7 +231,7 @@ def _client_record(client: ClientRun, inputs: Array, labels: IntArray) -> dict[s
             "own_classes": float((predicted[own] == labels[own]).mean()),
             "all_classes": float((everywhere == labels).mean()),
         },
-        "bytes_sent": client.message.n_bytes,
+        "bytes_sent": client.bytes_sent,
         "seconds": round(client.seconds, 3),
     }
 

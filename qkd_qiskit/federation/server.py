@@ -8,152 +8,287 @@ labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qkd_qiskit.data import Samples
+from qkd_qiskit.data import Samples, originals
 from qkd_qiskit.distillation import (
     AGGREGATIONS,
     CLASSICAL_MODELS,
     ClassicalModel,
-    ClassicalName,
     ClientMessage,
     ClientOutputs,
     FedAvgClient,
     FedAvgResult,
     Teacher,
+    Verdict,
+    audit,
     build_teacher,
     check_message,
+    classical_distillation,
+    client_training_set,
     federated_average,
     fit_classical,
-    train_student,
+    student_targets,
 )
-from qkd_qiskit.estimator import GateBudget
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.estimator import GateBudget, build_ladder
 from qkd_qiskit.federation.context import Context, Machine
+from qkd_qiskit.federation.fitting import fit_model
 from qkd_qiskit.simulation.basis import Array
-from qkd_qiskit.training import Targets, TrainedModel, train_model
+from qkd_qiskit.training import Targets, TrainedModel
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 
 @dataclass(frozen=True)
-class ServerRun:
-    """What the server made of the messages, and the baselines.
+class Distilled:
+    """What the server made of the messages.
 
     Attributes:
         budget: What the estimator granted the server from its public labels.
         machine: The global structure on the server's device.
-        teacher: The calibrated, combined clients.
+        verdicts: What became of each client, in the order of the settings.
+        teacher: The calibrated, combined clients that are used.
         global_model: The distilled model.
-        public_only: The same structure trained on the public labels alone.
-        centralized: The same structure trained on all clients' samples and the public labels.
-        fedavg: The same structure by federated averaging.
-        classical: Classical models on what `centralized` has.
     """
 
     budget: GateBudget
     machine: Machine
+    verdicts: tuple[Verdict, ...]
     teacher: Teacher
     global_model: TrainedModel
+
+
+@dataclass(frozen=True)
+class ServerRun(Distilled):
+    """What the server made of the messages, and the baselines.
+
+    Attributes:
+        public_only: The same structure trained on the public labels alone.
+        centralized: The same structure trained on all clients' samples and the public labels.
+        fedavg: The same structure by federated averaging.
+        fedprox: The same with a proximal term; None where the settings give it no price.
+        classical: Classical models on what `centralized` has, and the round with classical models.
+    """
+
     public_only: TrainedModel
     centralized: TrainedModel
     fedavg: FedAvgResult
-    classical: Mapping[ClassicalName, ClassicalModel]
+    fedprox: FedAvgResult | None
+    classical: Mapping[str, ClassicalModel]
 
 
-def run_server(context: Context, messages: Sequence[bytes]) -> ServerRun:
-    """Distil a global model from the clients' messages, and train the baselines.
+def distil(context: Context, messages: Sequence[bytes | None], *, label: str = "global model") -> Distilled:
+    """Distil a global model from the clients' messages.
 
     Args:
         context: Shared by all stages.
-        messages: What the clients sent, as it travelled.
+        messages: What each client of the settings sent, as it travelled; None for silence.
+        label: Name of the stage; it also seeds it.
 
     Raises:
-        DistillationError: If a message is refused.
+        DistillationError: If no client is left whose message can be used.
         QKDError: If the global model's budget or circuit is impossible.
     """
     settings, data = context.settings, context.data
     public, backend = data.public, settings.server.backend
     # The estimator counts distinct samples; copies would flatter it.
-    n_own = len(data.split.public_train)
-    budget = context.budget(public.samples.rows(slice(0, n_own)), backend, len(data.classes))
-    machine = context.machine(budget.spec, backend)
-    teacher, soft = _teach(context, messages)
-
+    own = public.samples.rows(slice(0, len(data.split.public_train)))
+    budget = context.budget(own, backend, len(data.classes))
+    machine = context.machine(_student_spec(context, budget), backend)
+    verdicts, teacher, soft = teach(context, messages)
+    learnt = public.to_distil
     with context.timed("global"):
-        global_model = context.stage(
-            "global model",
-            TrainedModel,
-            lambda: train_student(
-                machine.noisy,
-                public.to_distil.inputs,
-                public.to_distil.labels,
-                soft[: len(public.to_distil)],
-                distillation=settings.distillation,
-                training=settings.training,
-                rng=context.rng("global model"),
-                progress=context.progress,
-            ),
+        global_model = fit_model(
+            context,
+            machine,
+            learnt.inputs,
+            student_targets(learnt.labels, soft[: len(learnt)], settings.distillation),
+            alpha_end=settings.distillation.alpha_end,
+            at_server=True,
+            label=label,
         )
+    return Distilled(budget, machine, verdicts, teacher, global_model)
+
+
+def run_server(context: Context, messages: Sequence[bytes | None]) -> ServerRun:
+    """Distil a global model from the clients' messages, and train the baselines.
+
+    Args:
+        context: Shared by all stages.
+        messages: What each client of the settings sent, as it travelled; None for silence.
+
+    Raises:
+        DistillationError: If no client is left whose message can be used.
+        QKDError: If the global model's budget or circuit is impossible.
+    """
+    settings, data = context.settings, context.data
+    public = data.public
+    distilled = distil(context, messages)
+    machine = distilled.machine
     with context.timed("baselines"):
-        public_only = _supervised(context, machine, "public only", public.labelled)
+        public_only = train_supervised(context, machine, "public only", public.labelled)
         parts = (*data.clients, public.labelled)
+        groups = originals(parts, (*data.sizes, len(data.split.public_train)))
         together = Samples(
             np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
         )
-        centralized = _supervised(context, machine, "centralized", together)
-        fedavg = context.stage("FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only))
-        classical = {
+        centralized = train_supervised(context, machine, "centralized", together)
+        fedavg = context.stage(
+            "FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only, "FedAvg", 0.0)
+        )
+        fedprox, price = None, settings.fedavg.proximal
+        if price > 0:
+            fedprox = context.stage(
+                "FedProx", FedAvgResult, lambda: _federate(context, machine, public_only, "FedProx", price)
+            )
+        classical: dict[str, ClassicalModel] = {
             name: fit_classical(
                 name,
                 together.inputs,
                 together.labels,
                 n_weights=machine.spec.n_weights + 1,
+                groups=groups,
                 seed=settings.seed,
             )
             for name in CLASSICAL_MODELS
         }
-    return ServerRun(budget, machine, teacher, global_model, public_only, centralized, fedavg, classical)
+        classical["classical_distillation"] = _classical_round(context, machine)
+    return ServerRun(
+        **vars(distilled),
+        public_only=public_only,
+        centralized=centralized,
+        fedavg=fedavg,
+        fedprox=fedprox,
+        classical=classical,
+    )
 
 
-def _teach(context: Context, messages: Sequence[bytes]) -> tuple[Teacher, Array]:
-    """The teacher, and its soft labels on the whole public set."""
+def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
+    """The round with honest classical clients of the circuits' sizes."""
+    settings, data = context.settings, context.data
+    public, known, n_classes = data.public, data.public.labelled, len(data.classes)
+    sets = [
+        client_training_set(held.inputs, held.labels, known.inputs, known.labels, n_classes=n_classes)
+        for held in data.clients
+    ]
+    sizes = [
+        context.budget(data.own(number), client.backend, training.targets.n_outcomes).weights + 1
+        for number, (client, training) in enumerate(zip(settings.clients, sets, strict=True))
+    ]
+
+    def combine(outputs: Sequence[Array]) -> Array:
+        taught = [
+            ClientOutputs(client.name, training.held, output)
+            for client, training, output in zip(settings.clients, sets, outputs, strict=True)
+        ]
+        return _teacher(context, taught).class_probabilities(outputs)
+
+    return classical_distillation(
+        sets,
+        sizes,
+        public.samples.inputs,
+        combine,
+        public.to_distil.inputs,
+        public.to_distil.labels,
+        machine.spec.n_weights + 1,
+        seed=settings.seed,
+    )
+
+
+def _student_spec(context: Context, budget: GateBudget) -> VQCNNSpec:
+    """The budget's structure, or the largest of the ladder within the blocks that the settings allow."""
+    most, model = context.settings.distillation.student_blocks, context.settings.model
+    if most is None:
+        return budget.spec
+    ladder = build_ladder(
+        model.n_qubits,
+        encoding=model.encoding,
+        kernel=model.kernel,
+        sharing=model.sharing,
+        n_outcomes=len(context.data.classes),
+    )
+    fitting = [spec for spec in ladder if len(spec.blocks) <= most]
+    if not fitting:
+        least = len(ladder[0].blocks)
+        raise DistillationError(f"distillation.student_blocks: expected at least {least}, found {most}")
+    return fitting[-1]
+
+
+def teach(context: Context, messages: Sequence[bytes | None]) -> tuple[tuple[Verdict, ...], Teacher, Array]:
+    """Judge the clients, and make a teacher of those that are used.
+
+    Args:
+        context: Shared by all stages.
+        messages: What each client of the settings sent; None for silence.
+
+    Returns:
+        The verdicts, the teacher, and its class probabilities on the whole public set [N, G].
+
+    Raises:
+        DistillationError: If no client is left whose message can be used.
+    """
     data, public = context.data, context.data.public
-    outputs = []
-    for raw in messages:
-        message = ClientMessage.from_bytes(raw)
-        check_message(
-            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
-        )
-        held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
-        outputs.append(ClientOutputs(message.client, held, message.outputs.astype(np.float64)))
+    rows = np.concatenate([np.arange(len(data.split.public_train)), public.calibration_rows])
+    verdicts, used = [], []
+    for client, raw in zip(context.settings.clients, messages, strict=True):
+        read = _read(context, client.name, raw)
+        if isinstance(read, ClientOutputs):
+            verdict = audit(read, rows, public.samples.labels[rows], data.classes)
+            if verdict.standing == "used" or not context.settings.distillation.audit:
+                used.append(read)
+                verdict = replace(verdict, standing="used", reason="")
+            verdicts.append(verdict)
+        else:
+            verdicts.append(read)
+    if not used:
+        causes = "; ".join(f"{v.client} {v.standing}: {v.reason}" for v in verdicts)
+        raise DistillationError(f"expected at least one client to learn from, found none ({causes})")
+    teacher = _teacher(context, used)
+    return tuple(verdicts), teacher, teacher.class_probabilities([client.outputs for client in used])
+
+
+def _teacher(context: Context, clients: Sequence[ClientOutputs]) -> Teacher:
+    data, public = context.data, context.data.public
     wanted = context.settings.distillation.aggregation
-    teacher = build_teacher(
-        outputs,
+    return build_teacher(
+        clients,
         n_classes=len(data.classes),
         calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
         validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
         aggregations=AGGREGATIONS if wanted == "auto" else (wanted,),
     )
-    return teacher, teacher.class_probabilities([client.outputs for client in outputs])
 
 
-def _supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:
-    return context.stage(
-        label,
-        TrainedModel,
-        lambda: train_model(
-            machine.noisy,
-            samples.inputs,
-            Targets(len(context.data.classes), labels=samples.labels),
-            context.settings.training,
-            rng=context.rng(label),
-            progress=context.progress,
-            label=label,
-        ),
-    )
+def _read(context: Context, name: str, raw: bytes | None) -> ClientOutputs | Verdict:
+    """A client's outputs, or why there are none to use."""
+    if raw is None:
+        return Verdict(name, "silent", "no message arrived")
+    data, public = context.data, context.data.public
+    try:
+        message = ClientMessage.from_bytes(raw, sender=name)
+        check_message(
+            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
+        )
+    except DistillationError as error:
+        return Verdict(name, "refused", str(error))
+    if message.client != name:
+        # A name is input too; the verdict carries the one that the server knows.
+        return Verdict(name, "refused", "the message bears the name of another client")
+    held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
+    return ClientOutputs(name, held, message.probabilities)
 
 
-def _federate(context: Context, machine: Machine, start: TrainedModel) -> FedAvgResult:
+def train_supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:
+    """Train the global structure on labelled samples, as a stage of the run."""
+    targets = Targets(len(context.data.classes), labels=samples.labels)
+    return fit_model(context, machine, samples.inputs, targets, at_server=True, label=label)
+
+
+def _federate(
+    context: Context, machine: Machine, start: TrainedModel, label: str, proximal: float
+) -> FedAvgResult:
     settings, data = context.settings, context.data
     clients = [
         FedAvgClient(context.machine(machine.spec, client.backend).noisy, held.inputs, held.labels)
@@ -166,5 +301,7 @@ def _federate(context: Context, machine: Machine, start: TrainedModel) -> FedAvg
         rounds=settings.fedavg.rounds,
         local_steps=settings.fedavg.local_steps,
         l2=settings.training.l2,
+        proximal=proximal,
+        label=label,
         progress=context.progress,
     )

@@ -3,8 +3,14 @@
 from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
+from qkd_qiskit.hardware.drifted import drifted_device
 from qkd_qiskit.hardware.predict import Prediction, predict, predict_counts
-from qkd_qiskit.hardware.registry import device_from_descriptor, list_backends, load_backend
+from qkd_qiskit.hardware.registry import (
+    device_from_descriptor,
+    list_backends,
+    load_backend,
+    load_fake_backend,
+)
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routing import Route, line_route
 from qkd_qiskit.hardware.snapshot import write_snapshot
@@ -28,9 +34,11 @@ __all__ = [
     "descriptor_folder",
     "device_from_backend",
     "device_from_descriptor",
+    "drifted_device",
     "line_route",
     "list_backends",
     "load_backend",
+    "load_fake_backend",
     "plain_two_qubit_count",
     "predict",
     "predict_counts",

@@ -19,7 +19,12 @@ TOLERANCE = 1e-9
 
 
 def outcome_deviation(
-    spec: VQCNNSpec, logical: QuantumCircuit, compact: QuantumCircuit, inputs: tuple[int, ...], *, seed: int = 0
+    spec: VQCNNSpec,
+    logical: QuantumCircuit,
+    compact: QuantumCircuit,
+    inputs: tuple[int, ...],
+    *,
+    seed: int = 0,
 ) -> float | None:
     """Largest difference of an outcome probability between a logical and a transpiled circuit.
 

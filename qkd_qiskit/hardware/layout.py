@@ -84,7 +84,7 @@ def _place_costs(
 
 
 def _links(target: Target, gate: str) -> NDArray[np.float64]:
-    """Cost [Q, Q] of one gate between neighbours, the mean of the directions that exist; infinite elsewhere."""
+    """Cost [Q, Q] of one gate between neighbours, the mean of its directions; infinite elsewhere."""
     found: dict[tuple[int, int], list[float]] = {}
     for name, place, _ in placed_gates(target):
         if name == gate:

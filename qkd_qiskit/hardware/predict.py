@@ -112,9 +112,7 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
     return Prediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))
 
 
-def _plan(
-    spec: VQCNNSpec, route: Route, target: Target, gate: str
-) -> tuple[tuple[Step, ...], Range, bool]:
+def _plan(spec: VQCNNSpec, route: Route, target: Target, gate: str) -> tuple[tuple[Step, ...], Range, bool]:
     """Steps, one-qubit gates, and whether the transpiler may find fewer two-qubit gates."""
     events = events_of(spec, gate, route)
     return *one_qubit_plan(events, spec.n_qubits, target, gate), may_cancel(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -64,15 +65,26 @@ def device_from_descriptor(descriptor: Descriptor) -> Device:
             calibration_date=descriptor.calibration_date,
             notes=descriptor.notes,
         )
-    make = getattr(fake_provider, descriptor.fake, None)
-    if not (isinstance(make, type) and issubclass(make, BackendV2)):
-        raise HardwareError(
-            f"device {descriptor.name}: qiskit-ibm-runtime has no fake backend {descriptor.fake!r}"
-        )
-    return device_from_backend(
-        make,
-        name=descriptor.name,
-        description=descriptor.description,
-        source=descriptor.fake,
-        notes=descriptor.notes,
+    return load_fake_backend(
+        descriptor.fake, name=descriptor.name, description=descriptor.description, notes=descriptor.notes
     )
+
+
+def load_fake_backend(
+    fake: str, *, name: str | None = None, description: str = "", notes: Sequence[str] = ()
+) -> Device:
+    """Device of a fake backend of qiskit-ibm-runtime, by the name of its class.
+
+    Args:
+        fake: For example `FakeTorino`.
+        name: Name of the device; the backend's own when omitted.
+        description: One line for people.
+        notes: Caveats known beforehand.
+
+    Raises:
+        HardwareError: If there is no such fake backend.
+    """
+    make = getattr(fake_provider, fake, None)
+    if not (isinstance(make, type) and issubclass(make, BackendV2)):
+        raise HardwareError(f"device {name or fake}: qiskit-ibm-runtime has no fake backend {fake!r}")
+    return device_from_backend(make, name=name, description=description, source=fake, notes=notes)

@@ -17,8 +17,8 @@ class GateReport:
         exact: Whether the two-qubit prediction claims to be exact rather than a range or a bound.
         state_preparation: Native gates of preparing a generic state of this width; only for amplitude
             encoding, which enters the circuit as an ideal state.
-        deviation: Largest difference of an outcome probability between the circuit and its spec, both simulated
-            without noise on random inputs and weights; None if the circuit is too wide for that.
+        deviation: Largest difference of an outcome probability between the circuit and its spec, both
+            simulated without noise on random inputs and weights; None if the circuit is too wide for that.
         notes: Caveats, of the prediction and of the device's calibration.
     """
 

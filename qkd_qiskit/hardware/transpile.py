@@ -92,8 +92,8 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
         The circuit with the full parameter vectors, the layout and the report.
 
     Raises:
-        HardwareError: If the spec does not fit the device, the seed is negative, or the transpiler has changed
-            what the circuit means.
+        HardwareError: If the spec does not fit the device, the seed is negative, or the transpiler has
+            changed what the circuit means.
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
@@ -132,8 +132,8 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     deviation = _deviation(done, logical)
     if deviation is not None and deviation > TOLERANCE:
         raise HardwareError(
-            f"device {device.name}: expected a circuit with the outcomes of its spec, found probabilities that "
-            f"differ by {deviation:.2g}"
+            f"device {device.name}: expected a circuit with the outcomes of its spec, found probabilities "
+            f"that differ by {deviation:.2g}"
         )
     return replace(done, report=replace(done.report, deviation=deviation))
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import ParameterVectorElement
 from qiskit.primitives import BaseSamplerV2
-from qiskit_machine_learning.neural_networks import SamplerQNN
 
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import Executable
+from qkd_qiskit.simulation.bindable import bindable
 from qkd_qiskit.simulation.seam import as_executable
 from qkd_qiskit.vqcnn import VQCNNSpec
+
+if TYPE_CHECKING:
+    from qiskit_machine_learning.neural_networks import SamplerQNN
 
 
 def plain_copy(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -85,12 +89,16 @@ def sampler_qnn(
     Raises:
         ModelError: If the encoding is `amplitude`, whose inputs are no parameters.
     """
+    # Imported late: it takes a second, and few ask for it.
+    from qiskit_machine_learning.neural_networks import SamplerQNN
+
     executable = as_executable(source)
     if executable.x is None:
         raise ModelError(
             "expected angle encoding for a SamplerQNN, found amplitude: its inputs are no parameters"
         )
-    circuit = plain_copy(executable.circuit)
+    # Aer's sampler would bind controlled rotations wrongly, and say nothing.
+    circuit = plain_copy(bindable(executable.circuit, None))
     present = set(circuit.parameters)
     lost = [p for p in (*executable.x, *executable.w) if p not in present]
     if lost:

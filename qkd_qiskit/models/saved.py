@@ -135,7 +135,8 @@ def load_model(path: str | Path) -> SavedModel:
     if not file.is_file():
         raise ModelError(f"no model at {file}: expected the folder of a finished run, or its {MODEL_FILE}")
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        # numpy leaves a damaged file open when it opens it itself.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             meta = json.loads(str(stored["meta"]))
             arrays = {name: stored[name] for name in stored.files if name != "meta"}
         if meta["schema"] != _SCHEMA:

@@ -15,6 +15,7 @@ from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import Device, load_backend, transpile_verified
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
+from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Row = dict[str, Any]
@@ -176,15 +177,20 @@ def experiment_transpile_rows(settings: ExperimentSettings, *, backends: Sequenc
     ]
 
 
-def backend_row(name: str) -> Row:
+def backend_row(name: str, spec: VQCNNSpec | None = None) -> Row:
     """Size, calibration and typical errors of a device.
+
+    Args:
+        name: Name or descriptor of the device.
+        spec: Adds the chain that this structure would run on, and the errors of its links; both empty where
+            the device has no such chain.
 
     Raises:
         HardwareError: If the device is unknown or its descriptor wrong.
     """
     device = load_backend(name)
     two_qubit = _errors(device, device.two_qubit_gate)
-    return {
+    row = {
         "name": device.name,
         "description": device.description,
         "qubits": device.n_qubits,
@@ -199,6 +205,12 @@ def backend_row(name: str) -> Row:
         "calibration_date": device.calibration_date,
         "notes": list(device.notes),
     }
+    if spec is not None:
+        fits = spec.n_qubits <= len(device.usable_qubits)
+        chain = (chosen_chain(device, spec) if fits else None) or ()
+        row["chain"] = list(chain)
+        row["chain_errors"] = [float(f"{error:.3g}") for error in chain_errors(device, chain)]
+    return row
 
 
 def _budget(

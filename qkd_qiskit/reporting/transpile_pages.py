@@ -59,9 +59,9 @@ def overview_page(reports: Sequence[dict[str, Any]]) -> str:
         [
             "# Transpile reports",
             "",
-            "Every shipped device against every structure that the shipped experiments use, and some reference "
-            "structures: native gates predicted without the transpiler, and counted after it. Fake backends "
-            "carry one day's calibration: a best case for the real machine.",
+            "Every shipped device against every structure that the shipped experiments use, and some "
+            "reference structures: native gates predicted without the transpiler, and counted after it. Fake "
+            "backends carry one day's calibration: a best case for the real machine.",
             "",
             *_table(
                 (
@@ -78,11 +78,11 @@ def overview_page(reports: Sequence[dict[str, Any]]) -> str:
                 (_overview_cells(report) for report in reports),
             ),
             "",
-            "Errors are medians of |predicted - counted| / counted. JSON files hold all figures, also those that "
-            "the pages leave out.",
+            "Errors are medians of |predicted - counted| / counted. JSON files hold all figures, also those "
+            "that the pages leave out.",
             "",
-            f"Versions: {_versions(reports[0])}. Regenerate with `{_COMMAND}`; a test fails when the reports "
-            "are stale.",
+            f"Versions: {_versions(reports[0])}. Regenerate with `{_COMMAND}`; a test fails when the "
+            "reports are stale.",
             "",
         ]
     )
@@ -141,22 +141,22 @@ def _structure(number: int, row: dict[str, Any]) -> str:
 
 def _routing(rows: Sequence[dict[str, Any]]) -> list[str]:
     """What our own routes save against level 3's."""
-    lines = []
+    lines: list[str] = []
     for row in rows:
         if "level_3_by_seed" in row:
             ours, theirs = (sum(row[key]) for key in ("two_qubit_by_seed", "level_3_by_seed"))
             lines.append(
-                f"- {row['structure']}: {_list(row['two_qubit_by_seed'])} two-qubit gates by seed; level 3's own "
-                f"layout and routing take {_list(row['level_3_by_seed'])}, so {(theirs - ours) / len(row['seeds']):.1f} "
-                "are saved on average."
+                f"- {row['structure']}: {_list(row['two_qubit_by_seed'])} two-qubit gates by seed; level 3's "
+                f"own layout and routing take {_list(row['level_3_by_seed'])}, so "
+                f"{(theirs - ours) / len(row['seeds']):.1f} are saved on average."
             )
     return ["## Routing saved", "", *lines, ""] if lines else []
 
 
 def _preparation(rows: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
-        f"- {row['structure']}: {prepared['two_qubit']} two-qubit gates, depth {prepared['two_qubit_depth']}, ESP "
-        f"{prepared['esp']:.3g}, before the circuit itself starts."
+        f"- {row['structure']}: {prepared['two_qubit']} two-qubit gates, depth "
+        f"{prepared['two_qubit_depth']}, ESP {prepared['esp']:.3g}, before the circuit itself starts."
         for row in rows
         for prepared in [row["state_preparation"]]
         if prepared is not None
@@ -166,7 +166,7 @@ def _preparation(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [
         "## State preparation",
         "",
-        "Amplitude encoding enters a simulation as an ideal state. On this device a generic state would take:",
+        "Amplitude encoding enters a simulation as an ideal state. Here a generic state would take:",
         "",
         *lines,
         "",

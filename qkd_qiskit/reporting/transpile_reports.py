@@ -27,6 +27,7 @@ from qkd_qiskit.hardware import (
     predict,
     transpile_verified,
 )
+from qkd_qiskit.hardware.equivalence import TOLERANCE
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.resources import experiment_budgets
 from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
@@ -82,6 +83,9 @@ def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEE
         return {**row, "refused": str(error)}
     reports = [each.report for each in done]
     row |= {"refused": None, **_plain(reports[0].to_dict())}
+    # The deviation itself is rounding, and differs between machines.
+    deviation = row.pop("deviation")
+    row["proved_equivalent"] = deviation is not None and deviation <= TOLERANCE
     row["two_qubit_by_seed"] = [report.counted.two_qubit for report in reports]
     if not spec.is_chain_native and not device.is_fully_connected:
         row["level_3_by_seed"] = [plain_two_qubit_count(spec, device, seed=seed) for seed in seeds]

@@ -29,8 +29,8 @@ from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
 from qkd_qiskit.studies.calibration_sweep import UnitRecord, task_ladder
 from qkd_qiskit.vqcnn import resolve_kernel
 
-POINT = 0.01
-"""What counts as equally accurate: one point, the tolerance of 'sufficient'."""
+POINT = 0.01 + 1e-9
+"""What counts as equally accurate: one point, the tolerance of 'sufficient', and what rounding may add."""
 ENOUGH_TASKS = 0.8
 MOST_GATES = 1.5
 ENOUGH_FITTED = 0.9

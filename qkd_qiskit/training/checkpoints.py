@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import scipy
+from threadpoolctl import threadpool_info
 
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.files import write_atomic
+from qkd_qiskit.training.journal import Journal
 
 Record = TypeVar("Record")
 _META = "meta"
@@ -68,7 +71,25 @@ class CheckpointStore:
                 f"{type(error).__name__}; delete it to train anew"
             ) from None
 
-    def _path(self, stage: str) -> Path:
+    def journal(self, stage: str, *, resume: bool) -> Journal:
+        """The journal of a stage that is not finished yet; it writes nothing where the store has no folder.
+
+        Args:
+            stage: Name of the stage.
+            resume: Whether to go on with an existing one. One that other settings, another version of NumPy
+                or SciPy, or another number of BLAS threads has written is begun anew: it would not end in
+                the same bits.
+
+        Raises:
+            TrainingError: If the file cannot be read or written.
+        """
+        if self._folder is None:
+            return Journal()
+        threads = sorted({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
+        machine = f"numpy {np.__version__}, scipy {scipy.__version__}, BLAS threads {threads}"
+        return Journal(self._path(stage, "journal"), f"{self._fingerprint} {machine}", resume=resume)
+
+    def _path(self, stage: str, suffix: str = "npz") -> Path:
         assert self._folder is not None
         safe = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in stage)
-        return self._folder / f"{safe}.npz"
+        return self._folder / f"{safe}.{suffix}"

@@ -106,6 +106,7 @@ def run_cooperative(
     settings: CooperativeSettings,
     *,
     rng: np.random.Generator,
+    stop: Callable[[], bool] | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> CooperativeResult:
     """Lower a loss by sub-swarms, block by block; the loss never rises.
@@ -115,6 +116,7 @@ def run_cooperative(
         start: Parameter vector [W + 1] to begin at.
         settings: Sizes.
         rng: Source of all randomness; each sub-swarm gets a child of its own.
+        stop: Asked before each sub-swarm; True ends the search.
         progress: Called with the number of sub-swarms so far and the loss after each.
 
     Raises:
@@ -127,15 +129,21 @@ def run_cooperative(
     value = float(objective.values(start[None])[0])
     if not np.isfinite(value):
         raise TrainingError(f"cooperative swarm: expected a finite loss at the start, found {value}")
-    search = _Search(objective, start.copy(), value, settings, rng, progress or _ignore)
+    stop = stop or _never
+    search = _Search(objective, start.copy(), value, settings, rng, stop, progress or _ignore)
     sweeps = 0
-    while sweeps < settings.sweeps:
+    while sweeps < settings.sweeps and not stop():
         before = search.value
         search.sweep()
         sweeps += 1
         if before - search.value < settings.tolerance * before:
             break
     return CooperativeResult(search.params, search.value, tuple(search.history), sweeps)
+
+
+def _never() -> bool:
+    """No reason to stop."""
+    return False
 
 
 def _ignore(step: int, value: float) -> None:
@@ -152,11 +160,12 @@ class _Search:
         value: float,
         settings: CooperativeSettings,
         rng: np.random.Generator,
+        stop: Callable[[], bool],
         progress: Callable[[int, float], None],
     ) -> None:
         self.objective, self.params, self.value = objective, params, value
         self.history = [value]
-        self._settings, self._rng, self._progress = settings, rng, progress
+        self._settings, self._rng, self._stop, self._progress = settings, rng, stop, progress
         self._half = weight_period(objective.evaluator.spec) / 2
 
     def sweep(self) -> None:
@@ -167,11 +176,15 @@ class _Search:
             self.params[:-1] = self._wrapped(self.params[:-1])
             sweep = evaluator.environments(self.params[:-1], self.objective.inputs)
             for environment in sweep:
+                if self._stop():
+                    return
                 local |= set(environment.weights)
                 if environment.weights:
                     self._in_environment(environment)
                     sweep.accept(self.params[:-1].copy())
         for group in self._groups(local):
+            if self._stop():
+                return
             self._improve(group, self.objective.values, journaled=True)
 
     def _groups(self, local: set[int]) -> list[list[int]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,6 +26,9 @@ from qkd_qiskit.training.losses import (
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator
+
+# Parameter vectors between two lines of the journal: with thousands of samples, a second of work.
+_JOURNALED = 16
 
 ProbabilityLoss = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -205,9 +209,11 @@ class Objective:
         return self.evaluator.spec.n_weights + 1
 
     def values(self, params: FloatArray) -> FloatArray:
-        """Losses [P] of parameter vectors [P, W + 1], in one call of the evaluator."""
+        """Losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
         self.evaluations += len(params)
-        return self.journal.answer(params, lambda: (self._values(params),))[0]
+        parts = [params[start : start + _JOURNALED] for start in range(0, len(params), _JOURNALED)]
+        found = [self.journal.answer(part, partial(self._losses, part)) for part in parts]
+        return np.concatenate([losses for (losses,) in found])
 
     def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
         """Losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
@@ -229,9 +235,9 @@ class Objective:
         value, gradient = self.journal.answer(params, lambda: self._value_and_gradient(evaluator, params))
         return float(value), gradient
 
-    def _values(self, params: FloatArray) -> FloatArray:
+    def _losses(self, params: FloatArray) -> tuple[FloatArray]:
         probabilities = self.evaluator.probabilities(params[:, :-1], self.inputs)
-        return self.targets.values(probabilities, params[:, -1]) + self.l2 * params[:, -1] ** 2
+        return (self.targets.values(probabilities, params[:, -1]) + self.l2 * params[:, -1] ** 2,)
 
     def _value_and_gradient(
         self, evaluator: DifferentiableEvaluator, params: FloatArray

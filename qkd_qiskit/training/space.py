@@ -19,7 +19,7 @@ _IDENTITY = GATES.index("I") + 1
 
 @dataclass(frozen=True)
 class KernelSpace:
-    """All kernels of at most `n_genes` genes and `max_two_qubit` native two-qubit gates.
+    """All kernels of at most `n_genes` genes, within bounds on their native two-qubit gates.
 
     A position [2 k] holds for each gene a gate in [0, 13) and an orientation in [0, 2), after Zhang, Cai,
     Lin, *Chinese Journal of Quantum Electronics* 42(1):123, 2025, who move k integers over thirteen gates.
@@ -27,11 +27,13 @@ class KernelSpace:
 
     Attributes:
         n_genes: Genes of a kernel, k, at least 2.
-        max_two_qubit: Native two-qubit gates of a kernel, at most; at least 1. Controlled rotations take two.
+        max_two_qubit: Native two-qubit gates of a kernel, at most. Controlled rotations take two.
+        min_two_qubit: Native two-qubit gates of a kernel, at least; 1 or more.
     """
 
     n_genes: int
     max_two_qubit: int
+    min_two_qubit: int = 1
 
     def __post_init__(self) -> None:
         """Check the sizes.
@@ -39,10 +41,10 @@ class KernelSpace:
         Raises:
             TrainingError: If no trainable kernel fits.
         """
-        if self.n_genes < 2 or self.max_two_qubit < 1:
+        if self.n_genes < 2 or not 1 <= self.min_two_qubit <= self.max_two_qubit:
             raise TrainingError(
                 "structure search: expected at least 2 genes and 1 two-qubit gate a kernel, "
-                f"found {self.n_genes} and {self.max_two_qubit}"
+                f"found {self.n_genes} and {self.min_two_qubit} to {self.max_two_qubit}"
             )
 
     @classmethod
@@ -65,7 +67,7 @@ class KernelSpace:
             position: [2 k], within the bounds.
 
         Returns:
-            The kernel, or None where nothing of it is trained or entangles.
+            The kernel, or None where nothing of it is trained, or it has too few two-qubit gates.
         """
         genes, left = [], self.max_two_qubit
         for gate, orientation in position.reshape(-1, 2):
@@ -77,7 +79,8 @@ class KernelSpace:
             left -= cost
             genes.append(gene)
         kernel = Kernel(tuple(genes)).canonical()
-        return kernel if kernel.n_two_qubit and kernel.n_parameters else None
+        fits = native_cost(kernel) >= self.min_two_qubit and kernel.n_parameters > 0
+        return kernel if fits else None
 
     def encode(self, kernel: Kernel) -> FloatArray:
         """A position [2 k] that `decode` reads as the kernel's canonical form: its genes, then I.

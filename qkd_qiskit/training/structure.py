@@ -64,6 +64,7 @@ class StructureSearch:
         final_fitness: Their validation losses after full training, plus price.
         winner: Gate string of the chosen kernel.
         reused: Particles whose kernel was known already and was not trained again.
+        evaluations: Parameter vectors evaluated in short trainings, with or without gradient.
     """
 
     kernels: tuple[str, ...]
@@ -77,6 +78,7 @@ class StructureSearch:
     final_fitness: tuple[float, ...]
     winner: str
     reused: int
+    evaluations: int
 
     @property
     def fitness(self) -> FloatArray:
@@ -169,6 +171,7 @@ def search_structure(
         final_fitness=tuple(final),
         winner=str(trials.kernels[int(order[int(np.argmin(final))])]),
         reused=int((visited >= 0).sum()) - len(trials.kernels),
+        evaluations=trials.evaluations,
     )
 
 
@@ -191,6 +194,7 @@ class _Trials:
         self.prices: list[float] = []
         self.two_qubit: list[int] = []
         self.weights: list[int] = []
+        self.evaluations = 0
         self._numbers: dict[Kernel, int] = {}
         self._workshop, self._settings, self._seed, self._journal = workshop, settings, seed, journal
         few = train[: settings.structure.samples]
@@ -231,13 +235,14 @@ class _Trials:
     def _try(self, kernel: Kernel) -> None:
         spec = self._workshop.spec(kernel)
         name = np.frombuffer(str(kernel).encode(), dtype=np.uint8).astype(np.float64)
-        (loss,) = self._journal.answer(name, lambda: (np.asarray(self._short_training(kernel, spec)),))
+        loss, spent = self._journal.answer(name, lambda: self._short_training(kernel, spec))
+        self.evaluations += int(spent)
         self.losses.append(float(loss))
         self.prices.append(-self._settings.structure.price * self._workshop.log_success(spec))
         self.two_qubit.append(self._workshop.two_qubit(spec))
         self.weights.append(spec.n_weights)
 
-    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> float:
+    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray]:
         chosen = self._settings.structure
         evaluator = self._workshop.evaluator(spec)
         objective = Objective(evaluator, *self._short, l2=self._settings.l2)
@@ -245,7 +250,8 @@ class _Trials:
         best = starts[objective.values(starts).argmin()]
         if chosen.steps:
             best = refine(objective.value_and_gradient, best, iterations=chosen.steps).params
-        return float(Objective(evaluator, *self._held).values(best[None])[0])
+        loss = Objective(evaluator, *self._held).values(best[None])[0]
+        return np.asarray(loss), np.asarray(float(objective.evaluations))
 
     def _rng(self, name: str) -> np.random.Generator:
         """A kernel's own generator: its fitness does not depend on when it is tried."""

@@ -223,6 +223,7 @@ def run_swarm(
     iterations: int,
     patience: int,
     reevaluate: bool = False,
+    stop: Callable[[], bool] | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> SwarmResult:
     """Move a swarm until it stops getting better.
@@ -234,6 +235,7 @@ def run_swarm(
         patience: Moves without a better best before it stops.
         reevaluate: Whether every move also evaluates the personal bests again, for values that scatter from
             call to call; the best cost may then rise.
+        stop: Asked before each move; True ends the search.
         progress: Called with the number of moves and the best cost after each.
 
     Raises:
@@ -244,7 +246,7 @@ def run_swarm(
     if not np.isfinite(swarm.best_cost):
         raise TrainingError("swarm: expected a finite loss at some starting point, found none")
     history, stale = [swarm.best_cost], 0
-    while len(history) <= iterations and stale < patience:
+    while len(history) <= iterations and stale < patience and not (stop and stop()):
         if reevaluate:
             swarm.tell_bests(values(swarm.personal_bests))
         swarm.tell(values(swarm.ask()))

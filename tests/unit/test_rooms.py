@@ -31,7 +31,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("bridge",),
     ("reporting",),
     ("resources",),
-    ("pipeline", "classifier"),
+    ("pipeline", "classifier", "serving"),
     ("studies",),
     ("cli",),
     ("__main__",),

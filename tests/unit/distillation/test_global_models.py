@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.config import DistillationSettings, TrainingSettings
-from qkd_qiskit.distillation import FedAvgClient, federated_average, train_student
+from qkd_qiskit.distillation import FedAvgClient, federated_average, student_targets
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import Targets, random_params, train_model
@@ -37,15 +37,8 @@ def test_a_student_learns_from_its_teacher(evaluator, alpha, temperature):
     inputs, labels = _data()
     teacher = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
     partly = np.where(np.arange(40) < 20, labels, -1)
-    model = train_student(
-        evaluator,
-        inputs,
-        partly,
-        teacher,
-        distillation=DistillationSettings(alpha=alpha, temperature=temperature),
-        training=SETTINGS,
-        rng=np.random.default_rng(0),
-    )
+    targets = student_targets(partly, teacher, DistillationSettings(alpha=alpha, temperature=temperature))
+    model = train_model(evaluator, inputs, targets, SETTINGS, rng=np.random.default_rng(0))
     assert _accuracy(model, evaluator) > 0.9
     assert not model.reject
 
@@ -53,30 +46,25 @@ def test_a_student_learns_from_its_teacher(evaluator, alpha, temperature):
 def test_without_hard_labels_the_soft_ones_are_met(evaluator):
     inputs, labels = _data()
     teacher = np.where(labels[:, None] == [0, 1], 0.8, 0.2)
-    model = train_student(
+    model = train_model(
         evaluator,
         inputs,
-        None,
-        teacher,
-        distillation=DistillationSettings(),
-        training=TrainingSettings(particles=4, iterations=0, refine=60),
+        student_targets(None, teacher, DistillationSettings()),
+        TrainingSettings(particles=4, iterations=0, refine=60),
         rng=np.random.default_rng(0),
     )
     assert np.abs(model.class_probabilities(evaluator, inputs) - teacher).mean() < 0.12
 
 
-def test_a_student_needs_a_soft_label_an_input(evaluator):
-    inputs, labels = _data()
+def test_the_soft_loss_is_the_one_of_the_settings():
+    teacher = np.full((3, 2), 0.5)
+    assert student_targets(None, teacher, DistillationSettings(soft_loss="kl")).soft_loss == "kl"
+    assert student_targets(None, teacher, DistillationSettings()).soft_loss == "mse"
+
+
+def test_a_student_needs_a_soft_label_an_input():
     with pytest.raises(DistillationError, match=r"soft labels of shape \(40, G\), found \(3, 2\)"):
-        train_student(
-            evaluator,
-            inputs,
-            labels,
-            np.ones((3, 2)) / 2,
-            distillation=DistillationSettings(),
-            training=SETTINGS,
-            rng=np.random.default_rng(0),
-        )
+        student_targets(np.zeros(40, int), np.ones((3, 2)) / 2, DistillationSettings())
 
 
 def _initial():

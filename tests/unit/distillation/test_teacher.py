@@ -62,7 +62,7 @@ def test_the_best_candidate_on_the_validation_part_is_chosen():
 
 def test_a_fixed_rule_is_kept():
     teacher = _build(aggregations=("mean",), calibrations=("none",))
-    assert (teacher.aggregation, teacher.sharpness, len(teacher.scores)) == ("mean", 1.0, 1)
+    assert (teacher.aggregation, teacher.calibrations[0].kind, len(teacher.scores)) == ("mean", "none", 1)
 
 
 def test_calibration_mends_an_overconfident_client():

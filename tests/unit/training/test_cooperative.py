@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import (
     CooperativeSettings,
@@ -22,10 +23,13 @@ QUICK = CooperativeSettings(sweeps=2, particles=8, iterations=6)
 def circuit(blobs):
     """A small circuit's objective, anew at each call."""
 
-    def make(sharing="site", journal=None, n_classes=2, kernel="two_cx"):
-        spec = VQCNNSpec(4, plan="conv, edge, conv", kernels=kernel, sharing=sharing, n_outcomes=n_classes)
+    def make(sharing="site", journal=None, n_classes=2, device=None):
+        spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing=sharing, n_outcomes=n_classes)
         inputs, labels = blobs(n_classes, n=40, n_features=8)
         evaluator = PauliEvaluator(spec)
+        if device is not None:
+            backend = load_backend(device)
+            evaluator = PauliEvaluator(transpile_verified(spec, backend), backend.noise_model)
         return Objective(evaluator, 0.5 * inputs, Targets(n_classes, labels=labels), l2=0.01, journal=journal)
 
     return make
@@ -36,9 +40,9 @@ def _start(objective, seed=0):
 
 
 @pytest.mark.parametrize("sharing", ["site", "layer"])
-@pytest.mark.parametrize("n_classes", [2, 4])
-def test_lowers_the_loss_and_reports_it_truly(circuit, sharing, n_classes):
-    objective = circuit(sharing, n_classes=n_classes)
+@pytest.mark.parametrize(("n_classes", "device"), [(2, None), (4, None), (2, "ibm_guadalupe")])
+def test_lowers_the_loss_and_reports_it_truly(circuit, sharing, n_classes, device):
+    objective = circuit(sharing, n_classes=n_classes, device=device)
     start = _start(objective)
     result = run_cooperative(objective, start, QUICK, rng=np.random.default_rng(1))
     assert list(result.history) == sorted(result.history, reverse=True)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -114,13 +116,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         Journal(tmp_path / "file" / "x")
 
 
-def test_a_full_disk_is_named():
-    from pathlib import Path
-
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full")
-    journal = Journal()
-    journal._path, journal._file, journal._synced = Path("full"), open("/dev/full", "wb", buffering=0), 0.0  # noqa: SIM115
-    with pytest.raises(TrainingError, match="journal full"):
-        journal.answer(np.zeros(1), lambda: (np.zeros(1),))
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_named(path):
+    journal = Journal(path)
     journal.close()
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        journal._file = full
+        with pytest.raises(TrainingError, match=r"work.journal: No space left"):
+            journal.answer(np.zeros(1), lambda: (np.zeros(1),))

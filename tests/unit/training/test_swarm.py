@@ -128,3 +128,41 @@ def test_logging_configuration_still_works_afterwards():
     original = logging.config.dictConfig
     _swarm(np.random.default_rng(0))
     assert logging.config.dictConfig is original
+
+
+def _noisy(rng):
+    return lambda x: _ripple(x) + 0.8 * rng.standard_normal(len(x))
+
+
+def test_bests_of_scattering_costs_are_evaluated_again():
+    # Told once, the lowest of many draws is far too low; told again, it comes close to the true cost.
+    errors = {}
+    for again in (False, True):
+        swarm = _swarm(np.random.default_rng(0))
+        noise = _noisy(np.random.default_rng(1))
+        result = run_swarm(swarm, noise, iterations=60, patience=60, reevaluate=again)
+        errors[again] = _ripple(result.params[None])[0] - result.value
+    assert abs(errors[True]) < 0.5 * abs(errors[False])
+
+
+def test_a_best_that_is_told_again_gets_the_mean():
+    swarm = _swarm(np.random.default_rng(0), particles=2)
+    swarm.ask()
+    swarm.tell(np.array([1.0, 5.0]))
+    swarm.tell_bests(np.array([3.0, 5.0]))
+    swarm.tell_bests(np.array([8.0, 5.0]))
+    assert swarm.best_cost == pytest.approx((1 + 3 + 8) / 3)
+    with pytest.raises(TrainingError, match="expected 2 costs of the bests"):
+        swarm.tell_bests(np.zeros(3))
+
+
+def test_a_reason_to_stop_ends_the_search():
+    moves = []
+    result = run_swarm(
+        _swarm(np.random.default_rng(0)),
+        lambda x: moves.append(1) or _ripple(x),
+        iterations=50,
+        patience=50,
+        stop=lambda: len(moves) >= 4,
+    )
+    assert len(result.history) == 4

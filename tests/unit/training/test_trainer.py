@@ -5,7 +5,16 @@ import pytest
 
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training import Targets, outcome_probabilities, random_params, train_model, weight_period
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.training import (
+    Journal,
+    Targets,
+    outcome_probabilities,
+    random_params,
+    train_model,
+    weight_period,
+)
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 SMALL = TrainingSettings(particles=6, iterations=8, patience=8, refine=25)
 
@@ -151,3 +160,43 @@ def test_random_params_are_finite_and_within_a_turn(n):
     params = random_params(n, 5, rng=np.random.default_rng(0))
     assert params.shape == (n, 6)
     assert (np.abs(params[:, :-1]) <= np.pi).all()
+
+
+@pytest.mark.parametrize("method", ["global", "cooperative"])
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.8, 1.0])
+def test_resumes_to_the_identical_model(tmp_path, blobs, method, kept):
+    inputs, labels = blobs(2, n=30, n_features=8)
+    spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
+    settings = TrainingSettings(method=method, particles=4, iterations=3, sweeps=1, refine=8)
+    path = tmp_path / "j"
+
+    def train(resume):
+        with Journal(path, resume=resume) as journal:
+            targets = Targets(2, labels=labels)
+            model = train_model(
+                PauliEvaluator(spec), inputs, targets, settings, rng=np.random.default_rng(1), journal=journal
+            )
+        return model, journal
+
+    whole, _ = train(False)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    again, journal = train(True)
+    np.testing.assert_array_equal(again.params, whole.params)
+    assert again.swarm_history == whole.swarm_history
+    assert again.refine_history == whole.refine_history
+    assert (again.evaluations, again.gradients) == (whole.evaluations, whole.gradients)
+    assert (journal.computed == 0) == (kept == 1)
+    assert path.read_bytes() == content
+
+
+def test_a_sampled_evaluator_has_its_bests_evaluated_again(make_toy, blobs):
+    inputs, labels = blobs(2)
+    toy = make_toy(4, 2)
+    settings = TrainingSettings(particles=3, iterations=4, patience=4, refine=0)
+    counts = []
+    for shots in (None, 100):
+        toy.shots = shots
+        model = train_model(toy, inputs, Targets(2, labels=labels), settings, rng=np.random.default_rng(0))
+        counts.append(model.evaluations)
+    assert counts[1] == counts[0] + 4 * 3

@@ -1,0 +1,92 @@
+"""How every quantum model of a run is trained: swarm, L-BFGS, then descent on batches where it is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qkd_qiskit.distillation import descend, target_rows
+from qkd_qiskit.federation.context import Context, Machine
+from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.training import Targets, TrainedModel, train_model
+
+
+def fit_model(
+    context: Context,
+    machine: Machine,
+    inputs: Array,
+    targets: Targets,
+    *,
+    reject: bool = False,
+    initial: Array | None = None,
+    alpha_end: float | None = None,
+    at_server: bool = False,
+    label: str,
+) -> TrainedModel:
+    """Train one model as a stage of the run: it is stored, and taken from the store when resuming.
+
+    Args:
+        context: Shared by all stages.
+        machine: The model's structure on its device.
+        inputs: Encoded inputs [N, F].
+        targets: What to answer on them.
+        reject: Whether the last outcome of `targets` is the reject outcome.
+        initial: A parameter vector [W + 1] that joins the swarm.
+        alpha_end: Share of the cross-entropy at the end of the descent; None keeps that of `targets`.
+        at_server: Whether the server's number of steps counts.
+        label: Name of the stage; it also seeds it.
+
+    Raises:
+        TrainingError: If inputs, targets and circuit do not fit, or no start has a finite loss.
+    """
+    training, descent = context.settings.training, context.settings.descent
+    if at_server and descent.server_steps is not None:
+        descent = descent.model_copy(update={"steps": descent.server_steps})
+    rng = context.rng(label)
+    few = slice(None) if descent.steps == 0 else rng.permutation(len(inputs))[: descent.search_samples]
+    searched = target_rows(targets, np.arange(len(inputs))[few])
+    model = context.journaled(
+        label if descent.steps == 0 else f"{label}: search",
+        TrainedModel,
+        lambda journal: train_model(
+            machine.noisy,
+            inputs[few],
+            searched,
+            training,
+            reject=reject,
+            initial=initial,
+            rng=rng,
+            journal=journal,
+            progress=context.progress,
+            label=label,
+        ),
+    )
+    if descent.steps == 0:
+        return model
+
+    def work() -> TrainedModel:
+        context.progress.start(label, descent.steps)
+        found = descend(
+            machine.fast,
+            inputs,
+            targets,
+            model.params,
+            descent,
+            l2=training.l2,
+            alpha_end=alpha_end,
+            # Its own generator: a resumed search has drawn nothing from the first one.
+            rng=context.rng(f"{label}: descent"),
+            advance=lambda: context.progress.advance(label),
+        )
+        context.progress.done(label)
+        return replace(
+            model,
+            params=found.params,
+            loss=found.history[-1],
+            refine_history=model.refine_history + found.history,
+            evaluations=model.evaluations + found.steps,
+            gradients=model.gradients + found.steps,
+        )
+
+    return context.stage(label, TrainedModel, work)

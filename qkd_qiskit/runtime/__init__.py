@@ -1,0 +1,31 @@
+"""Running models on IBM Quantum, or on fake devices through the same path: jobs, ledger, mitigation."""
+
+from qkd_qiskit.runtime.ibm import IBMService
+from qkd_qiskit.runtime.jobs import JobRunner
+from qkd_qiskit.runtime.ledger import LEDGER_FILE, Batch, Ledger, Submission
+from qkd_qiskit.runtime.local import LocalService
+from qkd_qiskit.runtime.outcome import SubmissionOutcome, evaluate_submission
+from qkd_qiskit.runtime.plan import Estimate, Options, Plan, fingerprint, plan_submission, samples_of_run
+from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
+
+__all__ = [
+    "LEDGER_FILE",
+    "Batch",
+    "Estimate",
+    "IBMService",
+    "JobRequest",
+    "JobRunner",
+    "JobService",
+    "Ledger",
+    "LocalService",
+    "Options",
+    "Plan",
+    "ServiceRefused",
+    "ServiceUncertain",
+    "Submission",
+    "SubmissionOutcome",
+    "evaluate_submission",
+    "fingerprint",
+    "plan_submission",
+    "samples_of_run",
+]

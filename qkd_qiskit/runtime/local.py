@@ -1,0 +1,118 @@
+"""The local mode: fake and simulated devices behind the same interface as the service."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qiskit import qpy
+from qiskit.providers import BackendV2
+from qiskit_aer import AerSimulator
+from qiskit_ibm_runtime import fake_provider
+
+from qkd_qiskit.files import write_atomic
+from qkd_qiskit.hardware import Device
+from qkd_qiskit.runtime.primitives import read_counts, run_sampler
+from qkd_qiskit.runtime.service import FoundJob, JobCounts, JobRequest, JobState, ServiceUncertain
+
+
+class LocalService:
+    """Runs jobs on this machine through the Runtime's local mode.
+
+    A job is a file that is there as soon as it is accepted, so that it survives the end of this program like
+    a job on the real service does. It is computed when its counts are asked for.
+    """
+
+    settle_seconds = 0.0
+
+    def __init__(self, folder: Path, device: Device) -> None:
+        """Open the service.
+
+        Args:
+            folder: Where the jobs' files lie.
+            device: The device; one that stands for a fake backend is run on that backend.
+        """
+        self._folder = folder
+        self._make = _mode_of(device)
+        self._mode: BackendV2 | None = None
+
+    def submit(self, request: JobRequest) -> str:
+        """Accept a job."""
+        job_id = uuid.uuid4().hex[:20]
+        circuits = io.BytesIO()
+        qpy.dump([request.circuit, *request.calibrations], circuits)
+        meta = {"tags": request.tags, "shots": request.shots, "seed": request.seed}
+        packed = io.BytesIO()
+        np.savez(
+            packed,
+            allow_pickle=False,
+            meta=np.array(json.dumps(meta)),
+            circuits=np.frombuffer(circuits.getvalue(), dtype=np.uint8),
+            values=request.values,
+        )
+        write_atomic(self._folder / f"{job_id}.npz", packed.getvalue())
+        return job_id
+
+    def find(self, tag: str) -> tuple[FoundJob, ...]:
+        """All jobs with a tag."""
+        found = []
+        for path in sorted(self._folder.glob("*.npz")):
+            tags = tuple(self._meta(path.stem)["tags"])
+            if tag in tags:
+                found.append(FoundJob(path.stem, tags))
+        return tuple(found)
+
+    def state(self, job_id: str) -> JobState:
+        """A job that was accepted counts as done: asking for its counts computes them."""
+        self._meta(job_id)
+        if (self._folder / f"{job_id}.cancelled").exists():
+            return JobState("cancelled")
+        return JobState("done")
+
+    def counts(self, job_id: str) -> JobCounts:
+        """Run the job; equal seeds give equal counts."""
+        meta = self._meta(job_id)
+        with np.load(self._folder / f"{job_id}.npz", allow_pickle=False) as stored:
+            circuit, *calibrations = qpy.load(io.BytesIO(stored["circuits"].tobytes()))
+            values = stored["values"]
+        request = JobRequest(
+            circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
+        )
+        if self._mode is None:
+            self._mode = self._make()
+        rows, calibration = read_counts(run_sampler(self._mode, request, local=True).result())
+        return JobCounts(rows, calibration, None)
+
+    def cancel(self, job_id: str) -> None:
+        """Mark a job as cancelled."""
+        self._meta(job_id)
+        write_atomic(self._folder / f"{job_id}.cancelled", "")
+
+    def _meta(self, job_id: str) -> dict[str, Any]:
+        path = self._folder / f"{job_id}.npz"
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                meta: dict[str, Any] = json.loads(str(stored["meta"]))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ServiceUncertain(f"no job {job_id} in {self._folder}: {error}") from None
+        return meta
+
+
+def _mode_of(device: Device) -> Callable[[], BackendV2]:
+    made = getattr(fake_provider, device.source, None)
+    if isinstance(made, type) and issubclass(made, BackendV2):
+
+        def fake() -> BackendV2:
+            with warnings.catch_warnings():
+                # What its calibration lacks was noted when the device was loaded.
+                warnings.simplefilter("ignore")
+                return made()
+
+        return fake
+    return lambda: AerSimulator(method="density_matrix", noise_model=device.noise_model)

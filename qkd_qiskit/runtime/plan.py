@@ -1,0 +1,222 @@
+"""From a run's model to jobs: samples, circuits, batches within the service's limits, and what they will cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.data import Samples, prepare_data
+from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.hardware import Device, transpile_verified
+from qkd_qiskit.models import SavedModel, export_circuit
+from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY, for_hardware
+from qkd_qiskit.runtime.ledger import Submission
+from qkd_qiskit.runtime.mitigation import calibration_circuits
+
+MAX_EXECUTIONS = 10_000_000
+MAX_JOB_SECONDS = 3 * 3600
+"""Limits of one sampler job on IBM Quantum, of its documentation on job limits in 2025."""
+
+_OVERHEAD_SECONDS = 2.0
+# The estimate is rough, and a job above the limit is lost.
+_SAFETY = 0.8
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose.
+
+    Attributes:
+        samples: Test samples to classify.
+        shots: Shots of each.
+        seed: Chooses the samples, and seeds simulators.
+        batch: Most samples in one job; None for as many as the service takes.
+        mitigate: Whether calibration circuits for readout mitigation join each job.
+        dynamical_decoupling: Whether the service fills idle times with pulses.
+        twirling: Whether the service twirls gates and measurements.
+        max_seconds: Most quantum seconds of all jobs together; None for no limit of one's own.
+    """
+
+    samples: int
+    shots: int
+    seed: int = 0
+    batch: int | None = None
+    mitigate: bool = True
+    dynamical_decoupling: bool = False
+    twirling: bool = False
+    max_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a submission will take.
+
+    Attributes:
+        jobs: Number of jobs.
+        circuits: Circuits with their inputs bound, calibration included.
+        executions: Circuits times shots.
+        seconds: Quantum seconds: two a job, and circuit duration and repetition delay for each execution.
+        two_qubit_gates: Native two-qubit gates of the circuit.
+        esp: Predicted probability that one execution is free of errors.
+    """
+
+    jobs: int
+    circuits: int
+    executions: int
+    seconds: float
+    two_qubit_gates: int
+    esp: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A submission that is ready to be sent.
+
+    Attributes:
+        submission: What the ledger stores.
+        ranges: First and one-behind-last sample of each batch.
+        estimate: What it will take.
+    """
+
+    submission: Submission
+    ranges: tuple[tuple[int, int], ...]
+    estimate: Estimate
+
+
+def plan_submission(
+    model: SavedModel,
+    samples: Samples,
+    device: Device,
+    options: Options,
+    *,
+    local: bool,
+    rep_delay: float = DEFAULT_REP_DELAY,
+) -> Plan:
+    """Transpile, verify, cut into batches and estimate.
+
+    Args:
+        model: The trained model; amplitude encoding is refused.
+        samples: Encoded samples that may be classified, with their class indices.
+        device: Where it will run.
+        options: What the user chose.
+        local: Whether the device is simulated here; then delays stay in the circuit, for its idle noise.
+        rep_delay: Seconds between two executions.
+
+    Raises:
+        SubmissionError: If a number is out of range, the estimate exceeds `max_seconds`, or the model cannot
+            run.
+        HardwareError: If the model does not fit the device.
+    """
+    if model.spec.encoding != "angle":
+        raise SubmissionError("expected angle encoding, found amplitude, which is for simulators only")
+    for name in ("samples", "shots", "batch", "max_seconds"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SubmissionError(f"{name}: expected at least 1, found {value}")
+    if options.samples > len(samples):
+        raise SubmissionError(
+            f"samples: expected at most {len(samples)} of the test set, found {options.samples}"
+        )
+    chosen = np.sort(
+        np.random.default_rng(options.seed).choice(len(samples), size=options.samples, replace=False)
+    )
+    transpiled = transpile_verified(model.spec, device, seed=model.seed)
+    circuit = export_circuit(transpiled, model.weights)
+    if not local:
+        circuit = for_hardware(circuit)
+    calibrations = calibration_circuits(circuit) if options.mitigate else ()
+    counted = transpiled.report.counted
+    each = counted.duration + rep_delay
+    ranges = batch_ranges(options, each, len(calibrations))
+    circuits = options.samples + len(calibrations) * len(ranges)
+    executions = circuits * options.shots
+    estimate = Estimate(
+        jobs=len(ranges),
+        circuits=circuits,
+        executions=executions,
+        seconds=len(ranges) * _OVERHEAD_SECONDS + executions * each,
+        two_qubit_gates=counted.two_qubit,
+        esp=counted.esp,
+    )
+    if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
+        raise SubmissionError(
+            f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds {options.max_seconds}"
+        )
+    settings: dict[str, Any] = asdict(options) | {
+        "estimate": asdict(estimate),
+        "local": local,
+        "fingerprint": fingerprint(model, device.name, options),
+        "model_index": str(model.spec.index),
+        "calibration_date": device.calibration_date,
+    }
+    submission = Submission(
+        id=f"qkd-{uuid.uuid4().hex[:12]}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        backend=device.name,
+        settings=settings,
+        circuit=circuit,
+        calibrations=calibrations,
+        inputs=samples.inputs[chosen],
+        labels=samples.labels[chosen],
+    )
+    return Plan(submission, ranges, estimate)
+
+
+def batch_ranges(options: Options, seconds_each: float, n_calibrations: int) -> tuple[tuple[int, int], ...]:
+    """Cut the samples into jobs that stay within the service's limits.
+
+    Args:
+        options: Samples, shots and the user's own limit.
+        seconds_each: Seconds of one execution.
+        n_calibrations: Calibration circuits in every job.
+
+    Returns:
+        First and one-behind-last sample of each job; sizes differ by one at most.
+
+    Raises:
+        SubmissionError: If not even one sample fits into a job.
+    """
+    executions = min(MAX_EXECUTIONS, math.floor(_SAFETY * MAX_JOB_SECONDS / seconds_each))
+    most = executions // options.shots - n_calibrations
+    if most < 1:
+        raise SubmissionError(
+            f"shots: expected at most {executions // (1 + n_calibrations)} within one job, found {options.shots}"
+        )
+    size = min(most, options.batch or most)
+    jobs = -(-options.samples // size)
+    edges = [options.samples * job // jobs for job in range(jobs + 1)]
+    return tuple(zip(edges[:-1], edges[1:], strict=True))
+
+
+def fingerprint(model: SavedModel, backend: str, options: Options) -> str:
+    """Identifies equal submissions, so that a command that is given again goes on instead of paying again."""
+    said = json.dumps([str(model.spec.index), backend, asdict(options)], sort_keys=True)
+    return hashlib.sha256(said.encode() + model.params.tobytes()).hexdigest()
+
+
+def samples_of_run(run: Path) -> Samples:
+    """The encoded test samples of a run, made again from its settings.
+
+    Raises:
+        SubmissionError: If the folder has no settings, or damaged ones.
+        DataError: If its data are no longer there.
+    """
+    path = run / "settings.json"
+    try:
+        settings = ExperimentSettings.model_validate_json(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "damaged"
+        raise SubmissionError(
+            f"cannot read {path}: {reason}; expected the folder of a finished run"
+        ) from None
+    return prepare_data(settings).test

@@ -1,0 +1,185 @@
+"""PennyLane, Aer, samplers and the engine compute the same circuits."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit.library import CSXGate
+from qiskit.quantum_info import Kraus as QiskitKraus
+from qiskit.quantum_info import SuperOp
+from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error, depolarizing_error
+
+from qkd_qiskit.bridge import Case, PennyLaneEvaluator, crosscheck, random_cases, random_noise, random_points
+from qkd_qiskit.bridge import crosscheck as module_or_function
+from qkd_qiskit.bridge.channels import Channels, kraus_operators
+from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.hardware import load_backend, transpile_verified
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SPEC = VQCNNSpec(3, plan="conv, edge", kernels="RY0 CRX01 RZ1 CY10 X0 RX1 CX01 RY1 I0", n_outcomes=2)
+
+
+def test_random_structures_agree_on_all_routes():
+    cases = random_cases(4, max_qubits=3, rng=np.random.default_rng(20))
+    rows = crosscheck(list(itertools.chain(*cases)), seed=1)
+    assert [row.to_dict() for row in rows if not row.passed] == []
+    assert {(row.route, row.noise) for row in rows} == {
+        (route, noise)
+        for noise in ("ideal", "noisy")
+        for route in (
+            "Aer",
+            "PennyLane native",
+            "PennyLane converted",
+            "PennyLane on qiskit.aer",
+            "SamplerV2",
+            "SamplerQNN",
+        )
+    }
+    assert all(row.cases > 0 for row in rows)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(5))
+def test_fifty_random_structures_agree_on_all_routes(part):
+    cases = random_cases(10, rng=np.random.default_rng([50, part]))
+    rows = crosscheck(list(itertools.chain(*cases)), seed=part)
+    assert [row.to_dict() for row in rows if not row.passed] == []
+
+
+@pytest.mark.parametrize("name", ["ibm_sherbrooke", "noisy_line", "ion_trap"])
+def test_isa_circuits_with_idle_noise_agree(name):
+    device = load_backend(name)
+    spec = VQCNNSpec(3, plan="conv, edge", kernels="two_cx", n_outcomes=2)
+    transpiled = transpile_verified(spec, device, seed=1)
+    weights, inputs = random_points(spec, 2, rng=np.random.default_rng(5))
+    rows = crosscheck([Case(transpiled, weights, inputs, device.noise_model)])
+    assert [row.to_dict() for row in rows if not row.passed] == []
+    assert [row.cases for row in rows if row.route == "PennyLane on qiskit.aer"] == [0]
+
+
+@pytest.mark.parametrize("route", ["native", "converted"])
+def test_the_check_finds_a_wrong_weight(route):
+    weights, inputs = random_points(SPEC, 2, rng=np.random.default_rng(5))
+    noise = random_noise(3, rng=np.random.default_rng(6))
+    exact = PauliEvaluator(SPEC, noise).probabilities(weights, inputs)
+    wrong = weights.copy()
+    wrong[0] += 1e-3
+    found = PennyLaneEvaluator(SPEC, noise, route=route).probabilities(wrong, inputs)
+    assert 1e-7 < np.abs(found - exact).max() < 1e-2
+
+
+@pytest.mark.parametrize("what", ["exact", "sampled"])
+def test_a_route_that_differs_fails(what, monkeypatch):
+    import sys
+
+    module = sys.modules["qkd_qiskit.bridge.crosscheck"]
+    if what == "exact":
+        monkeypatch.setitem(module._EXACT, "Aer", lambda case: module._native(case) + 1e-8)
+    else:
+        one_hot = lambda case, shots, seed: np.eye(2)[np.zeros(len(case.inputs), dtype=int)]  # noqa: E731
+        monkeypatch.setitem(module._SAMPLED, "SamplerV2", one_hot)
+    weights, inputs = random_points(SPEC, 2, rng=np.random.default_rng(5))
+    rows = module_or_function([Case(SPEC, weights, inputs)])
+    wrong = "Aer" if what == "exact" else "SamplerV2"
+    assert {row.route for row in rows if not row.passed} == {wrong}
+
+
+def test_leading_axes_of_the_weights_are_kept():
+    rng = np.random.default_rng(3)
+    weights = rng.uniform(-1, 1, (2, 3, SPEC.n_weights))
+    inputs = rng.uniform(-1, 1, (4, 6))
+    np.testing.assert_allclose(
+        PennyLaneEvaluator(SPEC).probabilities(weights, inputs),
+        AerEvaluator(SPEC).probabilities(weights, inputs),
+        atol=1e-9,
+    )
+
+
+def test_shots_of_qiskit_aer_differ_from_row_to_row():
+    noise = random_noise(2, rng=np.random.default_rng(6))
+    spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
+    weights, inputs = random_points(spec, 1, rng=np.random.default_rng(5))
+    evaluators = [
+        PennyLaneEvaluator(spec, noise, simulator="qiskit.aer", shots=1000, seed=4) for _ in range(2)
+    ]
+    rows = [evaluator.probabilities(weights, np.repeat(inputs, 3, axis=0)) for evaluator in evaluators]
+    assert len(np.unique(rows[0], axis=0)) > 1
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+@pytest.mark.parametrize("n_qubits", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_kraus_operators_give_the_channel_back(n_qubits, seed):
+    rng = np.random.default_rng(seed)
+    error = amplitude_damping_error(rng.uniform(0.01, 0.2))
+    if n_qubits == 2:
+        error = error.tensor(depolarizing_error(rng.uniform(1e-9, 1e-3), 1))
+    channel = SuperOp(error)
+    kraus = kraus_operators(channel)
+    np.testing.assert_allclose(SuperOp(QiskitKraus(list(kraus))).data, channel.data, atol=1e-14)
+
+
+def test_what_is_no_channel_is_refused():
+    with pytest.raises(BridgeError, match="completely positive"):
+        kraus_operators(SuperOp(np.diag([1, -1, -1, -1.5]).astype(complex)))
+
+
+def test_joint_readout_errors_are_refused():
+    model = NoiseModel()
+    model.add_readout_error(ReadoutError(np.full((4, 4), 0.25)), [0, 1])
+    with pytest.raises(BridgeError, match="readout errors of single qubits, found a joint one"):
+        Channels(model).readout(0)
+
+
+@pytest.mark.parametrize(
+    ("noisy", "encoding", "options", "message"),
+    [
+        (False, "angle", {"shots": 5}, "expected no shots"),
+        (True, "angle", {"simulator": "qiskit.aer"}, "expected shots for noise"),
+        (True, "angle", {"simulator": "qiskit.aer", "shots": 5}, "found 'crx'"),
+        (True, "amplitude", {"simulator": "qiskit.aer", "shots": 5}, "found amplitude"),
+    ],
+)
+def test_impossible_combinations_are_refused(noisy, encoding, options, message):
+    spec = VQCNNSpec(3, encoding, "conv, edge", SPEC.kernels, n_outcomes=2)
+    noise = random_noise(3, rng=np.random.default_rng(6)) if noisy else None
+    with pytest.raises(BridgeError, match=message):
+        PennyLaneEvaluator(spec, noise, **options)
+
+
+def test_idle_noise_and_unknown_gates_are_refused():
+    device = load_backend("noisy_line")
+    spec = VQCNNSpec(3, plan="conv, edge", kernels="one_cx")
+    transpiled = transpile_verified(spec, device)
+    with pytest.raises(BridgeError, match="no channels on idle qubits"):
+        PennyLaneEvaluator(transpiled, device.noise_model, simulator="qiskit.aer", shots=5)
+    circuit = QuantumCircuit(*transpiled.circuit.qregs, *transpiled.circuit.cregs)
+    circuit.append(CSXGate(), [0, 1])
+    circuit.compose(transpiled.circuit, inplace=True)
+    from dataclasses import replace
+
+    with pytest.raises(BridgeError, match="found 'csx'"):
+        PennyLaneEvaluator(replace(transpiled, circuit=circuit))
+
+
+def test_no_case_is_refused():
+    with pytest.raises(BridgeError, match="expected at least one case"):
+        crosscheck([])
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def blocked(name, *rest):
+        if name.split(".")[0] == "pennylane":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", blocked)
+    with pytest.raises(BridgeError, match=r"pip install 'qkd-qiskit\[pennylane\]'"):
+        PennyLaneEvaluator(SPEC)

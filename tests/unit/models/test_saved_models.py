@@ -1,0 +1,109 @@
+"""The saved model comes back whole, or is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.data import make_encoder
+from qkd_qiskit.errors import ModelError
+from qkd_qiskit.models import MODEL_FILE, SavedModel, card_markdown, load_model, model_card
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+
+def make_model(encoding="angle", classes=(3, 5, 8)):
+    rng = np.random.default_rng(0)
+    spec = VQCNNSpec(3, encoding, "conv, conv", "one_cx", n_outcomes=3)
+    encoder = make_encoder(encoding, 3, image_shape=(4, 4)).fit(rng.random((20, 16)))
+    params = rng.normal(size=spec.n_weights + 1)
+    return SavedModel(spec, params, classes, encoder, "ibm_torino", True, 7)
+
+
+@pytest.mark.parametrize("encoding", ["angle", "amplitude"])
+@pytest.mark.parametrize("classes", [(3, 5, 8), ("ant", "bee", "wasp")])
+def test_round_trip(encoding, classes, tmp_path):
+    model = make_model(encoding, classes)
+    (tmp_path / MODEL_FILE).write_bytes(model.to_bytes())
+    features = np.random.default_rng(1).random((4, 16))
+    for place in (tmp_path, tmp_path / MODEL_FILE):
+        back = load_model(place)
+        assert (back.spec, back.classes, back.backend, back.noise, back.seed) == (
+            model.spec, model.classes, "ibm_torino", True, 7,
+        )  # fmt: skip
+        evaluator = PauliEvaluator(model.spec)
+        np.testing.assert_array_equal(
+            back.predict_proba(evaluator, features), model.predict_proba(evaluator, features)
+        )
+
+
+def test_probabilities_are_powers_of_the_outcomes():
+    model = make_model()
+    outcomes = np.array([[0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 0.0, 1.0]])
+    powers = np.maximum(outcomes[:, :3], 1e-9) ** model.logit_scale
+    np.testing.assert_allclose(
+        model.class_probabilities(outcomes), powers / powers.sum(axis=1, keepdims=True), atol=1e-12
+    )
+
+
+def rewritten(**changes):
+    model = make_model()
+    with np.load(io.BytesIO(model.to_bytes())) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta = json.loads(str(arrays["meta"])) | changes.pop("meta", {})
+    arrays = arrays | changes | {"meta": np.array(json.dumps(meta))}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot read the model"),
+        (b"PK\x03\x04 no archive", "cannot read the model"),
+        (make_model().to_bytes()[:-200], "cannot read the model"),
+        (rewritten(meta={"schema": 2}), "expected schema 1, found 2"),
+        (rewritten(meta={"model_index": "-1"}), "cannot read the model"),
+        (rewritten(meta={"model_index": "1"}), "expected 1 finite parameters"),
+        (rewritten(meta={"classes": [1]}), "expected 2 to 3 classes"),
+        (rewritten(meta={"n_qubits": 4}), "cannot read the model"),
+        (rewritten(params=np.zeros(2)), "finite parameters, found shape"),
+        (rewritten(encoder_mean=np.full(16, np.nan)), "cannot read the model"),
+    ],
+)
+def test_damaged_files_are_refused(content, message, tmp_path):
+    (tmp_path / MODEL_FILE).write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        load_model(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match="expected the folder of a finished run"):
+        load_model(tmp_path)
+
+
+def results():
+    entry = {"accuracy": 0.9, "accuracy_ideal": 0.91, "interval": [0.85, 0.94], "noise": "ibm_torino"}
+    return {
+        "experiment": "quickstart",
+        "versions": {"qiskit": "2.3.0"},
+        "data": {"dataset": "mnist5000", "test": 200},
+        "models": {"global": entry, "rbf_svm": entry | {"accuracy": 0.97}},
+    }
+
+
+@pytest.mark.parametrize("with_results", [True, False])
+def test_the_card_says_what_the_model_is(with_results):
+    model = make_model()
+    card = model_card(model, results() if with_results else None)
+    assert VQCNNSpec.from_index(int(card["model_index"])) == model.spec
+    assert json.loads(json.dumps(card)) == card
+    text = card_markdown(card)
+    assert card["model_index"] in text
+    assert "ibm_torino" in text
+    assert ("90.0% on 200 test samples" in text) == with_results
+    assert ("| rbf svm | 97.0% |" in text) == with_results

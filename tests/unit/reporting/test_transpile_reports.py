@@ -1,0 +1,127 @@
+"""The committed reports are those of today's code, devices, experiments and packages."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.hardware import list_backends
+from qkd_qiskit.reporting import transpile_reports as reports
+from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+FOLDER = Path(__file__).parents[3] / "transpile_reports"
+STALE = "stale: regenerate with `qkd-qiskit transpile --reports transpile_reports`"
+
+
+def committed(name):
+    return reports.read_transpile_report(FOLDER / f"{name}.json")
+
+
+def plain(row):
+    """A row as it comes back from JSON."""
+    return json.loads(json.dumps(row))
+
+
+def test_the_inputs_are_those_of_the_committed_reports():
+    assert {committed(name)["inputs"] for name in list_backends()} == {reports.report_inputs()}, STALE
+
+
+def test_there_is_one_report_a_device_and_nothing_else():
+    expected = {f"{name}.{kind}" for name in list_backends() for kind in ("json", "md")} | {"README.md"}
+    assert {path.name for path in FOLDER.iterdir()} == expected, STALE
+
+
+def test_the_structures_are_those_of_the_experiments():
+    structures = reports.reported_structures()
+    expected = [(str(s.spec.index), list(s.used_by)) for s in structures]
+    for name in list_backends():
+        found = [(row["model_index"], row["used_by"]) for row in committed(name)["rows"]]
+        assert found == expected, STALE
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_predictions_are_todays(name):
+    for row in committed(name)["rows"]:
+        predicted = reports.predicted_figures(VQCNNSpec.from_index(int(row["model_index"])), name)
+        assert plain(predicted) == row.get("predicted"), STALE
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_a_sample_is_counted_again(name):
+    """One structure a device, another one on each, with one seed."""
+    structures = reports.reported_structures()
+    number = 3 * list_backends().index(name) % len(structures)
+    row = committed(name)["rows"][number]
+    again = plain(reports.report_row(structures[number], name, seeds=row["seeds"][:1]))
+    assert again["counted"]["two_qubit"] == row["counted"]["two_qubit"] == row["two_qubit_by_seed"][0], STALE
+    assert again["counted"] == row["counted"], STALE
+    assert again["proved_equivalent"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", list_backends())
+def test_everything_is_counted_again(name):
+    for structure, row in zip(reports.reported_structures(), committed(name)["rows"], strict=True):
+        assert plain(reports.report_row(structure, name)) == row, STALE
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_pages_are_made_of_the_json_files(name):
+    assert (FOLDER / f"{name}.md").read_text("utf-8") == device_page(committed(name)), STALE
+    overview = overview_page([committed(each) for each in list_backends()])
+    assert (FOLDER / "README.md").read_text("utf-8") == overview, STALE
+
+
+def test_exact_predictions_hold_in_every_committed_row():
+    rows = [row for name in list_backends() for row in committed(name)["rows"] if row["refused"] is None]
+    assert len(rows) > 8 * 5
+    for row in rows:
+        if row["exact"]:
+            assert set(row["two_qubit_by_seed"]) == {row["predicted"]["two_qubit"]}
+        assert abs(row["relative_error"]["two_qubit_depth"]) <= 0.1
+        assert abs(row["relative_error"]["esp"]) <= 0.1
+        assert row["proved_equivalent"]
+
+
+def test_structures_that_do_not_fit_are_named():
+    row = reports.report_row(reports.Structure(VQCNNSpec(20), ("a test",)), "ion_trap", seeds=(0,))
+    assert "expected a spec of at most 12 qubits" in row["refused"]
+    assert reports.predicted_figures(VQCNNSpec(20), "ion_trap") is None
+    report = {**committed("ion_trap"), "rows": [row]}
+    assert "does not fit" in device_page(report)
+
+
+def test_writing_removes_what_is_no_longer_known(tmp_path, monkeypatch):
+    spec = VQCNNSpec(2, kernels="one_cx")
+    monkeypatch.setattr(reports, "reported_structures", lambda: (reports.Structure(spec, ("a test",)),))
+    monkeypatch.setattr(reports, "list_backends", lambda: ("noisy_line",))
+    for name in ("gone.md", "gone.json", "kept.txt"):
+        (tmp_path / name).write_text("")
+    written = reports.write_transpile_reports(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "README.md",
+        "kept.txt",
+        "noisy_line.json",
+        "noisy_line.md",
+    }
+    assert plain(written[0]) == reports.read_transpile_report(tmp_path / "noisy_line.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "cannot read transpile report"), ("[]", "expected schema 1 with rows")]
+)
+def test_damaged_reports_are_refused(text, message, tmp_path):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ReportingError, match=message):
+        reports.read_transpile_report(tmp_path / "x.json")
+
+
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
+    spec = VQCNNSpec(2, kernels="one_cx")
+    monkeypatch.setattr(reports, "reported_structures", lambda: (reports.Structure(spec, ("a test",)),))
+    monkeypatch.setattr(reports, "list_backends", lambda: ("noisy_line",))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportingError, match="cannot write into .*file"):
+        reports.write_transpile_reports(tmp_path / "file")

@@ -1,0 +1,245 @@
+"""What is sent, found again, collected and cancelled, when answers fail but the process lives."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.runtime.ibm import IBMService, for_hardware
+from qkd_qiskit.runtime.ledger import LEDGER_FILE, Ledger
+
+
+def test_an_undisturbed_submission(bench):
+    bench.work()
+    bench.check()
+    bench.work()
+    bench.check()
+
+
+def test_a_lost_answer_is_found_by_its_tag(bench):
+    bench.work(answer="lost")
+    bench.check()
+
+
+def test_a_job_that_is_listed_late_is_waited_for(bench):
+    client = bench.client(answer="lost")
+    client.hidden_calls = 3
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, client)
+        runner.submit()
+        runner.collect()
+    assert bench.clock.now == 1000.0 + 3 * 5
+    bench.check()
+
+
+def test_a_job_that_never_arrived_is_sent_again_on_resume_only(bench):
+    with bench.open() as ledger, pytest.raises(SubmissionError, match="nothing was sent twice"):
+        bench.runner(ledger, bench.client(answer="never")).submit()
+    assert bench.client().tags() == []
+    bench.work()
+    bench.check()
+    assert bench.client().tags()[0] == "qkd-test-b0-a2"
+
+
+def test_a_refused_job_is_told_and_stays_planned(bench):
+    with bench.open() as ledger:
+        with pytest.raises(SubmissionError, match="batch 0 was refused: ValueError: not an ISA circuit"):
+            bench.runner(ledger, bench.client(answer="refused")).submit()
+        assert {batch.state for batch in ledger.batches("qkd-test")} == {"planned"}
+    bench.work()
+    bench.check()
+
+
+def doubtful(bench, **options):
+    """A ledger whose second batch is in doubt; its job was accepted."""
+    with bench.open() as ledger:
+        client = bench.client()
+        runner = bench.runner(ledger, client)
+        accept, calls = client.run, []
+
+        def run(mode, request):
+            calls.append(request)
+            if len(calls) == 2:
+                client.answer, client.listing = "lost", "broken"
+            return accept(mode, request)
+
+        runner.service._run = run
+        with pytest.raises(SubmissionError, match="list is unavailable"):
+            runner.submit()
+        assert [batch.state for batch in ledger.batches("qkd-test")][:2] == ["submitted", "intent"]
+
+
+@pytest.mark.parametrize("listing", ["broken", "partial", "empty"])
+def test_a_list_that_cannot_be_trusted_stops_everything(bench, listing):
+    doubtful(bench)
+    before = bench.client().tags()
+    options = {"listing": listing}
+    client = bench.client(**options)
+    if listing == "partial":
+        # The list lacks the first job, which was accepted, and the doubtful one, which may have been.
+        client.folder.joinpath("unknown").mkdir()
+        doubt = [
+            p for p in client.folder.glob("*.json") if json.loads(p.read_text())["tags"][-1].endswith("b1-a1")
+        ]
+        doubt[0].rename(client.folder / "unknown" / doubt[0].name)
+    message = "list is unavailable" if listing == "broken" else "lacks known jobs.*--adopt 1=JOB_ID"
+    with bench.open() as ledger, pytest.raises(SubmissionError, match=message):
+        bench.runner(ledger, client).submit()
+    if listing == "partial":
+        moved = next((client.folder / "unknown").iterdir())
+        moved.rename(client.folder / moved.name)
+    assert bench.client().tags() == before
+    bench.work()
+    bench.check()
+
+
+def test_two_jobs_with_one_tag_are_for_the_user_to_decide(bench):
+    doubtful(bench)
+    client = bench.client()
+    double = next(p for p in client.folder.glob("*.json") if "b1-a1" in p.read_text())
+    (client.folder / "second.json").write_text(double.read_text())
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, client)
+        with pytest.raises(SubmissionError, match="expected one job with tag qkd-test-b1-a1, found"):
+            runner.submit()
+        with pytest.raises(SubmissionError, match="batch 0 is not in doubt"):
+            runner.adopt(0, "second")
+        with pytest.raises(SubmissionError, match="found other without it"):
+            runner.adopt(1, "other")
+        runner.adopt(1, "second")
+        runner.submit()
+        runner.collect()
+        assert runner.strangers() == (double.stem,)
+
+
+def test_the_user_may_say_that_there_is_no_job(bench):
+    doubtful(bench)
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client())
+        with pytest.raises(SubmissionError, match="batch 0 is not in doubt"):
+            runner.forget(0)
+        runner.forget(1)
+        assert ledger.batches("qkd-test")[1].state == "planned"
+
+
+def test_failed_jobs_end_and_are_sent_again_only_when_asked(bench):
+    bench.work(status="ERROR")
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client())
+        assert {(b.state, b.message) for b in ledger.batches("qkd-test")} == {("failed", "no reason given")}
+        runner.submit()
+        assert len(bench.client().tags()) == 4
+        assert runner.retry() == 4
+        runner.submit()
+        runner.collect()
+        np.testing.assert_array_equal(ledger.counts("qkd-test")[0], np.arange(7))
+
+
+def test_collecting_without_waiting_says_what_is_under_way(bench):
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client(status="RUNNING"))
+        runner.submit()
+        assert runner.collect(wait=False) is False
+        with pytest.raises(SubmissionError, match="no batch is done yet"):
+            ledger.counts("qkd-test")
+        assert runner.cancel() == 4
+        assert {batch.state for batch in ledger.batches("qkd-test")} == {"cancelled"}
+        assert runner.collect() is True
+
+
+def test_an_unknown_job_is_no_loss(bench):
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client())
+        runner.submit()
+        for path in (bench.folder / "service").glob("*.json"):
+            path.unlink()
+        with pytest.raises(SubmissionError, match="nothing is lost, ask again later"):
+            runner.collect()
+        assert {batch.state for batch in ledger.batches("qkd-test")} == {"submitted"}
+
+
+def test_counts_of_another_shape_are_refused(bench):
+    with bench.open() as ledger:
+        client = bench.client()
+        runner = bench.runner(ledger, client)
+        runner.submit()
+        path = next(p for p in client.folder.glob("*.json") if "b0-a1" in p.read_text())
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"inputs": record["inputs"][:1]}))
+        with pytest.raises(SubmissionError, match="expected 2 rows of 50 shots"):
+            runner.collect()
+
+
+def test_two_commands_cannot_work_on_one_ledger(bench):
+    with bench.open(), pytest.raises(SubmissionError, match="another command is using it"):
+        Ledger(bench.folder)
+    with bench.open():
+        pass
+
+
+def test_damaged_and_foreign_ledgers_are_refused(tmp_path):
+    path = tmp_path / LEDGER_FILE
+    path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(SubmissionError, match="cannot read"):
+        Ledger(tmp_path)
+    path.unlink()
+    import sqlite3
+
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version = 9")
+    other.commit()
+    other.close()
+    with pytest.raises(SubmissionError, match="expected schema 1, found 9"):
+        Ledger(tmp_path)
+
+
+def test_a_state_is_changed_only_from_where_it_was(bench):
+    with bench.open() as ledger:
+        batch = ledger.batches("qkd-test")[0]
+        ledger.intend(batch, 0.0)
+        with pytest.raises(SubmissionError, match="expected state planned in the ledger"):
+            ledger.intend(batch, 0.0)
+
+
+def test_the_submission_comes_back_as_it_was(bench):
+    with bench.open():
+        pass
+    with bench.open() as ledger:
+        (found,) = ledger.submissions()
+        assert found.circuit == bench.submission.circuit
+        assert found.settings == bench.submission.settings
+        np.testing.assert_array_equal(found.inputs, bench.inputs)
+
+
+def test_no_token_is_ever_told(bench):
+    with pytest.raises(SubmissionError, match=r"cannot reach ibm_other.*\(ValueError\)") as caught:
+        IBMService("ibm_other", client=bench.client())
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_jobs_carry_their_share_of_the_seconds_and_all_tags(bench):
+    requests = []
+    with bench.open() as ledger:
+        client = bench.client()
+        runner = bench.runner(ledger, client)
+        accept = client.run
+        runner.service._run = lambda mode, request: requests.append(request) or accept(mode, request)
+        runner.submit()
+    assert [request.max_seconds for request in requests] == [17, 17, 17, 8]
+    assert requests[1].tags == ("qkd-qiskit", "qkd-test", "qkd-test-b1-a1")
+    np.testing.assert_array_equal(np.concatenate([r.values for r in requests]), bench.inputs)
+
+
+def test_hardware_gets_no_delays():
+    from qkd_qiskit.hardware import transpile_verified
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
+    circuit = transpile_verified(VQCNNSpec(3, plan="conv, edge"), "noisy_line").circuit
+    bare = for_hardware(circuit)
+    counts = dict(circuit.count_ops())
+    assert counts.pop("delay") > 0
+    assert dict(bare.count_ops()) == counts
