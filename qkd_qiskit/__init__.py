@@ -10,10 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qkd_qiskit.classifier import VQCNNClassifier
     from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
     from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
     from qkd_qiskit.pipeline import run_experiment
-    from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
+    from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, SamplerEvaluator
     from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, build_circuit
 
 _HOMES = {
@@ -21,6 +22,8 @@ _HOMES = {
     "GateBudget": "estimator",
     "Kernel": "vqcnn",
     "PauliEvaluator": "simulation",
+    "SamplerEvaluator": "simulation",
+    "VQCNNClassifier": "classifier",
     "VQCNNSpec": "vqcnn",
     "build_circuit": "vqcnn",
     "estimate_gate_budget": "estimator",
@@ -35,6 +38,8 @@ __all__ = [
     "GateBudget",
     "Kernel",
     "PauliEvaluator",
+    "SamplerEvaluator",
+    "VQCNNClassifier",
     "VQCNNSpec",
     "build_circuit",
     "estimate_gate_budget",

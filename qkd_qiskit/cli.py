@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 backends_app = typer.Typer(help="The devices that come with the package.")
 app.add_typer(backends_app, name="backends")
+study_app = typer.Typer(help="Studies of the distillation: many federations, kept as they come.")
+app.add_typer(study_app, name="study")
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
 Overrides = Annotated[
@@ -233,7 +235,7 @@ def calibrate(
 
     sweep = load_plan(plan)
     if refit:
-        finished = calibration.evaluate_records(sweep, calibration.shipped_records(sweep))
+        finished = calibration.evaluate_records(sweep, *calibration.shipped_records(sweep))
         calibration.write_calibration(finished, output)
     else:
         with RichProgress() as progress:
@@ -379,7 +381,7 @@ def crosscheck(
     with RichProgress() as progress:
         rows = bridge.crosscheck(cases, shots=shots, seed=seed, progress=progress)
     _show("Routes against the exact engine", bridge.COLUMNS, [row.to_dict() for row in rows], json_path)
-    if not all(row.passed for row in rows):
+    if any(row.passed is False for row in rows):
         raise typer.Exit(1)
 
 
@@ -406,16 +408,15 @@ def submit(
     """
     _check_json(json_path)
     from qkd_qiskit import serving
+    from qkd_qiskit.runtime import Ledger, Options
 
-    options = serving.Options(
-        samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds
-    )
+    options = Options(samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds)
     target = serving.destination(run_folder, backend)
     plan = serving.prepare_submission(run_folder, target, options)
     _show("Estimate", serving.ESTIMATE_COLUMNS, [serving.estimate_row(plan, target)], None)
     if dry_run:
         return
-    with serving.Ledger(run_folder) as ledger:
+    with Ledger(run_folder) as ledger:
         submission = serving.equal_submission(ledger, run_folder, target, options)
         open_batches = True if submission is None else serving.to_send(ledger, submission)
         if open_batches and not (target.local or yes):
@@ -435,7 +436,9 @@ def jobs(
     resume: Annotated[bool, typer.Option("--resume", help="Send what is not sent yet.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Send failed and cancelled jobs again.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel what is under way.")] = False,
-    adopt: Annotated[str | None, typer.Option(metavar="N=JOB_ID", help="Batch N in doubt has this job.")] = None,
+    adopt: Annotated[
+        str | None, typer.Option(metavar="N=JOB_ID", help="Batch N in doubt has this job.")
+    ] = None,
     forget: Annotated[int | None, typer.Option(metavar="N", help="Batch N in doubt has no job.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs have ended.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
@@ -447,9 +450,10 @@ def jobs(
         raise ConfigError("--cancel stands without --resume and --retry")
     from qkd_qiskit import serving
     from qkd_qiskit.progress import NullProgress
+    from qkd_qiskit.runtime import Ledger
 
     serving.require_ledger(run_folder)
-    with serving.Ledger(run_folder) as ledger:
+    with Ledger(run_folder) as ledger:
         submission = serving.chosen_submission(ledger, name)
         target = serving.destination(run_folder, submission.backend, local=submission.settings["local"])
         runner = serving.make_runner(ledger, submission, target.service, NullProgress())
@@ -471,13 +475,22 @@ def _ask_before_spending(backend: str) -> None:
     from qkd_qiskit.errors import SubmissionError
 
     if not sys.stdin.isatty():
-        raise SubmissionError(f"running on {backend} costs quantum seconds: say --yes, or answer at a terminal")
+        raise SubmissionError(
+            f"running on {backend} costs quantum seconds: say --yes, or answer at a terminal"
+        )
     if not typer.confirm(f"Submit to {backend} and spend these quantum seconds?"):
         raise typer.Exit
 
 
 def _work(
-    run_folder: Path, ledger: Any, submission: Any, target: Any, *, send: bool, wait: bool, json_path: Path | None
+    run_folder: Path,
+    ledger: Any,
+    submission: Any,
+    target: Any,
+    *,
+    send: bool,
+    wait: bool,
+    json_path: Path | None,
 ) -> None:
     """Send, collect and show."""
     from qkd_qiskit import serving
@@ -498,6 +511,107 @@ def _work(
         for note in outcome.notes:
             typer.echo(note)
         typer.echo(f"results: {table}\npicture: {picture}")
+
+
+Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds, from --first-seed on.")]
+FirstSeed = Annotated[int, typer.Option(min=0, help="The first seed.")]
+StudyFolder = Annotated[
+    Path | None, typer.Option("--output", metavar="DIR", help="Records and pictures; runs/STUDY if omitted.")
+]
+
+
+def _study(
+    name: str,
+    experiment: str,
+    seeds: int,
+    first_seed: int,
+    overrides: list[str] | None,
+    output: Path | None,
+    json_path: Path | None,
+) -> None:
+    """Run one study of the distillation, and print its table."""
+    folder = Path("runs") / name if output is None else output
+    _check_folder(folder)
+    _check_json(json_path)
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.studies.distillation_studies import run_study
+
+    with RichProgress() as progress:
+        rows = run_study(
+            name,
+            experiment,
+            range(first_seed, first_seed + seeds),
+            folder,
+            overrides=overrides or (),
+            progress=progress,
+        )
+    _show(f"{name}: {experiment}", [(key, key) for key in rows[0]], rows, json_path)
+    typer.echo(f"records: {folder}")
+
+
+@study_app.command("ablation")
+def study_ablation(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "mnist4",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 0,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """Show what each ingredient gives: one left out or exchanged at a time."""
+    _study("ablation", experiment, seeds, first_seed, overrides, output, json_path)
+
+
+@study_app.command("robustness")
+def study_robustness(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "mnist10",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 0,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """Show what silent, broken and lying clients cost."""
+    _study("robustness", experiment, seeds, first_seed, overrides, output, json_path)
+
+
+@study_app.command("heterogeneity")
+def study_heterogeneity(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "heterogeneity",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 0,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """From all classes a client to one: who keeps its accuracy."""
+    _study("heterogeneity", experiment, seeds, first_seed, overrides, output, json_path)
+
+
+@study_app.command("noise")
+def study_noise(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "noise",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 0,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """Strength of the noise, shots, and gradients against qubits."""
+    _study("noise", experiment, seeds, first_seed, overrides, output, json_path)
+
+
+@study_app.command("privacy")
+def study_privacy(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "mnist4",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 0,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """Membership inference from outputs, beside that from FedAvg's parameters."""
+    _study("privacy", experiment, seeds, first_seed, overrides, output, json_path)
 
 
 @backends_app.command("list")

@@ -195,7 +195,7 @@ def export_model(
         files["global_model.qasm"] = to_qasm3(circuit)
     if "card" in formats:
         results = run / "results.json"
-        card = model_card(model, read_results(results).model_dump(mode="json") if results.is_file() else None)
+        card = model_card(model, read_results(results) if results.is_file() else None)
         files["model_card.md"] = card_markdown(card)
         write_json(card, output / "model_card.json")
     return tuple(write_file(output / name, content) for name, content in files.items()) + (

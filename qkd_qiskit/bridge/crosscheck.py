@@ -49,7 +49,7 @@ class CheckRow:
         difference: Largest difference from the engine's probabilities.
         tolerance: What an exact route may differ by; None for sampled routes.
         p_value: Smallest corrected p-value of the chi-square test; None for exact routes.
-        passed: Whether every case agrees.
+        passed: Whether every case agrees; None where no case ran.
         worst_index: Model index of the worst case, as a decimal string; None where no case ran.
     """
 
@@ -59,7 +59,7 @@ class CheckRow:
     difference: float | None
     tolerance: float | None
     p_value: float | None
-    passed: bool
+    passed: bool | None
     worst_index: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _exact_row(
     worst = max(differences, key=differences.__getitem__, default=None)
     largest = None if worst is None else differences[worst]
     # Written so that NaN does not pass.
-    passed = largest is None or largest <= tolerance
+    passed = None if largest is None else largest <= tolerance
     return CheckRow(name, kind, len(differences), largest, tolerance, None, passed, worst)
 
 
@@ -160,7 +160,7 @@ def _sampled_row(
     progress.done(f"{name}, {kind}")
     worst = min(p_values, key=p_values.__getitem__, default=None)
     smallest = None if worst is None else p_values[worst]
-    passed = smallest is None or smallest >= alarm
+    passed = None if smallest is None else smallest >= alarm
     return CheckRow(name, kind, len(p_values), largest, None, smallest, passed, worst)
 
 

@@ -1,4 +1,4 @@
-"""From a run's model to jobs: samples, circuits, batches within the service's limits, and what they will cost."""
+"""From a run's model to jobs: samples, circuits, batches within the service's limits, and their price."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ def plan_submission(
     )
     if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
         raise SubmissionError(
-            f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds {options.max_seconds}"
+            f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds "
+            f"{options.max_seconds}"
         )
     settings: dict[str, Any] = asdict(options) | {
         "estimate": asdict(estimate),
@@ -190,12 +192,13 @@ def batch_ranges(options: Options, seconds_each: float, n_calibrations: int) -> 
     most = executions // options.shots - n_calibrations
     if most < 1:
         raise SubmissionError(
-            f"shots: expected at most {executions // (1 + n_calibrations)} within one job, found {options.shots}"
+            f"shots: expected at most {executions // (1 + n_calibrations)} within one job, "
+            f"found {options.shots}"
         )
     size = min(most, options.batch or most)
     jobs = -(-options.samples // size)
     edges = [options.samples * job // jobs for job in range(jobs + 1)]
-    return tuple(zip(edges[:-1], edges[1:], strict=True))
+    return tuple(pairwise(edges))
 
 
 def fingerprint(model: SavedModel, backend: str, options: Options) -> str:

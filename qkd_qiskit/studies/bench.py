@@ -126,8 +126,12 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> dict
 
 
 def shortest(work: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of the shortest run, the one that was disturbed least; a first run is not counted."""
-    work()
+    """Seconds of the shortest run, the one that was disturbed least.
+
+    A first run is not counted, unless the work is so long that one run must do.
+    """
+    if repeats > 1:
+        work()
     found = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -215,7 +219,7 @@ def _aer(case: _Case, samples: Sequence[int]) -> list[Timing]:
             continue
         count = 1 if width >= 10 else SLOW_SAMPLES
         few = case.inputs[:count]
-        each = shortest(partial(evaluator.probabilities, weights, few), 1) / count
+        each = shortest(partial(evaluator.probabilities, weights, few), 2) / count
         found += [Timing(task, method, width, n, 1, each * n, min(n, count), note) for n in samples]
         if task == "swarm":
             shifts = 2 * case.spec.n_weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,12 +20,13 @@ from qkd_qiskit.studies.calibration_fit import (
     curves,
     fit_coefficients,
     fit_error,
+    granted_beside_rungs,
     summarize,
     verdicts,
 )
 from qkd_qiskit.studies.calibration_plan import CalibrationPlan
 from qkd_qiskit.studies.calibration_plot import draw_calibration
-from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep
+from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep, train_granted
 
 #: Heading of a column of the command line's table, and where its value lies.
 TASK_COLUMNS = (
@@ -94,7 +95,8 @@ def calibrate(
 
     Args:
         plan: The sweep.
-        folder: Gets `records.jsonl` while the sweep runs, then the files of `write_calibration`.
+        folder: Gets `records.jsonl` and `granted.jsonl` while the sweep runs, then the files of
+            `write_calibration`.
         jobs: Processes that train at the same time.
         progress: Told of every training unit.
 
@@ -103,18 +105,32 @@ def calibrate(
         DataError: If a dataset has too few samples.
     """
     records = run_sweep(plan, folder / "records.jsonl", jobs=jobs, progress=progress)
-    finished = evaluate_records(plan, records)
+    found = curves(plan, records)
+    # Validation is by the very structures that are granted, not by their neighbours among the rungs.
+    wanted = granted_beside_rungs(plan, found, fit_coefficients(plan, found))
+    granted = train_granted(plan, wanted, folder / "granted.jsonl", progress=progress)
+    finished = evaluate_records(plan, records, granted)
     write_calibration(finished, folder)
     return finished
 
 
-def evaluate_records(plan: CalibrationPlan, records: Sequence[UnitRecord]) -> Calibration:
+def evaluate_records(
+    plan: CalibrationPlan,
+    records: Sequence[UnitRecord],
+    granted: Mapping[tuple[str, int, int], float] | None = None,
+) -> Calibration:
     """Fit and validate without training.
+
+    Args:
+        plan: The sweep.
+        records: Its records.
+        granted: Accuracy by task, seed and blocks of granted structures that are no rungs. Where one is
+            missing, the largest trained structure that is not larger stands for it.
 
     Raises:
         EstimatorError: If there are too few tasks to fit.
     """
-    found = curves(plan, records)
+    found = curves(plan, records, granted)
     rule = fit_coefficients(plan, found)
     judged = verdicts(plan, found, rule)
     fit, validation = (
@@ -146,14 +162,19 @@ def write_calibration(finished: Calibration, folder: Path) -> None:
         raise EstimatorError(f"cannot write into {folder}: {error.strerror or error}") from None
 
 
-def shipped_records(plan: CalibrationPlan) -> tuple[UnitRecord, ...]:
-    """The records behind the shipped coefficients, those that belong to a plan.
+def shipped_records(
+    plan: CalibrationPlan,
+) -> tuple[tuple[UnitRecord, ...], dict[tuple[str, int, int], float]]:
+    """The records behind the shipped coefficients that belong to a plan, and those of granted structures.
 
     Raises:
-        EstimatorError: If the file is damaged.
+        EstimatorError: If a file is damaged.
     """
-    with resources.as_file(resources.files("qkd_qiskit.studies") / "calibration_records.jsonl") as path:
-        return tuple(read_records(path, plan).values())
+    folder = resources.files("qkd_qiskit.studies")
+    with resources.as_file(folder / "calibration_records.jsonl") as path:
+        records = tuple(read_records(path, plan).values())
+    with resources.as_file(folder / "calibration_granted.jsonl") as path:
+        return records, train_granted(plan, {}, path)
 
 
 def _method(
@@ -167,7 +188,7 @@ def _method(
     return (
         f"Fitted by `qkd-qiskit calibrate` to {sum(c.task.use == 'fit' for c in found)} tasks (mnist5000 and "
         f"digits, 2 to {classes} classes, {samples[0]} to {samples[-1]} samples, {plan.n_qubits} qubits, "
-        f"{plan.encoding} encoding, structures of {plan.rungs[0]} to {plan.rungs[-1]} blocks, {count} seeds), "
+        f"{plan.encoding} encoding, {plan.rungs[0]} to {plan.rungs[-1]} blocks, {count} seeds), "
         "each trained in full. Need: quantile regression of the log of the smallest structure within one "
         f"point of the best; root mean square error {error:.2f} in the log. On "
         f"{validation.need_tasks + validation.bound_tasks} tasks left out: where the need limits, "

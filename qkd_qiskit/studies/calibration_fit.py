@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -27,7 +27,7 @@ from qkd_qiskit.estimator import (
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
 from qkd_qiskit.studies.calibration_sweep import UnitRecord, task_ladder
-from qkd_qiskit.vqcnn import resolve_kernel
+from qkd_qiskit.vqcnn import VQCNNSpec, resolve_kernel
 
 POINT = 0.01 + 1e-9
 """What counts as equally accurate: one point, the tolerance of 'sufficient', and what rounding may add."""
@@ -54,6 +54,7 @@ class Curve:
         blocks: Sizes of the trained structures, ascending [R].
         accuracy: Mean accuracy [R].
         seeds: Accuracy of each seed [S, R].
+        granted: Accuracy of granted structures that are no rungs, by seed and blocks.
     """
 
     task: Task
@@ -61,6 +62,7 @@ class Curve:
     blocks: tuple[int, ...]
     accuracy: NDArray[np.float64]
     seeds: NDArray[np.float64]
+    granted: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def plateau(self) -> float:
@@ -84,9 +86,12 @@ class Curve:
         return float(np.mean([record.statistics.overlap for record in self.records]))
 
     def seed_accuracy(self, seed: int, blocks: int) -> float:
-        """Accuracy of one seed with the largest trained structure of at most so many blocks."""
+        """Accuracy of one seed with a structure, or with the largest trained one that is not larger."""
+        if (seed, blocks) in self.granted:
+            return self.granted[seed, blocks]
         place = max((i for i, size in enumerate(self.blocks) if size <= blocks), default=0)
-        return float(self.seeds[seed, place])
+        row = next(i for i, record in enumerate(self.records) if record.seed == seed)
+        return float(self.seeds[row, place])
 
 
 @dataclass(frozen=True)
@@ -157,15 +162,26 @@ class Summary:
         )
 
 
-def curves(plan: CalibrationPlan, records: Sequence[UnitRecord]) -> tuple[Curve, ...]:
-    """Accuracy curves of all tasks that have records, in the plan's order."""
+def curves(
+    plan: CalibrationPlan,
+    records: Sequence[UnitRecord],
+    granted: Mapping[tuple[str, int, int], float] | None = None,
+) -> tuple[Curve, ...]:
+    """Accuracy curves of all tasks that have records, in the plan's order.
+
+    Args:
+        plan: The sweep.
+        records: Its records.
+        granted: Accuracy by task, seed and blocks of structures that are no rungs.
+    """
     found = []
     for task in plan.tasks:
         own = tuple(sorted((r for r in records if r.task == task.name), key=lambda record: record.seed))
         if own:
             seeds = np.array([[rung.accuracy for rung in record.rungs] for record in own])
             blocks = tuple(rung.blocks for rung in own[0].rungs)
-            found.append(Curve(task, own, blocks, seeds.mean(axis=0), seeds))
+            extra = {key[1:]: value for key, value in (granted or {}).items() if key[0] == task.name}
+            found.append(Curve(task, own, blocks, seeds.mean(axis=0), seeds, extra))
     return tuple(found)
 
 
@@ -222,6 +238,26 @@ def verdicts(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) 
     return tuple(_verdict(plan, curve, rule) for curve in found)
 
 
+def granted_beside_rungs(
+    plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients
+) -> dict[tuple[str, int], VQCNNSpec]:
+    """Structures that a rule grants to validation tasks and that the sweep has not trained."""
+    wanted = {}
+    for curve in found:
+        if curve.task.use != "validation":
+            continue
+        ladder = task_ladder(plan, curve.task)
+        device = None if curve.task.backend is None else load_backend(curve.task.backend)
+        for record in curve.records:
+            try:
+                spec, _ = grant(ladder, budget_terms(ladder, record.statistics, rule, device))
+            except EstimatorError:
+                continue
+            if len(spec.blocks) not in curve.blocks:
+                wanted[curve.task.name, record.seed] = spec
+    return wanted
+
+
 def summarize(found: Sequence[Verdict]) -> Summary:
     """Shares and median over some verdicts; an empty group counts as sufficient."""
     need = [verdict for verdict in found if verdict.limited_by in ("need", "minimum")]
@@ -254,7 +290,7 @@ def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> Verdict
     device = None if task.backend is None else load_backend(task.backend)
     granted, limits, accuracies = [], [], []
     allowed = float(curve.blocks[-1])
-    for number, record in enumerate(curve.records):
+    for record in curve.records:
         terms = budget_terms(ladder, record.statistics, rule, device)
         try:
             spec, limit = grant(ladder, terms)
@@ -264,7 +300,7 @@ def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> Verdict
             )
         granted.append(len(spec.blocks))
         limits.append(limit)
-        accuracies.append(curve.seed_accuracy(number, len(spec.blocks)))
+        accuracies.append(curve.seed_accuracy(record.seed, len(spec.blocks)))
         allowed = min(allowed, max(terms.data if limit == "data" else terms.device, curve.blocks[0]))
     limited_by = max(sorted(set(limits)), key=limits.count)
     best = curve.plateau

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,8 +128,16 @@ def draw_task(plan: CalibrationPlan, task: Task, seed: int) -> TaskData:
     )
 
 
-def train_unit(plan: CalibrationPlan, task: Task, seed: int) -> UnitRecord:
+def train_unit(
+    plan: CalibrationPlan, task: Task, seed: int, specs: tuple[VQCNNSpec, ...] | None = None
+) -> UnitRecord:
     """Train one task with one seed on all rungs.
+
+    Args:
+        plan: The sweep.
+        task: One of its tasks.
+        seed: Of the draw and the starts.
+        specs: Structures to train; the plan's rungs when omitted.
 
     Raises:
         DataError: If the dataset has too few samples.
@@ -138,7 +146,7 @@ def train_unit(plan: CalibrationPlan, task: Task, seed: int) -> UnitRecord:
     start = time.perf_counter()
     data = draw_task(plan, task, seed)
     records = []
-    for spec in task_rungs(plan, task):
+    for spec in task_rungs(plan, task) if specs is None else specs:
         evaluator = _evaluator(spec, task.backend)
         model = train_model(
             evaluator,
@@ -212,21 +220,65 @@ def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], Uni
     Raises:
         EstimatorError: If the file cannot be read, or another line than the last is damaged.
     """
+    return {(record.task, record.seed): record for record in _records(path, plan)}
+
+
+def _records(path: Path, plan: CalibrationPlan) -> list[UnitRecord]:
     if not path.exists():
-        return {}
+        return []
     try:
         lines = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         raise EstimatorError(f"cannot read calibration records {path}") from None
     wanted = {(task.name, seed): plan.fingerprint(task) for task, seed in plan.units()}
-    found = {}
+    found = []
     for number, line in enumerate(lines[:-1], 1):
         try:
             record = UnitRecord.model_validate_json(line)
         except ValidationError:
             raise EstimatorError(f"calibration records {path}: line {number} is damaged") from None
         if wanted.get((record.task, record.seed)) == record.fingerprint:
-            found[record.task, record.seed] = record
+            found.append(record)
+    return found
+
+
+def train_granted(
+    plan: CalibrationPlan,
+    wanted: Mapping[tuple[str, int], VQCNNSpec],
+    path: Path,
+    *,
+    progress: Progress | None = None,
+) -> dict[tuple[str, int, int], float]:
+    """Train structures that were granted but are no rungs; what the file holds is not trained again.
+
+    Args:
+        plan: The sweep.
+        wanted: The structure for each task and seed.
+        path: File of records, one JSON object a line; made if missing.
+        progress: Told of every training.
+
+    Returns:
+        Accuracy by task, seed and blocks: all that the file then holds.
+
+    Raises:
+        EstimatorError: If the records cannot be read or written.
+    """
+    progress = NullProgress() if progress is None else progress
+    tasks = {task.name: task for task in plan.tasks}
+    found = {
+        (record.task, record.seed, rung.blocks): rung.accuracy
+        for record in _records(path, plan)
+        for rung in record.rungs
+    }
+    missing = [(name, seed, spec) for (name, seed), spec in wanted.items()]
+    missing = [unit for unit in missing if (*unit[:2], len(unit[2].blocks)) not in found]
+    progress.start("granted structures", len(missing))
+    for name, seed, spec in missing:
+        record = train_unit(plan, tasks[name], seed, (spec,))
+        _append(path, record)
+        found[name, seed, len(spec.blocks)] = record.rungs[0].accuracy
+        progress.advance("granted structures")
+    progress.done("granted structures")
     return found
 
 

@@ -143,7 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     columns = [(key.replace("_", " "), key) for key in study.columns]
     Console().print(records_table(study.title, columns, rows))
     if chosen.json is not None:
-        kept = [{k: v for k, v in r.items() if k != "settings"} for r in records]
+        # The hits on single images stay in the folder.
+        kept = [{k: v for k, v in r.items() if k != "settings" and not k.endswith("_hits")} for r in records]
         settings = records[0]["settings"]
         write_json({"study": chosen.study, "settings": settings, "rows": rows, "records": kept}, chosen.json)
     if chosen.plot is not None and study.plot is not None:

@@ -134,7 +134,7 @@ def test_a_structure_without_weights_runs():
     ("options", "message"),
     [
         ({"sampler": StatevectorSampler(), "seed": 1}, "inside the sampler"),
-        ({"shots": 0}, "at least 1 shot"),
+        ({"shots": 0}, "shots of at least 1"),
         ({"seed": -1}, "no negative seed"),
     ],
 )
@@ -214,7 +214,7 @@ def test_an_impossible_outcome_is_an_alarm():
 @pytest.mark.parametrize(
     ("counts", "exact", "message"),
     [
-        ([[1, 2]], [[0.2, 0.3, 0.5]], "expected counts and probabilities"),
+        ([[1, 2]], [[0.2, 0.3, 0.5]], "expected counts like probabilities"),
         ([[0, 0]], [[0.5, 0.5]], "found none in row 0"),
         ([[1, 1]], [[0.5, 0.6]], "sum to 1"),
     ],

@@ -1,0 +1,83 @@
+"""Federations as cells of a study: right answers, kept test image by test image and pooled over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.data import prepare_data
+from qkd_qiskit.distillation import Interval, accuracy_interval, difference_interval
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.federation import Context, answer_all, run_rounds
+from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.studies.swarm_data import Cell
+from qkd_qiskit.training import CheckpointStore
+
+Bools = NDArray[np.bool_]
+Record = Mapping[str, Any]
+
+
+def open_context(settings: ExperimentSettings) -> Context:
+    """The context of a federation that keeps no checkpoints of its own."""
+    return Context(settings, prepare_data(settings), CheckpointStore(None, ""), NullProgress())
+
+
+def federation_cell(name: str, settings: ExperimentSettings) -> Cell:
+    """A whole federation with all baselines; its record holds the right answers of every model."""
+
+    def work() -> dict[str, Any]:
+        context = open_context(settings)
+        clients, server = run_rounds(context)
+        test = context.data.test
+        answers = answer_all(context, clients, server, test.inputs)
+        return {
+            "right": {model: pack(given.noisy == test.labels) for model, given in answers.items()},
+            "ideal": {
+                model: pack(given.ideal == test.labels)
+                for model, given in answers.items()
+                if given.ideal is not None
+            },
+            "bytes_up": sum(client.bytes_sent for client in clients),
+        }
+
+    return Cell(f"{name}-seed{settings.seed}", settings.model_dump(mode="json"), work)
+
+
+def pack(right: Bools) -> str:
+    """Right and wrong answers as text of ones and zeros."""
+    return "".join("1" if value else "0" for value in right)
+
+
+def unpack(text: str) -> Bools:
+    """What `pack` was given.
+
+    Raises:
+        DistillationError: If the text holds anything but ones and zeros.
+    """
+    if set(text) - {"0", "1"}:
+        raise DistillationError(f"study: expected ones and zeros, found {text[:20]!r}")
+    return np.array([char == "1" for char in text], dtype=np.bool_)
+
+
+def pooled(records: Iterable[Record], model: str, kind: str = "right") -> Bools:
+    """A model's right answers, one record after the other."""
+    return np.concatenate([unpack(record[kind][model]) for record in records])
+
+
+def pooled_accuracy(records: Sequence[Record], model: str) -> Interval:
+    """Accuracy over all records with its bootstrap 95 % interval."""
+    return accuracy_interval(pooled(records, model), rng=np.random.default_rng(0))
+
+
+def pooled_difference(first: Sequence[Record], a: str, second: Sequence[Record], b: str) -> Interval:
+    """Accuracy of `a` in some records minus that of `b` in others of the same test samples, with interval."""
+    return difference_interval(pooled(first, a), pooled(second, b), rng=np.random.default_rng(0))
+
+
+def percent(interval: Interval) -> str:
+    """An accuracy or a difference in percent, with its interval."""
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

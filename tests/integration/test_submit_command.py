@@ -1,0 +1,283 @@
+"""From a run folder through the command line: predict, export, submit to a fake device, follow the jobs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.cli import main
+from qkd_qiskit.config import ExperimentSettings, TrainingSettings
+from qkd_qiskit.data import load_dataset, prepare_data
+from qkd_qiskit.hardware import load_backend, transpile_verified
+from qkd_qiskit.models import MODEL_FILE, SavedModel
+from qkd_qiskit.runtime import Ledger
+from qkd_qiskit.simulation import PauliEvaluator, count_agreement
+from qkd_qiskit.training import Targets, train_model
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SETTINGS = ExperimentSettings.model_validate(
+    {
+        "name": "tiny",
+        "seed": 3,
+        "data": {
+            "dataset": "digits",
+            "classes": [0, 1],
+            "public_train": 60,
+            "public_calibration": 10,
+            "public_validation": 10,
+            "test": 40,
+        },
+        "model": {"n_qubits": 3},
+        "server": {"backend": "noisy_line"},
+        "clients": [{"name": "a", "backend": "noisy_line", "samples": 20}],
+    }
+)
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def trained() -> SavedModel:
+    data = prepare_data(SETTINGS)
+    spec = VQCNNSpec(3, plan="conv, edge", kernels="two_cx", sharing="site", n_outcomes=2)
+    public = data.public.labelled
+    fitted = train_model(
+        PauliEvaluator(spec),
+        public.inputs,
+        Targets(2, labels=public.labels),
+        TrainingSettings(particles=6, iterations=2, refine=30),
+        rng=np.random.default_rng(0),
+    )
+    return SavedModel(spec, fitted.params, data.classes, data.encoder, "noisy_line", True, 3)
+
+
+@pytest.fixture
+def run(trained: SavedModel, tmp_path: Path) -> Path:
+    (tmp_path / MODEL_FILE).write_bytes(trained.to_bytes())
+    (tmp_path / "settings.json").write_text(SETTINGS.model_dump_json())
+    return tmp_path
+
+
+def submit(run: Path, *options: str, backend: str = "noisy_line") -> int:
+    sizes = ["--samples", "9", "--shots", "300", "--batch", "4"]
+    return main(["submit", str(run), "--backend", backend, *sizes, *options])
+
+
+def only_outcome(run: Path) -> dict:
+    (path,) = (run / "jobs").glob("qkd-*.json")
+    return json.loads(path.read_text())
+
+
+def test_a_submission_to_a_simulated_device(run: Path, trained: SavedModel, capsys: Capture) -> None:
+    rows = run / "rows.json"
+    assert submit(run, "--json", str(rows)) == 0
+    out = capsys.readouterr().out
+    assert "raw" in out
+    assert "mitigated" in out
+    assert [row["state"] for row in json.loads(rows.read_text())] == ["done"] * 3
+    outcome = only_outcome(run)
+    assert outcome["samples"] == 9
+    # Exact probabilities of the same samples, in the same order.
+    device = load_backend("noisy_line")
+    with Ledger(run) as ledger:
+        (submission,) = ledger.submissions()
+    exact = PauliEvaluator(transpile_verified(trained.spec, device, seed=3), device.noise_model)
+    expected = exact.probabilities(trained.weights, submission.inputs)
+    assert count_agreement(np.array(outcome["counts"]), expected).agrees
+    # Readout errors of 3 % are the largest part of what the device does to two bits here.
+    ideal = np.array(outcome["probabilities"]["ideal"])
+    away = {
+        kind: np.abs(np.array(outcome["probabilities"][kind]) - ideal).mean() for kind in ("raw", "mitigated")
+    }
+    assert away["mitigated"] < away["raw"]
+    assert outcome["accuracy"]["raw"]["value"] > 0.7
+    (picture,) = (run / "jobs").glob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_command_again_goes_on(run: Path, capsys: Capture) -> None:
+    assert submit(run, "--no-wait") == 0
+    local = sorted(path.name for path in (run / "jobs" / "local").glob("*.npz"))
+    assert submit(run) == 0
+    assert "going on with" in capsys.readouterr().out
+    assert sorted(path.name for path in (run / "jobs" / "local").glob("*.npz")) == local
+    before = only_outcome(run)
+    assert main(["jobs", str(run)]) == 0
+    assert only_outcome(run) == before
+
+
+def test_a_submission_that_was_killed_is_resumed_by_jobs(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+
+    accept = LocalService.submit
+    calls: list[str] = []
+
+    def dies(self: LocalService, request) -> str:
+        calls.append(accept(self, request))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return calls[-1]
+
+    monkeypatch.setattr(LocalService, "submit", dies)
+    assert submit(run) == 130
+    monkeypatch.undo()
+    assert main(["jobs", str(run), "--resume"]) == 0
+    with Ledger(run) as ledger:
+        (submission,) = ledger.submissions()
+        batches = ledger.batches(submission.id)
+    assert {batch.state for batch in batches} == {"done"}
+    assert [batch.job_id for batch in batches][:2] == calls
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
+
+
+def test_a_dry_run_leaves_nothing(run: Path, capsys: Capture) -> None:
+    before = sorted(path.name for path in run.iterdir())
+    assert submit(run, "--dry-run") == 0
+    assert "costs nothing" in capsys.readouterr().out
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_a_fake_device_runs_through_the_same_path(run: Path) -> None:
+    arguments = ["--backend", "ibm_guadalupe", "--samples", "2", "--shots", "100", "--no-mitigate"]
+    assert main(["submit", str(run), *arguments]) == 0
+    outcome = only_outcome(run)
+    assert set(outcome["accuracy"]) == {"raw", "ideal"}
+    assert np.array(outcome["counts"]).sum(axis=1).tolist() == [100, 100]
+
+
+class _Paid:
+    """A destination that costs something, and is really local."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, terminal: bool, answer: bool = True) -> None:
+        from dataclasses import replace
+
+        from qkd_qiskit import serving
+
+        real = serving.destination
+        monkeypatch.setattr(
+            serving, "destination", lambda *given, **options: replace(real(*given), local=False)
+        )
+        monkeypatch.setattr(sys, "stdin", self)
+        monkeypatch.setattr("typer.confirm", lambda question: answer)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def test_spending_is_asked_for(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    _Paid(monkeypatch, terminal=False)
+    assert submit(run) == 2
+    assert "say --yes, or answer at a terminal" in capsys.readouterr().err
+    _Paid(monkeypatch, terminal=True, answer=False)
+    assert submit(run) == 0
+    with Ledger(run) as ledger:
+        assert ledger.submissions() == ()
+    assert submit(run, "--max-seconds", "1", "--yes") == 2
+    assert "exceeds --max-seconds 1" in capsys.readouterr().err
+    _Paid(monkeypatch, terminal=True, answer=True)
+    assert submit(run, "--no-wait") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backend", "noisy_line", "--samples", "41"], "expected at most 40"),
+        (["--backend", "no.toml"], "no.toml"),
+        (["--backend", "noisy_line", "--samples", "9", "--shots", "9000000"], "shots: expected at most"),
+    ],
+)
+def test_what_cannot_be_submitted_is_one_line(
+    run: Path, arguments: list[str], message: str, capsys: Capture
+) -> None:
+    assert main(["submit", str(run), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["jobs", "RUN"], "nothing was submitted from"),
+        (["jobs", "RUN", "--cancel", "--resume"], "--cancel stands without"),
+        (["predict", "RUN", "--input", "no.npy"], "no such file"),
+        (["export", "RUN", "--format", "onnx"], "unknown format 'onnx'"),
+        (["crosscheck", "--backend", "ibm_torino"], "--backend needs --index"),
+        (["submit", "/dev", "--backend", "noisy_line"], "no model at"),
+    ],
+)
+def test_wrong_commands_are_one_line(run: Path, arguments: list[str], message: str, capsys: Capture) -> None:
+    assert main([str(run) if word == "RUN" else word for word in arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "csv", "csv with labels"])
+@pytest.mark.parametrize("how", [[], ["--backend", "ideal"], ["--shots", "500"]])
+def test_predicting_a_file(
+    run: Path, trained: SavedModel, kind: str, how: list[str], capsys: Capture
+) -> None:
+    dataset = load_dataset("digits", classes=(0, 1))
+    features, labels = dataset.features[:30], dataset.labels[:30]
+    source, options = run / f"own.{kind[:3]}", []
+    if kind == "npy":
+        np.save(source, features)
+    elif kind == "npz":
+        np.savez(source, images=features)
+    else:
+        with_labels = kind.endswith("labels")
+        head = [f"f{k}" for k in range(64)] + (["label"] if with_labels else [])
+        table = [
+            list(row) + ([int(y)] if with_labels else []) for row, y in zip(features, labels, strict=True)
+        ]
+        with source.open("w", newline="") as file:
+            csv.writer(file).writerows([head, *table])
+        options = ["--labels", "label"] if with_labels else []
+    output = run / "answers.csv"
+    arguments = ["predict", str(run), "--input", str(source), "--output", str(output)]
+    assert main([*arguments, *options, *how]) == 0
+    assert ("accuracy" in capsys.readouterr().out) == bool(options)
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+    assert len(rows) == 30
+    right = [int(row["predicted"]) == label for row, label in zip(rows, labels, strict=True)]
+    assert np.mean(right) > 0.7
+    given = np.array([[float(row["p_0"]), float(row["p_1"])] for row in rows])
+    np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
+    if how == ["--backend", "ideal"]:
+        expected = trained.predict_proba(PauliEvaluator(trained.spec), features)
+        np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+def test_exports_are_written(run: Path, capsys: Capture) -> None:
+    assert main(["export", str(run), "--backend", "noisy_line"]) == 0
+    names = {Path(line).name for line in capsys.readouterr().out.splitlines()}
+    assert names == {"global_model.qpy", "global_model.qasm", "model_card.md", "model_card.json"}
+    assert all((run / "export" / name).stat().st_size > 100 for name in names)
+
+
+def test_crosscheck_of_one_structure_on_a_device(tmp_path: Path, capsys: Capture) -> None:
+    spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
+    path = tmp_path / "rows.json"
+    arguments = ["crosscheck", "--index", str(spec.index), "--backend", "noisy_line", "--json", str(path)]
+    assert main(arguments) == 0
+    rows = json.loads(path.read_text())
+    assert {row["noise"] for row in rows} == {"ideal", "noisy"}
+    assert all(row["passed"] in (True, None) for row in rows)
+
+
+def test_crosscheck_fails_beyond_its_tolerance(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    import qkd_qiskit.bridge
+
+    module = sys.modules["qkd_qiskit.bridge.crosscheck"]
+    monkeypatch.setattr(module, "IDEAL_TOLERANCE", -1.0)
+    monkeypatch.setattr(qkd_qiskit.bridge, "crosscheck", module.crosscheck)
+    spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
+    assert main(["crosscheck", "--index", str(spec.index)]) == 1
