@@ -134,6 +134,8 @@ def estimate_gate_budget(
         )
     ladder = build_ladder(n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes)
     inputs, notes = _encoded(features, ladder[0])
+    if encoding != "angle":
+        notes += (f"the coefficients were fitted to angle encoding; for {encoding} they extrapolate",)
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = load_backend(backend) if isinstance(backend, str) else backend
     terms = budget_terms(ladder, statistics, rule, device)

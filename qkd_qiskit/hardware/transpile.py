@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from qiskit import QuantumCircuit, generate_preset_pass_manager
@@ -204,6 +204,7 @@ def _vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, Parameter
     return vectors.get("x"), vectors.get("w", ParameterVector("w", 0))
 
 
+@lru_cache(maxsize=128)
 def state_preparation_counts(n_qubits: int, device: Device, *, seed: int = 0) -> NativeCounts:
     """Native gates of preparing a generic real state, which `amplitude` encoding gets for free.
 

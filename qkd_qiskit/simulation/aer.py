@@ -13,7 +13,7 @@ from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.bindable import bindable
 from qkd_qiskit.simulation.noise import LocalNoise, apply_readout, cut_to_active
-from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
+from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights, flat_weights
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _BATCH = 256
@@ -86,7 +86,7 @@ class AerEvaluator:
         """
         array = check_weights(weights, self._spec)
         samples = check_inputs(inputs, self._spec)
-        flat = array.reshape(-1, array.shape[-1])
+        flat = flat_weights(array)
         if self._x is None:
             rows = [self._run(self._prepared(state), flat) for state in samples]
             result = np.stack(rows, axis=1) if rows else np.empty((len(flat), 0, 2 ** len(self._measured)))

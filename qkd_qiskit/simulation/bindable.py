@@ -10,8 +10,8 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
 
-# NOTE: with qiskit-aer 0.17 `parameter_binds` gives wrong probabilities for these, and density matrices refuse
-# most of them.
+# NOTE: with qiskit-aer 0.17 `parameter_binds` gives wrong probabilities for these, and density matrices
+# refuse most of them.
 _ROTATIONS = ("crx", "cry", "crz")
 _OTHERS = ("cp", "cu", "cu1", "cu3")
 _USED = ("r", "p", "rzx", "rzz", "s", "sdg")

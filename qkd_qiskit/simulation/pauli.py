@@ -24,7 +24,7 @@ from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.program import compile_program
-from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
+from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights, flat_weights
 from qkd_qiskit.simulation.state_inputs import StateInputs
 from qkd_qiskit.simulation.states import StateSweep
 from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
@@ -70,7 +70,7 @@ class PauliEvaluator:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
             memory_budget: Bytes that the arrays of one call may take together; swarms go through in chunks.
-            dtype: `numpy.float64`, or `numpy.float32` for half the time and errors around 1e-6.
+            dtype: `numpy.float64`, or `numpy.float32` for half the time and errors below 1e-6 (2e-7 at 8 qubits).
 
         Raises:
             SimulationError: If the circuit cannot be simulated exactly, or one particle exceeds the budget.
@@ -129,7 +129,7 @@ class PauliEvaluator:
             SimulationError: If a shape is wrong or a value is not finite.
         """
         array = check_weights(weights, self._spec)
-        flat = array.reshape(-1, array.shape[-1])
+        flat = flat_weights(array)
         states = self._states
         if states is not None:
             samples = check_inputs(inputs, self._spec)
@@ -164,7 +164,7 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         prepared = self._prepare(inputs)
-        flat = array.reshape(-1, array.shape[-1])
+        flat = flat_weights(array)
         values, gradient = np.empty(flat.shape[0]), np.empty(flat.shape)
         plan = self._choose(prepared.n_samples, gradient=True)
         for part in self._chunks(flat.shape[0], gradient=True):

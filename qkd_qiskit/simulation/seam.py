@@ -117,6 +117,11 @@ def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> Array:
     return array
 
 
+def flat_weights(weights: Array) -> Array:
+    """Weights `[..., W]` as one list `[P, W]`, also when there are no weights at all."""
+    return weights.reshape(int(np.prod(weights.shape[:-1])), weights.shape[-1])
+
+
 def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> Array:
     """Inputs as a finite float64 array `[N, F]`; amplitude inputs must be normalized.
 

@@ -50,7 +50,7 @@ SEARCH = TrainingSettings(
 NOISE_PAIR = (4, 9)
 NOISE_DEVICES = (None, "ibm_torino", "ibm_sherbrooke")
 NOISE_SAMPLES = 400
-NOISE_PRICES = (0.0, 0.1)
+NOISE_PRICES = (0.0, 0.1, 0.5)
 
 
 def run_against_presets(

@@ -33,6 +33,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("resources",),
     ("pipeline", "classifier", "serving"),
     ("studies",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
@@ -44,7 +45,6 @@ OWNERS = {
     "pennylane": ("bridge", 1),
     "flwr": ("federation", None),
     "mthree": ("runtime", 1),
-    "typer": ("cli", 1),
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

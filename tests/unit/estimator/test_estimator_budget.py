@@ -89,7 +89,7 @@ def test_a_budget_is_json():
     assert table["terms"]["need"] == budget.terms.need
     assert table["statistics"]["samples"] == 200
     assert table["backend"] == "noisy_line"
-    assert table["provisional"] is True
+    assert table["provisional"] is False
     assert table["notes"] == []
 
 

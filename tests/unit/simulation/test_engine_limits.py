@@ -182,3 +182,15 @@ def test_other_constant_instructions_are_compiled_or_refused_by_name(gate):
     exact = PauliEvaluator(made(build), NoiseModel()).probabilities(weights, inputs)
     expected = [1.0, 0.0] if isinstance(gate, Initialize) else [np.cos(0.2) ** 2, np.sin(0.2) ** 2]
     np.testing.assert_allclose(exact[0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("evaluator", [PauliEvaluator, AerEvaluator])
+@pytest.mark.parametrize("noise", [None, NoiseModel()])
+def test_a_structure_without_weights_is_evaluated(evaluator, noise):
+    spec = VQCNNSpec(n_qubits=2, plan="conv", kernels="CX01", n_outcomes=2)
+    assert spec.n_weights == 0
+    inputs = np.array([[0.3, 0.0, 0.1, 0.0]])
+    found = evaluator(spec, noise).probabilities(np.empty((2, 0)), inputs)
+    assert found.shape == (2, 1, 2)
+    np.testing.assert_allclose(found.sum(axis=-1), 1.0)
+    np.testing.assert_allclose(found[0], evaluator(spec, noise).probabilities(np.empty(0), inputs))

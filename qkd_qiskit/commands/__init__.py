@@ -1,0 +1,1 @@
+"""The commands of `qkd-qiskit`, by what they are for; heavy modules are imported inside them."""

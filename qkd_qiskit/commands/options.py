@@ -1,0 +1,92 @@
+"""Options and checks that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qkd_qiskit.errors import ConfigError, ReportingError, VQCNNError
+
+Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces one setting; repeatable: clients.0.samples=50"),
+]
+Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
+Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
+Encoding = Annotated[str, typer.Option(help="angle or amplitude")]
+Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]
+Sharing = Annotated[str, typer.Option(help="layer or site")]
+
+
+def show(
+    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, Any]], json_path: Path | None
+) -> None:
+    """Print rows as a table of some of their keys, and write all of them as JSON if wanted."""
+    from rich.console import Console
+
+    from qkd_qiskit.reporting import records_table, write_json
+
+    Console().print(records_table(title, columns, rows))
+    said = [note for row in rows for note in row.get("notes", ())]
+    said += [f"{row['client']} on {row['backend']}: {row['refused']}" for row in rows if row.get("refused")]
+    for line in dict.fromkeys(said):
+        typer.echo(line)
+    if json_path is not None:
+        write_json(list(rows), json_path)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written before minutes of work go into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportingError(f"cannot write into {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise ReportingError(f"cannot write into {folder}: no permission")
+
+
+def check_json(path: Path | None) -> None:
+    """Refuse a file that cannot be written before minutes of work go into it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ReportingError(f"--json: expected a file, found the folder {path}")
+    check_folder(path.parent)
+
+
+def is_path(dataset: str) -> bool:
+    """Whether a dataset is named by its place: `openml:NAME` may hold dots and slashes too."""
+    path = Path(dataset)
+    return path.exists() or (not dataset.startswith("openml:") and (path.suffix != "" or len(path.parts) > 1))
+
+
+def class_names(text: str | None) -> tuple[int | str, ...] | None:
+    """Class names between commas; whole numbers are taken as numbers."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names)
+
+
+def numbers(option: str, text: str) -> tuple[int, ...]:
+    """Positive whole numbers between commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(f"{option}: expected positive whole numbers between commas, found {text!r}")
+    return tuple(int(part) for part in parts)
+
+
+def model_index(text: str) -> int:
+    """A model index from its decimal digits."""
+    # int() alone would raise on very long numbers, and accept signs, spaces and underscores.
+    if not (text.isascii() and text.isdecimal()) or len(text) > sys.get_int_max_str_digits():
+        raise VQCNNError(f"--index: expected a model index, a whole decimal number, found {text[:40]!r}")
+    return int(text)
