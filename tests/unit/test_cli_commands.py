@@ -42,6 +42,27 @@ backend = "noisy_line"
 samples = 90
 """
 
+_HOPELESS = """
+name = "hopeless"
+description = "A line on which no structure comes through"
+source = "custom"
+[topology]
+kind = "line"
+n_qubits = 4
+[timing]
+dt = 1e-9
+[qubits]
+t1 = 80e-6
+t2 = 60e-6
+readout_error = 0.3
+readout_duration = 1e-6
+[gates]
+rz = { error = 0.0, duration = 0.0 }
+sx = { error = 6e-4, duration = 40e-9 }
+x = { error = 6e-4, duration = 40e-9 }
+cz = { error = 0.3, duration = 200e-9 }
+"""
+
 Capture = pytest.CaptureFixture[str]
 RunExperiment = Callable[..., Any]
 
@@ -50,6 +71,14 @@ RunExperiment = Callable[..., Any]
 def experiment(tmp_path: Path) -> str:
     path = tmp_path / "tiny.toml"
     path.write_text(_EXPERIMENT, "utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def hopeless(tmp_path: Path) -> str:
+    """A device whose errors leave room for no structure."""
+    path = tmp_path / "hopeless.toml"
+    path.write_text(_HOPELESS, "utf-8")
     return str(path)
 
 
@@ -204,14 +233,16 @@ def test_estimate_on_other_devices_crosses_clients_and_devices(experiment: str, 
     assert [row["backend"] for row in rows] == ["ion_trap", "noisy_line"] * 2
 
 
-def test_estimate_shows_a_refusal_beside_the_others(experiment: str, tmp_path: Path, capsys: Capture) -> None:
+def test_estimate_shows_a_refusal_beside_the_others(
+    experiment: str, hopeless: str, tmp_path: Path, capsys: Capture
+) -> None:
     path = tmp_path / "budgets.json"
-    arguments = ["estimate", experiment, "--set", "clients.0.samples=2", "--json", str(path)]
+    arguments = ["estimate", experiment, "--set", f"clients.0.backend={hopeless}", "--json", str(path)]
     assert main(arguments) == 0
     rows = json.loads(path.read_text("utf-8"))
     assert rows[0]["refused"]
     assert rows[1]["refused"] is None
-    assert f"a on ion_trap: {rows[0]['refused']}" in capsys.readouterr().out
+    assert f"a on {hopeless}: {rows[0]['refused']}" in capsys.readouterr().out
 
 
 def test_estimate_reads_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -256,14 +287,15 @@ def test_transpile_counts_the_two_qubit_gates_of_the_structure(by_index: bool, t
 
 
 def test_transpile_of_an_experiment_uses_its_clients(
-    experiment: str, tmp_path: Path, capsys: Capture
+    experiment: str, hopeless: str, tmp_path: Path, capsys: Capture
 ) -> None:
     path = tmp_path / "gates.json"
-    assert main(["transpile", experiment, "--set", "clients.0.samples=2", "--json", str(path)]) == 0
+    replaced = f"clients.0.backend={hopeless}"
+    assert main(["transpile", experiment, "--set", replaced, "--json", str(path)]) == 0
     rows = json.loads(path.read_text("utf-8"))
     assert [row["client"] for row in rows] == ["a", "b"]
     assert "counted" in rows[1]
-    assert "a on ion_trap: " in capsys.readouterr().out
+    assert f"a on {hopeless}: " in capsys.readouterr().out
 
 
 def test_run_hands_over_settings_folder_and_progress(
