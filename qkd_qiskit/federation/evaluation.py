@@ -161,7 +161,7 @@ def answer_all(
     answers["teacher_ensemble"] = Answers(
         _ensemble(server.teacher, used, "noisy", inputs),
         _ensemble(server.teacher, used, "ideal", inputs),
-        "each client's device" if noisy else None,
+        "own devices" if noisy else None,
         sum(len(client.model.params) for client in used),
         sum(client.machine.two_qubit_gates for client in used),
     )

@@ -59,7 +59,9 @@ def test_the_first_step_is_as_long_as_the_rate_in_every_moving_coordinate(evalua
     found = _descend(evaluator, DescentSettings(steps=1, batch=60, rate=0.01))
     moving = np.abs(gradient) > 1e-4
     assert moving.sum() > 5
-    np.testing.assert_allclose((found.params - _start())[moving], -0.01 * np.sign(gradient)[moving], rtol=1e-3)
+    np.testing.assert_allclose(
+        (found.params - _start())[moving], -0.01 * np.sign(gradient)[moving], rtol=1e-3
+    )
 
 
 def test_alpha_end_shifts_the_weight_from_soft_to_hard_labels(evaluator):

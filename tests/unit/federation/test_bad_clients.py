@@ -32,7 +32,9 @@ def _message(context, number, sharpness=4.0, swap=None):
     public, held = context.data.public, HELD[number]
     columns = len(held) + (len(held) < 3)
     rng = np.random.default_rng(number)
-    truth = np.where(public.samples.labels < 0, rng.integers(0, 3, len(public.samples)), public.samples.labels)
+    truth = np.where(
+        public.samples.labels < 0, rng.integers(0, 3, len(public.samples)), public.samples.labels
+    )
     outcome = np.array([held.index(k) if k in held else len(held) for k in truth])
     wrong = rng.random(len(outcome)) < 0.1
     outcome[wrong] = (outcome[wrong] + 1) % columns

@@ -89,7 +89,7 @@ def test_free_gate_strings_never_exceed_their_bound(name):
     rng, device = np.random.default_rng(11), load_backend(name)
     for seed in range(40):
         genes = (Gene(int(rng.integers(1, 14)), int(rng.integers(2))) for _ in range(rng.integers(1, 12)))
-        spec = VQCNNSpec(5, plan=PLANS[seed % len(PLANS)], kernels=Kernel(tuple(genes)))
+        spec = VQCNNSpec(6, plan=PLANS[seed % len(PLANS)], kernels=Kernel(tuple(genes)))
         report = transpile_verified(spec, device, seed=seed).report
         assert report.counted.two_qubit <= report.predicted.two_qubit
 

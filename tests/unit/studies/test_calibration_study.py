@@ -55,8 +55,10 @@ def test_a_short_calibration_trains_everything_and_judges_every_task(folder):
     assert len(records) == 5 * 1 + 2 * 2
     for record in records.values():
         sizes = [rung.blocks for rung in record.rungs]
-        # Three classes measure two qubits, which leaves fewer rungs of other sizes.
-        assert sizes == [3, 6, 10] if record.task != "0 1 2" else sizes == sorted(set(sizes))
+        # Each size of the plan means the next rung, and families of other kernels have other rungs.
+        assert sizes[0] == 3
+        assert len(sizes) == 3
+        assert all(size >= wanted for size, wanted in zip(sizes, SHORT.rungs, strict=True))
         # Two or three digits are no puzzle, even for ten steps of training.
         assert max(rung.accuracy for rung in record.rungs) > 0.7
     found = json.loads((folder / "calibration.json").read_text("utf-8"))
