@@ -84,7 +84,7 @@ class ServerSettings(Settings):
 
 
 class StructureSettings(Settings):
-    """How a client searches the kernel of its circuit: a swarm over gate strings, priced by short trainings."""
+    """How a client searches its kernel: a swarm over gate strings, priced by short trainings."""
 
     enabled: bool = Field(False, description="whether a client searches its kernel")
     particles: int = Field(12, ge=2)

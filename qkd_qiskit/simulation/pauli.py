@@ -70,7 +70,8 @@ class PauliEvaluator:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
             memory_budget: Bytes that the arrays of one call may take together; swarms go through in chunks.
-            dtype: `numpy.float64`, or `numpy.float32` for half the time and errors below 1e-6 (2e-7 at 8 qubits).
+            dtype: `numpy.float64`, or `numpy.float32` for half the time and errors below 1e-6 (2e-7 at 8
+                qubits).
 
         Raises:
             SimulationError: If the circuit cannot be simulated exactly, or one particle exceeds the budget.

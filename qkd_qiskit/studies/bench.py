@@ -98,8 +98,8 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> dict
         progress: Told of every width.
 
     Returns:
-        `machine`; `timings` in seconds a particle; `ratios`, peer over engine at equal task, width and samples;
-        `checks`, the figures that the engine is judged by.
+        `machine`; `timings` in seconds a particle; `ratios`, peer over engine at equal task, width and
+        samples; `checks`, the figures that the engine is judged by.
     """
     progress = progress or NullProgress()
     threads = settings.threads or os.cpu_count() or 1
