@@ -204,7 +204,10 @@ def backends_show(
 @backends_app.command("snapshot")
 def backends_snapshot(
     name: Annotated[
-        str, typer.Argument(help="Device name, .toml descriptor, or fake backend such as FakeTorino.")
+        str,
+        typer.Argument(
+            help="Shipped device, .toml descriptor, fake backend such as FakeTorino, or live backend of IBM Quantum."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The .toml to write; NAME-DATE.toml when omitted.")
@@ -214,9 +217,16 @@ def backends_snapshot(
     ] = None,
 ) -> None:
     """Store a device's calibration with its date, to be loaded again without the device."""
-    from qkd_qiskit.hardware import load_backend, load_fake_backend, write_snapshot
+    from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, write_snapshot
 
-    device = load_fake_backend(name) if name.startswith("Fake") else load_backend(name)
+    if name.startswith("Fake"):
+        device = load_fake_backend(name)
+    elif name in list_backends() or name.endswith(".toml"):
+        device = load_backend(name)
+    else:
+        from qkd_qiskit.runtime import IBMService
+
+        device = IBMService(name).device()
     found = date or device.calibration_date or ""
     path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
     typer.echo(f"snapshot: {path}\ncalibration: {found}")

@@ -48,6 +48,32 @@ def test_snapshot_and_show(tmp_path: Path, capsys: Capture) -> None:
     assert found["chain_errors"] == pytest.approx(errors, rel=0.01)
 
 
+def test_a_live_backend_is_asked_for_at_ibm_quantum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """A stand-in of the service hands out a backend; other names end in one line."""
+    from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
+
+    from qkd_qiskit.runtime import ibm
+
+    class Service:
+        def backend(self, name: str) -> object:
+            if name != "ibm_live":
+                raise LookupError(name)
+            return FakeGuadalupeV2()
+
+    monkeypatch.setattr(ibm, "QiskitRuntimeService", Service)
+    stored = tmp_path / "live.toml"
+    assert main(["backends", "snapshot", "ibm_live", "--output", str(stored)]) == 0
+    capsys.readouterr()
+    live, fake = load_backend(str(stored)), load_backend("ibm_guadalupe")
+    assert live.calibration_date is not None
+    assert live.target["cx"][(0, 1)].error == fake.target["cx"][(0, 1)].error
+    assert main(["backends", "snapshot", "ibm_elsewhere", "--output", str(tmp_path / "no.toml")]) == 2
+    assert "cannot reach ibm_elsewhere on IBM Quantum" in capsys.readouterr().err
+    assert not (tmp_path / "no.toml").exists()
+
+
 def test_a_snapshot_is_named_after_device_and_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["backends", "snapshot", "FakeGuadalupeV2"]) == 0

@@ -30,7 +30,6 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("runtime",),
     ("bridge",),
     ("reporting",),
-    ("resources",),
     ("pipeline", "classifier", "serving"),
     ("studies",),
     ("commands",),

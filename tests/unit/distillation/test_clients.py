@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qkd_qiskit.distillation import client_training_set
+from qkd_qiskit.distillation import client_training_set, refined_training_set
 from qkd_qiskit.errors import DistillationError
 
 PUBLIC = np.arange(24.0).reshape(12, 2)
@@ -45,3 +45,35 @@ def test_bad_requests():
         _set([])
     with pytest.raises(DistillationError, match="1 of 4 classes: expected public samples of the others"):
         _set([0], np.zeros(3, dtype=int))
+
+
+def _refined(labels, teacher, seed=0):
+    first = _set(labels)
+    rng = np.random.default_rng(seed)
+    return refined_training_set(first, len(labels), PUBLIC, np.asarray(teacher), rng=rng)
+
+
+def test_a_refined_client_keeps_its_labels_and_folds_other_classes_into_reject():
+    teacher = np.tile([0.1, 0.2, 0.3, 0.4], (12, 1))
+    made = _refined([1, 3, 3], teacher)
+    assert (made.reject, len(made.inputs)) == (True, 6)
+    np.testing.assert_array_equal(made.targets.soft[:3], [[1, 0, 0], [0, 1, 0], [0, 1, 0]])
+    np.testing.assert_allclose(made.targets.soft[3:], np.tile([0.2, 0.4, 0.4], (3, 1)))
+    assert made.targets.soft_loss == "kl"
+
+
+def test_a_refined_client_with_all_classes_takes_the_soft_labels_as_they_are():
+    teacher = np.random.default_rng(1).dirichlet(np.ones(4), 12)
+    made = _refined([0, 1, 2, 3], teacher)
+    assert not made.reject
+    for row, soft in zip(made.inputs[4:], made.targets.soft[4:], strict=True):
+        np.testing.assert_allclose(soft, teacher[np.flatnonzero((row == PUBLIC).all(axis=1))[0]])
+
+
+def test_no_more_public_samples_than_there_are():
+    assert len(_refined([0, 1] * 20, np.full((12, 4), 0.25)).inputs) == 52
+
+
+def test_soft_labels_must_fit_the_public_samples():
+    with pytest.raises(DistillationError, match="expected 12 soft labels, found 3"):
+        _refined([0], np.full((3, 4), 0.25))

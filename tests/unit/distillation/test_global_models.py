@@ -140,3 +140,18 @@ def test_fedavg_refuses_what_does_not_fit(evaluator):
     strange = FedAvgClient(other, clients[0].inputs, clients[0].labels)
     with pytest.raises(DistillationError, match="one common spec"):
         federated_average([clients[0], strange], _initial(), n_classes=2, rounds=1, local_steps=1)
+
+
+def test_a_high_price_keeps_fedprox_clients_at_the_server(evaluator):
+    """The longer the leash, the farther the average moves; at zero it is FedAvg."""
+
+    def moved(proximal):
+        result = federated_average(
+            _participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8, proximal=proximal
+        )
+        return np.linalg.norm(result.params - _initial())
+
+    free = federated_average(_participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8)
+    assert moved(0.0) == pytest.approx(np.linalg.norm(free.params - _initial()))
+    assert moved(1e4) < moved(1.0) < moved(0.0)
+    assert moved(1e4) < 1e-3

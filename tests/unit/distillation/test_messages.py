@@ -168,3 +168,35 @@ def test_a_client_name_cannot_break_the_line():
 def test_garbage_never_gets_through(data):
     with pytest.raises(DistillationError, match="refused"):
         ClientMessage.from_bytes(b"QKDM" + data)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
+@pytest.mark.parametrize("rows", [0, 1, 200])
+def test_one_byte_a_number(rows, columns):
+    """Half a unit is the most that rounding costs before the rows are brought back to one."""
+    p = np.random.default_rng(0).dirichlet(np.ones(columns), rows)
+    sent = make_message("ada", 0, tuple(range(columns)), p, DIGEST, precision="uint8")
+    got = ClientMessage.from_bytes(sent.to_bytes())
+    assert got.precision == "uint8"
+    assert got.outputs.nbytes == rows * columns
+    np.testing.assert_array_equal(got.outputs, sent.outputs)
+    np.testing.assert_allclose(got.probabilities.sum(axis=1), np.ones(rows))
+    np.testing.assert_allclose(got.probabilities, p, atol=(columns + 1) / 255)
+
+
+def test_rounded_rows_pass_and_spoilt_ones_do_not():
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 5)
+    message = make_message("ada", _spec(3).index, (1, 2), p, DIGEST, precision="uint8")
+    assert _fault(message) is None
+    spoilt = ClientMessage(**{**vars(message), "outputs": np.full((5, 3), 90, np.uint8)})
+    assert "rows that sum to 1" in _fault(spoilt)
+
+
+@pytest.mark.parametrize("precision", ["float32", 8, None, ["uint8"]])
+def test_other_precisions_are_refused(precision):
+    raw = _message().to_bytes()
+    (length,) = struct.unpack_from("<I", raw, 4)
+    header = json.loads(raw[8 : 8 + length]) | {"precision": precision}
+    text = json.dumps(header).encode()
+    with pytest.raises(DistillationError, match="expected precision float16 or uint8"):
+        ClientMessage.from_bytes(raw[:4] + struct.pack("<I", len(text)) + text + raw[8 + length :])

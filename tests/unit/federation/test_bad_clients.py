@@ -96,7 +96,11 @@ def test_the_run_goes_on_without_a_broken_client(context, spoil, standing, reaso
 def test_colluding_liars_who_alone_hold_a_class_are_dropped(context):
     """Both holders of class 2 call it class 0, and the other way round."""
     messages = _honest(context)
-    raw = [messages[0].to_bytes(), _message(context, 1, swap=(0, 1)).to_bytes(), _message(context, 2, swap=(0, 2)).to_bytes()]
+    raw = [
+        messages[0].to_bytes(),
+        _message(context, 1, swap=(0, 1)).to_bytes(),
+        _message(context, 2, swap=(0, 2)).to_bytes(),
+    ]
     verdicts, teacher, _ = teach(context, raw)
     assert [verdict.standing for verdict in verdicts] == ["used", "dropped", "dropped"]
     assert "labelled public samples of class 0 answered rightly" in verdicts[1].reason
