@@ -206,7 +206,7 @@ def backends_snapshot(
     name: Annotated[
         str,
         typer.Argument(
-            help="Shipped device, .toml descriptor, fake backend such as FakeTorino, or live backend of IBM Quantum."
+            help="Shipped device, .toml, fake backend such as FakeTorino, or live one of IBM Quantum."
         ),
     ],
     output: Annotated[
