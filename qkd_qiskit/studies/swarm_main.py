@@ -83,7 +83,7 @@ STUDIES = {
     ),
     "noise": Study(
         "Native two-qubit gates of the kernels that the search prefers",
-        2,
+        3,
         lambda seeds, folder, progress: structure.run_under_noise(
             seeds=seeds, folder=folder, progress=progress
         ),
