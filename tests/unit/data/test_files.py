@@ -48,7 +48,7 @@ def check_images(dataset):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_idx_round_trip(tmp_path, array, packed):
     path = tmp_path / "array"
-    path.write_bytes(gzip.compress(idx_bytes(array), 1) if packed else idx_bytes(array))
+    path.write_bytes(gzip.compress(idx_bytes(array), 1, mtime=0) if packed else idx_bytes(array))
     found = read_idx(path)
     assert found.dtype == array.dtype
     np.testing.assert_array_equal(found, array)
@@ -64,7 +64,7 @@ def test_idx_round_trip(tmp_path, array, packed):
 def test_damaged_files_give_a_dataset_or_one_clear_line(tmp_path, kind, cut, changes, tail):
     content = {
         "idx": lambda: idx_bytes(IMAGES),
-        "gz": lambda: gzip.compress(idx_bytes(IMAGES)),
+        "gz": lambda: gzip.compress(idx_bytes(IMAGES), mtime=0),
         "npy": lambda: saved(np.save, IMAGES),
         "npz": lambda: saved(np.savez_compressed, images=IMAGES, labels=LABELS),
         "csv": lambda: b"a,b,label\n" + b"".join(b"%d,2.5,%d\n" % (i, i % 3) for i in range(20)),
@@ -111,7 +111,7 @@ def test_folder_prefers_train_and_plain_files(tmp_path):
 
 def test_idx_with_dots_and_mixed_packing(tmp_path):
     (tmp_path / "t10k-images.idx3-ubyte").write_bytes(idx_bytes(IMAGES))
-    (tmp_path / "t10k-labels.idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(LABELS)))
+    (tmp_path / "t10k-labels.idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(LABELS), mtime=0))
     check_images(load_dataset(path=tmp_path))
 
 
@@ -172,7 +172,7 @@ def test_csv(tmp_path, text, labels, classes):
     dataset = load_dataset(path=path, labels=labels)
     assert dataset.classes == classes
     assert dataset.features.shape == (4, 2)
-    (tmp_path / "table.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "table.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     assert load_dataset(path=tmp_path / "table.csv.gz", labels=labels).classes == classes
 
 
@@ -231,16 +231,16 @@ BODY = idx_bytes(IMAGES)
         (b"PNG!" * 9, "not an IDX file: expected the header 00 00 TYPE AXES, found 50 4e 47 21"),
         (BODY[:7], "is truncated: it ends inside its IDX header"),
         (BODY[:-1], r"is truncated: its header says 72 bytes for shape \(6, 4, 3\)"),
-        (gzip.compress(BODY[:-1]), "is truncated: its header says 72 bytes .*found 71"),
+        (gzip.compress(BODY[:-1], mtime=0), "is truncated: its header says 72 bytes .*found 71"),
         (BODY + b"x", "is oversized: its header says 72 bytes"),
-        (gzip.compress(BODY + b"x"), "is oversized"),
-        (gzip.compress(BODY)[:-9], "cannot read .*: Compressed file ended"),
+        (gzip.compress(BODY + b"x", mtime=0), "is oversized"),
+        (gzip.compress(BODY, mtime=0)[:-9], "cannot read .*: Compressed file ended"),
         (
             struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 1),
             f"is too large: .*at most {MAX_VALUES}",
         ),
         (
-            gzip.compress(struct.pack(">BBBB2I", 0, 0, 8, 2, 10000, 10000)),
+            gzip.compress(struct.pack(">BBBB2I", 0, 0, 8, 2, 10000, 10000), mtime=0),
             "is truncated: .*the file cannot hold",
         ),
         (struct.pack(">BBBB2I", 0, 0, 8, 2, 0, 10), "holds no values"),
