@@ -219,7 +219,7 @@ def _client_record(client: ClientRun, inputs: Array, labels: IntArray) -> dict[s
             "two_qubit_gates": client.budget.two_qubit_gates,
             "limited_by": client.budget.limited_by,
         },
-        "model_index": str(client.budget.spec.index),
+        "model_index": str(client.machine.spec.index),
         "gates": {
             "estimated": _gate_record(report.predicted),
             "transpiled": _gate_record(report.counted),
