@@ -1,0 +1,41 @@
+"""Predicted beside measured times of both ideal paths; run by `make bench`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit_aer.noise import NoiseModel
+from threadpoolctl import threadpool_limits
+
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation.cost import pauli_seconds, state_seconds
+from qkd_qiskit.studies.bench import bench_spec, shortest
+
+# The choice may miss the faster path where both are close, but not by more than this.
+WORST_CHOICE = 2.5
+
+
+@pytest.mark.parametrize("n_qubits", [4, 6, 8, 10])
+def test_the_cost_model_chooses_well(n_qubits: int) -> None:
+    spec = bench_spec(n_qubits)
+    # An empty noise model keeps this one on the Pauli path.
+    sweep, states = PauliEvaluator(spec, NoiseModel()), PauliEvaluator(spec)._states
+    assert states is not None
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4, spec.n_weights))
+    print(f"\nIdeal paths, {n_qubits} qubits, milliseconds a particle (predicted):")
+    with threadpool_limits(1):
+        for n_samples in (1, 10, 100, 500):
+            inputs = rng.normal(size=(n_samples, spec.n_features))
+            plan = sweep._choose(n_samples, gradient=False)
+            predicted = pauli_seconds(sweep.program, plan, n_samples), state_seconds(sweep.program, n_samples)
+            measured = (
+                shortest(lambda x=inputs: sweep.probabilities(weights, x)) / 4,
+                shortest(lambda x=inputs: states.probabilities(weights, x)) / 4,
+            )
+            print(
+                f"  {n_samples:4d} samples   sweep {1e3 * measured[0]:8.3f} ({1e3 * predicted[0]:8.3f})"
+                f"   states {1e3 * measured[1]:8.3f} ({1e3 * predicted[1]:8.3f})"
+            )
+            chosen = measured[int(predicted[1] < predicted[0])]
+            assert chosen <= WORST_CHOICE * min(measured)
