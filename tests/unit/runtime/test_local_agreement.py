@@ -1,0 +1,68 @@
+"""Counts of the Runtime's local mode against the exact engine.
+
+A fake backend in local mode takes two readout errors of each qubit from its calibration, one for 0 and one
+for 1. Aer's `NoiseModel.from_backend`, and so this package's devices, take their mean.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit_aer.noise import NoiseModel, ReadoutError
+from qiskit_ibm_runtime import SamplerV2
+from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
+
+from qkd_qiskit import PauliEvaluator, SamplerEvaluator, VQCNNSpec, load_backend, transpile_verified
+from qkd_qiskit.hardware.targets import noise_model_of
+from qkd_qiskit.simulation.agreement import count_agreement
+from qkd_qiskit.simulation.basis import Array
+
+SPEC = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="two_cx", n_outcomes=4)
+
+
+@pytest.fixture(scope="module")
+def fake() -> FakeGuadalupeV2:
+    return FakeGuadalupeV2()
+
+
+@pytest.fixture(scope="module")
+def counts_and_evaluator(fake: FakeGuadalupeV2) -> tuple[Array, Array, Array]:
+    """Counts of local mode [3, 4], and the engine's probabilities with either kind of readout error."""
+    device = load_backend("ibm_guadalupe")
+    transpiled = transpile_verified(SPEC, device, seed=1)
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=SPEC.n_weights)
+    inputs = rng.normal(size=(3, SPEC.n_features))
+    sampler = SamplerV2(mode=fake)
+    sampler.options.simulator.seed_simulator = 7
+    counts = SamplerEvaluator(transpiled, sampler=sampler, shots=20_000).sample(weights, inputs).counts
+    exact = [
+        PauliEvaluator(transpiled, noise).probabilities(weights, inputs)
+        for noise in (device.noise_model, give_both_readout_errors(noise_model_of(device.target), fake))
+    ]
+    return counts, exact[0], exact[1]
+
+
+def give_both_readout_errors(noise: NoiseModel, fake: FakeGuadalupeV2) -> NoiseModel:
+    """The noise model, changed to the calibration's own readout errors of 0 and of 1."""
+    properties = fake.properties()
+    for qubit in range(fake.num_qubits):
+        of_zero = properties.qubit_property(qubit, "prob_meas1_prep0")[0]
+        of_one = properties.qubit_property(qubit, "prob_meas0_prep1")[0]
+        error = ReadoutError([[1 - of_zero, of_zero], [of_one, 1 - of_one]])
+        noise.add_readout_error(error, [qubit], warnings=False)
+    return noise
+
+
+def test_counts_of_local_mode_agree_with_the_engine(counts_and_evaluator: tuple[Array, Array, Array]) -> None:
+    counts, _, exact = counts_and_evaluator
+    assert exact.max() < 0.9  # rows near one-hot would let a wrong order of bits pass
+    assert count_agreement(counts, exact).agrees
+
+
+def test_readout_errors_of_0_and_1_are_what_local_mode_adds(
+    counts_and_evaluator: tuple[Array, Array, Array],
+) -> None:
+    counts, averaged, _ = counts_and_evaluator
+    assert not count_agreement(counts, averaged).agrees
+    assert np.abs(counts / 20_000 - averaged).max() < 0.03
