@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,10 @@ from qkd_qiskit.hardware import Device, transpile_verified
 from qkd_qiskit.models import SavedModel, export_circuit
 from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY, for_hardware
 from qkd_qiskit.runtime.ledger import Submission
+from qkd_qiskit.runtime.limits import batch_ranges, instructions_per_qubit
 from qkd_qiskit.runtime.mitigation import calibration_circuits
 
-MAX_EXECUTIONS = 10_000_000
-MAX_JOB_SECONDS = 3 * 3600
-"""Limits of one sampler job on IBM Quantum, of its documentation on job limits in 2025."""
-
 _OVERHEAD_SECONDS = 2.0
-# The estimate is rough, and a job above the limit is lost.
-_SAFETY = 0.8
 
 
 @dataclass(frozen=True)
@@ -114,8 +107,8 @@ def plan_submission(
         rep_delay: Seconds between two executions.
 
     Raises:
-        SubmissionError: If a number is out of range, the estimate exceeds `max_seconds`, or the model cannot
-            run.
+        SubmissionError: If a number is out of range, the estimate exceeds `max_seconds`, the service's limits
+            hold not even one sample, or the model cannot run.
         HardwareError: If the model does not fit the device.
     """
     if model.spec.encoding != "angle":
@@ -138,7 +131,16 @@ def plan_submission(
     calibrations = calibration_circuits(circuit) if options.mitigate else ()
     counted = transpiled.report.counted
     each = counted.duration + rep_delay
-    ranges = batch_ranges(options, each, len(calibrations))
+    ranges = batch_ranges(
+        options.samples,
+        options.shots,
+        seconds_each=each,
+        instructions_each=instructions_per_qubit(
+            circuit, grows=options.dynamical_decoupling or options.twirling
+        ),
+        n_calibrations=len(calibrations),
+        batch=options.batch,
+    )
     circuits = options.samples + len(calibrations) * len(ranges)
     executions = circuits * options.shots
     estimate = Estimate(
@@ -172,33 +174,6 @@ def plan_submission(
         labels=samples.labels[chosen],
     )
     return Plan(submission, ranges, estimate)
-
-
-def batch_ranges(options: Options, seconds_each: float, n_calibrations: int) -> tuple[tuple[int, int], ...]:
-    """Cut the samples into jobs that stay within the service's limits.
-
-    Args:
-        options: Samples, shots and the user's own limit.
-        seconds_each: Seconds of one execution.
-        n_calibrations: Calibration circuits in every job.
-
-    Returns:
-        First and one-behind-last sample of each job; sizes differ by one at most.
-
-    Raises:
-        SubmissionError: If not even one sample fits into a job.
-    """
-    executions = min(MAX_EXECUTIONS, math.floor(_SAFETY * MAX_JOB_SECONDS / seconds_each))
-    most = executions // options.shots - n_calibrations
-    if most < 1:
-        raise SubmissionError(
-            f"shots: expected at most {executions // (1 + n_calibrations)} within one job, "
-            f"found {options.shots}"
-        )
-    size = min(most, options.batch or most)
-    jobs = -(-options.samples // size)
-    edges = [options.samples * job // jobs for job in range(jobs + 1)]
-    return tuple(pairwise(edges))
 
 
 def fingerprint(model: SavedModel, backend: str, options: Options) -> str:

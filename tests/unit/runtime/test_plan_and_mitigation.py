@@ -13,13 +13,20 @@ from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.runtime.limits import (
+    MAX_EXECUTIONS,
+    MAX_INSTRUCTIONS,
+    MAX_JOB_SECONDS,
+    batch_ranges,
+    instructions_per_qubit,
+)
 from qkd_qiskit.runtime.mitigation import (
     calibration_circuits,
     confusion_matrices,
     measured_qubits,
     mitigated,
 )
-from qkd_qiskit.runtime.plan import MAX_EXECUTIONS, MAX_JOB_SECONDS, Options, batch_ranges, samples_of_run
+from qkd_qiskit.runtime.plan import samples_of_run
 from qkd_qiskit.runtime.primitives import sampler_options
 from qkd_qiskit.runtime.service import JobRequest
 
@@ -29,22 +36,53 @@ from qkd_qiskit.runtime.service import JobRequest
     shots=st.integers(1, 100_000),
     batch=st.none() | st.integers(1, 500),
     seconds=st.floats(1e-6, 1e-2),
+    instructions=st.integers(50, 100_000),
     calibrations=st.sampled_from([0, 2]),
 )
-def test_batches_cover_the_samples_within_the_limits(samples, shots, batch, seconds, calibrations):
-    ranges = batch_ranges(Options(samples, shots, batch=batch), seconds, calibrations)
+def test_batches_cover_the_samples_within_the_limits(
+    samples, shots, batch, seconds, instructions, calibrations
+):
+    ranges = batch_ranges(
+        samples,
+        shots,
+        seconds_each=seconds,
+        instructions_each=instructions,
+        n_calibrations=calibrations,
+        batch=batch,
+    )
     assert np.concatenate([np.arange(*limits) for limits in ranges]).tolist() == list(range(samples))
     sizes = [stop - start for start, stop in ranges]
     assert max(sizes) - min(sizes) <= 1
     executions = (max(sizes) + calibrations) * shots
     assert executions <= MAX_EXECUTIONS
     assert executions * seconds <= MAX_JOB_SECONDS
+    assert (max(sizes) + calibrations) * instructions <= MAX_INSTRUCTIONS
     assert batch is None or max(sizes) <= batch
 
 
 def test_a_sample_that_fits_into_no_job_is_refused():
     with pytest.raises(SubmissionError, match="shots: expected at most 3333333 within one job"):
-        batch_ranges(Options(1, 4_000_000), 1e-6, 2)
+        batch_ranges(1, 4_000_000, seconds_each=1e-6, instructions_each=50, n_calibrations=2)
+
+
+def test_a_circuit_that_fits_into_no_job_is_refused():
+    with pytest.raises(SubmissionError, match="at most 7146666 control instructions a qubit"):
+        batch_ranges(1, 1, seconds_each=1e-6, instructions_each=8_000_000, n_calibrations=2)
+
+
+def test_instructions_are_those_of_the_busiest_qubit():
+    circuit = QuantumCircuit(3, 1)
+    circuit.rz(0.1, 0)
+    circuit.sx(1)
+    circuit.cz(0, 1)
+    circuit.rzz(0.1, 1, 2)
+    circuit.barrier()
+    circuit.delay(16, 1)
+    circuit.measure(1, 0)
+    # Qubit 1: start 50, sx 2, cz 5, rzz like cz 5, delay 1, measure 10.
+    assert instructions_per_qubit(circuit) == 73
+    assert instructions_per_qubit(circuit, grows=True) == 50 + 3 * 23
+    assert instructions_per_qubit(QuantumCircuit()) == 50
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"name": 3}'])
