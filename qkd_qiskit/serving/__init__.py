@@ -1,0 +1,51 @@
+"""What one does with a finished run: predict, export, submit to a device, follow the jobs."""
+
+from qkd_qiskit.serving.exporting import EXPORTS, export_model
+from qkd_qiskit.serving.jobs_table import (
+    ACCURACY_COLUMNS,
+    BATCH_COLUMNS,
+    ESTIMATE_COLUMNS,
+    accuracy_rows,
+    batch_rows,
+    estimate_row,
+)
+from qkd_qiskit.serving.predicting import IDEAL, Prediction, make_evaluator, predict_file
+from qkd_qiskit.serving.submitting import (
+    Destination,
+    adoption,
+    chosen_submission,
+    destination,
+    equal_submission,
+    make_runner,
+    prepare_submission,
+    require_ledger,
+    to_send,
+    write_outcome,
+)
+from qkd_qiskit.serving.writing import write_file
+
+__all__ = [
+    "ACCURACY_COLUMNS",
+    "BATCH_COLUMNS",
+    "ESTIMATE_COLUMNS",
+    "EXPORTS",
+    "IDEAL",
+    "Destination",
+    "Prediction",
+    "accuracy_rows",
+    "adoption",
+    "batch_rows",
+    "chosen_submission",
+    "destination",
+    "equal_submission",
+    "estimate_row",
+    "export_model",
+    "make_evaluator",
+    "make_runner",
+    "predict_file",
+    "prepare_submission",
+    "require_ledger",
+    "to_send",
+    "write_file",
+    "write_outcome",
+]
