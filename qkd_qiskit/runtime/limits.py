@@ -35,7 +35,7 @@ def instructions_per_qubit(circuit: QuantumCircuit, *, grows: bool = False) -> i
     """
     counts = dict.fromkeys(circuit.qubits, 0)
     for instruction in circuit.data:
-        if instruction.operation._directive:
+        if instruction.name == "barrier":
             continue
         fallback = _TWO_QUBITS if len(instruction.qubits) > 1 else _ONE_QUBIT
         for qubit in instruction.qubits:

@@ -13,20 +13,19 @@ from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import Coefficients
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.studies.calibration_fit import (
-    Curve,
+from qkd_qiskit.studies.calibration_curves import Curve, curves
+from qkd_qiskit.studies.calibration_fit import fit_coefficients
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan
+from qkd_qiskit.studies.calibration_plot import draw_calibration
+from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep, train_granted
+from qkd_qiskit.studies.calibration_verdicts import (
     Summary,
     Verdict,
-    curves,
-    fit_coefficients,
     fit_error,
     granted_beside_rungs,
     summarize,
     verdicts,
 )
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan
-from qkd_qiskit.studies.calibration_plot import draw_calibration
-from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep, train_granted
 
 #: Heading of a column of the command line's table, and where its value lies.
 TASK_COLUMNS = (

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure
-from qkd_qiskit.studies.calibration_fit import MOST_GATES, Curve, Verdict
+from qkd_qiskit.studies.calibration_curves import Curve
+from qkd_qiskit.studies.calibration_verdicts import MOST_GATES, Verdict
 
 _COLOURS = {"fit": BLUE, "validation": ORANGE}
 

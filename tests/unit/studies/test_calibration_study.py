@@ -9,7 +9,13 @@ import pytest
 
 from qkd_qiskit.errors import ConfigError, DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, budget_terms, grant, load_coefficients
-from qkd_qiskit.studies import calibration, calibration_fit, calibration_sweep
+from qkd_qiskit.studies import (
+    calibration,
+    calibration_curves,
+    calibration_fit,
+    calibration_sweep,
+    calibration_verdicts,
+)
 from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task, load_plan
 from qkd_qiskit.studies.calibration_sweep import RungRecord, UnitRecord, draw_task, read_records, run_sweep
 
@@ -228,12 +234,12 @@ def test_a_rule_that_does_not_hold_stays_provisional():
 
 def test_verdicts_by_hand():
     plan, records = synthetic()
-    curve = calibration_fit.curves(plan, records)[0]
+    curve = calibration_curves.curves(plan, records)[0]
     assert curve.plateau == max(curve.accuracy)
     first = next(b for b, a in zip(curve.blocks, curve.accuracy, strict=True) if a >= curve.plateau - 0.01)
     assert curve.smallest == curve.smooth_smallest == first
     rule = load_coefficients()
-    [verdict] = calibration_fit.verdicts(plan, [curve], rule)
+    [verdict] = calibration_verdicts.verdicts(plan, [curve], rule)
     ladder = calibration_sweep.task_ladder(plan, curve.task)
     spec, _ = grant(ladder, budget_terms(ladder, curve.records[0].statistics, rule, None))
     assert verdict.granted == len(spec.blocks)
