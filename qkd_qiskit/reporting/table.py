@@ -23,6 +23,7 @@ TITLES: Mapping[str, str] = {
     "logistic_regression": "logistic regression",
     "rbf_svm": "RBF SVM",
     "mlp": "perceptron (MLP)",
+    "classical_distillation": "classical distilled",
 }
 
 

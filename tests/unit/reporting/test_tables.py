@@ -80,6 +80,14 @@ def test_print_results_shows_all_tables_and_bytes(results: Document) -> None:
         assert piece in text
 
 
+def test_the_widest_device_and_model_stay_on_one_line(results: Document) -> None:
+    results["models"]["classical_distillation"] = results["models"]["rbf_svm"] | {"weights": 123_456}
+    results["models"]["best_client"]["noise"] = "ibm_sherbrooke"
+    text = _text(models_table(results))
+    assert any(line.rstrip().endswith("ibm_sherbrooke") for line in text.splitlines())
+    assert "classical distilled" in text
+
+
 def test_results_without_comparisons_print_none(results: Document) -> None:
     del results["comparisons"]
     console = Console(file=io.StringIO(), width=80)
