@@ -18,7 +18,7 @@ from qkd_qiskit.data import PreparedData, Samples
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import Compact, PauliEvaluator
 from qkd_qiskit.training import CheckpointStore, Journal
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -31,12 +31,14 @@ class Machine:
 
     Attributes:
         transpiled: Its ISA circuit, with predicted and counted gates.
-        noise: The experiment's noise on that device; None for none.
+        compact: The same circuit, cut to the qubits that it uses.
+        noise: The experiment's noise on these qubits; None for none.
         noisy: Evaluator with the experiment's noise.
         ideal: Evaluator without noise, on the logical circuit.
     """
 
     transpiled: TranspiledVQCNN
+    compact: Compact
     noise: NoiseModel | None
     noisy: PauliEvaluator
     ideal: PauliEvaluator
@@ -44,7 +46,7 @@ class Machine:
     @cached_property
     def fast(self) -> PauliEvaluator:
         """`noisy` in single precision: noise of small batches is far above its errors."""
-        return PauliEvaluator(self.transpiled, self.noise, dtype=np.float32)
+        return PauliEvaluator(self.compact, self.noise, dtype=np.float32)
 
     @property
     def spec(self) -> VQCNNSpec:
@@ -88,9 +90,12 @@ class Context:
         if key not in self._machines:
             device = load_backend(backend)
             transpiled = transpile_verified(spec, device, seed=self.settings.seed)
-            noise = device.noise_model if self.settings.noise.enabled else None
+            # PERF: the noise model of a whole device takes seconds.
+            compact = Compact(transpiled)
+            enabled = self.settings.noise.enabled
+            noise = device.noise_model_for(compact.active_qubits) if enabled else None
             self._machines[key] = Machine(
-                transpiled, noise, PauliEvaluator(transpiled, noise), PauliEvaluator(spec)
+                transpiled, compact, noise, PauliEvaluator(compact, noise), PauliEvaluator(spec)
             )
         return self._machines[key]
 

@@ -2,9 +2,10 @@
 
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
-from qkd_qiskit.simulation.pauli import Loss, PauliEvaluator
+from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.seam import Compact, Evaluator, Executable
+from qkd_qiskit.simulation.states import Loss
 
 __all__ = [
     "AerEvaluator",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkd_qiskit.simulation.basis import N_HARMONICS, Array, harmonics
+from qkd_qiskit.simulation.basis import N_HARMONICS, Array, harmonic_slopes, harmonics
 from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.noise import apply_readout
 
@@ -16,6 +16,13 @@ def weight_waves(program: Program, weights: Array) -> Array:
     waves[:-1] = harmonics((offsets + weights @ slopes).T)
     waves[-1, :, 0] = 1.0
     return waves
+
+
+def angle_gradient(program: Program, waves: Array, wave_gradient: Array) -> Array:
+    """Gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
+    by_angle = (wave_gradient * harmonic_slopes(waves)).sum(axis=-1)[:-1]
+    gradient: Array = by_angle.T @ program.weight_angles[1].T
+    return gradient
 
 
 def read_out(program: Program, values: Array) -> Array:

@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,23 +16,25 @@ from numpy.typing import ArrayLike
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonic_slopes, harmonics
+from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonics
 from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
-from qkd_qiskit.simulation.cost import pauli_seconds, state_seconds
+from qkd_qiskit.simulation.cost import (
+    pauli_gradient_seconds,
+    pauli_seconds,
+    state_gradient_seconds,
+    state_seconds,
+)
 from qkd_qiskit.simulation.environment import EnvironmentSweep
 from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.noise import apply_readout
-from qkd_qiskit.simulation.outcomes import read_out, to_strings, weight_waves
+from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.program import compile_program
 from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights, flat_weights
 from qkd_qiskit.simulation.state_inputs import StateInputs
-from qkd_qiskit.simulation.states import StateSweep
+from qkd_qiskit.simulation.states import Loss, StateSweep
 from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
 from qkd_qiskit.simulation.tables import BlockTable, StepTable, Tape, used_harmonics
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-Loss = Callable[[Array], tuple[Array, Array]]
-"""Maps probabilities `[P, N, 2^m]` to values `[P]` and their derivatives `[P, N, 2^m]`."""
 
 DEFAULT_MEMORY = 4 * 2**30
 # PERF: particles of one chunk share array calls; more than this no longer fit the cache at 8 qubits.
@@ -87,7 +89,7 @@ class PauliEvaluator:
             noise_model=noise_model,
         )
         self._budget = memory_budget
-        self._executable = executable if noise_model is None and dtype is np.float64 else None
+        self._executable = executable if noise_model is None else None
         self._table = BlockTable(self._program.blocks, dtype)
         self._plan = plan_sweep(self._program, use_heads=False)
         self._headed = plan_sweep(self._program, use_heads=True)
@@ -131,7 +133,8 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
-        states = self._states
+        # Single precision is asked for where the sweep serves many samples at once.
+        states = self._states if self._dtype is np.float64 else None
         if states is not None:
             samples = check_inputs(inputs, self._spec)
             by_states = state_seconds(self._program, len(samples))
@@ -164,8 +167,16 @@ class PauliEvaluator:
                 budget.
         """
         array = check_weights(weights, self._spec)
-        prepared = self._prepare(inputs)
         flat = flat_weights(array)
+        states = self._states
+        if states is not None:
+            samples = check_inputs(inputs, self._spec)
+            by_states = state_gradient_seconds(self._program, states.n_groups, len(samples))
+            plan = self._choose(len(samples), gradient=True)
+            if by_states < pauli_gradient_seconds(self._program, plan, len(samples)):
+                values, gradient = states.loss_and_gradient(flat, samples, loss)
+                return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
+        prepared = self._prepare(inputs)
         values, gradient = np.empty(flat.shape[0]), np.empty(flat.shape)
         plan = self._choose(prepared.n_samples, gradient=True)
         for part in self._chunks(flat.shape[0], gradient=True):
@@ -221,13 +232,11 @@ class PauliEvaluator:
         flow = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
         pull_sweep(plan, forward.matrices, forward.operands, flow, into)
         wave_gradient = self._table.pullback(pair_gradient, lone_gradient, forward.tape)
-        angle_gradient = (wave_gradient * harmonic_slopes(forward.waves)).sum(axis=-1)[:-1]
-        gradient: Array = angle_gradient.T @ self._program.weight_angles[1].T
-        return gradient
+        return angle_gradient(self._program, forward.waves, wave_gradient)
 
     @cached_property
     def _states(self) -> StateSweep | None:
-        """The ideal path by state vectors; None under noise, in single precision, or with channels inside."""
+        """The ideal path by state vectors; None under noise, or with channels inside."""
         source = self._executable
         if source is None:
             return None
@@ -242,7 +251,7 @@ class PauliEvaluator:
             )
         except SimulationError:
             return None
-        return StateSweep(program)
+        return StateSweep(program, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
         """Inputs in the form of the contraction; the last ones are kept, since training repeats them."""

@@ -183,9 +183,9 @@ class BlockTable:
 
     def pullback(self, pair_gradient: Array, lone_gradient: Array, tape: Tape) -> Array:
         """Gradient with respect to the harmonics, `[angles + 1, particles, H]`, from that of the matrices."""
-        waves = tape.waves
-        wave_gradient = np.zeros_like(waves)
-        run_gradient = np.zeros(tape.run_shape, dtype=waves.dtype)
+        waves, kind = tape.waves, pair_gradient.dtype
+        wave_gradient = np.zeros(waves.shape, dtype=kind)
+        run_gradient = np.zeros(tape.run_shape, dtype=kind)
         gate_gradient = np.zeros_like(tape.gates)
         run_gradient[self._lone] = lone_gradient
         gradient = pair_gradient.copy()
@@ -209,7 +209,7 @@ class BlockTable:
             run_gradient[level.first], run_gradient[level.second] = _kron_pullback(local, first, second)
         self._runs.pullback(run_gradient, tape.runs, wave_gradient)
         self._gates.pullback(gate_gradient, tape.gate_steps, wave_gradient)
-        full = np.zeros((*waves.shape[:-1], N_HARMONICS), dtype=waves.dtype)
+        full = np.zeros((*waves.shape[:-1], N_HARMONICS), dtype=kind)
         full[..., self._used] = wave_gradient
         return full
 
@@ -234,9 +234,10 @@ def _kron(first: Array, second: Array) -> Array:
 
 def _kron_pullback(gradient: Array, first: Array, second: Array) -> tuple[Array, Array]:
     # index order [..., i, j, k, l] with rows (i, j) and columns (k, l)
-    tensor = gradient.reshape(*gradient.shape[:-2], 4, 4, 4, 4)
+    d = first.shape[-1]
+    tensor = gradient.reshape(*gradient.shape[:-2], d, d, d, d)
     by_pair = np.swapaxes(tensor, -3, -2)  # [..., i, k, j, l]
-    flat = by_pair.reshape(*gradient.shape[:-2], 16, 16)
-    to_first = np.matmul(flat, second.reshape(*second.shape[:-2], 16, 1))
-    to_second = np.matmul(first.reshape(*first.shape[:-2], 1, 16), flat)
+    flat = by_pair.reshape(*gradient.shape[:-2], d * d, d * d)
+    to_first = np.matmul(flat, second.reshape(*second.shape[:-2], d * d, 1))
+    to_second = np.matmul(first.reshape(*first.shape[:-2], 1, d * d), flat)
     return to_first.reshape(first.shape), to_second.reshape(second.shape)

@@ -137,12 +137,18 @@ def test_a_circuit_beyond_the_memory_budget_is_refused_with_its_size():
     spec = VQCNNSpec(n_qubits=8, kernels="su4", n_outcomes=4)
     with pytest.raises(SimulationError, match=r"8 qubits, which need .* raise memory_budget"):
         PauliEvaluator(spec, NoiseModel(), memory_budget=2**20)
-    # Without noise, state vectors still fit; their gradient does not.
+    # Without noise, state vectors still fit, and so does their gradient.
     small = PauliEvaluator(spec, memory_budget=2**20)
-    inputs = np.zeros((1, 16))
-    assert small.probabilities(np.zeros(spec.n_weights), inputs).shape == (1, 4)
+    weights, inputs = np.zeros(spec.n_weights), np.zeros((1, 16))
+
+    def total(p):
+        return p.sum((1, 2)), np.ones_like(p)
+
+    assert small.probabilities(weights, inputs).shape == (1, 4)
+    assert np.abs(small.loss_and_gradient(weights, inputs, total)[1]).max() < 1e-9
+    noisy = PauliEvaluator(spec, NoiseModel(), memory_budget=2**23)
     with pytest.raises(SimulationError, match="gradient within the memory budget"):
-        small.loss_and_gradient(np.zeros(spec.n_weights), inputs, lambda p: (p.sum((1, 2)), np.ones_like(p)))
+        noisy.loss_and_gradient(weights, inputs, total)
 
 
 @pytest.mark.parametrize("evaluator", [PauliEvaluator, AerEvaluator])
