@@ -48,9 +48,10 @@ SEARCH = TrainingSettings(
     ),
 )
 NOISE_PAIR = (4, 9)
-NOISE_DEVICES = (None, "ibm_torino", "ibm_sherbrooke")
+NOISE_DEVICES = (None, "ibm_torino", "ibm_sherbrooke", "ibm_guadalupe")
 NOISE_SAMPLES = 400
-NOISE_PRICES = (0.0, 0.1, 0.5)
+NOISE_PRICES = (0.0, 0.1, 0.35)
+"""Without a price, and the prices of damping at 256 and at 64 shots an image (`swarm_price`)."""
 
 
 def run_against_presets(
