@@ -97,6 +97,9 @@ class StructureSettings(Settings):
     # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
     finalists: int = Field(2, ge=1, description="kernels that are trained in full")
+    full_steps: int | None = Field(
+        None, ge=0, description="L-BFGS iterations of a finalist's training; refine when omitted"
+    )
     validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
     presets: bool = Field(
         True, description="whether the preset kernels that fit are among the first particles"

@@ -1,7 +1,8 @@
 """What a unit of -log(expected success probability) costs: where the default price of a search comes from.
 
-Training on exact probabilities undoes most of a damping by a larger logit scale. Whoever reads an image out
-with a finite number of shots pays for that scale: it enlarges the shot noise too. This study measures how much.
+Training on exact probabilities undoes most of a damping by a larger logit scale. Whoever reads an image
+out with a finite number of shots pays for that scale: it enlarges the shot noise too. This study measures by
+how much.
 """
 
 from __future__ import annotations

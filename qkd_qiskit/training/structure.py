@@ -218,12 +218,12 @@ class _Trials:
 
     def full(self, number: int, progress: Progress, label: str) -> float:
         """Fitness of a kernel after a full training."""
-        kernel = self.kernels[number]
+        kernel, steps = self.kernels[number], self._settings.structure.full_steps
         evaluator = self._workshop.evaluator(self._workshop.spec(kernel))
         model = train_model(
             evaluator,
             *self._train,
-            self._settings,
+            self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
             rng=self._rng(f"full {kernel}"),
             journal=self._journal,
             progress=progress,

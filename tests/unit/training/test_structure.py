@@ -131,6 +131,14 @@ def test_a_high_price_makes_the_cheapest_kernel_win(blobs):
     np.testing.assert_allclose(found.prices, 1e3 * found.two_qubit)
 
 
+def test_finalists_may_have_steps_of_their_own(blobs):
+    sizes = {"finalists": 2, "iterations": 0}
+    same, longer = (_search(blobs, {**sizes, "full_steps": steps})[0] for steps in (3, 30))
+    assert _search(blobs, sizes)[0].final_fitness == same.final_fitness
+    assert longer.finalists == same.finalists
+    assert longer.final_fitness != same.final_fitness
+
+
 class _WithoutGradient:
     """An evaluator that gives probabilities and nothing else."""
 
