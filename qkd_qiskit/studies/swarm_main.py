@@ -74,12 +74,12 @@ STUDIES = {
     ),
     "presets": Study(
         "Searched kernels against the preset with equally many native two-qubit gates",
-        1,
+        3,
         lambda seeds, folder, progress: structure.run_against_presets(
             structure.TEN_PAIRS, seeds=seeds, folder=folder, progress=progress
         ),
         structure.summarize_against_presets,
-        ("pair", "kernel", "two_qubit_gates", "weights", "searched", "preset", "difference", "interval"),
+        ("pair", "seeds", "two_qubit_gates", "weights", "searched", "preset", "difference", "interval"),
         lambda rows, records: plots.plot_against_presets(rows),
     ),
     "noise": Study(

@@ -97,9 +97,10 @@ def summarize_against_presets(records: Sequence[dict[str, Any]], *, seed: int = 
         rows.append(
             {
                 "pair": "all" if pair is None else f"{pair[0]}/{pair[1]}",
-                "kernel": mine[0]["kernel"] if pair is not None else "",
+                "seeds": len({r["seed"] for r in mine}),
+                "kernels": [r["kernel"] for r in mine],
                 "two_qubit_gates": mine[0]["two_qubit_gates"],
-                "weights": mine[0]["weights"] if pair is not None else "",
+                "weights": round(float(np.mean([r["weights"] for r in mine])), 1),
                 "searched": round(float(searched.mean()), 4),
                 "preset": round(float(preset.mean()), 4),
                 "difference": round(float(searched.mean() - preset.mean()), 4),

@@ -93,7 +93,7 @@ def test_pairs_are_averaged_over_seeds_then_pairs():
 
 def test_equal_kernels_differ_by_nothing():
     hits = [1, 0, 1, 1]
-    record = {"pair": [3, 5], "kernel": "RY0 CX01", "two_qubit_gates": 22, "weights": 22}
+    record = {"pair": [3, 5], "seed": 0, "kernel": "RY0 CX01", "two_qubit_gates": 22, "weights": 22}
     rows = swarm_structure.summarize_against_presets([{**record, "searched_hits": hits, "preset_hits": hits}])
     assert [row["pair"] for row in rows] == ["3/5", "all"]
     assert rows[-1]["difference"] == 0
