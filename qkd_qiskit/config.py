@@ -92,13 +92,24 @@ class StructureSettings(Settings):
     patience: int = Field(4, ge=1, description="moves without a better kernel before the swarm stops")
     samples: int = Field(160, ge=2, description="training samples of a short training, at most")
     starts: int = Field(6, ge=1, description="random starting points of a short training")
+    moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
     steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
+    # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
     finalists: int = Field(2, ge=1, description="kernels that are trained in full")
+    full_steps: int | None = Field(
+        None, ge=0, description="L-BFGS iterations of a finalist's training; refine when omitted"
+    )
     validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
     presets: bool = Field(
         True, description="whether the preset kernels that fit are among the first particles"
     )
+
+    @model_validator(mode="after")
+    def _swarms_are_several(self) -> StructureSettings:
+        if self.moves and self.starts < 2:
+            raise ValueError(f"moves need at least 2 starts, found {self.starts}")
+        return self
 
 
 class TrainingSettings(Settings):

@@ -133,6 +133,9 @@ def _extras(finished: FinishedExperiment) -> ReportExtras:
         confusion=finished.confusion,
         specs={client.settings.name: client.machine.spec for client in finished.clients},
         histories={name: _curve(model) for name, model in models.items()},
+        searches={
+            client.settings.name: client.search for client in finished.clients if client.search is not None
+        },
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from qiskit.circuit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.vqcnn import VQCNNSpec
+
+if TYPE_CHECKING:
+    from qkd_qiskit.training import StructureSearch
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class ReportExtras:
     circuits: Mapping[str, QuantumCircuit] = field(default_factory=dict)
     #: Model or client name to its losses.
     histories: Mapping[str, TrainingCurve] = field(default_factory=dict)
+    #: Name of each client that searched its kernel to its search.
+    searches: Mapping[str, StructureSearch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the shapes."""

@@ -16,6 +16,7 @@ from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import Picture, png_source, report_style, svg_source
 from qkd_qiskit.reporting.results import check_results
 from qkd_qiskit.reporting.schema import Results
+from qkd_qiskit.reporting.structure_picture import plot_structure
 
 #: Columns of gates in one row of a gate-by-gate drawing.
 _FOLD = 32
@@ -56,6 +57,7 @@ def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
             model_names=table.model_order(checked),
             pictures=_pictures(checked, extras),
             overviews=_overviews(checked, extras),
+            searches=_searches(checked, extras),
             drawings=_drawings(extras),
         )
 
@@ -125,19 +127,38 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, Picture]:
 
 def _overviews(results: Results, extras: ReportExtras) -> list[Picture]:
     """Block drawings of the clients' structures; clients that share one share the drawing."""
-    devices = {client.name: client.backend for client in results.clients}
     owners: dict[Any, list[str]] = {}
     for name, spec in extras.specs.items():
         owners.setdefault(spec, []).append(name)
     return [
         Picture(
-            ", ".join(f"{name} ({devices[name]})" if name in devices else name for name in names),
+            ", ".join(_with_device(results, name) for name in names),
             "Light boxes encode the image, blue boxes are convolution blocks, orange boxes pool a qubit "
             "away, and the qubits that remain are measured.",
             svg_source(draw_circuit(overview_circuit(spec)), tight=True),
         )
         for spec, names in owners.items()
     ]
+
+
+def _searches(results: Results, extras: ReportExtras) -> list[Picture]:
+    """How each client that searched its kernel found it."""
+    return [
+        Picture(
+            _with_device(results, name),
+            "Each point is one kernel that the swarm tried, the lower the better, coloured by the native "
+            "two-qubit gates of its circuit; the line is the best so far, and beside it stand the best "
+            "kernels on their two qubits, with the gates shaded that have a trained angle.",
+            svg_source(plot_structure(search)),
+        )
+        for name, search in extras.searches.items()
+    ]
+
+
+def _with_device(results: Results, name: str) -> str:
+    """A client's name, with its device where the results know it."""
+    devices = {client.name: client.backend for client in results.clients}
+    return f"{name} ({devices[name]})" if name in devices else name
 
 
 def _drawings(extras: ReportExtras) -> list[Picture]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from qkd_qiskit.reporting.figures import BLUE, INK, ORANGE, new_figure
 from qkd_qiskit.vqcnn import Gene, Kernel
@@ -16,35 +17,59 @@ if TYPE_CHECKING:
     from qkd_qiskit.training import StructureSearch
 
 _SHOWN = 3
+_TICKS = 6
 _PARAMETRIZED = "#dbe9f6"
 
 
 def plot_structure(search: StructureSearch) -> Figure:
     """Fitness of every kernel that was tried, the best so far, and the best kernels gate by gate."""
-    fitness = search.fitness
-    order = np.argsort(fitness, kind="stable")[:_SHOWN]
-    figure = new_figure(9, 3.4)
-    left, right = np.ravel(np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.15))))
-    axes = left.subplots()
+    shown = _shown(search)
+    figure = new_figure(9.6, 1.4 + 0.9 * len(shown))
+    left, right = np.ravel(np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.25))))
+    _plot_convergence(left, search)
+    panels = right.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for panel, number in zip(panels, shown, strict=True):
+        draw_kernel(panel, Kernel.from_string(search.kernels[number]))
+        panel.set_title(_title(search, number), fontsize=8)
+    return figure
+
+
+def _shown(search: StructureSearch) -> list[int]:
+    """Positions of the kernels to draw: the best by short training, the chosen one always among them."""
+    order = [int(number) for number in np.argsort(search.fitness, kind="stable")]
+    chosen = search.kernels.index(search.winner)
+    shown = order[:_SHOWN]
+    return shown if chosen in shown else [*shown[:-1], chosen]
+
+
+def _title(search: StructureSearch, number: int) -> str:
+    in_full = dict(zip(search.finalists, search.final_fitness, strict=True))
+    after = f", {in_full[number]:.3f} trained in full" if number in in_full else ""
+    chosen = "; chosen" if search.kernels[number] == search.winner else ""
+    return (
+        f"fitness {search.fitness[number]:.3f}{after}; {search.two_qubit[number]} two-qubit gates, "
+        f"{search.weights[number]} weights{chosen}"
+    )
+
+
+def _plot_convergence(figure: SubFigure, search: StructureSearch) -> None:
+    fitness, gates = search.fitness, search.two_qubit
+    axes = figure.subplots()
     tries = np.arange(1, len(fitness) + 1)
-    points = axes.scatter(tries, fitness, c=search.two_qubit, cmap="viridis", s=18)
     axes.step(tries, np.minimum.accumulate(fitness), color=ORANGE, where="post", label="best so far")
+    points = axes.scatter(tries, fitness, c=gates, cmap="viridis_r", s=18, zorder=2)
+    chosen = search.kernels.index(search.winner)
+    axes.plot(
+        chosen + 1, fitness[chosen], "o", ms=9, mfc="none", mec=INK, ls="none", label="chosen", zorder=3
+    )
     axes.set_xlabel("kernels tried")
     axes.set_ylabel("validation loss plus price")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y")
-    axes.legend()
-    left.colorbar(points, ax=axes, label="native two-qubit gates")
-    panels = right.subplots(len(order), 1, squeeze=False)[:, 0]
-    for rank, (panel, number) in enumerate(zip(panels, order, strict=True), 1):
-        kernel = Kernel.from_string(search.kernels[number])
-        draw_kernel(panel, kernel)
-        chosen = ", chosen" if search.kernels[number] == search.winner else ""
-        panel.set_title(
-            f"{rank}: fitness {fitness[number]:.3f}, {search.two_qubit[number]} native two-qubit gates, "
-            f"{search.weights[number]} weights{chosen}",
-            fontsize=8,
-        )
-    return figure
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    bar = figure.colorbar(points, ax=axes, label="native two-qubit gates")
+    if len(np.unique(gates)) <= _TICKS:
+        bar.set_ticks(np.unique(gates).tolist())
 
 
 def draw_kernel(axes: Axes, kernel: Kernel) -> None:

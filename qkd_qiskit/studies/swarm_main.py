@@ -23,6 +23,7 @@ from qkd_qiskit.reporting import records_table, write_json
 from qkd_qiskit.studies import swarm_methods as methods
 from qkd_qiskit.studies import swarm_pairs as pairs
 from qkd_qiskit.studies import swarm_plots as plots
+from qkd_qiskit.studies import swarm_price as price
 from qkd_qiskit.studies import swarm_structure as structure
 
 Rows = list[dict[str, Any]]
@@ -73,17 +74,17 @@ STUDIES = {
     ),
     "presets": Study(
         "Searched kernels against the preset with equally many native two-qubit gates",
-        1,
+        3,
         lambda seeds, folder, progress: structure.run_against_presets(
             structure.TEN_PAIRS, seeds=seeds, folder=folder, progress=progress
         ),
         structure.summarize_against_presets,
-        ("pair", "kernel", "two_qubit_gates", "weights", "searched", "preset", "difference", "interval"),
+        ("pair", "seeds", "two_qubit_gates", "weights", "searched", "preset", "difference", "interval"),
         lambda rows, records: plots.plot_against_presets(rows),
     ),
     "noise": Study(
         "Native two-qubit gates of the kernels that the search prefers",
-        3,
+        5,
         lambda seeds, folder, progress: structure.run_under_noise(
             seeds=seeds, folder=folder, progress=progress
         ),
@@ -91,12 +92,20 @@ STUDIES = {
         ("device", "price", "seeds", "best", "best_mean", "best_five_mean", "tried_mean"),
         lambda rows, records: plots.plot_search(records[-1]),
     ),
+    "price": Study(
+        "Loss per unit of -log(expected success probability), by shots an image",
+        3,
+        lambda seeds, folder, progress: price.run_price(seeds=seeds, folder=folder, progress=progress),
+        price.summarize_price,
+        ("shots", "records", "price", "price_spread", "loss_without_noise"),
+        None,
+    ),
     "methods": Study(
         "Ways to find weights: four digits, 300 training images, without noise",
         3,
         lambda seeds, folder, progress: methods.run_methods(seeds=seeds, folder=folder, progress=progress),
         methods.summarize_methods,
-        ("equal", "method", "evaluations", "search_seconds", "accuracy", "accuracy_refined"),
+        ("equal", "method", "evaluations", "search_cpu_seconds", "accuracy", "accuracy_refined"),
         None,
     ),
     "cooperative": Study(
@@ -106,7 +115,15 @@ STUDIES = {
             seeds=seeds, folder=folder, progress=progress
         ),
         list,
-        ("seed", "accuracy", "training_accuracy", "loss", "sweeps", "evaluations", "training_seconds"),
+        (
+            "seed",
+            "accuracy",
+            "training_accuracy",
+            "sweeps",
+            "evaluations",
+            "training_seconds",
+            "training_cpu_seconds",
+        ),
         None,
     ),
 }

@@ -48,9 +48,10 @@ SEARCH = TrainingSettings(
     ),
 )
 NOISE_PAIR = (4, 9)
-NOISE_DEVICES = (None, "ibm_torino", "ibm_sherbrooke")
+NOISE_DEVICES = (None, "ibm_torino", "ibm_sherbrooke", "ibm_guadalupe")
 NOISE_SAMPLES = 400
-NOISE_PRICES = (0.0, 0.1, 0.5)
+NOISE_PRICES = (0.0, 0.1, 0.35)
+"""Without a price, and the prices of damping at 256 and at 64 shots an image (`swarm_price`)."""
 
 
 def run_against_presets(
@@ -96,9 +97,10 @@ def summarize_against_presets(records: Sequence[dict[str, Any]], *, seed: int = 
         rows.append(
             {
                 "pair": "all" if pair is None else f"{pair[0]}/{pair[1]}",
-                "kernel": mine[0]["kernel"] if pair is not None else "",
+                "seeds": len({r["seed"] for r in mine}),
+                "kernels": [r["kernel"] for r in mine],
                 "two_qubit_gates": mine[0]["two_qubit_gates"],
-                "weights": mine[0]["weights"] if pair is not None else "",
+                "weights": round(float(np.mean([r["weights"] for r in mine])), 1),
                 "searched": round(float(searched.mean()), 4),
                 "preset": round(float(preset.mean()), 4),
                 "difference": round(float(searched.mean() - preset.mean()), 4),

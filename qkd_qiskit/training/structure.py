@@ -18,7 +18,7 @@ from qkd_qiskit.training.objective import Objective, Targets
 from qkd_qiskit.training.refine import refine
 from qkd_qiskit.training.space import KernelSpace
 from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm
-from qkd_qiskit.training.trainer import random_params, train_model
+from qkd_qiskit.training.trainer import global_swarm, random_params, train_model
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
 
 if TYPE_CHECKING:
@@ -218,12 +218,12 @@ class _Trials:
 
     def full(self, number: int, progress: Progress, label: str) -> float:
         """Fitness of a kernel after a full training."""
-        kernel = self.kernels[number]
+        kernel, steps = self.kernels[number], self._settings.structure.full_steps
         evaluator = self._workshop.evaluator(self._workshop.spec(kernel))
         model = train_model(
             evaluator,
             *self._train,
-            self._settings,
+            self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
             rng=self._rng(f"full {kernel}"),
             journal=self._journal,
             progress=progress,
@@ -247,7 +247,11 @@ class _Trials:
         evaluator = self._workshop.evaluator(spec)
         objective = Objective(evaluator, *self._short, l2=self._settings.l2)
         starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(kernel)))
-        best = starts[objective.values(starts).argmin()]
+        losses = objective.values(starts)
+        best = starts[losses.argmin()]
+        if chosen.moves:
+            moved = self._settings.model_copy(update={"iterations": chosen.moves})
+            best = global_swarm(objective, starts, losses, moved, self._rng(f"swarm {kernel}")).params
         if chosen.steps:
             best = refine(objective.value_and_gradient, best, iterations=chosen.steps).params
         loss = Objective(evaluator, *self._held).values(best[None])[0]

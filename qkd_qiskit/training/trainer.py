@@ -157,7 +157,7 @@ def train_model(
     """
     progress = NullProgress() if progress is None else progress
     objective = Objective(evaluator, inputs, targets, l2=settings.l2, journal=journal)
-    search = _cooperative if settings.method == "cooperative" else _global
+    search = _cooperative if settings.method == "cooperative" else global_swarm
     moves = settings.iterations
     if settings.method == "cooperative":
         moves = settings.sweeps * len(evaluator.spec.blocks)
@@ -191,14 +191,24 @@ def train_model(
     )
 
 
-def _global(
+def global_swarm(
     objective: Objective,
     starts: FloatArray,
     losses: FloatArray,
     settings: TrainingSettings,
     rng: np.random.Generator,
-    advance: Callable[[int, float], None],
+    advance: Callable[[int, float], None] | None = None,
 ) -> SwarmResult:
+    """A swarm over whole parameter vectors.
+
+    Args:
+        objective: What to minimize.
+        starts: First positions [P, W + 1], one a particle.
+        losses: Their losses [P].
+        settings: Moves, patience and coefficients.
+        rng: Source of all randomness.
+        advance: Called with the number of each move and the best loss.
+    """
     half = np.append(np.full(objective.n_params - 1, weight_period(objective.evaluator.spec) / 2), 0.0)
     lower, upper = -half, half.copy()
     lower[-1], upper[-1] = LOG_SCALE_BOUNDS

@@ -55,9 +55,22 @@ def test_results_are_complete_and_every_model_learns(finished):
 
 def test_the_report_stands_alone(finished):
     page = (finished[1] / "report.html").read_text()
+    assert "Structure search" not in page
     assert page.lstrip().startswith("<!doctype html>") or page.lstrip().startswith("<!DOCTYPE html>")
     for outside in ('src="http', 'href="http', "@import"):
         assert outside not in page
+
+
+def test_a_search_is_in_the_report_of_its_run(tmp_path):
+    sizes = "{enabled = true, particles = 2, iterations = 0, steps = 1, finalists = 1}"
+    few = [f"training.structure={sizes}", "training.iterations=0", "training.refine=1", "fedavg.rounds=0"]
+    run = run_experiment(load_experiment(TINY, overrides=few), output=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Structure search" in page
+    for client in run.clients:
+        assert client.search.winner == str(client.machine.spec.kernels[0])
+        title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one kernel"
+        assert title in page
 
 
 def test_a_seed_gives_equal_results_and_another_seed_others(finished):

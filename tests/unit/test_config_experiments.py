@@ -113,6 +113,7 @@ def test_later_overrides_win_and_the_seed_option_wins_over_all(tiny: str) -> Non
         ("distillation.alpha=1.5", "distillation.alpha: .*found 1.5"),
         ("model.encoding=phase", "model.encoding: .*found 'phase'"),
         ("data=3", "data: .*found 3"),
+        ("training.structure={moves=1, starts=1}", "moves need at least 2 starts, found 1"),
         ("seed=" + "9" * 5000, "seed: "),
         ("data.classes=" + "[" * 5000, "data.classes: "),
     ],

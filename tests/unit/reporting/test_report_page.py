@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve, overview_circuit, render_report, write_report
+from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
 
 Document = dict[str, Any]
@@ -154,6 +156,32 @@ def test_unknown_values_are_shown_as_dashes(results: Document, bare: ReportExtra
         )
     results["models"]["global"]["accuracy_ideal"] = None
     assert "without noise. The best" not in render_report(results, bare)
+
+
+def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare: ReportExtras) -> None:
+    kernels = ("RY0 CX01", "RY1 CX10")
+    search = StructureSearch(
+        kernels=kernels,
+        losses=np.array([0.5, 0.4]),
+        prices=np.array([0.01, 0.02]),
+        two_qubit=np.array([3, 6]),
+        weights=np.array([4, 5]),
+        trail=np.array([[0, 1]]),
+        history=(0.42,),
+        finalists=(1, 0),
+        final_fitness=(0.3, 0.35),
+        winner=kernels[1],
+        reused=0,
+        evaluations=8,
+    )
+    assert "Structure search" not in render_report(results, bare)
+    source = render_report(results, replace(bare, searches={"north": search, "east": search}))
+    page = _Page(source)
+    assert len(page.images()) == 5 + 2
+    words = " ".join(page.words.split())
+    assert "Structure search" in words
+    for piece in ("north (ibm_torino). Each point is one kernel", "east (ibm_sherbrooke). Each point is"):
+        assert piece in words
 
 
 def test_write_report_writes_the_page(results: Document, bare: ReportExtras, tmp_path: Path) -> None:

@@ -20,19 +20,38 @@ def test_every_gene_gets_its_box(text):
     assert len(set(places)) == len(places)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_the_best_kernels_are_drawn(count):
+def _search(count, winner):
     kernels = ("RY0 CX01", "RY1 CX01", "RX0 CZ01", "RX1 CX10", "RZ0 RY0 CX10")[:count]
-    search = SimpleNamespace(
+    return SimpleNamespace(
         kernels=kernels,
         fitness=np.linspace(1, 0.5, count),
         two_qubit=np.full(count, 5),
         weights=np.full(count, 9),
-        winner=kernels[-1],
+        finalists=tuple(range(count))[::-1][:4],
+        final_fitness=(0.4, 0.3, 0.2, 0.1)[:count],
+        winner=kernels[winner],
     )
-    figure = plot_structure(search)
-    titles = [axes.get_title() for sub in figure.subfigs for axes in sub.axes if axes.get_title()]
+
+
+def _titles(figure):
+    return [axes.get_title() for sub in figure.subfigs for axes in sub.axes if axes.get_title()]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_best_kernels_are_drawn(count):
+    figure = plot_structure(_search(count, -1))
+    titles = _titles(figure)
     assert len(titles) == min(3, count)
     assert "fitness 0.5" in titles[0] or count == 1
+    assert "0.400 trained in full" in titles[0]
     assert titles[0].endswith("chosen")
     assert svg_source(figure).startswith("data:image/svg")
+
+
+@pytest.mark.parametrize("winner", [0, 1, 3])
+def test_the_chosen_kernel_is_always_drawn(winner):
+    titles = _titles(plot_structure(_search(5, winner)))
+    assert len(titles) == 3
+    assert [title.endswith("chosen") for title in titles] == [False, winner == 3, winner != 3]
+    # The first kernel of five was not trained in full.
+    assert ("trained in full" in titles[2]) == (winner != 0)

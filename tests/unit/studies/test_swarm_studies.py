@@ -7,7 +7,14 @@ import pytest
 
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.errors import DataError, TrainingError
-from qkd_qiskit.studies import swarm_main, swarm_methods, swarm_pairs, swarm_plots, swarm_structure
+from qkd_qiskit.studies import (
+    swarm_main,
+    swarm_methods,
+    swarm_pairs,
+    swarm_plots,
+    swarm_price,
+    swarm_structure,
+)
 from qkd_qiskit.studies.swarm_data import Cell, classical_accuracies, draw, run_cells
 
 
@@ -86,7 +93,7 @@ def test_pairs_are_averaged_over_seeds_then_pairs():
 
 def test_equal_kernels_differ_by_nothing():
     hits = [1, 0, 1, 1]
-    record = {"pair": [3, 5], "kernel": "RY0 CX01", "two_qubit_gates": 22, "weights": 22}
+    record = {"pair": [3, 5], "seed": 0, "kernel": "RY0 CX01", "two_qubit_gates": 22, "weights": 22}
     rows = swarm_structure.summarize_against_presets([{**record, "searched_hits": hits, "preset_hits": hits}])
     assert [row["pair"] for row in rows] == ["3/5", "all"]
     assert rows[-1]["difference"] == 0
@@ -104,6 +111,9 @@ def test_limits_end_a_search(kind):
         limit = swarm_methods.Limit(None, 0.02)
         assert not limit.reached(objective)
         time.sleep(0.03)
+        assert not limit.reached(objective)
+        while limit.elapsed < 0.02:
+            pass
         assert limit.reached(objective)
 
 
@@ -114,11 +124,20 @@ def small(monkeypatch):
     monkeypatch.setattr(swarm_methods, "EVALUATIONS", 120)
     monkeypatch.setattr(swarm_methods, "SECONDS", 0.1)
     monkeypatch.setattr(swarm_methods, "REFINE", 1)
+    monkeypatch.setattr(swarm_price, "SAMPLES", 40)
+    monkeypatch.setattr(swarm_price, "DEVICES", ("ibm_guadalupe",))
+    monkeypatch.setattr(swarm_price, "SHOTS", (8, 64))
+    short = swarm_price.TRAINING.model_copy(update={"particles": 2, "iterations": 0, "refine": 8})
+    monkeypatch.setattr(swarm_price, "TRAINING", short)
     tiny = swarm_methods.STRUCTURE.structure.model_copy(
         update={"particles": 2, "iterations": 0, "starts": 1, "steps": 1}
     )
     monkeypatch.setattr(
         swarm_methods, "STRUCTURE", swarm_methods.STRUCTURE.model_copy(update={"structure": tiny})
+    )
+    swarm_only = tiny.model_copy(update={"starts": 2, "moves": 1, "steps": 0})
+    monkeypatch.setattr(
+        swarm_methods, "STRUCTURE_SWARM", swarm_methods.STRUCTURE.model_copy(update={"structure": swarm_only})
     )
 
 
@@ -134,6 +153,23 @@ def test_a_study_from_the_command_line(small, tmp_path, capsys):
     assert "cooperative" in capsys.readouterr().out
     assert swarm_main.main(arguments) == 0
     assert json.loads(path.read_text()) == written
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.25])
+def test_a_price_is_the_slope_through_the_loss_without_noise(slope):
+    success = [0.0, 0.3, 0.9]
+    rises = [[0.2 + slope * x * (1 + k) for k in range(1 + len(swarm_price.SHOTS))] for x in success]
+    rows = swarm_price.summarize_price([{"minus_log_success": success, "losses": rises}])
+    assert [row["shots"] for row in rows] == ["exact", *swarm_price.SHOTS]
+    assert [row["price"] for row in rows] == pytest.approx([slope * (1 + k) for k in range(len(rows))])
+
+
+def test_few_shots_cost_more_than_many(small):
+    record = swarm_price._damped((0, 1), "one_cx", 0)
+    assert record["minus_log_success"] == sorted(record["minus_log_success"])
+    for exact, *sampled in record["losses"]:
+        assert sampled == sorted(sampled, reverse=True)
+        assert sampled[-1] > exact
 
 
 def test_a_study_needs_a_seed(capsys):

@@ -131,6 +131,34 @@ def test_a_high_price_makes_the_cheapest_kernel_win(blobs):
     np.testing.assert_allclose(found.prices, 1e3 * found.two_qubit)
 
 
+def test_finalists_may_have_steps_of_their_own(blobs):
+    sizes = {"finalists": 2, "iterations": 0}
+    same, longer = (_search(blobs, {**sizes, "full_steps": steps})[0] for steps in (3, 30))
+    assert _search(blobs, sizes)[0].final_fitness == same.final_fitness
+    assert longer.finalists == same.finalists
+    assert longer.final_fitness != same.final_fitness
+
+
+class _WithoutGradient:
+    """An evaluator that gives probabilities and nothing else."""
+
+    def __init__(self, spec):
+        self.spec, self.probabilities = spec, PauliEvaluator(spec).probabilities
+
+
+def test_short_trainings_by_a_swarm_need_no_gradient(blobs):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    found = search_structure(
+        Workshop(BASE, _WithoutGradient, lambda spec: 0.0, native_two_qubit),
+        KernelSpace(5, 2),
+        0.5 * inputs,
+        Targets(2, labels=labels),
+        _settings(starts=3, moves=2, steps=0, finalists=1),
+        seed=0,
+    )
+    assert found.evaluations == len(found.kernels) * 3 * (1 + 2)
+
+
 def test_one_seed_gives_one_search(blobs):
     first, again, other = (_search(blobs, seed=seed)[0] for seed in (1, 1, 2))
     assert first.kernels == again.kernels
