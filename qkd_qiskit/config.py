@@ -188,6 +188,32 @@ class NoiseSettings(Settings):
     enabled: bool = True
 
 
+class FederationSettings(Settings):
+    """How the round runs; no result depends on it, except on who answers in time."""
+
+    workers: int | None = Field(
+        None, ge=1, description="processes that train clients in one machine; one a core when omitted"
+    )
+    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each turn")
+    timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
+
+
+class PartySettings(Settings):
+    """A client on a machine of its own: what it has, and what it answers."""
+
+    name: str = Field(min_length=1)
+    backend: str = Field(description="its device")
+    path: str = Field(description="file or folder of its samples")
+    labels: str | None = Field(None, description="label file, or the label column of a CSV")
+    public_digest: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="the only public set that it answers on; any when omitted"
+    )
+    max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
+    max_samples: int = Field(
+        200_000, ge=1, description="most public inputs, or own ones, that copies may make of a query"
+    )
+
+
 class ExperimentSettings(Settings):
     """One experiment, end to end."""
 
@@ -203,6 +229,7 @@ class ExperimentSettings(Settings):
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
     noise: NoiseSettings = NoiseSettings()
+    federation: FederationSettings = FederationSettings()
 
     @model_validator(mode="after")
     def _names_differ(self) -> ExperimentSettings:

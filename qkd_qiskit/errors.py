@@ -40,6 +40,10 @@ class DistillationError(QKDError):
     """A client's message is refused, or distillation cannot start."""
 
 
+class FederationError(QKDError):
+    """A round between clients and server cannot start or go on, or a query is refused."""
+
+
 class ReportingError(QKDError):
     """Results cannot be read or written."""
 

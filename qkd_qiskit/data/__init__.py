@@ -7,7 +7,18 @@ from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.encodings import Encoder, encoder_from_arrays, make_encoder
-from qkd_qiskit.data.prepared import UNKNOWN, PreparedData, PublicSet, Samples, originals, prepare_data
+from qkd_qiskit.data.own import OwnSamples, load_own
+from qkd_qiskit.data.prepared import (
+    PreparedData,
+    RawData,
+    deal_data,
+    originals,
+    prepare_client,
+    prepare_data,
+    prepare_server,
+)
+from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
+from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
 
 __all__ = [
@@ -17,17 +28,27 @@ __all__ = [
     "ClientShare",
     "Dataset",
     "Encoder",
+    "OwnSamples",
     "PreparedData",
+    "PublicOriginals",
     "PublicSet",
+    "RawData",
+    "SampleMaker",
     "Samples",
     "Split",
     "augment_images",
+    "deal_data",
     "encoder_from_arrays",
     "load_dataset",
+    "load_own",
     "make_encoder",
+    "make_public",
     "make_split",
     "mixup_images",
     "originals",
+    "prepare_client",
     "prepare_data",
+    "prepare_server",
     "public_digest",
+    "public_maker",
 ]

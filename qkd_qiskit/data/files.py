@@ -53,6 +53,21 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
     Raises:
         DataError: If something cannot be read, is truncated, oversized, not finite, or does not fit.
     """
+    samples, targets, path = read_samples(path, labels)
+    features, image_shape = _flatten(samples, str(path))
+    return Dataset(features, as_labels(targets, str(path)), image_shape, path.name)
+
+
+def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[Any], NDArray[Any], Path]:
+    """Samples and labels as they stand in a file or folder, and the file that holds the samples.
+
+    Args:
+        path: The file or folder, as for `load_file`.
+        labels: The label file or column, as for `load_file`.
+
+    Raises:
+        DataError: If something cannot be read, is truncated or oversized.
+    """
     path = Path(path)
     if not path.exists():
         raise DataError(f"no such file or folder: {path}")
@@ -60,14 +75,11 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
         path = _images_in(path)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind == "csv":
-        samples, targets = read_csv(path, labels)
-    elif kind == "npz":
-        samples, targets = _read_npz(path, labels)
-    else:
-        samples = _read_npy(path) if kind == "npy" else read_idx(path)
-        targets = _read_labels(_label_file(path, labels))
-    features, image_shape = _flatten(samples, str(path))
-    return Dataset(features, as_labels(targets, str(path)), image_shape, path.name)
+        return *read_csv(path, labels), path
+    if kind == "npz":
+        return *_read_npz(path, labels), path
+    samples = _read_npy(path) if kind == "npy" else read_idx(path)
+    return samples, _read_labels(_label_file(path, labels)), path
 
 
 def _flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tuple[int, int] | None]:

@@ -1,95 +1,21 @@
-"""The data of one experiment: loaded, dealt out, augmented and encoded."""
+"""The data of one experiment: loaded, dealt out, augmented and encoded, for all parties or for one."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.augmentation import augment_images, mixup_images
-from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
-from qkd_qiskit.data.digest import public_digest
-from qkd_qiskit.data.encodings import Encoder, make_encoder
+from qkd_qiskit.data.encodings import Encoder
+from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
+from qkd_qiskit.data.samples import UNKNOWN, Floats, Indices, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
-UNKNOWN = -1
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Encoded samples.
-
-    Attributes:
-        inputs: [N, F].
-        labels: Index of each sample's class in the class set, [N]; `UNKNOWN` where nobody may know it.
-    """
-
-    inputs: Floats
-    labels: Indices
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.labels)
-
-    def rows(self, chosen: Indices | NDArray[np.bool_] | slice) -> Samples:
-        """Some of the samples."""
-        return Samples(self.inputs[chosen], self.labels[chosen])
-
-
-@dataclass(frozen=True)
-class PublicSet:
-    """What everybody has: the server announces it, clients answer on it.
-
-    Attributes:
-        samples: Training samples and their augmented copies, then unlabelled ones and theirs with the blends
-            of both, then the calibration and the validation part.
-        digest: SHA-256 of the inputs.
-        n_labelled: Training samples and copies.
-        n_unlabelled: Unlabelled samples, copies and blends.
-        n_calibration: Calibration samples.
-        n_bytes: What a client fetches: a byte a pixel (4 bytes a feature of other data) and one a known
-            label. Copies are not sent; everybody makes them again from the seed.
-    """
-
-    samples: Samples
-    digest: str
-    n_labelled: int
-    n_unlabelled: int
-    n_calibration: int
-    n_bytes: int
-
-    @property
-    def labelled(self) -> Samples:
-        """Training samples and their augmented copies."""
-        return self.samples.rows(slice(0, self.n_labelled))
-
-    @property
-    def to_distil(self) -> Samples:
-        """All that the student learns from: labelled and unlabelled samples."""
-        return self.samples.rows(slice(0, self.n_labelled + self.n_unlabelled))
-
-    @property
-    def validation(self) -> Samples:
-        """Samples that choose between models."""
-        return self.samples.rows(self.validation_rows)
-
-    @property
-    def calibration_rows(self) -> Indices:
-        """Rows that calibrate teachers."""
-        start = self.n_labelled + self.n_unlabelled
-        return np.arange(start, start + self.n_calibration)
-
-    @property
-    def validation_rows(self) -> Indices:
-        """Rows that choose between teachers."""
-        return np.arange(self.n_labelled + self.n_unlabelled + self.n_calibration, len(self.samples))
+from qkd_qiskit.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -101,16 +27,19 @@ class PreparedData:
         classes: Sorted class set.
         encoder: Fitted on the public samples alone.
         public: What everybody has.
-        clients: What each client trains on, own samples first, their augmented copies behind.
+        originals: What `public` is made of; None where nobody asks for it again.
+        clients: What each client trains on, own samples first, their augmented copies behind; empty where
+            no client's samples are known.
         sizes: Own samples of each client, copies not counted.
-        test: Kept back until the end.
-        split: Indices of the samples in the dataset.
+        test: Kept back until the end; empty for those who have none.
+        split: Indices of the samples in the dataset, or in a party's own numbering.
     """
 
     name: str
     classes: tuple[Label, ...]
     encoder: Encoder
     public: PublicSet
+    originals: PublicOriginals | None
     clients: tuple[Samples, ...]
     sizes: tuple[int, ...]
     test: Samples
@@ -119,6 +48,17 @@ class PreparedData:
     def own(self, client: int) -> Samples:
         """A client's own samples, without copies."""
         return self.clients[client].rows(slice(0, self.sizes[client]))
+
+    def of_client(self, client: int) -> PreparedData:
+        """What one client works with: the public set and its own samples."""
+        return replace(
+            self,
+            originals=None,
+            clients=(self.clients[client],),
+            sizes=(self.sizes[client],),
+            test=self.test.rows(slice(0, 0)),
+            split=replace(self.split, clients=(self.split.clients[client],), test=self.split.test[:0]),
+        )
 
 
 def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> Indices:
@@ -135,13 +75,34 @@ def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> Indices:
     return np.concatenate(numbers)
 
 
-def prepare_data(settings: ExperimentSettings) -> PreparedData:
-    """Load, split, augment and encode what an experiment runs on.
+@dataclass(frozen=True)
+class RawData:
+    """The samples of an experiment before encoding, dealt out.
+
+    Attributes:
+        name: Name of the dataset.
+        classes: Sorted class set.
+        features: All samples [N, F].
+        codes: Index of each sample's class [N].
+        split: Who holds which.
+        public: The public ones.
+    """
+
+    name: str
+    classes: tuple[Label, ...]
+    features: Floats
+    codes: Indices
+    split: Split
+    public: PublicOriginals
+
+
+def deal_data(settings: ExperimentSettings) -> RawData:
+    """Load and split what an experiment runs on.
 
     Raises:
-        DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
+        DataError: If the dataset cannot be loaded or split in this way.
     """
-    data, model = settings.data, settings.model
+    data = settings.data
     dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
     split = make_split(
         dataset.labels,
@@ -154,85 +115,147 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
         dirichlet=data.dirichlet,
         rng=np.random.default_rng(settings.seed),
     )
-    encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
-    encoder.fit(dataset.features[split.public])
-    source = _Source(settings, dataset, encoder)
-    return PreparedData(
-        name=dataset.name,
-        classes=dataset.classes,
-        encoder=encoder,
-        public=_public(source, split),
-        clients=tuple(
-            source.augmented(held, f"client {client.name}", data.augment.copies)
-            for client, held in zip(settings.clients, split.clients, strict=True)
+    codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
+    labels = codes[split.public]
+    labels[len(split.public_train) : len(split.public_train) + len(split.public_unlabelled)] = UNKNOWN
+    public = PublicOriginals(
+        features=dataset.features[split.public],
+        labels=labels,
+        image_shape=dataset.image_shape,
+        parts=(
+            len(split.public_train),
+            len(split.public_unlabelled),
+            len(split.public_calibration),
+            len(split.public_validation),
         ),
-        sizes=tuple(len(held) for held in split.clients),
-        test=source.plain(split.test),
-        split=split,
+    )
+    return RawData(dataset.name, dataset.classes, dataset.features, codes, split, public)
+
+
+def prepare_data(settings: ExperimentSettings) -> PreparedData:
+    """Load, split, augment and encode what an experiment runs on.
+
+    Raises:
+        DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
+    """
+    raw = deal_data(settings)
+    augment = settings.data.augment
+    maker = public_maker(settings.seed, augment, settings.model, raw.public)
+    return PreparedData(
+        name=raw.name,
+        classes=raw.classes,
+        encoder=maker.encoder,
+        public=make_public(maker, raw.public),
+        originals=raw.public,
+        clients=tuple(
+            maker.augmented(raw.features[held], raw.codes[held], client_stage(client.name), augment.copies)
+            for client, held in zip(settings.clients, raw.split.clients, strict=True)
+        ),
+        sizes=tuple(len(held) for held in raw.split.clients),
+        test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
+        split=raw.split,
     )
 
 
-@dataclass(frozen=True)
-class _Source:
-    settings: ExperimentSettings
-    dataset: Dataset
-    encoder: Encoder
+def client_stage(name: str) -> str:
+    """What seeds the augmentation of a client's samples."""
+    return f"client {name}"
 
-    def plain(self, indices: Indices) -> Samples:
-        """Encoded samples as they are."""
-        labels = np.searchsorted(np.array(self.dataset.classes), self.dataset.labels[indices])
-        features = self.dataset.features[indices]
-        return Samples(self.encoded(features), labels.astype(np.int64))
 
-    def encoded(self, features: Floats) -> Floats:
-        """Encoded features; none of none."""
-        return self.encoder.transform(features) if len(features) else np.empty((0, self.encoder.n_features))
+def prepare_client(
+    name: str,
+    classes: tuple[Label, ...],
+    features: Floats,
+    labels: NDArray[np.int64] | NDArray[np.str_],
+    maker: SampleMaker,
+    public: PublicSet,
+    originals: PublicOriginals,
+) -> PreparedData:
+    """What one client knows: the public set and its own samples, encoded and augmented.
 
-    def augmented(self, indices: Indices, label: str, copies: int) -> Samples:
-        """Encoded samples, then their augmented copies; each `label` has its own random numbers."""
-        own = self.plain(indices)
-        if copies == 0 or len(indices) == 0:
-            return own
-        features, shape = self.dataset.features[indices], self.dataset.image_shape
-        augment = self.settings.data.augment
-        moved = augment_images(features, shape, augment, copies=copies, rng=self._rng(label))
-        return Samples(
-            np.concatenate([own.inputs, self.encoder.transform(moved)]),
-            np.tile(own.labels, copies + 1),
+    Args:
+        name: The client's name; it seeds the augmentation.
+        classes: The experiment's sorted class set; own samples of other classes are left out.
+        features: Own samples [N, F], as many features as the public ones.
+        labels: Their labels [N].
+        maker: Makes the experiment's samples.
+        public: The public set.
+        originals: What it is made of, without the answers.
+
+    Raises:
+        DataError: If no sample is of the classes, or the features differ from the public ones.
+    """
+    width = originals.features.shape[1]
+    if features.shape[1] != width:
+        raise DataError(
+            f"client {name}: expected samples of {width} features, as the public ones have, "
+            f"found {features.shape[1]}"
         )
-
-    def blends(self, indices: Indices, label: str) -> Samples:
-        """Encoded blends of augmented copies, without labels."""
-        augment, rng = self.settings.data.augment, self._rng(label)
-        features, shape = self.dataset.features[indices], self.dataset.image_shape
-        moved = augment_images(features, shape, augment, copies=augment.mixup, rng=rng)
-        inputs = self.encoded(mixup_images(moved, len(moved), rng=rng))
-        return Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
-
-    def _rng(self, label: str) -> np.random.Generator:
-        return np.random.default_rng([self.settings.seed, zlib.crc32(label.encode())])
+    codes = class_codes(labels, classes)
+    kept = codes != UNKNOWN
+    if not kept.any():
+        wanted = ", ".join(map(str, classes))
+        raise DataError(f"client {name}: expected samples of the classes {wanted}, found none")
+    own = maker.augmented(features[kept], codes[kept], client_stage(name), maker.augment.copies)
+    return _one_party("own samples", classes, maker, public, originals, (own,), (int(kept.sum()),), None)
 
 
-def _public(source: _Source, split: Split) -> PublicSet:
-    augment = source.settings.data.augment
-    copies = augment.copies if augment.public_copies is None else augment.public_copies
-    labelled = source.augmented(split.public_train, "public train", copies)
-    unlabelled = source.augmented(split.public_unlabelled, "public unlabelled", copies)
-    blends = source.blends(np.concatenate([split.public_train, split.public_unlabelled]), "public blends")
-    calibration, validation = source.plain(split.public_calibration), source.plain(split.public_validation)
-    parts = (labelled, unlabelled, blends, calibration, validation)
-    n_unlabelled = len(unlabelled) + len(blends)
-    width = source.dataset.features.shape[1]
-    inputs = np.concatenate([part.inputs for part in parts])
-    labels = np.concatenate(
-        [labelled.labels, np.full(n_unlabelled, UNKNOWN), calibration.labels, validation.labels]
+def prepare_server(
+    settings: ExperimentSettings,
+    name: str,
+    classes: tuple[Label, ...],
+    originals: PublicOriginals,
+    test: tuple[Floats, Indices] | None,
+) -> PreparedData:
+    """What a server without clients' data knows.
+
+    Args:
+        settings: The experiment.
+        name: Name of the data.
+        classes: Sorted class set.
+        originals: The public samples with the answers of the calibration and the validation part.
+        test: Features [N, F] and class indices [N] of test samples; None for none.
+
+    Raises:
+        DataError: If the samples cannot be augmented or encoded in this way.
+    """
+    maker = public_maker(settings.seed, settings.data.augment, settings.model, originals)
+    public = make_public(maker, originals)
+    kept_back = None if test is None else maker.plain(*test)
+    return _one_party(name, classes, maker, public, originals, (), (), kept_back)
+
+
+def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Label, ...]) -> Indices:
+    """Index of each label in the sorted class set, `UNKNOWN` for labels that are not in it."""
+    codes = np.full(len(labels), UNKNOWN, dtype=np.int64)
+    for code, label in enumerate(classes):
+        codes[labels == label] = code
+    return codes
+
+
+def _one_party(
+    name: str,
+    classes: tuple[Label, ...],
+    maker: SampleMaker,
+    public: PublicSet,
+    originals: PublicOriginals,
+    clients: tuple[Samples, ...],
+    sizes: tuple[int, ...],
+    test: Samples | None,
+) -> PreparedData:
+    kept_back = test or Samples(np.empty((0, maker.encoder.n_features)), np.empty(0, dtype=np.int64))
+    train, unlabelled, calibration, validation = (
+        np.arange(start, end) for start, end in pairwise(np.cumsum((0, *originals.parts)))
     )
-    return PublicSet(
-        samples=Samples(inputs, labels),
-        digest=public_digest(inputs),
-        n_labelled=len(labelled),
-        n_unlabelled=n_unlabelled,
-        n_calibration=len(calibration),
-        n_bytes=len(split.public) * width * (4 if source.dataset.image_shape is None else 1)
-        + len(split.public_train),
+    held = tuple(np.arange(size) for size in sizes)
+    return PreparedData(
+        name=name,
+        classes=classes,
+        encoder=maker.encoder,
+        public=public,
+        originals=originals,
+        clients=clients,
+        sizes=sizes,
+        test=kept_back,
+        split=Split(train, unlabelled, calibration, validation, np.arange(len(kept_back)), held),
     )

@@ -18,7 +18,13 @@ from qkd_qiskit.distillation.classical_round import classical_distillation
 from qkd_qiskit.distillation.clients import ClientTrainingSet, client_training_set, refined_training_set
 from qkd_qiskit.distillation.descent import DescentResult, descend, target_rows
 from qkd_qiskit.distillation.fedavg import FedAvgClient, FedAvgResult, federated_average
-from qkd_qiskit.distillation.messages import ClientMessage, check_message, make_message, message_fault
+from qkd_qiskit.distillation.messages import (
+    MAX_MESSAGE_BYTES,
+    ClientMessage,
+    check_message,
+    make_message,
+    message_fault,
+)
 from qkd_qiskit.distillation.statistics import Interval, accuracy_interval, difference_interval
 from qkd_qiskit.distillation.student import student_targets
 from qkd_qiskit.distillation.teacher import (
@@ -35,6 +41,7 @@ __all__ = [
     "AGGREGATIONS",
     "CALIBRATIONS",
     "CLASSICAL_MODELS",
+    "MAX_MESSAGE_BYTES",
     "Aggregation",
     "Calibration",
     "CalibrationKind",

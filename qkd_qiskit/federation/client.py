@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from qkd_qiskit.distillation import (
 )
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
+from qkd_qiskit.federation.announcement import Announcement
 from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.federation.fitting import fit_model
 from qkd_qiskit.hardware import load_backend
@@ -30,16 +31,17 @@ from qkd_qiskit.training import (
     search_structure,
     searched_spec,
 )
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 
 @dataclass(frozen=True)
-class ClientRun:
-    """What one client did.
+class ClientWork:
+    """What one client did, as it leaves a worker process.
 
     Attributes:
         settings: Its settings.
         budget: What the estimator granted it.
-        machine: Its structure on its device.
+        spec: Its structure.
         search: How its kernel was found; None where the budget's own kernel was taken.
         model: Its trained model.
         held: Indices of its classes in the global class set.
@@ -51,7 +53,7 @@ class ClientRun:
 
     settings: ClientSettings
     budget: GateBudget
-    machine: Machine
+    spec: VQCNNSpec
     search: StructureSearch | None
     model: TrainedModel
     held: NDArray[np.int64]
@@ -59,6 +61,26 @@ class ClientRun:
     bytes_sent: int
     class_counts: NDArray[np.int64]
     seconds: float
+
+    def on(self, machine: Machine) -> ClientRun:
+        """The same with its structure on its device."""
+        values = {field.name: getattr(self, field.name) for field in fields(ClientWork)}
+        return ClientRun(**values, machine=machine)
+
+
+@dataclass(frozen=True)
+class ClientRun(ClientWork):
+    """What one client did, and its circuit.
+
+    Attributes:
+        machine: Its structure on its device.
+    """
+
+    machine: Machine
+
+    def without_machine(self) -> ClientWork:
+        """What is worth sending to another process: a circuit is sooner made again than sent."""
+        return ClientWork(**{field.name: getattr(self, field.name) for field in fields(ClientWork)})
 
 
 def run_client(context: Context, number: int) -> ClientRun:
@@ -92,6 +114,7 @@ def run_client(context: Context, number: int) -> ClientRun:
     return ClientRun(
         settings=settings,
         budget=budget,
+        spec=spec,
         machine=machine,
         search=search,
         model=model,
@@ -101,6 +124,25 @@ def run_client(context: Context, number: int) -> ClientRun:
         class_counts=np.bincount(data.own(number).labels, minlength=len(data.classes)),
         seconds=time.perf_counter() - start,
     )
+
+
+def take_turn(context: Context, asked: Announcement, before: ClientRun | None) -> ClientRun:
+    """Let the only client of a context answer a query.
+
+    Args:
+        context: Of this client alone.
+        asked: The query.
+        before: What it did so far; None where it has yet to train its first model.
+
+    Raises:
+        QKDError: If its budget, circuit or training is impossible.
+    """
+    run = run_client(context, 0) if before is None else before
+    if asked.soft is None:
+        return run
+    # Another set of answers at the server gives other soft labels, and then this turn's model is another.
+    given = replace(context, store=context.store.given(asked.soft))
+    return refine_client(given, 0, run, asked.soft.astype(np.float64), asked.turn)
 
 
 def refine_client(context: Context, number: int, run: ClientRun, soft: Array, turn: int) -> ClientRun:

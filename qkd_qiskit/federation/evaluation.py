@@ -120,7 +120,7 @@ def evaluate(
         "communication": {
             "distillation": {
                 "up": sum(client.bytes_sent for client in clients),
-                "down": len(clients) * (data.public.n_bytes + _soft_label_bytes(context)),
+                "down": context.bytes_down,
                 "rounds": settings.distillation.rounds,
             },
             "fedavg": {
@@ -176,12 +176,6 @@ def answer_all(
     for name, model in server.classical.items():
         answers[name] = Answers(model.predict(inputs), None, None, model.n_weights, None)
     return answers
-
-
-def _soft_label_bytes(context: Context) -> int:
-    """What the server returns to a client in further rounds: float16 soft labels."""
-    further = context.settings.distillation.rounds - 1
-    return 2 * further * len(context.data.public.to_distil) * len(context.data.classes)
 
 
 def _ensemble(teacher: Teacher, clients: Sequence[ClientRun], kind: str, inputs: Array) -> IntArray:

@@ -105,6 +105,7 @@ def test_resume_takes_finished_stages_and_ends_in_the_same_results(finished, tmp
 def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finished, tmp_path):
     run, _ = finished
     command = [sys.executable, "-m", "qkd_qiskit", "run", TINY, "--output", str(tmp_path), "--resume"]
+    command += ["--set", "federation.workers=2"]
     pauses = random.Random(5)
     for _ in range(3):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,83 @@
+"""Encoded samples, and how they are made from features: augmented copies and blends from seeds."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.config import AugmentSettings
+from qkd_qiskit.data.augmentation import augment_images, mixup_images
+from qkd_qiskit.data.encodings import Encoder
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Encoded samples.
+
+    Attributes:
+        inputs: [N, F].
+        labels: Index of each sample's class in the class set, [N]; `UNKNOWN` where nobody may know it.
+    """
+
+    inputs: Floats
+    labels: Indices
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.labels)
+
+    def rows(self, chosen: Indices | NDArray[np.bool_] | slice) -> Samples:
+        """Some of the samples."""
+        return Samples(self.inputs[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class SampleMaker:
+    """Makes samples of features; whoever has equal settings and an equal encoder makes equal ones.
+
+    Attributes:
+        seed: The experiment's seed.
+        augment: Bounds of rotations and shifts, numbers of copies.
+        image_shape: Rows and columns of the images; None for features that are no pixels.
+        encoder: Fitted on the public samples.
+    """
+
+    seed: int
+    augment: AugmentSettings
+    image_shape: tuple[int, int] | None
+    encoder: Encoder
+
+    def plain(self, features: Floats, labels: Indices) -> Samples:
+        """Encoded samples as they are."""
+        return Samples(self._encoded(features), labels)
+
+    def augmented(self, features: Floats, labels: Indices, stage: str, copies: int) -> Samples:
+        """Encoded samples, then their augmented copies; each `stage` has its own random numbers."""
+        own = self.plain(features, labels)
+        if copies == 0 or len(labels) == 0:
+            return own
+        moved = augment_images(features, self.image_shape, self.augment, copies=copies, rng=self._rng(stage))
+        return Samples(
+            np.concatenate([own.inputs, self.encoder.transform(moved)]), np.tile(labels, copies + 1)
+        )
+
+    def blends(self, features: Floats, stage: str) -> Samples:
+        """Encoded blends of augmented copies, without labels."""
+        rng = self._rng(stage)
+        moved = augment_images(features, self.image_shape, self.augment, copies=self.augment.mixup, rng=rng)
+        inputs = self._encoded(mixup_images(moved, len(moved), rng=rng))
+        return Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
+
+    def _encoded(self, features: Floats) -> Floats:
+        """Encoded features; none of none."""
+        return self.encoder.transform(features) if len(features) else np.empty((0, self.encoder.n_features))
+
+    def _rng(self, stage: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, zlib.crc32(stage.encode())])

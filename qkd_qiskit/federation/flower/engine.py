@@ -1,0 +1,204 @@
+"""Flower's own programs with safe settings: SuperLink, SuperNode, and the calls of its command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qkd_qiskit.errors import FederationError
+from qkd_qiskit.federation.flower.bundle import write_bundle
+from qkd_qiskit.federation.flower.credentials import ServerFiles
+from qkd_qiskit.federation.flower.processes import (
+    LOOPBACK,
+    Child,
+    answers,
+    free_port,
+    safe_environment,
+    wait_until,
+)
+from qkd_qiskit.files import write_atomic
+
+_CONNECTION = "federation"
+START_SECONDS = 60.0
+_CALL_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class SuperLink:
+    """A running SuperLink, reachable from this machine only.
+
+    Attributes:
+        child: Its process.
+        port: Where all its interfaces listen, on the loopback address.
+        environment: Environment of its process, and of calls to it.
+        home: Folder for what Flower itself writes.
+    """
+
+    child: Child
+    port: int
+    environment: Mapping[str, str]
+    home: Path
+
+    @classmethod
+    def start(cls, files: ServerFiles, state: Path, environment: Mapping[str, str]) -> SuperLink:
+        """Start one, and wait until it listens.
+
+        Args:
+            files: Certificates and keys.
+            state: Folder for its log and for what Flower writes.
+            environment: Variables for the ServerApp, besides those that make Flower safe.
+
+        Raises:
+            FederationError: If it does not come up.
+        """
+        home, port = state / "flower", free_port()
+        _write_connection(home, port, files.authority)
+        child = Child(
+            "SuperLink",
+            [
+                "flower-superlink",
+                *("--host", LOOPBACK, "--port", str(port)),
+                *("--ssl-ca-certfile", str(files.authority.resolve())),
+                *("--ssl-certfile", str(files.certificate.resolve())),
+                *("--ssl-keyfile", str(files.key.resolve())),
+                "--enable-supernode-auth",
+                "--disable-runtime-dependency-installation",
+            ],
+            log=state / "superlink.log",
+            environment=(whole := {**safe_environment(home), **environment}),
+        )
+        link = cls(child, port, whole, home)
+        try:
+            wait_until(lambda: answers(LOOPBACK, port), [child], START_SECONDS, "start of the SuperLink")
+        except BaseException:
+            child.stop()
+            raise
+        return link
+
+    def register(self, public_key: Path, name: str) -> None:
+        """Let a client in.
+
+        Args:
+            public_key: File of its public key.
+            name: Its name.
+
+        Raises:
+            FederationError: If Flower refuses the key.
+        """
+        self._call(
+            ["supernode", "register", str(public_key.resolve()), _CONNECTION, "--name", name],
+            f"key of client {name}",
+        )
+
+    def run(self, *, server_app: str | None = None, client_app: str | None = None) -> str:
+        """Start the round.
+
+        Args:
+            server_app: Module and attribute of another ServerApp, for tests.
+            client_app: The same for the ClientApp.
+
+        Returns:
+            Flower's number of the run.
+
+        Raises:
+            FederationError: If Flower does not start it.
+        """
+        chosen = {"server_app": server_app, "client_app": client_app}
+        bundle = write_bundle(
+            self.home / "bundle", **{key: value for key, value in chosen.items() if value is not None}
+        )
+        return str(self._call(["run", str(bundle.resolve()), _CONNECTION], "start of the round")["run-id"])
+
+    def run_status(self, run: str) -> str:
+        """How far Flower says a run is: pending, starting, running, or finished:HOW.
+
+        Args:
+            run: Its number.
+
+        Raises:
+            FederationError: If Flower does not say.
+        """
+        told = self._call(["list", _CONNECTION, "--run-id", run], "status of the round")
+        try:
+            return str(told["runs"][0]["status"])
+        except (KeyError, IndexError, TypeError):
+            raise FederationError("status of the round: expected Flower to tell it, found none") from None
+
+    def _call(self, arguments: list[str], what: str) -> dict[str, Any]:
+        try:
+            done = subprocess.run(
+                ["flwr", *arguments, "--format", "json"],
+                env=dict(self.environment),
+                executable=_program("flwr", self.environment),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_CALL_SECONDS,
+                check=False,
+            )
+            told = json.loads(done.stdout)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise FederationError(f"{what}: {type(error).__name__} when calling Flower") from None
+        except ValueError:
+            told = None
+        if not isinstance(told, dict) or told.get("success") is not True:
+            said = told.get("error-message", "") if isinstance(told, dict) else done.stdout + done.stderr
+            raise FederationError(f"{what}: Flower refused: {' '.join(str(said).split())[:300]}")
+        return told
+
+
+def start_supernode(
+    *,
+    server: str,
+    authority: Path,
+    key: Path,
+    state: Path,
+    environment: Mapping[str, str],
+    programs: Path | None = None,
+) -> Child:
+    """Start a SuperNode.
+
+    Args:
+        server: Address of the server, host:port.
+        authority: Certificate to verify the server with.
+        key: The client's private key.
+        state: Folder for its log and for what Flower writes.
+        environment: Variables for the ClientApp, besides those that make Flower safe.
+        programs: Folder whose programs take precedence over Flower's.
+    """
+    home = state / "flower"
+    home.mkdir(parents=True, exist_ok=True)
+    return Child(
+        "SuperNode",
+        [
+            "flower-supernode",
+            *("--superlink", server),
+            *("--root-certificates", str(authority.resolve())),
+            *("--auth-supernode-private-key", str(key.resolve())),
+            *("--host", LOOPBACK, "--port", str(free_port())),
+        ],
+        log=state / "supernode.log",
+        environment={**safe_environment(home, first_on_path=programs), **environment},
+    )
+
+
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    import shutil
+
+    found = shutil.which(name, path=environment["PATH"])
+    if found is None:
+        raise FederationError(f"expected Flower's program {name} beside Python's, found none")
+    return found
+
+
+def _write_connection(home: Path, port: int, authority: Path) -> None:
+    write_atomic(
+        home / "config.toml",
+        f'[superlink]\ndefault = "{_CONNECTION}"\n\n[superlink.{_CONNECTION}]\n'
+        f'address = "{LOOPBACK}:{port}"\nroot-certificates = {json.dumps(str(authority.resolve()))}\n',
+    )
+    home.chmod(0o700)

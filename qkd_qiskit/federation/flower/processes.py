@@ -1,0 +1,188 @@
+"""Child processes of a federation: started with safe settings, ended together, never left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from qkd_qiskit.errors import FederationError
+from qkd_qiskit.federation.flower.tether import GRACE
+
+LOOPBACK = "127.0.0.1"
+# These make Flower call nobody and install nothing.
+SAFE = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "UV_OFFLINE": "1",
+}
+_TETHER = Path(__file__).with_name("tether.py")
+_POLL = 0.1
+
+
+def require_flower() -> None:
+    """Make sure that Flower is there, and that importing it in this process calls nobody.
+
+    Raises:
+        FederationError: If the extra is not installed.
+    """
+    os.environ.update(SAFE)
+    if find_spec("flwr") is None:
+        raise FederationError("real clients need Flower: pip install 'qkd-qiskit[flower]'")
+
+
+def safe_environment(home: Path, *, first_on_path: Path | None = None) -> dict[str, str]:
+    """Environment of Flower's processes.
+
+    Args:
+        home: Folder for what Flower itself writes.
+        first_on_path: Folder whose programs take precedence.
+    """
+    folders = [str(folder) for folder in (first_on_path, Path(sys.executable).parent) if folder is not None]
+    local = {name: f"{os.environ.get(name, '')},{LOOPBACK},localhost".strip(",") for name in _NO_PROXY}
+    return {
+        **os.environ,
+        **SAFE,
+        **local,
+        "FLWR_HOME": str(home.resolve()),
+        "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]),
+    }
+
+
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class Child:
+    """A process on a tether: it ends when it is stopped, or when this process ends, however that ends."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Start the process.
+
+        Args:
+            name: Its name in messages.
+            command: Program and arguments.
+            log: File that its output is appended to.
+            environment: Its environment; that of this process when omitted.
+            folder: Its working folder; that of this process when omitted.
+
+        Raises:
+            FederationError: If the log cannot be written.
+        """
+        self.name = name
+        self.log = log
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", str(_TETHER), *command],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=None if environment is None else dict(environment),
+                    cwd=folder,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise FederationError(f"cannot start {name}: {error.strerror}") from None
+
+    def __enter__(self) -> Self:
+        """The running process."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it, whatever happened."""
+        self.stop()
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return self._process.poll()
+
+    def last_lines(self, count: int = 5) -> str:
+        """The end of its log, as one line."""
+        with suppress(OSError), self.log.open("r", encoding="utf-8", errors="replace") as file:
+            return " | ".join(line.strip() for line in deque(file, maxlen=count) if line.strip())
+        return ""
+
+    def let_go(self) -> None:
+        """Ask it to end, without waiting."""
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def stop(self) -> None:
+        """End it and all that it started."""
+        self.let_go()
+        try:
+            # The tether itself kills what does not end by then.
+            self._process.wait(GRACE + 10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def stop_all(children: Sequence[Child]) -> None:
+    """End several processes, all at once."""
+    for child in children:
+        child.let_go()
+    for child in children:
+        child.stop()
+
+
+def wait_until(ready: Callable[[], bool], children: Sequence[Child], seconds: float, what: str) -> None:
+    """Wait until something is the case.
+
+    Args:
+        ready: Whether it is.
+        children: Processes that must not end meanwhile.
+        seconds: Longest wait.
+        what: What is waited for, for the error.
+
+    Raises:
+        FederationError: If a process ends first, or the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        for child in children:
+            if child.status is not None:
+                raise FederationError(
+                    f"{what}: {child.name} ended with status {child.status} ({child.last_lines()}); "
+                    f"its log is {child.log}"
+                )
+        if time.monotonic() > deadline:
+            raise FederationError(f"{what}: expected within {seconds:.0f} s, still waiting")
+        time.sleep(_POLL)
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether somebody listens on a port."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
+        return True
+    return False

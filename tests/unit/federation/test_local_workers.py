@@ -1,0 +1,156 @@
+"""Clients in worker processes: equal to one process, bit for bit, and told of in the parent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import prepare_data
+from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.federation import Announcement, Context, LocalTransport, Task
+from qkd_qiskit.federation.relay import FileProgress, Relay
+from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.training import CheckpointStore
+
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+SMALL = ["training={particles=2, iterations=1, refine=2}", "descent={steps=3}"]
+
+
+class Listener:
+    def __init__(self):
+        self.events = []
+
+    def start(self, label, total=None):
+        self.events.append(("start", label, total))
+
+    def advance(self, label, n=1):
+        self.events.append(("advance", label, n))
+
+    def done(self, label):
+        self.events.append(("done", label, None))
+
+
+def _context(workers, *, folder=None, progress=None, resume=False, overrides=()):
+    settings = load_experiment(TINY, overrides=[*SMALL, f"federation.workers={workers}", *overrides])
+    store = CheckpointStore(folder, "same")
+    return Context(settings, prepare_data(settings), store, progress or NullProgress(), resume=resume)
+
+
+def _queries(context, turn=1):
+    task, soft = Task.of(context.settings, context.data.classes), None
+    if turn > 1:
+        n = len(context.data.public.to_distil)
+        soft = np.random.default_rng(5).dirichlet(np.ones(3), n).astype(np.float16)
+    raw = Announcement(task, turn, context.data.public.digest, None, soft).to_bytes()
+    return dict.fromkeys(range(3), raw)
+
+
+def _two_turns(context):
+    transport = LocalTransport(context)
+    return transport, [
+        {a.position: a.raw for a in transport.exchange(_queries(context, turn), timeout=1.0)}
+        for turn in (1, 2)
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return _two_turns(_context(1))
+
+
+def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
+    listener = Listener()
+    many, answers = _two_turns(_context(3, folder=tmp_path, progress=listener))
+    assert answers == alone[1]
+    assert answers[0] != answers[1]
+    for position in range(3):
+        one, other = alone[0].runs[position], many.runs[position]
+        np.testing.assert_array_equal(one.model.params, other.model.params)
+        assert one.spec == other.machine.spec
+        assert one.bytes_sent == other.bytes_sent == sum(len(turn[position]) for turn in answers)
+        label = f"client {one.settings.name}"
+        kinds = [kind for kind, told, _ in listener.events if told == label]
+        assert kinds[0] == "start"
+        assert kinds[-1] == "done"
+        assert "advance" in kinds
+    again = _context(2, folder=tmp_path, resume=True)
+    assert _two_turns(again)[1] == answers
+
+
+def test_a_worker_s_error_is_the_error_of_the_run():
+    context = _context(2, overrides=["model.n_qubits=16"])
+    with pytest.raises(EstimatorError, match="client .*: no gate budget"):
+        list(LocalTransport(context).exchange(_queries(context), timeout=1.0))
+
+
+def test_progress_of_a_worker_arrives_whole_and_in_order():
+    listener = Listener()
+    with Relay(listener) as relay:
+        worker = FileProgress(relay.path(1))
+        worker.start("work", 3)
+        worker.advance("work")
+        with relay.path(1).open("a") as file:
+            file.write('["advance", "wo')
+            file.flush()
+            time.sleep(0.3)
+            file.write('rk", 2]\n')
+        worker.done("work")
+    wanted = [("start", "work", 3), ("advance", "work", 1), ("advance", "work", 2), ("done", "work", None)]
+    assert listener.events == wanted
+    assert threading.active_count() >= 1
+    assert not relay.path(1).exists()
+
+
+_ORPHAN = """
+import os, sys, time
+from pathlib import Path
+from joblib import Parallel, delayed, parallel_config
+from qkd_qiskit.federation.local import _end_with
+
+def linger(parent, path):
+    _end_with(parent)
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+with parallel_config(backend="loky", n_jobs=2):
+    Parallel()(delayed(linger)(os.getpid(), f"{sys.argv[1]}/{k}") for k in range(2))
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    script = tmp_path / "orphans.py"
+    script.write_text(_ORPHAN)
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, script, folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    workers = [int(path.read_text()) for path in folder.iterdir()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(pid) for pid in workers)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie whom nobody has waited for yet is dead.
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
