@@ -291,7 +291,7 @@ def _federate(
 ) -> FedAvgResult:
     settings, data = context.settings, context.data
     clients = [
-        FedAvgClient(context.machine(machine.spec, client.backend).noisy, held.inputs, held.labels)
+        FedAvgClient(context.machine(machine.spec, client.backend).fast, held.inputs, held.labels)
         for client, held in zip(settings.clients, data.clients, strict=True)
     ]
     return federated_average(

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from qiskit.circuit import Parameter, ParameterExpression
+from scipy.sparse import csr_array
 
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import N_HARMONICS, Array
@@ -147,3 +149,8 @@ class Program:
     confusions: tuple[Array, ...]
     input_angles: tuple[Array, Array]
     weight_angles: tuple[Array, Array]
+
+    @cached_property
+    def weight_slopes(self) -> csr_array:
+        """The slopes of the weight angles `[W, A]`: an angle rarely has more than one weight."""
+        return csr_array(self.weight_angles[1])

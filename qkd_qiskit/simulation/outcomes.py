@@ -11,9 +11,9 @@ from qkd_qiskit.simulation.noise import apply_readout
 
 def weight_waves(program: Program, weights: Array) -> Array:
     """Harmonics `[angles + 1, particles, H]` of the weight angles; the last row is the constant one."""
-    offsets, slopes = program.weight_angles
+    offsets = program.weight_angles[0]
     waves = np.zeros((len(offsets) + 1, weights.shape[0], N_HARMONICS))
-    waves[:-1] = harmonics((offsets + weights @ slopes).T)
+    waves[:-1] = harmonics((offsets + weights @ program.weight_slopes).T)
     waves[-1, :, 0] = 1.0
     return waves
 
@@ -21,7 +21,7 @@ def weight_waves(program: Program, weights: Array) -> Array:
 def angle_gradient(program: Program, waves: Array, wave_gradient: Array) -> Array:
     """Gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
     by_angle = (wave_gradient * harmonic_slopes(waves)).sum(axis=-1)[:-1]
-    gradient: Array = by_angle.T @ program.weight_angles[1].T
+    gradient: Array = by_angle.T @ program.weight_slopes.T
     return gradient
 
 
