@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import ssl
 import threading
@@ -116,6 +117,8 @@ class Gateway:
         """
         import uvicorn
 
+        # Its messages are of no use here; without any handler they would go to standard error.
+        logging.getLogger("uvicorn").addHandler(logging.NullHandler())
         config = uvicorn.Config(
             self._answer,
             host=self.host,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ class FlowerTransport:
                     for message in self._asked
                     if message not in busy
                 }
-                done, _ = wait(pulls, timeout=_POLL, return_when=FIRST_COMPLETED)
+                done, _ = wait(pulls, timeout=_POLL)
                 for future in done:
                     for arrival in self._arrivals(pulls.pop(future), future):
                         if not arrival.late:
@@ -96,7 +96,7 @@ class FlowerTransport:
                         pending.discard(position)
                         self._forget(position)
                         yield Arrival(position, None, reason)
-                time.sleep(0.0 if len(done) == len(self._asked) and done else _POLL / 5)
+                time.sleep(_POLL)
         finally:
             # A pull that hangs ends with the process; nobody waits for it.
             pool.shutdown(wait=False, cancel_futures=True)
