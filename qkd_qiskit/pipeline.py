@@ -1,4 +1,4 @@
-"""One experiment end to end: data, clients, server, evaluation, files."""
+"""One experiment end to end, or its server's side of it: data, rounds, evaluation, files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, prepare_data
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.federation import ClientRun, Context, ServerRun, evaluate, run_rounds
+from qkd_qiskit.federation import (
+    ClientRun,
+    Context,
+    PublicRun,
+    ServerRun,
+    Transport,
+    client_specs,
+    evaluate,
+    evaluate_server,
+    read_server_data,
+    run_rounds,
+    run_server_rounds,
+)
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.progress import NullProgress, Progress
@@ -88,8 +100,84 @@ def run_experiment(
     results["timings"] = {key: round(value, 3) for key, value in context.timings.items()}
     finished = FinishedExperiment(settings, context.data, clients, server, results, confusion)
     if folder is not None:
-        _write(finished, folder)
+        model = _model_file(context.data, settings, server)
+        _write(folder, settings, results, _extras(finished), model)
     return finished
+
+
+@dataclass(frozen=True)
+class FinishedRound:
+    """All that a server found whose clients are elsewhere.
+
+    Attributes:
+        settings: The experiment.
+        data: The server's samples.
+        server: The server's run.
+        results: What `results.json` holds.
+        confusion: The global model's confusion matrix on the test samples, [K, K]; None without any.
+    """
+
+    settings: ExperimentSettings
+    data: PreparedData
+    server: PublicRun
+    results: dict[str, Any]
+    confusion: NDArray[np.int64] | None
+
+
+def run_distributed(
+    settings: ExperimentSettings,
+    public: str | Path,
+    transport: Transport,
+    *,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    resume: bool = False,
+) -> FinishedRound:
+    """Run the server's side of an experiment; the clients are wherever the transport reaches them.
+
+    Args:
+        settings: The experiment; of its clients only names and order count.
+        public: The server's samples, as `write_parts` writes them.
+        transport: Asks the clients.
+        output: Folder for results, report, model and checkpoints; None writes nothing.
+        progress: Told of every stage.
+        resume: Whether to take finished stages and accepted answers of the same settings from `output`.
+
+    Returns:
+        All that was found. Equal settings and equal answers give an equal global model.
+
+    Raises:
+        QKDError: If the settings cannot be met, or too few clients answer; the subclass tells the room.
+    """
+    folder, start = None if output is None else Path(output), time.perf_counter()
+    checkpoints = None if folder is None else folder / "checkpoints"
+    context = Context(
+        settings=settings,
+        data=read_server_data(settings, public),
+        store=CheckpointStore(checkpoints, _fingerprint(settings)),
+        progress=progress or NullProgress(),
+        resume=resume,
+    )
+    context.timings["data"] = time.perf_counter() - start
+    answers = None if checkpoints is None else checkpoints / "answers"
+    server = run_server_rounds(context, transport, folder=answers)
+    with context.timed("evaluation"):
+        results, confusion = evaluate_server(context, server)
+    context.timings["total"] = time.perf_counter() - start
+    results["timings"] = {key: round(value, 3) for key, value in context.timings.items()}
+    if folder is not None:
+        extras = ReportExtras(
+            classes=tuple(str(label) for label in context.data.classes),
+            class_counts={},
+            confusion=confusion,
+            specs=client_specs(server),
+            histories={
+                "global": _curve(server.global_model),
+                "public_only": _curve(server.public_only),
+            },
+        )
+        _write(folder, settings, results, extras, _model_file(context.data, settings, server))
+    return FinishedRound(settings, context.data, server, results, confusion)
 
 
 def _fingerprint(settings: ExperimentSettings) -> str:
@@ -97,24 +185,25 @@ def _fingerprint(settings: ExperimentSettings) -> str:
     return hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode()).hexdigest()
 
 
-def _write(finished: FinishedExperiment, folder: Path) -> None:
-    write_report(finished.results, _extras(finished), folder / "report.html")
+def _write(
+    folder: Path, settings: ExperimentSettings, results: dict[str, Any], extras: ReportExtras, model: bytes
+) -> None:
+    write_report(results, extras, folder / "report.html")
     try:
-        write_atomic(folder / "settings.json", finished.settings.model_dump_json(indent=2) + "\n")
-        write_atomic(folder / MODEL_FILE, _model_file(finished))
+        write_atomic(folder / "settings.json", settings.model_dump_json(indent=2) + "\n")
+        write_atomic(folder / MODEL_FILE, model)
     except OSError as error:
         raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
     # Last, so that a folder with results is complete.
-    write_results(finished.results, folder / "results.json")
+    write_results(results, folder / "results.json")
 
 
-def _model_file(finished: FinishedExperiment) -> bytes:
-    server, settings = finished.server, finished.settings
+def _model_file(data: PreparedData, settings: ExperimentSettings, server: PublicRun) -> bytes:
     return SavedModel(
         spec=server.machine.spec,
         params=server.global_model.params,
-        classes=finished.data.classes,
-        encoder=finished.data.encoder,
+        classes=data.classes,
+        encoder=data.encoder,
         backend=settings.server.backend,
         noise=settings.noise.enabled,
         seed=settings.seed,

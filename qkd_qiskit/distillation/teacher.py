@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from qkd_qiskit.distillation.aggregation import (
     AGGREGATIONS,
     OUTPUT_FLOOR,
     Aggregation,
+    Census,
+    RunningAggregate,
     aggregate,
     lift,
 )
@@ -101,13 +103,11 @@ class Teacher:
             raise DistillationError(
                 f"teacher: expected outputs of {len(self.clients)} clients, found {len(outputs)}"
             )
-        combined = _combine(
-            [c.apply(o) for c, o in zip(self.calibrations, outputs, strict=True)],
-            self.held,
-            self.rejects,
-            self.n_classes,
-            self.aggregation,
-        )
+        lifted = [
+            lift(calibration.apply(o), held, self.n_classes)
+            for calibration, o, held in zip(self.calibrations, outputs, self.held, strict=True)
+        ]
+        combined = aggregate(lifted, self.held, self.rejects, self.aggregation)
         return soften(combined, 1.0 / self.sharpness)
 
 
@@ -119,18 +119,21 @@ def soften(probabilities: FloatArray, temperature: float) -> FloatArray:
 
 
 def build_teacher(
-    clients: Sequence[ClientOutputs],
+    clients: Iterable[ClientOutputs],
     *,
     n_classes: int,
     calibration: tuple[IntArray, IntArray],
     validation: tuple[IntArray, IntArray],
     aggregations: Sequence[Aggregation] = AGGREGATIONS,
     calibrations: Sequence[CalibrationKind] = CALIBRATIONS,
-) -> Teacher:
+) -> tuple[Teacher, FloatArray]:
     """Calibrate each client, and choose how to combine them.
 
+    Clients are gone through twice, one at a time: of each no more is kept than its calibrations.
+
     Args:
-        clients: Outputs of at least one client on the whole public set.
+        clients: Outputs of at least one client on the whole public set; anything that can be gone through
+            more than once.
         n_classes: Number G of all classes.
         calibration: Indices into the public set and their global class indices, for fitting; may be empty.
         validation: The same for choosing; disjoint from the former and not empty.
@@ -138,48 +141,61 @@ def build_teacher(
         calibrations: Kinds to choose from.
 
     Returns:
-        The candidate with the lowest cross-entropy on the validation part; the first of equals.
+        The candidate with the lowest cross-entropy on the validation part, the first of equals; and its class
+        probabilities on the whole public set [N, G].
 
     Raises:
         DistillationError: If there is no client, nothing to choose from or with, or the two parts overlap.
     """
-    if not clients or not aggregations or not calibrations:
-        raise DistillationError("teacher: expected at least one client, aggregation and calibration")
     rows, labels = calibration
     held_back, answers = validation
     if len(held_back) == 0 or np.intersect1d(rows, held_back).size:
         raise DistillationError("teacher: expected validation samples, disjoint from the calibration samples")
-    held = tuple(c.held for c in clients)
-    rejects = tuple(c.reject for c in clients)
+    members: list[_Member] = []
+    censuses: dict[CalibrationKind, Census] = {}
+    for client in clients:
+        outcomes = own_outcomes(labels, client)
+        fitted = {kind: fit_calibration(client.outputs[rows], outcomes, kind) for kind in calibrations}
+        members.append(_Member(client.client, client.held, client.reject, fitted))
+        for kind in calibrations:
+            census = censuses.setdefault(kind, Census(len(client.outputs), n_classes))
+            census.count(_mended(client, fitted[kind], n_classes), client.held)
+    if not members or not aggregations or not calibrations:
+        raise DistillationError("teacher: expected at least one client, aggregation and calibration")
+    running = {(k, rule): RunningAggregate(rule, censuses[k]) for k in calibrations for rule in aggregations}
+    for client, member in zip(clients, members, strict=True):
+        for kind in calibrations:
+            lifted = _mended(client, member.fitted[kind], n_classes)
+            for rule in aggregations:
+                running[kind, rule].add(lifted, client.held, client.reject)
     both, both_labels = np.concatenate([rows, held_back]), np.concatenate([labels, answers])
-    candidates: list[tuple[TeacherScore, tuple[Calibration, ...], float]] = []
-    for kind in calibrations:
-        fitted = tuple(fit_calibration(c.outputs[rows], own_outcomes(labels, c), kind) for c in clients)
-        mended = [f.apply(c.outputs) for f, c in zip(fitted, clients, strict=True)]
-        for rule in aggregations:
-            p = _combine(mended, held, rejects, n_classes, rule)
-            # One number for all classes: the validation part may help, as few samples make it far too sharp.
-            sharpness = fit_calibration(p[both], both_labels, "temperature").scale
-            seen = soften(p[held_back], 1.0 / sharpness)
-            score = TeacherScore(
-                aggregation=rule,
-                calibration=kind,
-                accuracy=float((seen.argmax(axis=1) == answers).mean()),
-                loss=float(-np.log(np.maximum(seen[np.arange(len(seen)), answers], OUTPUT_FLOOR)).mean()),
-            )
-            candidates.append((score, fitted, sharpness))
+    candidates: list[tuple[TeacherScore, float]] = []
+    for (kind, rule), aggregated in running.items():
+        p = aggregated.combined()
+        # One number for all classes: the validation part may help, as few samples make it far too sharp.
+        sharpness = fit_calibration(p[both], both_labels, "temperature").scale
+        seen = soften(p[held_back], 1.0 / sharpness)
+        score = TeacherScore(
+            aggregation=rule,
+            calibration=kind,
+            accuracy=float((seen.argmax(axis=1) == answers).mean()),
+            loss=float(-np.log(np.maximum(seen[np.arange(len(seen)), answers], OUTPUT_FLOOR)).mean()),
+        )
+        candidates.append((score, sharpness))
     candidates.sort(key=lambda candidate: candidate[0].loss)
-    best, fitted, sharpness = candidates[0]
-    return Teacher(
-        clients=tuple(c.client for c in clients),
-        held=held,
-        rejects=rejects,
+    best, sharpness = candidates[0]
+    teacher = Teacher(
+        clients=tuple(member.client for member in members),
+        held=tuple(member.held for member in members),
+        rejects=tuple(member.reject for member in members),
         n_classes=n_classes,
-        calibrations=fitted,
+        calibrations=tuple(member.fitted[best.calibration] for member in members),
         aggregation=best.aggregation,
         sharpness=sharpness,
-        scores=tuple(score for score, _, _ in candidates),
+        scores=tuple(score for score, _ in candidates),
     )
+    soft = soften(running[best.calibration, best.aggregation].combined(), 1.0 / sharpness)
+    return teacher, soft
 
 
 def own_outcomes(labels: IntArray, client: ClientOutputs) -> IntArray:
@@ -193,12 +209,15 @@ def own_outcomes(labels: IntArray, client: ClientOutputs) -> IntArray:
     return outcome
 
 
-def _combine(
-    outputs: Sequence[FloatArray],
-    held: Sequence[IntArray],
-    rejects: Sequence[bool],
-    n_classes: int,
-    rule: Aggregation,
-) -> FloatArray:
-    lifted = [lift(o, h, n_classes) for o, h in zip(outputs, held, strict=True)]
-    return aggregate(lifted, held, rejects, rule)
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """All that is kept of a client while teachers are compared."""
+
+    client: str
+    held: IntArray
+    reject: bool
+    fitted: dict[CalibrationKind, Calibration]
+
+
+def _mended(client: ClientOutputs, calibration: Calibration, n_classes: int) -> FloatArray:
+    return lift(calibration.apply(client.outputs), client.held, n_classes)

@@ -17,7 +17,7 @@ from scipy.stats import binom
 from qkd_qiskit.distillation.teacher import ClientOutputs, own_outcomes
 from qkd_qiskit.training.losses import IntArray
 
-Standing = Literal["used", "dropped", "refused", "silent"]
+Standing = Literal["used", "dropped", "refused", "silent", "late"]
 
 FALSE_ALARM = 0.01
 """Chance of dropping a client that answers half of the samples rightly; honest clients do far better."""
@@ -29,7 +29,8 @@ class Verdict:
 
     Attributes:
         client: Its name.
-        standing: `used`; `dropped` by the audit; `refused`, as its message could not be used; `silent`.
+        standing: `used`; `dropped` by the audit; `refused`, as its message could not be used; `silent`;
+            `late`.
         reason: Why, in one line; empty for `used`.
         agreement: Mean over its outcomes of the share of audited samples that it answered rightly; None where
             there was nothing to audit.

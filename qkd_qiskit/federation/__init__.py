@@ -6,11 +6,15 @@ from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.federation.evaluation import Answers, answer_all, evaluate
 from qkd_qiskit.federation.fitting import fit_model
 from qkd_qiskit.federation.local import LocalTransport
+from qkd_qiskit.federation.parts import Parts, read_server_data, write_parts
 from qkd_qiskit.federation.party import Party
 from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
-from qkd_qiskit.federation.rounds import Tamper, run_rounds
-from qkd_qiskit.federation.server import Distilled, ServerRun, distil, run_server, teach
+from qkd_qiskit.federation.remote_evaluation import client_specs, evaluate_server
+from qkd_qiskit.federation.rounds import Tamper, run_rounds, run_server_rounds
+from qkd_qiskit.federation.server import Distilled, PublicRun, ServerRun, distil
+from qkd_qiskit.federation.teaching import Taught, judge, learn, teach
 from qkd_qiskit.federation.transport import Arrival, Transport
+from qkd_qiskit.federation.turns import Lesson, Participation, hold_turns
 
 __all__ = [
     "MAX_QUERY_BYTES",
@@ -20,24 +24,36 @@ __all__ = [
     "ClientRun",
     "Context",
     "Distilled",
+    "Lesson",
     "LocalTransport",
     "Machine",
+    "Participation",
+    "Parts",
     "Party",
+    "PublicRun",
     "QueryRefused",
     "RefusalCode",
     "ServerRun",
     "Tamper",
     "Task",
+    "Taught",
     "Transport",
     "answer_all",
+    "client_specs",
     "distil",
     "evaluate",
+    "evaluate_server",
     "fit_model",
+    "hold_turns",
+    "judge",
+    "learn",
+    "read_server_data",
     "refine_client",
     "refusal",
     "refusal_code",
     "run_client",
     "run_rounds",
-    "run_server",
+    "run_server_rounds",
     "teach",
+    "write_parts",
 ]

@@ -70,7 +70,6 @@ class Context:
         progress: Told of every stage.
         resume: Whether finished stages are taken from the store.
         timings: Seconds by kind of work.
-        bytes_down: Bytes of all queries to clients.
     """
 
     settings: ExperimentSettings
@@ -79,7 +78,6 @@ class Context:
     progress: Progress
     resume: bool = False
     timings: dict[str, float] = field(default_factory=dict)
-    bytes_down: int = 0
     _machines: dict[tuple[int, str], Machine] = field(default_factory=dict)
 
     def rng(self, label: str) -> np.random.Generator:

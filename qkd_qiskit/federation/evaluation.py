@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.distillation import FedAvgResult, Teacher, accuracy_interval, difference_interval, lift
 from qkd_qiskit.federation.client import ClientRun
 from qkd_qiskit.federation.context import Context
-from qkd_qiskit.federation.server import ServerRun
+from qkd_qiskit.federation.server import PublicRun, ServerRun
 from qkd_qiskit.hardware import NativeCounts
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import TrainedModel
@@ -75,9 +75,47 @@ def evaluate(
         Results in the schema of `results.json`, without timings, and the global model's confusion matrix
         [K, K] (rows are true classes).
     """
-    data, settings = context.data, context.settings
-    inputs, labels = data.test.inputs, data.test.labels
+    inputs, labels = context.data.test.inputs, context.data.test.labels
     answers = answer_all(context, clients, server, inputs)
+    fedavg = server.fedavg
+    results: dict[str, Any] = {
+        **experiment_record(context),
+        "clients": [_client_record(client, inputs, labels) for client in clients],
+        "participation": [asdict(part) for part in server.lesson.participation],
+        **scores(context, answers),
+        "communication": {
+            "distillation": {
+                "up": sum(client.bytes_sent for client in clients),
+                "down": server.lesson.bytes_down,
+                "rounds": context.settings.distillation.rounds,
+            },
+            "fedavg": {"up": fedavg.bytes_up, "down": fedavg.bytes_down, "rounds": fedavg.rounds},
+        },
+    }
+    return results, confusion_matrix(context, answers)
+
+
+def experiment_record(context: Context) -> dict[str, Any]:
+    """What was run on what, as results tell it."""
+    data, settings = context.data, context.settings
+    return {
+        "schema": 1,
+        "experiment": settings.name,
+        "seed": settings.seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "data": {
+            "dataset": data.name,
+            "classes": list(data.classes),
+            "public": len(data.split.public),
+            "public_inputs": len(data.public.samples),
+            "test": len(data.test),
+        },
+    }
+
+
+def scores(context: Context, answers: Mapping[str, Answers]) -> dict[str, Any]:
+    """Accuracy of every model on the test samples, and the global model compared with the others."""
+    labels = context.data.test.labels
     models = {}
     for name, answer in answers.items():
         interval = accuracy_interval(answer.noisy == labels, rng=context.rng(f"interval {name}"))
@@ -92,53 +130,28 @@ def evaluate(
     right = answers["global"].noisy == labels
     comparisons = {}
     for name in _COMPARED:
-        paired = difference_interval(
-            right, answers[name].noisy == labels, rng=context.rng(f"difference {name}")
-        )
-        comparisons[f"global_minus_{name}"] = {
-            "difference": paired.value,
-            "interval": [paired.low, paired.high],
-        }
-    k = len(data.classes)
-    confusion = np.bincount(labels * k + answers["global"].noisy, minlength=k * k).reshape(k, k)
-    results: dict[str, Any] = {
-        "schema": 1,
-        "experiment": settings.name,
-        "seed": settings.seed,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        "data": {
-            "dataset": data.name,
-            "classes": list(data.classes),
-            "public": len(data.split.public),
-            "public_inputs": len(data.public.samples),
-            "test": len(labels),
-        },
-        "clients": [_client_record(client, inputs, labels) for client in clients],
-        "participation": [asdict(verdict) for verdict in server.verdicts],
-        "models": models,
-        "comparisons": comparisons,
-        "communication": {
-            "distillation": {
-                "up": sum(client.bytes_sent for client in clients),
-                "down": context.bytes_down,
-                "rounds": settings.distillation.rounds,
-            },
-            "fedavg": {
-                "up": server.fedavg.bytes_up,
-                "down": server.fedavg.bytes_down,
-                "rounds": server.fedavg.rounds,
-            },
-        },
-    }
-    return results, confusion.astype(np.int64)
+        if name in answers:
+            paired = difference_interval(
+                right, answers[name].noisy == labels, rng=context.rng(f"difference {name}")
+            )
+            comparisons[f"global_minus_{name}"] = {
+                "difference": paired.value,
+                "interval": [paired.low, paired.high],
+            }
+    return {"models": models, "comparisons": comparisons}
+
+
+def confusion_matrix(context: Context, answers: Mapping[str, Answers]) -> NDArray[np.int64]:
+    """The global model's confusion matrix on the test samples [K, K]; rows are true classes."""
+    k, labels = len(context.data.classes), context.data.test.labels
+    counts = np.bincount(labels * k + answers["global"].noisy, minlength=k * k)
+    return counts.reshape(k, k).astype(np.int64)
 
 
 def answer_all(
     context: Context, clients: Sequence[ClientRun], server: ServerRun, inputs: Array
 ) -> dict[str, Answers]:
     """Every model's answers to encoded inputs [N, F], by name of the model."""
-    machine, noisy = server.machine, context.settings.noise.enabled
-    backend = context.settings.server.backend
     quantum: dict[str, TrainedModel | FedAvgResult] = {
         "global": server.global_model,
         "centralized": server.centralized,
@@ -147,16 +160,8 @@ def answer_all(
     }
     if server.fedprox is not None:
         quantum["fedprox"] = server.fedprox
-    answers = {
-        name: Answers(
-            model.predict(machine.noisy, inputs),
-            model.predict(machine.ideal, inputs),
-            backend if noisy else None,
-            len(model.params),
-            machine.two_qubit_gates,
-        )
-        for name, model in quantum.items()
-    }
+    answers = quantum_answers(context, server, quantum, inputs)
+    noisy = context.settings.noise.enabled
     used = [client for client in clients if client.settings.name in server.teacher.clients]
     answers["teacher_ensemble"] = Answers(
         _ensemble(server.teacher, used, "noisy", inputs),
@@ -173,9 +178,35 @@ def answer_all(
         len(best.model.params),
         best.machine.two_qubit_gates,
     )
-    for name, model in server.classical.items():
-        answers[name] = Answers(model.predict(inputs), None, None, model.n_weights, None)
-    return answers
+    return answers | classical_answers(server, inputs)
+
+
+def quantum_answers(
+    context: Context,
+    server: PublicRun,
+    models: Mapping[str, TrainedModel | FedAvgResult],
+    inputs: Array,
+) -> dict[str, Answers]:
+    """Answers of models of the global structure to encoded inputs [N, F]."""
+    machine, settings = server.machine, context.settings
+    return {
+        name: Answers(
+            model.predict(machine.noisy, inputs),
+            model.predict(machine.ideal, inputs),
+            settings.server.backend if settings.noise.enabled else None,
+            len(model.params),
+            machine.two_qubit_gates,
+        )
+        for name, model in models.items()
+    }
+
+
+def classical_answers(server: PublicRun, inputs: Array) -> dict[str, Answers]:
+    """Answers of the server's classical models to encoded inputs [N, F]."""
+    return {
+        name: Answers(model.predict(inputs), None, None, model.n_weights, None)
+        for name, model in server.classical.items()
+    }
 
 
 def _ensemble(teacher: Teacher, clients: Sequence[ClientRun], kind: str, inputs: Array) -> IntArray:

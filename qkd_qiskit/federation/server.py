@@ -11,21 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkd_qiskit.data import Samples, originals
 from qkd_qiskit.distillation import (
-    AGGREGATIONS,
     CLASSICAL_MODELS,
     ClassicalModel,
-    ClientMessage,
     ClientOutputs,
     FedAvgClient,
     FedAvgResult,
     Teacher,
     Verdict,
-    audit,
-    build_teacher,
-    check_message,
     classical_distillation,
     client_training_set,
     federated_average,
@@ -36,6 +32,8 @@ from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.estimator import GateBudget, build_ladder
 from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.federation.fitting import fit_model
+from qkd_qiskit.federation.teaching import Taught, combine, teach
+from qkd_qiskit.federation.turns import Lesson
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import Targets, TrainedModel
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -61,22 +59,34 @@ class Distilled:
 
 
 @dataclass(frozen=True)
-class ServerRun(Distilled):
-    """What the server made of the messages, and the baselines.
+class PublicRun(Distilled):
+    """What the server made of the messages, and the baselines that need no client's samples.
 
     Attributes:
+        lesson: What came of the turns with the clients.
         public_only: The same structure trained on the public labels alone.
+        classical: Classical models on all samples that are here: the public labels, and with `ServerRun` all
+            clients' samples too.
+    """
+
+    lesson: Lesson
+    public_only: TrainedModel
+    classical: Mapping[str, ClassicalModel]
+
+
+@dataclass(frozen=True)
+class ServerRun(PublicRun):
+    """What the server made of the messages, and all baselines.
+
+    Attributes:
         centralized: The same structure trained on all clients' samples and the public labels.
         fedavg: The same structure by federated averaging.
         fedprox: The same with a proximal term; None where the settings give it no price.
-        classical: Classical models on what `centralized` has, and the round with classical models.
     """
 
-    public_only: TrainedModel
     centralized: TrainedModel
     fedavg: FedAvgResult
     fedprox: FedAvgResult | None
-    classical: Mapping[str, ClassicalModel]
 
 
 def distil(context: Context, messages: Sequence[bytes | None], *, label: str = "global model") -> Distilled:
@@ -91,41 +101,72 @@ def distil(context: Context, messages: Sequence[bytes | None], *, label: str = "
         DistillationError: If no client is left whose message can be used.
         QKDError: If the global model's budget or circuit is impossible.
     """
+    return distil_taught(context, teach(context, messages), label=label)
+
+
+def distil_taught(context: Context, taught: Taught, *, label: str = "global model") -> Distilled:
+    """Distil a global model from what the clients taught the server.
+
+    Args:
+        context: Shared by all stages.
+        taught: What the server learnt.
+        label: Name of the stage; it also seeds it.
+
+    Raises:
+        QKDError: If the global model's budget or circuit is impossible.
+    """
     settings, data = context.settings, context.data
     public, backend = data.public, settings.server.backend
     # The estimator counts distinct samples; copies would flatter it.
     own = public.samples.rows(slice(0, len(data.split.public_train)))
     budget = context.budget(own, backend, len(data.classes))
     machine = context.machine(_student_spec(context, budget), backend)
-    verdicts, teacher, soft = teach(context, messages)
     learnt = public.to_distil
     with context.timed("global"):
         global_model = fit_model(
-            context,
+            # Other answers of the clients make another model, whatever the settings.
+            replace(context, store=context.store.given(taught.soft)),
             machine,
             learnt.inputs,
-            student_targets(learnt.labels, soft[: len(learnt)], settings.distillation),
+            student_targets(learnt.labels, taught.soft[: len(learnt)], settings.distillation),
             alpha_end=settings.distillation.alpha_end,
             at_server=True,
             label=label,
         )
-    return Distilled(budget, machine, verdicts, teacher, global_model)
+    return Distilled(budget, machine, taught.verdicts, taught.teacher, global_model)
 
 
-def run_server(context: Context, messages: Sequence[bytes | None]) -> ServerRun:
-    """Distil a global model from the clients' messages, and train the baselines.
+def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
+    """Distil a global model, and train the baselines that public data allow.
 
     Args:
         context: Shared by all stages.
-        messages: What each client of the settings sent, as it travelled; None for silence.
+        lesson: What came of the turns.
 
     Raises:
-        DistillationError: If no client is left whose message can be used.
+        QKDError: If the global model's budget or circuit is impossible.
+    """
+    distilled, known = distil_taught(context, lesson.taught), context.data.public.labelled
+    with context.timed("baselines"):
+        public_only = train_supervised(context, distilled.machine, "public only", known)
+        groups = originals([known], [len(context.data.split.public_train)])
+        classical = _classical(context, distilled.machine, known, groups)
+    return PublicRun(**vars(distilled), lesson=lesson, public_only=public_only, classical=classical)
+
+
+def run_server(context: Context, lesson: Lesson) -> ServerRun:
+    """Distil a global model from what the clients taught, and train all baselines.
+
+    Args:
+        context: Shared by all stages; its data hold all clients' samples.
+        lesson: What came of the turns.
+
+    Raises:
         QKDError: If the global model's budget or circuit is impossible.
     """
     settings, data = context.settings, context.data
     public = data.public
-    distilled = distil(context, messages)
+    distilled = distil_taught(context, lesson.taught)
     machine = distilled.machine
     with context.timed("baselines"):
         public_only = train_supervised(context, machine, "public only", public.labelled)
@@ -143,26 +184,34 @@ def run_server(context: Context, messages: Sequence[bytes | None]) -> ServerRun:
             fedprox = context.stage(
                 "FedProx", FedAvgResult, lambda: _federate(context, machine, public_only, "FedProx", price)
             )
-        classical: dict[str, ClassicalModel] = {
-            name: fit_classical(
-                name,
-                together.inputs,
-                together.labels,
-                n_weights=machine.spec.n_weights + 1,
-                groups=groups,
-                seed=settings.seed,
-            )
-            for name in CLASSICAL_MODELS
-        }
+        classical = _classical(context, machine, together, groups)
         classical["classical_distillation"] = _classical_round(context, machine)
     return ServerRun(
         **vars(distilled),
+        lesson=lesson,
         public_only=public_only,
         centralized=centralized,
         fedavg=fedavg,
         fedprox=fedprox,
         classical=classical,
     )
+
+
+def _classical(
+    context: Context, machine: Machine, samples: Samples, groups: NDArray[np.int64]
+) -> dict[str, ClassicalModel]:
+    """Classical models on labelled samples; copies of one original share a group."""
+    return {
+        name: fit_classical(
+            name,
+            samples.inputs,
+            samples.labels,
+            n_weights=machine.spec.n_weights + 1,
+            groups=groups,
+            seed=context.settings.seed,
+        )
+        for name in CLASSICAL_MODELS
+    }
 
 
 def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
@@ -178,18 +227,18 @@ def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
         for number, (client, training) in enumerate(zip(settings.clients, sets, strict=True))
     ]
 
-    def combine(outputs: Sequence[Array]) -> Array:
+    def soft_labels(outputs: Sequence[Array]) -> Array:
         taught = [
             ClientOutputs(client.name, training.held, output)
             for client, training, output in zip(settings.clients, sets, outputs, strict=True)
         ]
-        return _teacher(context, taught).class_probabilities(outputs)
+        return combine(context, taught)[1]
 
     return classical_distillation(
         sets,
         sizes,
         public.samples.inputs,
-        combine,
+        soft_labels,
         public.to_distil.inputs,
         public.to_distil.labels,
         machine.spec.n_weights + 1,
@@ -214,70 +263,6 @@ def _student_spec(context: Context, budget: GateBudget) -> VQCNNSpec:
         least = len(ladder[0].blocks)
         raise DistillationError(f"distillation.student_blocks: expected at least {least}, found {most}")
     return fitting[-1]
-
-
-def teach(context: Context, messages: Sequence[bytes | None]) -> tuple[tuple[Verdict, ...], Teacher, Array]:
-    """Judge the clients, and make a teacher of those that are used.
-
-    Args:
-        context: Shared by all stages.
-        messages: What each client of the settings sent; None for silence.
-
-    Returns:
-        The verdicts, the teacher, and its class probabilities on the whole public set [N, G].
-
-    Raises:
-        DistillationError: If no client is left whose message can be used.
-    """
-    data, public = context.data, context.data.public
-    rows = np.concatenate([np.arange(len(data.split.public_train)), public.calibration_rows])
-    verdicts, used = [], []
-    for client, raw in zip(context.settings.clients, messages, strict=True):
-        read = _read(context, client.name, raw)
-        if isinstance(read, ClientOutputs):
-            verdict = audit(read, rows, public.samples.labels[rows], data.classes)
-            if verdict.standing == "used" or not context.settings.distillation.audit:
-                used.append(read)
-                verdict = replace(verdict, standing="used", reason="")
-            verdicts.append(verdict)
-        else:
-            verdicts.append(read)
-    if not used:
-        causes = "; ".join(f"{v.client} {v.standing}: {v.reason}" for v in verdicts)
-        raise DistillationError(f"expected at least one client to learn from, found none ({causes})")
-    teacher = _teacher(context, used)
-    return tuple(verdicts), teacher, teacher.class_probabilities([client.outputs for client in used])
-
-
-def _teacher(context: Context, clients: Sequence[ClientOutputs]) -> Teacher:
-    data, public = context.data, context.data.public
-    wanted = context.settings.distillation.aggregation
-    return build_teacher(
-        clients,
-        n_classes=len(data.classes),
-        calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
-        validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
-        aggregations=AGGREGATIONS if wanted == "auto" else (wanted,),
-    )
-
-
-def _read(context: Context, name: str, raw: bytes | None) -> ClientOutputs | Verdict:
-    """A client's outputs, or why there are none to use."""
-    if raw is None:
-        return Verdict(name, "silent", "no message arrived")
-    data, public = context.data, context.data.public
-    try:
-        message = ClientMessage.from_bytes(raw, sender=name)
-        check_message(
-            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
-        )
-    except DistillationError as error:
-        return Verdict(name, "refused", str(error))
-    if message.client != name:
-        # A name is input too; the verdict carries the one that the server knows.
-        return Verdict(name, "refused", "the message bears the name of another client")
-    held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
-    return ClientOutputs(name, held, message.probabilities)
 
 
 def train_supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:

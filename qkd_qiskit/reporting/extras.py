@@ -40,7 +40,8 @@ class ReportExtras:
     #: Client name to the numbers of its samples of each class, K entries.
     class_counts: Mapping[str, Sequence[int]]
     #: Confusion matrix of the global model, int [K, K]: rows are true classes, columns predictions.
-    confusion: NDArray[np.int64]
+    #: None where the global model was not tested.
+    confusion: NDArray[np.int64] | None
     #: Client name to its structure, drawn block by block.
     specs: Mapping[str, VQCNNSpec] = field(default_factory=dict)
     #: Client name to its circuit, drawn gate by gate.
@@ -58,6 +59,6 @@ class ReportExtras:
                 raise ReportingError(
                     f"class_counts of {name!r}: expected {size} numbers, one a class, found {len(counts)}"
                 )
-        shape = np.shape(self.confusion)
+        shape = (size, size) if self.confusion is None else np.shape(self.confusion)
         if shape != (size, size):
             raise ReportingError(f"confusion: expected shape {(size, size)}, found {shape}")

@@ -86,35 +86,39 @@ def write_report(results: Mapping[str, Any], extras: ReportExtras, path: str | P
 def _pictures(results: Results, extras: ReportExtras) -> dict[str, Picture]:
     """The plots by the section that shows them."""
     pictures = {
-        "accuracies": Picture(
-            "Accuracy with noise and without",
-            "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
-            "rings are the same weights without noise, and grey models are classical.",
-            svg_source(plots.plot_accuracies(results)),
-        ),
-        "class_mix": Picture(
-            "Who holds what",
-            "Each bar is one client's private data by class; its length is the number of samples.",
-            svg_source(plots.plot_class_mix(results, extras)),
-        ),
-        "gates": Picture(
-            "Predicted and counted gates",
-            "For every client the native gates predicted in closed form beside those counted in the "
-            "transpiled circuit; a thin line spans a predicted range.",
-            svg_source(plots.plot_gates(results)),
-        ),
-        "confusion": Picture(
-            "Confusion of the global model",
-            "Rows are true classes, columns are predictions of the global model under noise, "
-            "and numbers are test samples.",
-            svg_source(plots.plot_confusion(extras)),
-        ),
         "bytes": Picture(
             "What travels",
             "Bytes that all clients together send and receive, distillation beside federated averaging.",
             svg_source(plots.plot_bytes(results)),
         ),
     }
+    if results.measured:
+        pictures["accuracies"] = Picture(
+            "Accuracy with noise and without",
+            "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
+            "rings are the same weights without noise, and grey models are classical.",
+            svg_source(plots.plot_accuracies(results)),
+        )
+    if extras.class_counts:
+        pictures["class_mix"] = Picture(
+            "Who holds what",
+            "Each bar is one client's private data by class; its length is the number of samples.",
+            svg_source(plots.plot_class_mix(results, extras)),
+        )
+    if any(client.gates for client in results.clients):
+        pictures["gates"] = Picture(
+            "Predicted and counted gates",
+            "For every client the native gates predicted in closed form beside those counted in the "
+            "transpiled circuit; a thin line spans a predicted range.",
+            svg_source(plots.plot_gates(results)),
+        )
+    if extras.confusion is not None:
+        pictures["confusion"] = Picture(
+            "Confusion of the global model",
+            "Rows are true classes, columns are predictions of the global model under noise, "
+            "and numbers are test samples.",
+            svg_source(plots.plot_confusion(extras)),
+        )
     if any(curve.swarm or curve.refine for curve in extras.histories.values()):
         pictures["training"] = Picture(
             "Training",
@@ -157,7 +161,7 @@ def _searches(results: Results, extras: ReportExtras) -> list[Picture]:
 
 def _with_device(results: Results, name: str) -> str:
     """A client's name, with its device where the results know it."""
-    devices = {client.name: client.backend for client in results.clients}
+    devices = {client.name: client.backend for client in results.clients if client.backend}
     return f"{name} ({devices[name]})" if name in devices else name
 
 

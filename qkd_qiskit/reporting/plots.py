@@ -45,7 +45,8 @@ def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
 
 def plot_gates(results: Results) -> Figure:
     """Predicted beside counted native gates of every client, in three panels."""
-    names = [client.name for client in results.clients]
+    known = {client.name: client.gates for client in results.clients if client.gates is not None}
+    names = list(known)
     figure = new_figure(9, 1.7 + 0.42 * len(names))
     panels = figure.subplots(1, 3, sharey=True)
     for axes, field, title in zip(
@@ -54,8 +55,8 @@ def plot_gates(results: Results) -> Figure:
         ("two-qubit gates", "one-qubit gates", "two-qubit depth"),
         strict=True,
     ):
-        predicted = [getattr(client.gates.estimated, field) for client in results.clients]
-        counted = [getattr(client.gates.transpiled, field) for client in results.clients]
+        predicted = [getattr(gates.estimated, field) for gates in known.values()]
+        counted = [getattr(gates.transpiled, field) for gates in known.values()]
         _paired_bars(axes, predicted, counted)
         axes.set_title(title)
         axes.grid(axis="x")
@@ -92,8 +93,8 @@ def plot_training(extras: ReportExtras) -> Figure:
 
 def plot_confusion(extras: ReportExtras) -> Figure:
     """True against predicted classes of the global model; colours are shares of a row."""
-    confusion = np.asarray(extras.confusion)
     size = len(extras.classes)
+    confusion = np.zeros((size, size), dtype=np.int64) if extras.confusion is None else extras.confusion
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.46 * size
     figure = new_figure(side + 0.7, side)
@@ -120,7 +121,7 @@ def plot_accuracies(results: Results) -> Figure:
     figure = new_figure(7.6, 1.4 + 0.36 * len(names))
     axes = figure.subplots()
     for place, name in enumerate(names):
-        model = results.models[name]
+        model = results.measured[name]
         low, high = (100 * bound for bound in model.interval)
         colour = ORANGE if name == "global" else BLUE if model.accuracy_ideal is not None else GREY
         axes.hlines(place, low, high, color=colour, linewidth=2.2, alpha=0.75)
@@ -150,7 +151,9 @@ def plot_accuracies(results: Results) -> Figure:
 
 def plot_bytes(results: Results) -> Figure:
     """Bytes up and down of the distillation beside those of FedAvg."""
-    traffic = {"distillation": results.communication.distillation, "FedAvg": results.communication.fedavg}
+    traffic = {"distillation": results.communication.distillation}
+    if results.communication.fedavg is not None:
+        traffic["FedAvg"] = results.communication.fedavg
     figure = new_figure(6.6, 2.3)
     axes = figure.subplots()
     places = np.arange(len(traffic))

@@ -63,8 +63,8 @@ class Budget(Record):
 
     blocks: Natural
     weights: Natural
-    two_qubit_gates: Natural
-    limited_by: str
+    two_qubit_gates: Natural | None
+    limited_by: str | None
 
 
 class ClientAccuracy(Record):
@@ -75,18 +75,20 @@ class ClientAccuracy(Record):
 
 
 class ClientResult(Record):
-    """One client: device, data, structure, accuracy, cost."""
+    """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
     name: str
-    backend: str
-    samples: int = Field(gt=0)
+    backend: str | None
+    samples: int | None = Field(gt=0)
     classes: list[Label]
-    budget: Budget
-    model_index: str = Field(pattern=r"^[0-9]+$", description="decimal: too large for most JSON readers")
-    gates: Gates
-    accuracy: ClientAccuracy
+    budget: Budget | None
+    model_index: str | None = Field(
+        pattern=r"^[0-9]+$", description="decimal: too large for most JSON readers"
+    )
+    gates: Gates | None
+    accuracy: ClientAccuracy | None
     bytes_sent: Natural
-    seconds: float = Field(ge=0)
+    seconds: float | None = Field(ge=0)
 
 
 class ModelResult(Record):
@@ -125,7 +127,7 @@ class Communication(Record):
     """Traffic of the distillation beside that of federated averaging."""
 
     distillation: Traffic
-    fedavg: Traffic
+    fedavg: Traffic | None
 
 
 class DataResult(Record):
@@ -134,7 +136,7 @@ class DataResult(Record):
     dataset: str
     classes: list[Label]
     public: Natural = Field(description="public samples in all")
-    test: int = Field(gt=0, description="test samples")
+    test: Natural = Field(description="test samples")
 
 
 class Results(Record):
@@ -146,7 +148,8 @@ class Results(Record):
     versions: dict[str, str]
     data: DataResult
     clients: list[ClientResult] = Field(min_length=1)
-    models: dict[str, ModelResult]
+    models: dict[str, ModelResult | None]
+    absent: dict[str, str] = Field({}, description="models that are null, and why")
     comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
     timings: dict[str, float]
@@ -156,6 +159,16 @@ class Results(Record):
         missing = [name for name in MODEL_NAMES if name not in self.models]
         if missing:
             raise ValueError(f"models lacks {', '.join(missing)}")
+        unexplained = [name for name in self.models if self.models[name] is None and name not in self.absent]
+        if unexplained:
+            raise ValueError(f"models: {', '.join(unexplained)} is null, and absent does not say why")
+        if self.data.test == 0 and "global" not in self.absent:
+            raise ValueError("data.test: expected at least one test sample, found 0")
         if "total" not in self.timings:
             raise ValueError("timings lacks total")
         return self
+
+    @property
+    def measured(self) -> dict[str, ModelResult]:
+        """The models that were tested."""
+        return {name: model for name, model in self.models.items() if model is not None}

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qkd_qiskit.reporting.results import check_results
-from qkd_qiskit.reporting.schema import MODEL_NAMES, Interval, ModelResult, Quantity, Results
+from qkd_qiskit.reporting.schema import MODEL_NAMES, Gates, Interval, ModelResult, Quantity, Results
 
 TITLES: Mapping[str, str] = {
     "global": "global",
@@ -33,8 +33,9 @@ def model_title(name: str) -> str:
 
 
 def model_order(results: Results) -> list[str]:
-    """Names of all models: the known ones in their fixed order, then the others as they come."""
-    return [*MODEL_NAMES, *(name for name in results.models if name not in MODEL_NAMES)]
+    """Names of all tested models: the known ones in their fixed order, then the others as they come."""
+    known = [name for name in MODEL_NAMES if name in results.measured]
+    return [*known, *(name for name in results.measured if name not in MODEL_NAMES)]
 
 
 def percent(value: float | None) -> str:
@@ -97,7 +98,7 @@ def models_table(results: Mapping[str, Any] | Results) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("noise of", overflow="fold")
     for name in model_order(checked):
-        model = checked.models[name]
+        model = checked.measured[name]
         low, high = model.interval
         table.add_row(
             escape(model_title(name)),
@@ -129,18 +130,26 @@ def clients_table(results: Mapping[str, Any] | Results) -> Table:
     table.add_column("accu-\nracy", justify="right", no_wrap=True)
     table.add_column("bytes\nsent", justify="right", no_wrap=True)
     for client in checked.clients:
-        before, after = client.gates.estimated, client.gates.transpiled
+        budget, gates, accuracy = client.budget, client.gates, client.accuracy
+        counts = "-" if gates is None else _predicted_and_counted(gates)
+        esp = None if gates is None else gates.transpiled.esp
         table.add_row(
-            f"{escape(client.name)}\n[dim]{escape(client.backend)}[/dim]",
-            escape(" ".join(str(label) for label in client.classes)),
-            str(client.samples),
-            f"{client.budget.blocks}\n[dim]{escape(client.budget.limited_by)}[/dim]",
-            f"{quantity(before.two_qubit)} / {quantity(after.two_qubit)}",
-            "-" if after.esp is None else f"{after.esp:.2f}",
-            f"{100 * client.accuracy.own_classes:.1f} own\n{100 * client.accuracy.all_classes:.1f} all",
+            f"{escape(client.name)}\n[dim]{escape(client.backend or 'a device of its own')}[/dim]",
+            escape(" ".join(str(label) for label in client.classes)) or "-",
+            "-" if client.samples is None else str(client.samples),
+            "-" if budget is None else f"{budget.blocks}\n[dim]{escape(budget.limited_by or '')}[/dim]",
+            counts,
+            "-" if esp is None else f"{esp:.2f}",
+            "-"
+            if accuracy is None
+            else f"{100 * accuracy.own_classes:.1f} own\n{100 * accuracy.all_classes:.1f} all",
             str(client.bytes_sent),
         )
     return table
+
+
+def _predicted_and_counted(gates: Gates) -> str:
+    return f"{quantity(gates.estimated.two_qubit)} / {quantity(gates.transpiled.two_qubit)}"
 
 
 def comparisons_table(results: Mapping[str, Any] | Results) -> Table:
@@ -215,10 +224,14 @@ def print_results(results: Mapping[str, Any], console: Console | None = None) ->
     out.print(models_table(checked))
     if checked.comparisons:
         out.print(comparisons_table(checked))
+    for name, reason in checked.absent.items():
+        out.print(f"{model_title(name)}: not measured, {reason}", highlight=False, markup=False)
     for label, traffic in (
         ("distillation", checked.communication.distillation),
         ("FedAvg", checked.communication.fedavg),
     ):
+        if traffic is None:
+            continue
         out.print(
             f"{label}: {traffic.up} bytes up, {traffic.down} bytes down, "
             f"{traffic.rounds} round{'' if traffic.rounds == 1 else 's'}",

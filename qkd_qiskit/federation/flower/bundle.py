@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qkd_qiskit.files import write_atomic
 
-SERVER_APP = "qkd_qiskit.federation.flower.server_app:app"
+SERVER_APP = "qkd_qiskit.studies.distributed:app"
 CLIENT_APP = "qkd_qiskit.federation.flower.client_app:app"
 MANIFEST = "pyproject.toml"
 PUBLISHER, NAME, VERSION = "qkd-qiskit", "qkd-federation", "1.0.0"

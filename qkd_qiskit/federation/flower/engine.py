@@ -90,7 +90,7 @@ class SuperLink:
             FederationError: If Flower refuses the key.
         """
         self._call(
-            ["supernode", "register", str(public_key.resolve()), _CONNECTION, "--name", name],
+            ["supernode", "register", str(public_key.resolve()), _CONNECTION, f"--name={name}"],
             f"key of client {name}",
         )
 

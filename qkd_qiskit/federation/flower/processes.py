@@ -36,7 +36,7 @@ def require_flower() -> None:
     Raises:
         FederationError: If the extra is not installed.
     """
-    os.environ.update(SAFE)
+    os.environ.update({**SAFE, **_no_proxy()})
     if find_spec("flwr") is None:
         raise FederationError("real clients need Flower: pip install 'qkd-qiskit[flower]'")
 
@@ -49,17 +49,19 @@ def safe_environment(home: Path, *, first_on_path: Path | None = None) -> dict[s
         first_on_path: Folder whose programs take precedence.
     """
     folders = [str(folder) for folder in (first_on_path, Path(sys.executable).parent) if folder is not None]
-    local = {name: f"{os.environ.get(name, '')},{LOOPBACK},localhost".strip(",") for name in _NO_PROXY}
     return {
         **os.environ,
         **SAFE,
-        **local,
+        **_no_proxy(),
         "FLWR_HOME": str(home.resolve()),
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]),
     }
 
 
-_NO_PROXY = ("NO_PROXY", "no_proxy")
+def _no_proxy() -> dict[str, str]:
+    """What this machine's own processes tell each other goes through no proxy."""
+    names = ("NO_PROXY", "no_proxy")
+    return {name: f"{os.environ.get(name, '')},{LOOPBACK},localhost".strip(",") for name in names}
 
 
 def free_port(host: str = LOOPBACK) -> int:

@@ -36,9 +36,10 @@ CLIENTS = [_client("a", [0, 1], seed=1), _client("b", [1, 2], seed=2), _client("
 
 
 def _build(clients=CLIENTS, **kind):
-    return build_teacher(
+    teacher, _ = build_teacher(
         clients, **{"n_classes": G, "calibration": CALIBRATION, "validation": VALIDATION, **kind}
     )
+    return teacher
 
 
 def test_together_the_clients_know_all_classes():

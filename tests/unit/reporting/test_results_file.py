@@ -45,6 +45,19 @@ def test_further_keys_are_kept(results: Document, tmp_path: Path) -> None:
     assert read_results(write_results(results, tmp_path / "r.json")) == results
 
 
+def test_what_a_server_cannot_measure_is_null_with_a_reason(results: Document, tmp_path: Path) -> None:
+    results["models"]["fedavg"] = None
+    with pytest.raises(ReportingError, match="models: fedavg is null, and absent does not say why"):
+        check_results(results)
+    results["absent"]["fedavg"] = "no samples"
+    results["communication"]["fedavg"] = None
+    client = results["clients"][0]
+    client |= dict.fromkeys(("backend", "samples", "budget", "model_index", "gates", "accuracy", "seconds"))
+    checked = check_results(results)
+    assert "fedavg" not in checked.measured
+    assert read_results(write_results(results, tmp_path / "r.json")) == results
+
+
 def test_model_index_stays_exact(results: Document, tmp_path: Path) -> None:
     results["clients"][0]["model_index"] = str(2**200 + 1)
     read = read_results(write_results(results, tmp_path / "r.json"))

@@ -1,0 +1,71 @@
+"""What runs in a client's process for each message: the installed package's own answer, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qkd_qiskit.federation.flower.settings import load_client
+from qkd_qiskit.federation.flower.transport import ANSWER, KIND, QUERY, RAW
+from qkd_qiskit.federation.party import Party
+from qkd_qiskit.federation.refusal import RefusalCode, refusal
+
+if TYPE_CHECKING:
+    from flwr.app import Context, Message
+    from flwr.clientapp import ClientApp
+
+# Not in Flower's configurations: one of them travels, the other shows in the list of processes.
+CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
+LOGGER = logging.getLogger("qkd_qiskit.federation")
+
+__all__ = ["app"]  # noqa: F822
+
+
+def reply_to(message: Message) -> bytes:
+    """The bytes that answer a message; an error becomes a plain code, its text stays in the client's log.
+
+    Args:
+        message: Of this package or not.
+    """
+    try:
+        raw = _query(message)
+        if raw is None:
+            return refusal(RefusalCode.NOT_A_QUERY)
+        told = load_client(Path(os.environ[CLIENT_VARIABLE]))
+        return Party(told.client, Path(told.folder)).reply(raw)
+    except Exception:
+        LOGGER.exception("answering failed")
+        return refusal(RefusalCode.FAILED)
+
+
+def _query(message: Message) -> bytes | None:
+    if message.metadata.message_type != KIND or message.has_error():
+        return None
+    try:
+        raw: Any = message.content[QUERY][RAW]
+    except (KeyError, TypeError):
+        return None
+    return raw if isinstance(raw, bytes) else None
+
+
+def make_client_app() -> ClientApp:
+    """The ClientApp: it answers every message, of whatever type, and never raises."""
+    from flwr.app import ConfigRecord, Message, RecordDict
+    from flwr.clientapp import ClientApp
+
+    class _Client(ClientApp):
+        def __call__(self, message: Message, context: Context) -> Message:
+            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+            content = RecordDict({ANSWER: ConfigRecord({RAW: reply_to(message)})})
+            return Message(content, reply_to=message)
+
+    return _Client()
+
+
+def __getattr__(name: str) -> ClientApp:
+    # Flower looks for a module attribute; made on demand, so that importing this module needs no Flower.
+    if name == "app":
+        return make_client_app()
+    raise AttributeError(name)

@@ -1,0 +1,113 @@
+"""What a server and a client of a federation are told in their TOML files; unknown keys are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from qkd_qiskit.config import PartySettings, Settings
+from qkd_qiskit.errors import ConfigError, FederationError
+
+FileT = TypeVar("FileT", bound=Settings)
+MIB = 2**20
+
+
+class ServerFile(Settings):
+    """A server: where it listens, whom it knows, what it runs. Paths start at the file's folder."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(9092, ge=1, le=65535, description="port to listen on")
+    authority: str = Field("ca.crt", description="certificate of the authority")
+    certificate: str = Field("server.crt", description="the server's certificate")
+    key: str = Field("server.key", description="the server's key")
+    clients: dict[str, str] = Field(min_length=1, description="public key files by name of the client")
+    experiment: str = Field("experiment.toml", description="a shipped experiment or a TOML file")
+    public: str = Field("public.npz", description="public samples, and the server's test samples")
+    output: str = Field("results", description="folder for results and checkpoints")
+    state: str = Field("server-state", description="folder for logs and what Flower writes")
+    upload_limit: int = Field(
+        64 * MIB, ge=1024, description="most bytes that a client may upload at once, and each minute"
+    )
+
+
+class ClientFile(Settings):
+    """A client: where the server is, how to know it, and what the client brings."""
+
+    server: str = Field(description="address of the server, host:port")
+    authority: str = Field("ca.crt", description="certificate of the authority that signed the server's")
+    key: str = Field(description="the client's private key")
+    folder: str = Field(description="folder for its model, checkpoints and logs")
+    client: PartySettings
+
+
+def load_server(path: Path) -> ServerFile:
+    """A server's settings, paths made absolute.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value is wrong.
+        FederationError: If a certificate, key or sample file is missing.
+    """
+    found = _load(path, ServerFile)
+    names = ("authority", "certificate", "key", "public")
+    values: dict[str, Any] = {name: str(_existing(path, getattr(found, name), name)) for name in names}
+    values["clients"] = {
+        name: str(_existing(path, key, f"clients.{name}")) for name, key in found.clients.items()
+    }
+    if found.experiment.endswith(".toml"):
+        values["experiment"] = str(_existing(path, found.experiment, "experiment"))
+    values["output"], values["state"] = (str(_beside(path, name)) for name in (found.output, found.state))
+    return found.model_copy(update=values)
+
+
+def load_client(path: Path) -> ClientFile:
+    """A client's settings, paths made absolute.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value is wrong.
+        FederationError: If a certificate, key or sample file is missing.
+    """
+    found = _load(path, ClientFile)
+    host, sign, port = found.server.rpartition(":")
+    if not (sign and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ConfigError(f"{path}: server: expected host:port, found {found.server!r}")
+    party = found.client.model_copy(update={"path": str(_existing(path, found.client.path, "client.path"))})
+    return found.model_copy(
+        update={
+            "authority": str(_existing(path, found.authority, "authority")),
+            "key": str(_existing(path, found.key, "key")),
+            "folder": str(_beside(path, found.folder)),
+            "client": party,
+        }
+    )
+
+
+def _load(path: Path, kind: type[FileT]) -> FileT:
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{path}: unknown key {key}") from None
+        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        raise ConfigError(f"{path}: {key}: {first['msg']}{found}") from None
+
+
+def _beside(path: Path, name: str) -> Path:
+    return (path.parent / Path(name).expanduser()).resolve()
+
+
+def _existing(path: Path, name: str, key: str) -> Path:
+    found = _beside(path, name)
+    if not found.exists():
+        raise FederationError(f"{path}: {key}: expected a file, found nothing at {found}")
+    return found
