@@ -98,7 +98,12 @@ class StructureSettings(Settings):
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
     finalists: int = Field(2, ge=1, description="kernels that are trained in full")
     full_steps: int | None = Field(
-        None, ge=0, description="L-BFGS iterations of a finalist's training; refine when omitted"
+        None,
+        ge=1,
+        description="steps of a finalist's full training, L-BFGS or descent; all when omitted",
+    )
+    own: bool = Field(
+        False, description="whether the kernel that the budget starts from is a finalist in any case"
     )
     validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
     presets: bool = Field(

@@ -20,7 +20,7 @@ from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.announcement import Announcement
 from qkd_qiskit.federation.context import Context, Machine
-from qkd_qiskit.federation.fitting import fit_model
+from qkd_qiskit.federation.fitting import finalist_training, fit_model
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import (
@@ -208,8 +208,11 @@ def _search(
         stage,
         StructureSearch,
         lambda journal: search_structure(
-            device_workshop(
-                budget.spec, load_backend(backend), noise=settings.noise.enabled, seed=settings.seed
+            replace(
+                device_workshop(
+                    budget.spec, load_backend(backend), noise=settings.noise.enabled, seed=settings.seed
+                ),
+                train=finalist_training(context, backend),
             ),
             KernelSpace.of_budget(budget),
             training.inputs,

@@ -9,7 +9,8 @@ import numpy as np
 from qkd_qiskit.distillation import descend, target_rows
 from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.simulation.basis import Array
-from qkd_qiskit.training import Targets, TrainedModel, train_model
+from qkd_qiskit.training import FullTraining, Targets, TrainedModel, train_model
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 
 def fit_model(
@@ -90,3 +91,28 @@ def fit_model(
         )
 
     return context.stage(label, TrainedModel, work)
+
+
+def finalist_training(context: Context, backend: str) -> FullTraining | None:
+    """How a structure search trains its finalists on a device: as the run trains its models, kept nowhere.
+
+    Args:
+        context: Shared by all stages.
+        backend: Name of the device.
+
+    Returns:
+        None where models end with L-BFGS, as the search's own training does.
+    """
+    training, descent = context.settings.training, context.settings.descent
+    if descent.steps == 0:
+        return None
+    steps = training.structure.full_steps
+    shorter = descent if steps is None else descent.model_copy(update={"steps": min(steps, descent.steps)})
+
+    def train(spec: VQCNNSpec, inputs: Array, targets: Targets, rng: np.random.Generator) -> Array:
+        machine = context.machine(spec, backend)
+        few = rng.permutation(len(inputs))[: descent.search_samples]
+        first = train_model(machine.noisy, inputs[few], target_rows(targets, few), training, rng=rng)
+        return descend(machine.fast, inputs, targets, first.params, shorter, l2=training.l2, rng=rng).params
+
+    return train

@@ -7,6 +7,7 @@ device, which takes a second), so this module is the only one that reads them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.basis import Array, channel_ptm
 
 _SILENT = ("barrier", "delay")
+
+# PERF: PTMs of errors by identity, as long as the errors live. A structure search compiles many circuits
+# under one noise model, and most of that time went into these conversions.
+_PTMS: dict[int, tuple[ref[QuantumError], Array | None]] = {}
 
 
 class LocalNoise:
@@ -31,7 +36,7 @@ class LocalNoise:
         key = (label or name, qubits)
         if key not in self._ptms:
             error = find_error(self._model, name, label, qubits)
-            self._ptms[key] = None if error is None or error.ideal() else channel_ptm(error)
+            self._ptms[key] = None if error is None else _ptm_of(error)
         return self._ptms[key]
 
     def readout(self, qubit: int) -> Array:
@@ -53,6 +58,17 @@ class LocalNoise:
             )
         error = model._local_readout_errors.get((qubit,), model._default_readout_error)
         return np.eye(2) if error is None else np.asarray(error.probabilities, dtype=np.float64)
+
+
+def _ptm_of(error: QuantumError) -> Array | None:
+    """PTM of an error, found once in its life; None if it does nothing."""
+    key = id(error)
+    if key not in _PTMS:
+        found = None if error.ideal() else channel_ptm(error)
+        if found is not None:
+            found.setflags(write=False)
+        _PTMS[key] = ref(error, lambda _: _PTMS.pop(key, None)), found
+    return _PTMS[key][1]
 
 
 def find_error(

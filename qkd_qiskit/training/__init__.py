@@ -13,7 +13,7 @@ from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Ta
 from qkd_qiskit.training.personal import PersonalModel, device_workshop, searched_spec, train_personal
 from qkd_qiskit.training.refine import RefineResult, refine
 from qkd_qiskit.training.space import KernelSpace, native_cost
-from qkd_qiskit.training.structure import StructureSearch, Workshop, search_structure
+from qkd_qiskit.training.structure import StructureSearch, search_structure
 from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, weight_period
 from qkd_qiskit.training.trainer import (
     TrainedModel,
@@ -21,6 +21,7 @@ from qkd_qiskit.training.trainer import (
     random_params,
     train_model,
 )
+from qkd_qiskit.training.trials import FullTraining, Workshop
 
 __all__ = [
     "CheckpointStore",
@@ -28,6 +29,7 @@ __all__ = [
     "CooperativeSettings",
     "DifferentiableEvaluator",
     "EnvironmentEvaluator",
+    "FullTraining",
     "Journal",
     "KernelSpace",
     "Objective",

@@ -15,8 +15,9 @@ from qkd_qiskit.training.journal import Journal
 from qkd_qiskit.training.losses import FloatArray, IntArray
 from qkd_qiskit.training.objective import Targets
 from qkd_qiskit.training.space import KernelSpace
-from qkd_qiskit.training.structure import StructureSearch, Workshop, search_structure
+from qkd_qiskit.training.structure import StructureSearch, search_structure
 from qkd_qiskit.training.trainer import TrainedModel, train_model
+from qkd_qiskit.training.trials import Workshop
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit, resolve_kernel
 
 if TYPE_CHECKING:

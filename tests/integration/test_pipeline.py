@@ -62,13 +62,14 @@ def test_the_report_stands_alone(finished):
 
 
 def test_a_search_is_in_the_report_of_its_run(tmp_path):
-    sizes = "{enabled = true, particles = 2, iterations = 0, steps = 1, finalists = 1}"
-    few = [f"training.structure={sizes}", "training.iterations=0", "training.refine=1", "fedavg.rounds=0"]
+    sizes = "{enabled=true, particles=2, iterations=0, steps=1, finalists=1, own=true, full_steps=2}"
+    few = [f"training.structure={sizes}", "training.refine=0", "descent.steps=4", "fedavg.rounds=0"]
     run = run_experiment(load_experiment(TINY, overrides=few), output=tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "Structure search" in page
     for client in run.clients:
         assert client.search.winner == str(client.machine.spec.kernels[0])
+        assert str(client.budget.spec.kernels[0].canonical()) in client.search.kernels
         title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one kernel"
         assert title in page
 

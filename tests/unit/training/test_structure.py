@@ -131,6 +131,47 @@ def test_a_high_price_makes_the_cheapest_kernel_win(blobs):
     np.testing.assert_allclose(found.prices, 1e3 * found.two_qubit)
 
 
+def test_the_bases_own_kernel_may_be_a_finalist_in_any_case(blobs):
+    own = {"own": True, "presets": False, "iterations": 0, "finalists": 1}
+    found, _ = _search(blobs, own)
+    kernel = str(BASE.kernels[0].canonical())
+    assert [found.kernels[k] for k in found.finalists[1:]] in ([kernel], [])
+    assert kernel in found.kernels
+    assert len(found.final_fitness) == len(found.finalists)
+    without, _ = _search(blobs, {**own, "own": False})
+    assert kernel not in without.kernels
+    assert found.reused == without.reused
+
+
+def test_finalists_are_trained_by_the_workshops_own_training(blobs, tmp_path):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    trained = []
+
+    def train(spec, inputs, targets, rng):
+        trained.append(str(spec.kernels[0]))
+        assert len(inputs) == targets.n_samples == 30
+        return np.append(rng.normal(size=spec.n_weights), 1.0)
+
+    def search(journal):
+        return search_structure(
+            Workshop(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit, train),
+            KernelSpace(5, 2),
+            0.5 * inputs,
+            Targets(2, labels=labels),
+            _settings(finalists=2),
+            seed=0,
+            journal=journal,
+        )
+
+    with Journal(tmp_path / "j") as journal:
+        found = search(journal)
+    assert trained == [found.kernels[k] for k in found.finalists]
+    with Journal(tmp_path / "j", resume=True) as journal:
+        again = search(journal)
+    assert again.final_fitness == found.final_fitness
+    assert len(trained) == 2
+
+
 def test_finalists_may_have_steps_of_their_own(blobs):
     sizes = {"finalists": 2, "iterations": 0}
     same, longer = (_search(blobs, {**sizes, "full_steps": steps})[0] for steps in (3, 30))
