@@ -81,9 +81,7 @@ def wait_for_server(
         away = True
         time.sleep(RETRY_SECONDS)
     if known != name:
-        raise FederationError(
-            f"key: expected the key of client {name}, found the one that {server} knows as {known}"
-        )
+        raise FederationError(f"key: expected that of client {name}, found that of client {known}")
 
 
 def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str | None:
@@ -109,8 +107,8 @@ def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str 
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise FederationError(
-                f"the server at {server} is not to be trusted: {authority.name} has not signed its certificate "
-                "for this address"
+                f"the server at {server} is not to be trusted: "
+                f"{authority.name} has not signed its certificate for this address"
             ) from None
         return None
     if answer.status_code == httpx.codes.UNAUTHORIZED:
