@@ -14,6 +14,7 @@ from qkd_qiskit.federation.flower.identity import load_public_key
 from qkd_qiskit.federation.flower.server_app import read_outcome, write_outcome
 from qkd_qiskit.federation.flower.settings import load_client, load_server
 from qkd_qiskit.federation.flower.setup import Federation, make_federation, with_clients
+from qkd_qiskit.federation.parts import read_server_data
 
 TINY = str(Path(__file__).parents[3] / "integration" / "tiny.toml")
 
@@ -47,6 +48,13 @@ def test_all_that_is_needed_is_made(made: Federation) -> None:
     assert Path(client.client.path).exists()
     assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(Path(client.key).stat().st_mode) == 0o600
+
+
+def test_the_public_set_can_be_pinned(copy: Federation) -> None:
+    spoil(copy.clients[0], "# public_digest", "public_digest")
+    settings = load_experiment(TINY)
+    public = read_server_data(settings, copy.folder / "public.npz").public
+    assert load_client(copy.clients[0]).client.public_digest == public.digest
 
 
 def test_a_folder_in_use_is_left_alone(made: Federation) -> None:
