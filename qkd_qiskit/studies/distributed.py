@@ -7,21 +7,17 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.flower.processes import Child, free_port, stop_all, wait_until
-from qkd_qiskit.federation.flower.serve import Tail, Tell
+from qkd_qiskit.federation.flower.processes import Child, Tail, free_port, stop_all, wait_until
 from qkd_qiskit.federation.flower.server_app import LogProgress, make_server_app, read_traffic
 from qkd_qiskit.federation.flower.settings import ServerFile
 from qkd_qiskit.federation.flower.setup import EXPERIMENT_FILE, make_federation, with_clients
 from qkd_qiskit.federation.flower.transport import FlowerTransport
 from qkd_qiskit.pipeline import run_distributed
 from qkd_qiskit.reporting import read_results, write_results
-
-if TYPE_CHECKING:
-    from flwr.serverapp import ServerApp
 
 DEMO_SECONDS = 1800.0
 
@@ -46,7 +42,9 @@ def run_round(told: ServerFile, transport: Callable[[tuple[str, ...]], FlowerTra
     write_results(results, output / "results.json")
 
 
-def run_demo(settings: ExperimentSettings, output: Path, *, clients: int, tell: Tell) -> None:
+def run_demo(
+    settings: ExperimentSettings, output: Path, *, clients: int, tell: Callable[[str], None]
+) -> None:
     """Run a server and its clients as processes of this machine, and remove all but the results.
 
     Args:
@@ -96,7 +94,7 @@ def _command(command: str, path: Path, folder: Path, *options: str) -> Child:
     )
 
 
-def __getattr__(name: str) -> ServerApp:
+def __getattr__(name: str) -> Any:
     # Flower looks for a module attribute; made on demand, so that importing this module needs no Flower.
     if name == "app":
         return make_server_app(run_round)

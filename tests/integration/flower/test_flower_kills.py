@@ -110,6 +110,7 @@ def test_a_killed_server_goes_on_with_the_answers_it_has(machines: Machines, exp
     wait(lambda: answers.exists() and sum(path.is_file() for path in answers.rglob("*")) >= 2, 200)
     os.kill(process("qkd_qiskit server", str(machines.federation.server)), signal.SIGKILL)
     wait(lambda: server.status is not None, 30)
+    server.stop()
     server = machines.server()
     machines.client(2)
     wait(lambda: server.status is not None, 400)

@@ -11,6 +11,7 @@ from qkd_qiskit.errors import ConfigError, FederationError
 from qkd_qiskit.federation.flower import join as join_module
 from qkd_qiskit.federation.flower import serve as serve_module
 from qkd_qiskit.federation.flower.identity import load_public_key
+from qkd_qiskit.federation.flower.processes import Tail
 from qkd_qiskit.federation.flower.server_app import read_outcome, write_outcome
 from qkd_qiskit.federation.flower.settings import load_client, load_server
 from qkd_qiskit.federation.flower.setup import Federation, make_federation, with_clients
@@ -156,7 +157,7 @@ def test_the_outcome_is_told(tmp_path: Path) -> None:
 
 def test_new_lines_are_told_whole(tmp_path: Path) -> None:
     told: list[str] = []
-    tail = serve_module.Tail(tmp_path / "log", told.append)
+    tail = Tail(tmp_path / "log", told.append)
     tail.poll()
     with (tmp_path / "log").open("w") as file:
         for text, expected in (("a\nb", ["a"]), ("c\n", ["a", "bc"]), ("", ["a", "bc"])):
@@ -164,6 +165,10 @@ def test_new_lines_are_told_whole(tmp_path: Path) -> None:
             file.flush()
             tail.poll()
             assert told == expected
+    later = Tail(tmp_path / "log", told.append)
+    later.skip()
+    later.poll()
+    assert told == ["a", "bc"]
 
 
 def test_the_command_makes_a_federation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
