@@ -12,7 +12,7 @@ from typing import Annotated
 import click
 import typer
 
-from qkd_qiskit.commands import hardware, resources, run, studies
+from qkd_qiskit.commands import federation, hardware, resources, run, studies
 from qkd_qiskit.errors import QKDError
 
 PROGRAM = "qkd-qiskit"
@@ -26,7 +26,7 @@ app = typer.Typer(
     suggest_commands=False,
     pretty_exceptions_enable=False,
 )
-for _group in (run, resources, hardware, studies):
+for _group in (run, resources, hardware, studies, federation):
     app.add_typer(_group.app)
 
 

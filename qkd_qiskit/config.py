@@ -272,6 +272,19 @@ def load_experiment(
     return _validated(ExperimentSettings, table, where)
 
 
+def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
+    """Settings of any kind from a TOML file.
+
+    Args:
+        kind: Their class.
+        path: The file.
+
+    Raises:
+        ConfigError: If the file is unreadable, or a key or value wrong.
+    """
+    return _validated(kind, _table(_text(path), str(path)), str(path))
+
+
 def model_settings(**values: Any) -> ModelSettings:
     """Checked settings of a model that belongs to no experiment.
 
@@ -308,14 +321,22 @@ def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
                 f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, "
                 "or the path of a .toml file"
             )
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read experiment file {path}: {_reason(error)}") from None
+        text = _text(path, "experiment file ")
+    return _table(text, name_or_path), name_or_path
+
+
+def _text(path: Path, what: str = "") -> str:
     try:
-        return tomllib.loads(text), name_or_path
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {what}{path}: {_reason(error)}") from None
+
+
+def _table(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except _NOT_TOML as error:
-        raise ConfigError(f"{name_or_path} is not valid TOML: {error}") from None
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

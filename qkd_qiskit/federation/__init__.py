@@ -11,7 +11,7 @@ from qkd_qiskit.federation.party import Party
 from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
 from qkd_qiskit.federation.remote_evaluation import client_specs, evaluate_server
 from qkd_qiskit.federation.rounds import Tamper, run_rounds, run_server_rounds
-from qkd_qiskit.federation.server import Distilled, PublicRun, ServerRun, distil
+from qkd_qiskit.federation.server import Distilled, PublicRun, ServerRun, distil, distil_taught
 from qkd_qiskit.federation.teaching import Taught, judge, learn, teach
 from qkd_qiskit.federation.transport import Arrival, Transport
 from qkd_qiskit.federation.turns import Lesson, Participation, hold_turns
@@ -41,6 +41,7 @@ __all__ = [
     "answer_all",
     "client_specs",
     "distil",
+    "distil_taught",
     "evaluate",
     "evaluate_server",
     "fit_model",

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
+from qkd_qiskit.errors import FederationError
 from qkd_qiskit.federation.announcement import Announcement
 from qkd_qiskit.federation.client import ClientRun, ClientWork, take_turn
 from qkd_qiskit.federation.context import Context
@@ -56,15 +58,21 @@ class LocalTransport:
 
         Raises:
             QKDError: If a client cannot train; the message names it.
+            FederationError: If a worker process is ended from outside.
         """
         wanted = self._context.settings.federation.workers or cpu_count()
-        errands = [self._errand(position, raw) for position, raw in queries.items()]
+        # The clients here have the public samples already.
+        asked = {
+            raw: replace(Announcement.from_bytes(raw, limit=len(raw)), originals=None)
+            for raw in set(queries.values())
+        }
+        errands = [self._errand(position, asked[raw]) for position, raw in queries.items()]
         work = self._here if min(wanted, len(errands)) <= 1 else self._there
         for position, run in work(errands, min(wanted, len(errands))):
             self.runs[position] = run
             yield Arrival(position, run.message.to_bytes())
 
-    def _errand(self, position: int, raw: bytes) -> _Errand:
+    def _errand(self, position: int, asked: Announcement) -> _Errand:
         context, before = self._context, self.runs.get(position)
         own = context.settings.model_copy(update={"clients": (context.settings.clients[position],)})
         return _Errand(
@@ -73,7 +81,7 @@ class LocalTransport:
             data=context.data.of_client(position),
             store=context.store,
             resume=context.resume,
-            query=raw,
+            asked=asked,
             before=None if before is None else before.without_machine(),
         )
 
@@ -92,9 +100,15 @@ class LocalTransport:
             calls: Any = (
                 delayed(_work)(errand, relay.path(errand.position), os.getpid()) for errand in errands
             )
-            for position, work in Parallel(return_as="generator_unordered", batch_size=1)(calls):
-                client = self._context.settings.clients[position]
-                yield position, work.on(self._context.machine(work.spec, client.backend))
+            try:
+                for position, work in Parallel(return_as="generator_unordered", batch_size=1)(calls):
+                    client = self._context.settings.clients[position]
+                    yield position, work.on(self._context.machine(work.spec, client.backend))
+            except BrokenProcessPool:
+                raise FederationError(
+                    f"a worker process was ended from outside, perhaps for want of memory: {workers} trained "
+                    "clients at once; federation.workers sets how many may"
+                ) from None
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ class _Errand:
     data: PreparedData
     store: CheckpointStore
     resume: bool
-    query: bytes
+    asked: Announcement
     before: ClientWork | None
 
     def context(self, shared: Context) -> Context:
@@ -115,11 +129,11 @@ class _Errand:
 
     def run(self, context: Context) -> ClientRun:
         """Let the client take its turn."""
-        asked, before = Announcement.from_bytes(self.query), None
+        before = None
         if self.before is not None:
             backend = self.settings.clients[0].backend
             before = self.before.on(context.machine(self.before.spec, backend))
-        return take_turn(context, asked, before)
+        return take_turn(context, self.asked, before)
 
 
 def _work(errand: _Errand, report: Path, parent: int) -> tuple[int, ClientWork]:

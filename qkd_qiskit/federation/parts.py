@@ -137,7 +137,8 @@ def _write(path: Path, **arrays: NDArray[Any]) -> Path:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a file open that it cannot read.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             missing = [key for key in _KEYS if key not in file]
             if missing:
                 raise FederationError(f"{path}: expected an array {missing[0]!r}, found none")

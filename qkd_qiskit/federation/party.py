@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -35,6 +38,9 @@ from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.training import CheckpointStore
+
+if sys.platform != "win32":
+    import fcntl
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
 
@@ -98,7 +104,7 @@ class Party:
             QKDError: If no model can be trained.
         """
         settings = self._settings
-        asked = Announcement.from_bytes(raw, limit=settings.max_query_bytes)
+        asked = self._read(raw)
         if settings.public_digest not in (None, asked.public_digest):
             raise QueryRefused(
                 RefusalCode.UNKNOWN_PUBLIC_SET,
@@ -108,14 +114,18 @@ class Party:
         key = self._key(asked, own)
         room = _Room(self._folder / key[:16])
         try:
-            found = room.answer(asked.turn, raw)
-            if found is None:
-                with threadpool_limits(1, user_api="blas"):
-                    found = self._trained(asked, raw, own, room, key).message.to_bytes()
-                room.keep(asked.turn, raw, found)
+            with room.alone():
+                found = room.answer(asked.turn, raw)
+                if found is None:
+                    with threadpool_limits(1, user_api="blas"):
+                        found = self._trained(asked, raw, own, room, key).message.to_bytes()
+                    room.keep(asked.turn, raw, found)
         except OSError as error:
             raise FederationError(f"folder {self._folder}: {error.strerror or error}") from None
         return found
+
+    def _read(self, raw: bytes) -> Announcement:
+        return Announcement.from_bytes(raw, limit=self._settings.max_query_bytes)
 
     def _trained(self, asked: Announcement, raw: bytes, own: OwnSamples, room: _Room, key: str) -> ClientRun:
         originals = self._originals(asked, own, raw, room)
@@ -139,7 +149,7 @@ class Party:
         run: ClientRun | None = None
         for turn in room.turns():
             if 1 < turn < asked.turn:
-                run = take_turn(context, Announcement.from_bytes(room.query(turn)), run)
+                run = take_turn(context, self._read(room.query(turn)), run)
         return take_turn(context, asked, run)
 
     def _originals(self, asked: Announcement, own: OwnSamples, raw: bytes, room: _Room) -> PublicOriginals:
@@ -147,7 +157,7 @@ class Party:
         originals, most = asked.originals, self._settings.max_samples
         if originals is None:
             kept = room.public()
-            originals = None if kept is None else Announcement.from_bytes(kept).originals
+            originals = None if kept is None else self._read(kept).originals
         if originals is None:
             raise QueryRefused(
                 RefusalCode.NO_PUBLIC_SET, "expected public samples in the first query, found none"
@@ -192,6 +202,16 @@ class _Room:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process of this client works here: a server may ask again while one trains."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            if sys.platform != "win32":
+                # The system lets go of it when the process ends, however it ends.
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def public(self) -> bytes | None:
         """The query that brought the public samples."""

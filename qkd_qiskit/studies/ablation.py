@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.federation import distil, refine_client, run_client, teach
+from qkd_qiskit.federation import LocalTransport, distil_taught, hold_turns
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
@@ -91,12 +91,9 @@ def variant_settings(
 def _cell(name: str, settings: ExperimentSettings) -> Cell:
     def work() -> dict[str, Any]:
         context = open_context(settings)
-        clients = [run_client(context, number) for number in range(len(settings.clients))]
-        for turn in range(2, settings.distillation.rounds + 1):
-            soft = teach(context, [client.message.to_bytes() for client in clients])[2]
-            known = soft[: len(context.data.public.to_distil)]
-            clients = [refine_client(context, number, run, known, turn) for number, run in enumerate(clients)]
-        found = distil(context, [client.message.to_bytes() for client in clients])
+        local = LocalTransport(context)
+        found = distil_taught(context, hold_turns(context, local).taught)
+        clients = [local.runs[number] for number in range(len(settings.clients))]
         test = context.data.test
         outputs = [
             client.model.outcome_probabilities(client.machine.noisy, test.inputs)

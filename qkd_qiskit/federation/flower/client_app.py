@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # Not in Flower's configurations: one of them travels, the other shows in the list of processes.
 CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
+LOG = "client.log"
 LOGGER = logging.getLogger("qkd_qiskit.federation")
 
 __all__ = ["app"]  # noqa: F822
@@ -34,10 +37,26 @@ def reply_to(message: Message) -> bytes:
         if raw is None:
             return refusal(RefusalCode.NOT_A_QUERY)
         told = load_client(Path(os.environ[CLIENT_VARIABLE]))
-        return Party(told.client, Path(told.folder)).reply(raw)
+        with _logged(Path(told.folder) / LOG):
+            return Party(told.client, Path(told.folder)).reply(raw)
     except Exception:
         LOGGER.exception("answering failed")
         return refusal(RefusalCode.FAILED)
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Let this package's log, and nobody else's, go to a file meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        handler.close()
 
 
 def _query(message: Message) -> bytes | None:
@@ -57,7 +76,6 @@ def make_client_app() -> ClientApp:
 
     class _Client(ClientApp):
         def __call__(self, message: Message, context: Context) -> Message:
-            logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
             content = RecordDict({ANSWER: ConfigRecord({RAW: reply_to(message)})})
             return Message(content, reply_to=message)
 

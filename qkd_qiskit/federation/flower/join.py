@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.flower.client_app import CLIENT_VARIABLE
+from qkd_qiskit.federation.flower.client_app import CLIENT_VARIABLE, LOG
 from qkd_qiskit.federation.flower.engine import start_supernode
 from qkd_qiskit.federation.flower.gateway import HELLO
 from qkd_qiskit.federation.flower.guard import install_program
 from qkd_qiskit.federation.flower.identity import load_private_key, signed_headers
-from qkd_qiskit.federation.flower.processes import require_flower
+from qkd_qiskit.federation.flower.processes import Tail, require_flower
 from qkd_qiskit.federation.flower.settings import load_client
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def join(path: Path, *, tell: Callable[[str], None]) -> None:
     folder = Path(told.folder)
     programs = install_program(folder / "programs")
     folder.chmod(0o700)
+    tail = Tail(folder / LOG, tell)
+    tail.skip()
     while True:
         wait_for_server(told.server, Path(told.authority), key, told.client.name, tell)
         tell(f"client {told.client.name}: connected to {told.server}")
@@ -54,6 +56,7 @@ def join(path: Path, *, tell: Callable[[str], None]) -> None:
             programs=programs,
         ) as node:
             while node.status is None:
+                tail.poll()
                 time.sleep(_POLL)
         tell(f"client {told.client.name}: disconnected; connecting again in {RETRY_SECONDS:g} s")
         time.sleep(RETRY_SECONDS)
@@ -81,9 +84,7 @@ def wait_for_server(
         away = True
         time.sleep(RETRY_SECONDS)
     if known != name:
-        raise FederationError(
-            f"key: expected the key of client {name}, found the one that {server} knows as {known}"
-        )
+        raise FederationError(f"key: expected that of client {name}, found that of client {known}")
 
 
 def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str | None:
@@ -109,8 +110,8 @@ def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str 
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise FederationError(
-                f"the server at {server} is not to be trusted: {authority.name} has not signed its certificate "
-                "for this address"
+                f"the server at {server} is not to be trusted: "
+                f"{authority.name} has not signed its certificate for this address"
             ) from None
         return None
     if answer.status_code == httpx.codes.UNAUTHORIZED:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -188,3 +189,32 @@ def answers(host: str, port: int) -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
         return True
     return False
+
+
+@dataclass
+class Tail:
+    """Tells the lines that are added to a file.
+
+    Attributes:
+        path: The file; it need not be there yet.
+        tell: Told each line.
+    """
+
+    path: Path
+    tell: Callable[[str], None]
+    _read: int = 0
+
+    def skip(self) -> None:
+        """Leave out what the file holds already."""
+        self._read = self.path.stat().st_size if self.path.exists() else 0
+
+    def poll(self) -> None:
+        """Tell the whole lines that are new."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole, sign, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + len(sign)
+        for line in whole.decode("utf-8", "replace").splitlines():
+            self.tell(line)

@@ -15,33 +15,13 @@ from qkd_qiskit.federation.flower.credentials import ServerFiles
 from qkd_qiskit.federation.flower.engine import SuperLink
 from qkd_qiskit.federation.flower.gateway import NOTICES, TRAFFIC, Gateway
 from qkd_qiskit.federation.flower.identity import load_public_key
-from qkd_qiskit.federation.flower.processes import require_flower, wait_until
+from qkd_qiskit.federation.flower.processes import Tail, require_flower, wait_until
 from qkd_qiskit.federation.flower.server_app import OUTCOME, PROGRESS, SERVER_VARIABLE, read_outcome
 from qkd_qiskit.federation.flower.settings import ServerFile, load_server
 
 Tell = Callable[[str], None]
 # Asking Flower for the run's status takes a second of computing.
 _LOOK_SECONDS = 20.0
-
-
-@dataclass
-class Tail:
-    """Tells the lines that are added to a file."""
-
-    path: Path
-    tell: Tell
-    _read: int = 0
-
-    def poll(self) -> None:
-        """Tell the whole lines that are new."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            whole, sign, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + len(sign)
-        for line in whole.decode("utf-8", "replace").splitlines():
-            self.tell(line)
 
 
 def serve(path: Path, *, tell: Tell, server_app: str | None = None, client_app: str | None = None) -> Path:

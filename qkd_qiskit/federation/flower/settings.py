@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from qkd_qiskit.config import PartySettings, Settings
+from qkd_qiskit.config import PartySettings, Settings, load_settings
 from qkd_qiskit.errors import ConfigError, FederationError
 
-FileT = TypeVar("FileT", bound=Settings)
 MIB = 2**20
 
 
@@ -50,7 +48,7 @@ def load_server(path: Path) -> ServerFile:
         ConfigError: If the file cannot be read, or a key or value is wrong.
         FederationError: If a certificate, key or sample file is missing.
     """
-    found = _load(path, ServerFile)
+    found = load_settings(ServerFile, path)
     names = ("authority", "certificate", "key", "public")
     values: dict[str, Any] = {name: str(_existing(path, getattr(found, name), name)) for name in names}
     values["clients"] = {
@@ -69,7 +67,7 @@ def load_client(path: Path) -> ClientFile:
         ConfigError: If the file cannot be read, or a key or value is wrong.
         FederationError: If a certificate, key or sample file is missing.
     """
-    found = _load(path, ClientFile)
+    found = load_settings(ClientFile, path)
     host, sign, port = found.server.rpartition(":")
     if not (sign and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ConfigError(f"{path}: server: expected host:port, found {found.server!r}")
@@ -82,24 +80,6 @@ def load_client(path: Path) -> ClientFile:
             "client": party,
         }
     )
-
-
-def _load(path: Path, kind: type[FileT]) -> FileT:
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
-    try:
-        return kind.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{path}: unknown key {key}") from None
-        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise ConfigError(f"{path}: {key}: {first['msg']}{found}") from None
 
 
 def _beside(path: Path, name: str) -> Path:

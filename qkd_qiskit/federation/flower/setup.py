@@ -11,7 +11,7 @@ from qkd_qiskit.config import ClientSettings, ExperimentSettings, PartySettings
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.federation.flower.credentials import ServerFiles, make_client_key, make_server_files
 from qkd_qiskit.federation.flower.processes import LOOPBACK, require_flower
-from qkd_qiskit.federation.parts import write_parts
+from qkd_qiskit.federation.parts import read_server_data, write_parts
 from qkd_qiskit.files import write_atomic
 
 PORT = 9092
@@ -81,12 +81,14 @@ def make_federation(
         make_client_key(folder / f"{file}.key", folder / f"{file}.pub", file)
     _write_experiment(settings, folder / EXPERIMENT_FILE)
     parts = write_parts(settings, folder)
+    digest = read_server_data(settings, parts.public).public.digest
     clients = []
     for client, data in zip(settings.clients, parts.clients, strict=True):
         path = folder / f"{files[client.name]}.toml"
         address = (hosts or (LOOPBACK,))[0]
         server = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        clients.append(write_atomic(path, _client_text(client, files[client.name], server, data.name)))
+        text = _client_text(client, files[client.name], server, data.name, digest)
+        clients.append(write_atomic(path, text))
     listen = "0.0.0.0" if hosts else LOOPBACK
     server_file = write_atomic(folder / SERVER_FILE, _server_text(files, listen, port, parts.public.name))
     return Federation(folder, server_file, tuple(clients), tuple(files))
@@ -139,7 +141,7 @@ state = "server-state"
 {clients}"""
 
 
-def _client_text(client: ClientSettings, file: str, server: str, data: str) -> str:
+def _client_text(client: ClientSettings, file: str, server: str, data: str, digest: str) -> str:
     limits = PartySettings(name=client.name, backend=client.backend, path=data)
     return f"""# A client. It needs this file, its key and ca.crt. Paths start at this file's folder.
 server = {json.dumps(server)}
@@ -154,8 +156,8 @@ backend = {json.dumps(client.backend)}
 # Samples to try it with; put your own data here.
 path = {json.dumps(data)}
 # labels = "labels.npy"
-# Answer for this public set alone (SHA-256 of its inputs, as the server tells it in its log).
-# public_digest = "..."
+# Answer for one public set alone: this is the digest of public.npz, as it was made with this file.
+# public_digest = "{digest}"
 max_query_bytes = {limits.max_query_bytes}
 max_samples = {limits.max_samples}
 """

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 KIND = "query"
 QUERY, ANSWER, RAW = "query", "answer", "raw"
 _POLL = 0.5
-_PULLS = 8
 # A client whose process fails is asked again; it goes on from its checkpoints.
 _MOST_FAILURES = 3
 # Answers of a past turn are looked for, and thrown away by Flower after this long.
@@ -73,7 +72,8 @@ class FlowerTransport:
         seen: set[int] = set()
         notices = _Notices(self.state / NOTICES)
         deadline = time.monotonic() + timeout
-        pool = ThreadPoolExecutor(_PULLS, thread_name_prefix="pull")
+        # One thread a client, so that those who upload for ever keep no thread from the others.
+        pool = ThreadPoolExecutor(len(self.names), thread_name_prefix="pull")
         pulls: dict[Future[list[Message]], str] = {}
         try:
             while pending and time.monotonic() < deadline:

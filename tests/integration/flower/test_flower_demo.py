@@ -187,7 +187,7 @@ def wanted(
         ".toml",
         "client-",
         "checkpoint",
-        os.path.expanduser("~/"),
+        str(Path.home()) + "/",
     ]
     return needles(weights, samples, places)
 

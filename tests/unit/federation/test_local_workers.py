@@ -14,8 +14,8 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.federation import Announcement, Context, LocalTransport, Task
+from qkd_qiskit.errors import EstimatorError, FederationError
+from qkd_qiskit.federation import Announcement, Context, LocalTransport, Task, local
 from qkd_qiskit.federation.relay import FileProgress, Relay
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.training import CheckpointStore
@@ -81,13 +81,21 @@ def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
         assert kinds[0] == "start"
         assert kinds[-1] == "done"
         assert "advance" in kinds
-    again = _context(2, folder=tmp_path, resume=True)
+    # Stages of worker processes serve a run in one process.
+    again = _context(1, folder=tmp_path, resume=True)
     assert _two_turns(again)[1] == answers
 
 
 def test_a_worker_s_error_is_the_error_of_the_run():
     context = _context(2, overrides=["model.n_qubits=16"])
     with pytest.raises(EstimatorError, match="client .*: no gate budget"):
+        list(LocalTransport(context).exchange(_queries(context), timeout=1.0))
+
+
+def test_a_worker_that_is_ended_is_one_line(monkeypatch):
+    monkeypatch.setattr(local, "_work", lambda errand, report, parent: os._exit(3))
+    context = _context(2)
+    with pytest.raises(FederationError, match="a worker process was ended from outside.*: 2 trained"):
         list(LocalTransport(context).exchange(_queries(context), timeout=1.0))
 
 

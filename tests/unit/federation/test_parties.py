@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -127,11 +129,16 @@ def test_a_client_asked_again_answers_from_its_folder(settings, files, apart):
     _, transport, folder = apart
     for turn in (0, 1):
         party = _party(settings, files, 0, folder)
-        before = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file())
+        before = _stamps(folder)
         answer = party.answer(transport.asked[turn][0])
         assert answer == transport.parties[0].reply(transport.asked[turn][0])
-        after = sorted((path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file())
-        assert before == after
+        assert _stamps(folder) == before
+
+
+def _stamps(folder):
+    """When each file but the locks was written."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 def test_a_client_that_missed_a_turn_takes_it_up_from_the_next_query(settings, files, apart, tmp_path):
@@ -145,6 +152,22 @@ def test_a_client_that_missed_a_turn_takes_it_up_from_the_next_query(settings, f
     second = Announcement.from_bytes(short)
     whole = Announcement(second.task, 2, second.public_digest, first.originals, second.soft).to_bytes()
     assert newcomer.answer(whole) == transport.parties[1].reply(short)
+
+
+def test_two_processes_of_a_client_do_not_train_at_once(settings, files, apart):
+    _, transport, folder = apart
+    (lock,) = (path / "lock" for path in (folder / "party-0").iterdir())
+    answers = []
+    second = threading.Thread(
+        target=lambda: answers.append(_party(settings, files, 0, folder).answer(transport.asked[0][0]))
+    )
+    with lock.open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join(30.0)
+    assert len(answers) == 1
 
 
 def test_a_killed_client_goes_on_from_its_checkpoints(settings, files, apart, tmp_path):

@@ -94,3 +94,17 @@ def test_a_student_needs_the_least_number_of_blocks(finished):
     context = _context(overrides=["distillation.student_blocks=1"])
     with pytest.raises(DistillationError, match="student_blocks: expected at least"):
         distil(context, [client.message.to_bytes() for client in clients])
+
+
+def test_what_happens_to_messages_on_their_way_is_judged():
+    context = _context(overrides=["distillation.rounds=1"])
+    seen = {}
+
+    def tamper(position, raw):
+        seen[position] = raw
+        return {0: raw, 1: None, 2: raw[:-1]}[position]
+
+    clients, server = run_rounds(context, tamper=tamper)
+    assert [part.standing for part in server.lesson.participation] == ["used", "silent", "refused"]
+    assert [seen[k] for k in range(3)] == [client.message.to_bytes() for client in clients]
+    assert server.teacher.clients == ("one class",)

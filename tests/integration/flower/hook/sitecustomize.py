@@ -7,6 +7,7 @@ Python imports this module at its start when its folder is on the path. Only the
 import json
 import os
 import sys
+from pathlib import Path
 
 if "server" in sys.orig_argv and "QKD_TEST_RECORD" in os.environ:
     import httpx
@@ -15,7 +16,7 @@ if "server" in sys.orig_argv and "QKD_TEST_RECORD" in os.environ:
 
     async def _recorded(self, url, *, content, headers):
         head = json.dumps([str(url), dict(headers), len(content)]).encode()
-        with open(os.environ["QKD_TEST_RECORD"], "ab") as file:
+        with Path(os.environ["QKD_TEST_RECORD"]).open("ab") as file:
             file.write(len(head).to_bytes(4, "big") + head + content)
         return await _post(self, url, content=content, headers=headers)
 

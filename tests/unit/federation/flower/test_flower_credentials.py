@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import stat
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,9 @@ def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
 
 
 def test_a_private_file_ignores_a_generous_umask(tmp_path: Path) -> None:
-    script = (
-        "import os, sys; os.umask(0)\n"
-        "from pathlib import Path\n"
-        "from qkd_qiskit.federation.flower.credentials import write_private\n"
-        f"write_private(Path({str(tmp_path / 'key')!r}), b'x')\n"
-    )
-    import sys
-
-    subprocess.run([sys.executable, "-c", script], check=True)
+    before = os.umask(0)
+    try:
+        write_private(tmp_path / "key", b"x")
+    finally:
+        os.umask(before)
     assert mode(tmp_path / "key") == 0o600

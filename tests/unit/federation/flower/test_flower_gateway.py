@@ -14,8 +14,10 @@ import pytest
 import uvicorn
 
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.federation.flower.credentials import ServerFiles, make_server_files
 from qkd_qiskit.federation.flower.gateway import NOTICES, TRAFFIC, Gateway
 from qkd_qiskit.federation.flower.identity import load_private_key, load_public_key, signed_headers
+from qkd_qiskit.federation.flower.join import hello
 from qkd_qiskit.federation.flower.processes import free_port
 
 LIMIT = 200_000
@@ -193,3 +195,25 @@ def test_the_door_keeps_what_a_lifespan_or_websocket_asks_closed(gateway: Gatewa
         raise AssertionError("expected no word")
 
     asyncio.run(gateway._answer({"type": "websocket"}, never, never))
+
+
+def test_hello_tells_the_name(gateway: Gateway, keys: Any) -> None:
+    address = f"127.0.0.1:{gateway.port}"
+    assert hello(address, keys.server.authority, load_private_key(keys.private("B"))) == "B"
+
+
+def test_hello_refuses_what_is_not_to_be_trusted(gateway: Gateway, keys: Any, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{gateway.port}"
+    other = ServerFiles.below(tmp_path)
+    make_server_files(other, [])
+    with pytest.raises(FederationError, match="is not to be trusted: ca.crt has not signed"):
+        hello(address, other.authority, load_private_key(keys.private("A")))
+    with pytest.raises(FederationError, match="does not know this key"):
+        hello(address, keys.server.authority, load_private_key(keys.private("stranger")))
+    with pytest.raises(FederationError, match="expected a certificate, found something else"):
+        hello(address, keys.private("A"), load_private_key(keys.private("A")))
+
+
+def test_hello_to_nobody_is_nothing(keys: Any) -> None:
+    key = load_private_key(keys.private("A"))
+    assert hello(f"127.0.0.1:{free_port()}", keys.server.authority, key) is None

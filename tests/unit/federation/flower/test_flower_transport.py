@@ -102,7 +102,8 @@ def ask(transport: FlowerTransport, *positions: int, timeout: float = 20.0) -> d
 
 
 def test_everybody_is_asked_once_and_answers(transport: FlowerTransport, grid: Grid) -> None:
-    assert {position: arrival.raw for position, arrival in ask(transport).items()} == {0: b"A", 1: b"B", 2: b"C"}
+    answers = {position: arrival.raw for position, arrival in ask(transport).items()}
+    assert answers == {0: b"A", 1: b"B", 2: b"C"}
     assert [grid.asked(name) for name in "ABC"] == [[b"query"]] * 3
 
 

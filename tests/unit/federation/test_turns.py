@@ -1,0 +1,254 @@
+"""Turns with clients that break, lie, repeat themselves, come late or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+import struct
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import prepare_data
+from qkd_qiskit.distillation import ClientMessage, make_message
+from qkd_qiskit.errors import DistillationError, FederationError
+from qkd_qiskit.federation import (
+    Announcement,
+    Arrival,
+    Context,
+    RefusalCode,
+    hold_turns,
+    refusal,
+    teach,
+)
+from qkd_qiskit.federation.inbox import Inbox
+from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+HELD = ((1,), (0, 2), (0, 1, 2))
+NAMES = ("one class", "two classes", "all")
+
+
+def _context(*overrides, resume=False):
+    settings = load_experiment(TINY, overrides=overrides)
+    store = CheckpointStore(None, "")
+    return Context(settings, prepare_data(settings), store, NullProgress(), resume=resume)
+
+
+@pytest.fixture(scope="module")
+def context():
+    return _context()
+
+
+@pytest.fixture(scope="module")
+def messages(context):
+    """Clients that answer nine of ten public samples rightly."""
+    made = []
+    for number, held in enumerate(HELD):
+        public, rng = context.data.public.samples, np.random.default_rng(number)
+        columns = len(held) + (len(held) < 3)
+        truth = np.where(public.labels < 0, rng.integers(0, 3, len(public)), public.labels)
+        outcome = np.array([held.index(k) if k in held else len(held) for k in truth])
+        wrong = rng.random(len(outcome)) < 0.1
+        outcome[wrong] = (outcome[wrong] + 1) % columns
+        p = np.exp(4.0 * np.eye(columns)[outcome])
+        p /= p.sum(axis=1, keepdims=True)
+        spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", n_outcomes=columns)
+        made.append(make_message(NAMES[number], spec.index, held, p, context.data.public.digest))
+    return made
+
+
+class Script:
+    """Sends what it is told to, whoever is asked."""
+
+    def __init__(self, *turns):
+        self.turns = list(turns)
+        self.asked = []
+
+    def exchange(self, queries, *, timeout):
+        self.asked.append((dict(queries), timeout))
+        yield from self.turns.pop(0)
+
+
+def _raw(messages):
+    return [message.to_bytes() for message in messages]
+
+
+def _header(raw, **changes):
+    """A message with another header in front of the same outputs."""
+    length = struct.unpack_from("<4sI", raw)[1]
+    header = json.loads(raw[8 : 8 + length]) | changes
+    text = json.dumps(header).encode()
+    return struct.pack("<4sI", b"QKDM", len(text)) + text + raw[8 + length :]
+
+
+def _nan(message):
+    outputs = message.outputs.copy()
+    outputs[3, 0] = np.nan
+    return dataclasses.replace(message, outputs=outputs).to_bytes()
+
+
+BROKEN = {
+    "wrong shape": (
+        lambda m: dataclasses.replace(m, outputs=m.outputs[:-1]).to_bytes(),
+        "outputs: expected shape",
+    ),
+    "NaN": (_nan, "expected finite numbers, found 1 others"),
+    "lying header": (
+        lambda m: _header(m.to_bytes(), shape=[10**9, 10**9]),
+        "outputs: expected 2000000000000000000 bytes",
+    ),
+    "stale digest": (
+        lambda m: dataclasses.replace(m, public_digest="ab" * 32).to_bytes(),
+        "expected digest",
+    ),
+    "100 MB": (lambda m: m.to_bytes() + bytes(100 * 2**20), "expected a message of at most"),
+    "another's name": (lambda m: dataclasses.replace(m, client="all").to_bytes(), "name of another client"),
+    "a refusal": (
+        lambda m: refusal(RefusalCode.UNKNOWN_PUBLIC_SET),
+        "the client refuses \\(unknown_public_set\\): the public set is not the one",
+    ),
+    "a made-up refusal": (lambda m: b"QKDR\n/home/someone/data.csv", "magic word"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_answer_is_refused_and_named_and_the_turn_goes_on(context, messages, case, caplog):
+    spoil, reason = BROKEN[case]
+    raw = _raw(messages)
+    raw[1] = spoil(messages[1])
+    arrivals = [Arrival(position, raw[position]) for position in (1, 2, 0)]
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        tracemalloc.start()
+        lesson = hold_turns(context, Script(arrivals))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    # What is refused for its size is not copied, and what a header claims is not allocated.
+    assert peak < 20 * 2**20
+    assert [part.standing for part in lesson.participation] == ["used", "refused", "used"]
+    (named,) = (part for part in lesson.participation if part.standing == "refused")
+    assert named.client == "two classes"
+    assert named.bytes_received == len(raw[1])
+    assert named.missed == (1,)
+
+    assert re.search(reason, named.reason)
+    assert "client two classes refused" in caplog.text
+    assert lesson.taught.teacher.clients == ("one class", "all")
+    expected = teach(context, [raw[0], None, raw[2]])
+    np.testing.assert_array_equal(lesson.taught.soft, expected.soft)
+
+
+def test_the_first_answer_of_a_client_counts_and_late_ones_never(context, messages, caplog):
+    raw = _raw(messages)
+    arrivals = [
+        Arrival(0, raw[0]),
+        Arrival(0, raw[2]),
+        Arrival(0, raw[0]),
+        Arrival(1, raw[1], late=True),
+        Arrival(2, raw[2]),
+        Arrival(2, None, "its connection broke"),
+        Arrival(7, raw[0]),
+        Arrival(-1, raw[0]),
+    ]
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        parts = hold_turns(context, Script(arrivals)).participation
+    assert [part.standing for part in parts] == ["used", "late", "used"]
+    assert [part.ignored for part in parts] == [2, 1, 0]
+    assert parts[0].bytes_received == 2 * len(raw[0]) + len(raw[2])
+    assert "its answer came after the turn it belongs to" in parts[1].reason
+    for line in ("a further answer of client one class", "a late answer of client two", "nobody whom"):
+        assert line in caplog.text
+
+
+def test_silence_has_the_reason_that_the_transport_gives(context, messages):
+    arrivals = [Arrival(0, None, "no answer within 60 s"), Arrival(2, messages[2].to_bytes())]
+    parts = hold_turns(context, Script(arrivals)).participation
+    assert [part.reason for part in parts] == ["no answer within 60 s", "no message arrived", ""]
+
+
+def test_a_client_that_was_silent_first_may_be_used_later(messages):
+    context, raw = _context("distillation.rounds=2"), _raw(messages)
+    script = Script(
+        [Arrival(k, raw[k]) for k in (0, 2)],
+        [Arrival(1, raw[1], late=True), *(Arrival(k, raw[k]) for k in range(3))],
+    )
+    parts = hold_turns(context, script).participation
+    assert [part.standing for part in parts] == ["used"] * 3
+    assert [part.missed for part in parts] == [(), (1,), ()]
+    assert parts[1].ignored == 1
+    second = {k: Announcement.from_bytes(query) for k, query in script.asked[1][0].items()}
+    # Whoever has answered has the public samples.
+    assert [second[k].originals is None for k in range(3)] == [True, False, True]
+    assert all(query.soft is not None and query.turn == 2 for query in second.values())
+    assert script.asked[0][1] == context.settings.federation.timeout
+
+
+def test_too_few_clients_end_the_round(messages):
+    context = _context("federation.minimum=3")
+    arrivals = [Arrival(0, messages[0].to_bytes()), Arrival(1, b"nonsense"), Arrival(2, None, "away")]
+    expected = r"turn 1: expected answers of 3 clients, found 1 \(two classes refused: .*; all silent: away\)"
+    with pytest.raises(FederationError, match=expected):
+        hold_turns(context, Script(arrivals))
+    with pytest.raises(DistillationError, match="at least one client to learn from, found none"):
+        hold_turns(_context(), Script([]))
+
+
+def test_a_killed_server_asks_only_for_what_it_has_not(messages, tmp_path):
+    raw = _raw(messages)
+
+    def killed():
+        yield Arrival(2, raw[2])
+        yield Arrival(0, b"refused, so asked again")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hold_turns(_context(), Script(killed()), folder=tmp_path)
+    script = Script([Arrival(k, raw[k]) for k in (0, 1)])
+    lesson = hold_turns(_context(resume=True), script, folder=tmp_path)
+    assert sorted(script.asked[0][0]) == [0, 1]
+    assert [part.standing for part in lesson.participation] == ["used"] * 3
+    np.testing.assert_array_equal(lesson.taught.soft, teach(_context(), raw).soft)
+    # Nobody is asked when all have answered; without resuming everybody is.
+    assert hold_turns(_context(resume=True), Script(), folder=tmp_path).taught.soft is not None
+    script = Script([Arrival(k, raw[k]) for k in range(3)])
+    hold_turns(_context(), script, folder=tmp_path)
+    assert sorted(script.asked[0][0]) == [0, 1, 2]
+
+
+def test_answers_to_another_query_are_not_taken_for_these(tmp_path):
+    Inbox(tmp_path, b"one").keep(3, b"answer")
+    assert Inbox(tmp_path, b"one").positions == {3}
+    assert Inbox(tmp_path, b"one").message(3) == b"answer"
+    assert Inbox(tmp_path, b"other").positions == set()
+    memory = Inbox(None, b"one")
+    memory.keep(1, b"x")
+    assert memory.message(1) == b"x"
+
+
+def test_an_inbox_that_cannot_be_used_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(FederationError, match="answers of clients in .*file"):
+        Inbox(file, b"query")
+    inbox = Inbox(tmp_path / "folder", b"query")
+    with pytest.raises(FederationError, match="answers of clients in .*folder.*: No such file"):
+        inbox.message(0)
+    for kept in (tmp_path / "folder").iterdir():
+        kept.rmdir()
+        kept.write_text("")
+    with pytest.raises(FederationError, match="answers of clients in .*folder"):
+        inbox.keep(0, b"")
+
+
+def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp_path):
+    raw = _raw(messages)
+    lesson = hold_turns(context, Script([Arrival(k, raw[k]) for k in range(3)]), folder=tmp_path)
+    assert [lesson.inbox.message(k) for k in range(3)] == raw
+    assert ClientMessage.from_bytes(lesson.inbox.message(1)).client == "two classes"
