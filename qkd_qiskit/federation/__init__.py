@@ -5,7 +5,15 @@ from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.federation.evaluation import Answers, answer_all, evaluate
 from qkd_qiskit.federation.fitting import fit_model
 from qkd_qiskit.federation.rounds import Tamper, run_rounds
-from qkd_qiskit.federation.server import Distilled, ServerRun, distil, run_server, teach
+from qkd_qiskit.federation.server import (
+    Distilled,
+    ServerRun,
+    distil,
+    run_server,
+    teach,
+    together,
+    train_supervised,
+)
 
 __all__ = [
     "Answers",
@@ -24,4 +32,6 @@ __all__ = [
     "run_rounds",
     "run_server",
     "teach",
+    "together",
+    "train_supervised",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qkd_qiskit.data import Samples, originals
+from qkd_qiskit.data import PreparedData, Samples, originals
 from qkd_qiskit.distillation import (
     AGGREGATIONS,
     CLASSICAL_MODELS,
@@ -129,12 +129,9 @@ def run_server(context: Context, messages: Sequence[bytes | None]) -> ServerRun:
     machine = distilled.machine
     with context.timed("baselines"):
         public_only = train_supervised(context, machine, "public only", public.labelled)
-        parts = (*data.clients, public.labelled)
-        groups = originals(parts, (*data.sizes, len(data.split.public_train)))
-        together = Samples(
-            np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
-        )
-        centralized = train_supervised(context, machine, "centralized", together)
+        groups = originals((*data.clients, public.labelled), (*data.sizes, len(data.split.public_train)))
+        everything = together(data)
+        centralized = train_supervised(context, machine, "centralized", everything)
         fedavg = context.stage(
             "FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only, "FedAvg", 0.0)
         )
@@ -146,8 +143,8 @@ def run_server(context: Context, messages: Sequence[bytes | None]) -> ServerRun:
         classical: dict[str, ClassicalModel] = {
             name: fit_classical(
                 name,
-                together.inputs,
-                together.labels,
+                everything.inputs,
+                everything.labels,
                 n_weights=machine.spec.n_weights + 1,
                 groups=groups,
                 seed=settings.seed,
@@ -278,6 +275,14 @@ def _read(context: Context, name: str, raw: bytes | None) -> ClientOutputs | Ver
         return Verdict(name, "refused", "the message bears the name of another client")
     held = np.array([data.classes.index(label) for label in message.classes], dtype=np.int64)
     return ClientOutputs(name, held, message.probabilities)
+
+
+def together(data: PreparedData) -> Samples:
+    """What centralized training has: all clients' samples, then the labelled public ones, with copies."""
+    parts = (*data.clients, data.public.labelled)
+    return Samples(
+        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+    )
 
 
 def train_supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:
