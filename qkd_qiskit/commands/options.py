@@ -36,7 +36,11 @@ def show(
 
     Console().print(records_table(title, columns, rows))
     said = [note for row in rows for note in row.get("notes", ())]
-    said += [f"{row['client']} on {row['backend']}: {row['refused']}" for row in rows if row.get("refused")]
+    said += [
+        f"{row['client']} on {row['backend']}: {row['refused']}"
+        for row in rows
+        if row.get("refused") and "client" in row
+    ]
     for line in dict.fromkeys(said):
         typer.echo(line)
     if json_path is not None:

@@ -16,7 +16,8 @@ app.add_typer(study_app, name="study")
 Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds, from --first-seed on.")]
 FirstSeed = Annotated[int, typer.Option(min=0, help="The first seed.")]
 StudyFolder = Annotated[
-    Path | None, typer.Option("--output", metavar="DIR", help="Records and pictures; runs/STUDY if omitted.")
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Records and pictures; runs/STUDY-EXPERIMENT if omitted."),
 ]
 
 
@@ -151,9 +152,10 @@ def _study(
     overrides: list[str] | None,
     output: Path | None,
     json_path: Path | None,
+    variants: list[str] | None = None,
 ) -> None:
     """Run one study of the distillation, and print its table."""
-    folder = Path("runs") / name if output is None else output
+    folder = Path("runs") / f"{name}-{Path(experiment).stem}" if output is None else output
     check_folder(folder)
     check_json(json_path)
     from qkd_qiskit.progress import RichProgress
@@ -166,10 +168,25 @@ def _study(
             range(first_seed, first_seed + seeds),
             folder,
             overrides=overrides or (),
+            variants=variants,
             progress=progress,
         )
-    show(f"{name}: {experiment}", [(key, key) for key in rows[0]], rows, json_path)
+    columns = dict.fromkeys(key for row in rows for key in row)
+    show(f"{name}: {experiment}", [(key, key) for key in columns], rows, json_path)
     typer.echo(f"records: {folder}")
+
+
+@study_app.command("margins")
+def study_margins(
+    experiment: Annotated[str, typer.Argument(help="Shipped experiment, or .toml file.")] = "mnist4",
+    seeds: Seeds = 3,
+    first_seed: FirstSeed = 7,
+    overrides: Overrides = None,
+    output: StudyFolder = None,
+    json_path: Json = None,
+) -> None:
+    """Whole experiments over several seeds, with margins over every baseline."""
+    _study("margins", experiment, seeds, first_seed, overrides, output, json_path)
 
 
 @study_app.command("ablation")
@@ -178,11 +195,14 @@ def study_ablation(
     seeds: Seeds = 3,
     first_seed: FirstSeed = 0,
     overrides: Overrides = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Only this variant, beside the one as shipped; repeatable.")
+    ] = None,
     output: StudyFolder = None,
     json_path: Json = None,
 ) -> None:
     """Show what each ingredient gives: one left out or exchanged at a time."""
-    _study("ablation", experiment, seeds, first_seed, overrides, output, json_path)
+    _study("ablation", experiment, seeds, first_seed, overrides, output, json_path, variant)
 
 
 @study_app.command("robustness")

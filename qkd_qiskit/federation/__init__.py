@@ -11,7 +11,15 @@ from qkd_qiskit.federation.party import Party
 from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
 from qkd_qiskit.federation.remote_evaluation import client_specs, evaluate_server
 from qkd_qiskit.federation.rounds import Tamper, run_rounds, run_server_rounds
-from qkd_qiskit.federation.server import Distilled, PublicRun, ServerRun, distil, distil_taught
+from qkd_qiskit.federation.server import (
+    Distilled,
+    PublicRun,
+    ServerRun,
+    distil,
+    distil_taught,
+    together,
+    train_supervised,
+)
 from qkd_qiskit.federation.teaching import Taught, judge, learn, teach
 from qkd_qiskit.federation.transport import Arrival, Transport
 from qkd_qiskit.federation.turns import Lesson, Participation, hold_turns
@@ -56,5 +64,7 @@ __all__ = [
     "run_rounds",
     "run_server_rounds",
     "teach",
+    "together",
+    "train_supervised",
     "write_parts",
 ]

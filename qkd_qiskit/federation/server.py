@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.data import Samples, originals
+from qkd_qiskit.data import PreparedData, Samples, originals
 from qkd_qiskit.distillation import (
     CLASSICAL_MODELS,
     ClassicalModel,
@@ -170,12 +170,9 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
     machine = distilled.machine
     with context.timed("baselines"):
         public_only = train_supervised(context, machine, "public only", public.labelled)
-        parts = (*data.clients, public.labelled)
-        groups = originals(parts, (*data.sizes, len(data.split.public_train)))
-        together = Samples(
-            np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
-        )
-        centralized = train_supervised(context, machine, "centralized", together)
+        groups = originals((*data.clients, public.labelled), (*data.sizes, len(data.split.public_train)))
+        everything = together(data)
+        centralized = train_supervised(context, machine, "centralized", everything)
         fedavg = context.stage(
             "FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only, "FedAvg", 0.0)
         )
@@ -184,7 +181,7 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
             fedprox = context.stage(
                 "FedProx", FedAvgResult, lambda: _federate(context, machine, public_only, "FedProx", price)
             )
-        classical = _classical(context, machine, together, groups)
+        classical = _classical(context, machine, everything, groups)
         classical["classical_distillation"] = _classical_round(context, machine)
     return ServerRun(
         **vars(distilled),
@@ -263,6 +260,14 @@ def _student_spec(context: Context, budget: GateBudget) -> VQCNNSpec:
         least = len(ladder[0].blocks)
         raise DistillationError(f"distillation.student_blocks: expected at least {least}, found {most}")
     return fitting[-1]
+
+
+def together(data: PreparedData) -> Samples:
+    """What centralized training has: all clients' samples, then the labelled public ones, with copies."""
+    parts = (*data.clients, data.public.labelled)
+    return Samples(
+        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+    )
 
 
 def train_supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qkd_qiskit.config import ExperimentSettings, load_experiment
+from qkd_qiskit.config import DistillationSettings, ExperimentSettings, load_experiment
 from qkd_qiskit.federation import LocalTransport, distil_taught, hold_turns
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
+from qkd_qiskit.training import CheckpointStore
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "as shipped": (),
-    "one round": ("distillation.rounds=1",),
     "two rounds": ("distillation.rounds=2",),
     "no unlabelled images": ("data.public_unlabelled=0",),
     "no copies for the student": ("data.augment.public_copies=0", "data.augment.mixup=0"),
     "no copies at all": ("data.augment.copies=0", "data.augment.public_copies=0", "data.augment.mixup=0"),
-    "mixup": ("data.augment.mixup=2",),
+    "no mixup": ("data.augment.mixup=0",),
     "student by its gate budget": (),
     "hard labels only": ("distillation.alpha=1.0",),
     "soft labels only": ("distillation.alpha=0.0",),
     "MSE, alpha 0.5 (paper)": ('distillation.soft_loss="mse"', "distillation.alpha=0.5"),
-    "KL": ('distillation.soft_loss="kl"',),
+    "MSE": ('distillation.soft_loss="mse"',),
     "plain mean": ('distillation.aggregation="mean"',),
     "class coverage": ('distillation.aggregation="coverage"',),
     "confidence": ('distillation.aggregation="confidence"',),
@@ -47,6 +49,8 @@ def study_ablation(
 ) -> list[dict[str, str]]:
     """Train clients, teacher and student for every variant and seed; no baselines.
 
+    Clients are trained once for all variants that leave their training as it is.
+
     Args:
         experiment: Name of a shipped experiment, or path of a TOML file.
         seeds: Seeds; differences are paired over the same test samples and pooled over seeds.
@@ -60,7 +64,9 @@ def study_ablation(
     """
     names = ["as shipped", *(name for name in variants if name != "as shipped")]
     cells = [
-        _cell(name, variant_settings(experiment, name, seed, overrides)) for name in names for seed in seeds
+        _cell(name, variant_settings(experiment, name, seed, overrides), folder)
+        for name in names
+        for seed in seeds
     ]
     records = run_cells("ablation", cells, folder, progress=progress)
     of = {name: records[k * len(seeds) : (k + 1) * len(seeds)] for k, name in enumerate(names)}
@@ -88,11 +94,33 @@ def variant_settings(
     return settings
 
 
-def _cell(name: str, settings: ExperimentSettings) -> Cell:
+def client_fingerprint(settings: ExperimentSettings) -> str:
+    """Digest of all that a client's first training depends on; variants that share it share their clients."""
+    augment = settings.data.augment
+    copies = augment.copies if augment.public_copies is None else augment.public_copies
+    plain = settings.model_copy(
+        update={
+            "data": settings.data.model_copy(
+                update={"augment": augment.model_copy(update={"public_copies": copies, "mixup": 0})}
+            ),
+            "distillation": DistillationSettings(),
+            "descent": settings.descent.model_copy(update={"server_steps": None}),
+        }
+    )
+    return hashlib.sha256(plain.model_dump_json().encode()).hexdigest()
+
+
+def _cell(name: str, settings: ExperimentSettings, folder: Path) -> Cell:
     def work() -> dict[str, Any]:
         context = open_context(settings)
-        local = LocalTransport(context)
-        found = distil_taught(context, hold_turns(context, local).taught)
+        training = context
+        if settings.distillation.rounds == 1:
+            # Further rounds depend on the variant; what a client learns in the first does not.
+            shared = client_fingerprint(settings)
+            store = CheckpointStore(folder / "clients" / shared[:16], shared)
+            training = replace(context, store=store, resume=True)
+        local = LocalTransport(training)
+        found = distil_taught(context, hold_turns(training, local).taught)
         clients = [local.runs[number] for number in range(len(settings.clients))]
         test = context.data.test
         outputs = [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.federation import Context, answer_all, run_rounds
+from qkd_qiskit.federation import Context, distil, run_client, together, train_supervised
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import descriptor_folder, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
@@ -177,14 +177,23 @@ def _cell(settings: ExperimentSettings, strength: float, device: Path) -> Cell:
 def _run(settings: ExperimentSettings) -> dict[str, Any]:
     context: Context = open_context(settings)
     try:
-        clients, server = run_rounds(context)
+        clients = [run_client(context, number) for number in range(len(settings.clients))]
+        found = distil(context, [client.message.to_bytes() for client in clients])
     except EstimatorError as error:
         return {"refused": str(error)}
-    test = context.data.test
-    answers = answer_all(context, clients, server, test.inputs)
-    right = {name: pack(given.noisy == test.labels) for name, given in answers.items()}
-    model = server.global_model
-    exact = server.machine.noisy.probabilities(model.weights, test.inputs)
+    data, test, machine, model = context.data, context.data.test, found.machine, found.global_model
+    centralized = train_supervised(context, machine, "centralized", together(data))
+    outputs = [client.model.outcome_probabilities(client.machine.noisy, test.inputs) for client in clients]
+    taught = dict(zip([client.settings.name for client in clients], outputs, strict=True))
+    answers = {
+        "global": model.predict(machine.noisy, test.inputs),
+        "centralized": centralized.predict(machine.noisy, test.inputs),
+        "teacher_ensemble": found.teacher.class_probabilities(
+            [taught[name] for name in found.teacher.clients]
+        ).argmax(axis=1),
+    }
+    right = {name: pack(given == test.labels) for name, given in answers.items()}
+    exact = machine.noisy.probabilities(model.weights, test.inputs)
     for shots in SHOTS:
         seen = sampled(exact, shots, rng=context.rng(f"{shots} shots"))
         predicted = class_logits(seen, model.params[-1], model.n_outcomes).argmax(axis=1)

@@ -12,7 +12,7 @@ from qkd_qiskit.config import load_experiment
 from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import ConfigError, DistillationError
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.studies.ablation import ABLATIONS, variant_settings
+from qkd_qiskit.studies.ablation import ABLATIONS, client_fingerprint, variant_settings
 from qkd_qiskit.studies.distillation_studies import run_study
 from qkd_qiskit.studies.federated import pack, pooled_accuracy, pooled_difference, unpack
 from qkd_qiskit.studies.heterogeneity import with_classes
@@ -46,6 +46,18 @@ def test_every_variant_has_valid_settings(variant):
     assert settings.seed == 5
     if variant == "student by its gate budget":
         assert settings.distillation.student_blocks is None
+
+
+def test_variants_share_clients_only_if_these_learn_the_same():
+    def digest(variant, seed=5):
+        return client_fingerprint(variant_settings("mnist4", variant, seed))
+
+    shipped = digest("as shipped")
+    for variant in ("no mixup", "hard labels only", "plain mean", "8-bit outputs", "two rounds"):
+        assert digest(variant) == shipped
+    for variant in ("no unlabelled images", "no copies for the student", "no copies at all"):
+        assert digest(variant) != shipped
+    assert digest("as shipped", 6) != shipped
 
 
 @pytest.mark.parametrize(("count", "held"), [(4, (0, 1, 2, 3)), (2, (0, 3)), (1, (3,))])
@@ -121,7 +133,9 @@ def test_membership_area(members, others, area):
 
 
 def test_unknown_studies_and_no_seeds_are_refused(tmp_path: Path):
-    with pytest.raises(ConfigError, match="study: expected one of ablation"):
+    with pytest.raises(ConfigError, match="study: expected one of margins"):
         run_study("weather", "mnist4", [1], tmp_path)
     with pytest.raises(ConfigError, match="at least one seed"):
         run_study("noise", "mnist4", [], tmp_path)
+    with pytest.raises(ConfigError, match="variant: expected one of as shipped, .* found 'no clients'"):
+        run_study("ablation", "mnist4", [1], tmp_path, variants=["no clients"])
