@@ -8,12 +8,12 @@ from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import QiskitRuntimeService
-from qiskit_ibm_runtime.exceptions import IBMInputValueError
 
-from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.errors import HardwareError, SubmissionError
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.hardware.device import device_from_backend
-from qkd_qiskit.runtime.primitives import read_counts, run_sampler
+from qkd_qiskit.runtime.messages import safe_line
+from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     FoundJob,
     JobCounts,
@@ -35,10 +35,8 @@ _STATUS: dict[str, Status] = {
     "ERROR": "failed",
     "CANCELLED": "cancelled",
 }
-# Mistakes that the client finds before it asks the service.
-_REFUSALS = (ValueError, TypeError, IBMInputValueError)
 
-Run = Callable[[Any, JobRequest], Any]
+Prepare = Callable[[Any, JobRequest], Callable[[], Any]]
 
 
 class IBMService:
@@ -46,13 +44,14 @@ class IBMService:
 
     settle_seconds = _SETTLE_SECONDS
 
-    def __init__(self, backend: str, *, client: Any = None, run: Run | None = None) -> None:
+    def __init__(self, backend: str, *, client: Any = None, prepare: Prepare | None = None) -> None:
         """Connect.
 
         Args:
             backend: Name of the device, as the service knows it.
             client: A `QiskitRuntimeService`; made from the saved account or the environment when omitted.
-            run: Hands a request to a primitive on a backend; the Runtime's sampler when omitted.
+            prepare: Makes a request ready for a primitive on a backend, and returns what sends it and gives
+                the Runtime's job; the Runtime's sampler when omitted.
 
         Raises:
             SubmissionError: If there is no account, or no such device.
@@ -67,11 +66,23 @@ class IBMService:
                 "QiskitRuntimeService.save_account, or set QISKIT_IBM_TOKEN, and check the device's name; "
                 "shipped devices run locally"
             ) from None
-        self._run = run or (lambda mode, request: run_sampler(mode, request, local=False))
+        self._prepare = prepare or (lambda mode, request: prepare_sampler(mode, request, local=False))
 
     def device(self) -> Device:
-        """The device with today's calibration."""
-        return device_from_backend(self._backend, source="IBM Quantum")
+        """The device with today's calibration.
+
+        Raises:
+            SubmissionError: If the service does not give it.
+            HardwareError: If it is no device that circuits can be transpiled to.
+        """
+        try:
+            return device_from_backend(self._backend, source="IBM Quantum")
+        except HardwareError:
+            raise
+        except Exception as error:
+            raise SubmissionError(
+                f"cannot read the calibration of {self._backend.name}: {safe_line(error)}"
+            ) from None
 
     @property
     def rep_delay(self) -> float:
@@ -82,11 +93,15 @@ class IBMService:
     def submit(self, request: JobRequest) -> str:
         """Submit a job; see `JobService`."""
         try:
-            return str(self._run(self._backend, request).job_id())
-        except _REFUSALS as error:
-            raise ServiceRefused(_line(error)) from None
+            send = self._prepare(self._backend, request)
         except Exception as error:
-            raise ServiceUncertain(_line(error)) from None
+            raise ServiceRefused(safe_line(error)) from None
+        try:
+            return str(send().job_id())
+        except Exception as error:
+            # NOTE: no kind of error tells that nothing was accepted. An answer that cannot be read, for one,
+            # comes as a ValueError, like a circuit that the client itself turns down.
+            raise ServiceUncertain(safe_line(error)) from None
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
         """All jobs with a tag; see `JobService`."""
@@ -103,7 +118,8 @@ class IBMService:
             if found not in _STATUS:
                 raise ServiceUncertain(f"unknown status {found}")
             status = _STATUS[found]
-            return JobState(status, (job.error_message() or "no reason given") if status == "failed" else "")
+            reason = job.error_message() if status == "failed" else ""
+            return JobState(status, "" if reason == "" else safe_line(reason or "no reason given"))
 
     def counts(self, job_id: str) -> JobCounts:
         """Counts of a finished job; see `JobService`."""
@@ -139,9 +155,5 @@ def _answers() -> Iterator[None]:
     except ServiceUncertain:
         raise
     except Exception as error:
-        raise ServiceUncertain(_line(error)) from None
+        raise ServiceUncertain(safe_line(error)) from None
 
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

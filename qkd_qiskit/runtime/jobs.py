@@ -171,7 +171,7 @@ class JobRunner:
         Raises:
             SubmissionError: If the service does not answer.
         """
-        known = {batch.job_id for batch in self._batches()}
+        known = {batch.job_id for batch in self._batches()} | set(self.ledger.former(self.submission.id))
         try:
             listed = self.service.find(self.submission.id)
         except ServiceUncertain as error:

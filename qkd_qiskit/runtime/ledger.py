@@ -36,6 +36,8 @@ CREATE TABLE batch (
     PRIMARY KEY (submission, number)
 );
 """
+# Newer than the first ledgers of this schema, and made in them too.
+_FORMER = "CREATE TABLE IF NOT EXISTS former (submission TEXT NOT NULL, job_id TEXT NOT NULL)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,7 @@ class Ledger:
                     self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
                 elif version != _SCHEMA:
                     raise SubmissionError(f"{path}: expected schema {_SCHEMA}, found {version}")
+                self._db.execute(_FORMER)
         except sqlite3.OperationalError as error:
             reason = "another command is using it" if "locked" in str(error) else str(error)
             raise SubmissionError(f"cannot open {path}: {reason}") from None
@@ -232,8 +235,16 @@ class Ledger:
         self._move(batch, batch.state, state, message=message)
 
     def again(self, batch: Batch) -> None:
-        """Plan a failed or cancelled batch anew; its old job id leaves the ledger."""
-        self._move(batch, batch.state, "planned", job_id=None)
+        """Plan a failed or cancelled batch anew; its old job is a former one from now on."""
+        with self._change():
+            if batch.job_id is not None:
+                self._db.execute("INSERT INTO former VALUES (?, ?)", (batch.submission, batch.job_id))
+            self._update(batch, batch.state, "planned", job_id=None, message="")
+
+    def former(self, submission: str) -> tuple[str, ...]:
+        """Ids of jobs that failed or were cancelled, and whose batches were planned anew."""
+        rows = self._db.execute("SELECT job_id FROM former WHERE submission = ?", (submission,)).fetchall()
+        return tuple(job_id for (job_id,) in rows)
 
     def counts(self, submission: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Counts of all finished batches.
@@ -257,17 +268,20 @@ class Ledger:
 
     def _move(self, batch: Batch, before: State, after: State, **values: object) -> None:
         """Change a batch's state, if it is still what it was when it was read."""
-        names = ["state", *values]
         with self._change():
-            done = self._db.execute(
-                f"UPDATE batch SET {', '.join(f'{name} = ?' for name in names)} "
-                "WHERE submission = ? AND number = ? AND state = ?",
-                (after, *values.values(), batch.submission, batch.number, before),
+            self._update(batch, before, after, **values)
+
+    def _update(self, batch: Batch, before: State, after: State, **values: object) -> None:
+        names = ["state", *values]
+        done = self._db.execute(
+            f"UPDATE batch SET {', '.join(f'{name} = ?' for name in names)} "
+            "WHERE submission = ? AND number = ? AND state = ?",
+            (after, *values.values(), batch.submission, batch.number, before),
+        )
+        if done.rowcount != 1:
+            raise SubmissionError(
+                f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
             )
-            if done.rowcount != 1:
-                raise SubmissionError(
-                    f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
-                )
 
 
 def _connect(path: Path) -> sqlite3.Connection:

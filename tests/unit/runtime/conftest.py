@@ -7,6 +7,7 @@ import os
 import signal
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,7 +95,8 @@ class StandInClient:
     Args:
         folder: Where the jobs lie.
         faults: Told of every step.
-        answer: `kept`, `lost` (accepted, then an error), `never` (an error, nothing accepted), `refused`.
+        answer: `kept`, `lost` (accepted, then an error), `garbled` (accepted, then an answer that is no
+            JSON), `never` (an error, nothing accepted), `refused` (before anything is sent).
         listing: `whole`, `broken` (an error), `partial` (without the oldest job), `empty`.
         status: Of every new job.
     """
@@ -110,12 +112,15 @@ class StandInClient:
             raise ValueError("token=SECRET")
         return SimpleNamespace(name=name)
 
-    def run(self, mode, request):
+    def prepare(self, mode, request):
+        if self.answer == "refused":
+            raise ValueError("unknown option")
+        return partial(self.send, request)
+
+    def send(self, request):
         self.faults.step("before the service accepts")
         if self.answer == "never":
             raise ConnectionError("no route")
-        if self.answer == "refused":
-            raise ValueError("not an ISA circuit")
         # The free parameters are all inputs, in order.
         record = {"tags": list(request.tags), "inputs": request.values.tolist(), "status": self.status}
         job_id = uuid.uuid4().hex
@@ -123,6 +128,9 @@ class StandInClient:
         self.faults.step("after the service accepted")
         if self.answer == "lost":
             raise ConnectionError("answer lost")
+        if self.answer == "garbled":
+            # What `requests` raises is a JSONDecodeError too, and so a ValueError.
+            json.loads("<html>")
         return SimpleNamespace(job_id=lambda: job_id)
 
     def jobs(self, *, limit, job_tags):
@@ -219,7 +227,7 @@ class Bench:
 
     def runner(self, ledger, client):
         (submission,) = ledger.submissions()
-        service = IBMService("ibm_standin", client=client, run=client.run)
+        service = IBMService("ibm_standin", client=client, prepare=client.prepare)
         return JobRunner(ledger, submission, service, clock=self.clock, sleep=self.clock.sleep)
 
     def work(self, faults=None, **options):

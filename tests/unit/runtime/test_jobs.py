@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qiskit.providers import BackendV2, Options
 
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.ibm import IBMService, for_hardware
 from qkd_qiskit.runtime.ledger import LEDGER_FILE, Ledger
+from qkd_qiskit.runtime.messages import safe_line
 
 
 def test_an_undisturbed_submission(bench):
@@ -19,8 +22,9 @@ def test_an_undisturbed_submission(bench):
     bench.check()
 
 
-def test_a_lost_answer_is_found_by_its_tag(bench):
-    bench.work(answer="lost")
+@pytest.mark.parametrize("answer", ["lost", "garbled"])
+def test_a_lost_answer_is_found_by_its_tag(answer, bench):
+    bench.work(answer=answer)
     bench.check()
 
 
@@ -46,7 +50,7 @@ def test_a_job_that_never_arrived_is_sent_again_on_resume_only(bench):
 
 def test_a_refused_job_is_told_and_stays_planned(bench):
     with bench.open() as ledger:
-        with pytest.raises(SubmissionError, match="batch 0 was refused: ValueError: not an ISA circuit"):
+        with pytest.raises(SubmissionError, match="batch 0 was refused: ValueError: unknown option"):
             bench.runner(ledger, bench.client(answer="refused")).submit()
         assert {batch.state for batch in ledger.batches("qkd-test")} == {"planned"}
     bench.work()
@@ -58,7 +62,7 @@ def doubtful(bench, **options):
     with bench.open() as ledger:
         client = bench.client()
         runner = bench.runner(ledger, client)
-        accept, calls = client.run, []
+        accept, calls = client.prepare, []
 
         def run(mode, request):
             calls.append(request)
@@ -66,7 +70,7 @@ def doubtful(bench, **options):
                 client.answer, client.listing = "lost", "broken"
             return accept(mode, request)
 
-        runner.service._run = run
+        runner.service._prepare = run
         with pytest.raises(SubmissionError, match="list is unavailable"):
             runner.submit()
         assert [batch.state for batch in ledger.batches("qkd-test")][:2] == ["submitted", "intent"]
@@ -136,6 +140,10 @@ def test_failed_jobs_end_and_are_sent_again_only_when_asked(bench):
         runner.submit()
         runner.collect()
         np.testing.assert_array_equal(ledger.counts("qkd-test")[0], np.arange(7))
+        # The failed jobs are known, so that nobody is warned of them.
+        assert len(bench.client().tags()) == 8
+        assert len(ledger.former("qkd-test")) == 4
+        assert runner.strangers() == ()
 
 
 def test_collecting_without_waiting_says_what_is_under_way(bench):
@@ -221,13 +229,71 @@ def test_no_token_is_ever_told(bench):
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "401: token=SECRETSECRET is not known",
+        'headers {"Authorization": "Bearer SECRETSECRET", "x": 1}',
+        "apikey: 'SECRETSECRET'",
+        "the key SECRET" + 38 * "x" + " has expired",
+        "x " * 140 + "SECRET" + 122 * "f",
+    ],
+)
+def test_what_the_service_says_is_kept_without_tokens(said, bench):
+    for told in (said, ValueError(said)):
+        assert "SECRET" not in safe_line(told)
+    with bench.open() as ledger:
+        client = bench.client(answer="lost", listing="broken")
+
+        def fails(mode, request):
+            raise RuntimeError(said)
+
+        runner = bench.runner(ledger, client)
+        runner.service._prepare = fails
+        with pytest.raises(SubmissionError, match="batch 0 was refused: RuntimeError") as caught:
+            runner.submit()
+    assert "SECRET" not in str(caught.value)
+    assert b"SECRET" not in (bench.folder / LEDGER_FILE).read_bytes()
+
+
+def test_the_reason_of_a_failed_job_is_kept_without_tokens(bench):
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client(status="ERROR"))
+        runner.submit()
+        for path in (bench.folder / "service").glob("*.json"):
+            record = json.loads(path.read_text())
+            path.write_text(json.dumps(record | {"message": "code 9999, token: SECRET"}))
+        runner.collect()
+        assert {batch.message for batch in ledger.batches("qkd-test")} == {"code 9999, token: ..."}
+    assert b"SECRET" not in (bench.folder / LEDGER_FILE).read_bytes()
+
+
+def test_what_is_no_token_stays_as_it_was():
+    said = "job d0abcdefghij1234567x of 0f8fad5b-d9cb-469f-a165-70867728950e: https://quantum.cloud.ibm.com/x"
+    assert safe_line(said) == said
+    assert safe_line(KeyError()) == "KeyError"
+
+
+def test_a_device_whose_calibration_does_not_come_is_one_line(bench):
+    def no_route(self):
+        raise ConnectionError("token=SECRET, no route")
+
+    silent = type("Silent", (BackendV2,), dict.fromkeys(BackendV2.__abstractmethods__))
+    silent.target, silent._default_options = property(no_route), classmethod(lambda cls: Options())
+    client = SimpleNamespace(backend=lambda name: silent(name="ibm_standin"))
+    message = "cannot read the calibration of ibm_standin: .*token=..., no route"
+    with pytest.raises(SubmissionError, match=message) as caught:
+        IBMService("ibm_standin", client=client).device()
+    assert "SECRET" not in str(caught.value)
+
+
 def test_jobs_carry_their_share_of_the_seconds_and_all_tags(bench):
     requests = []
     with bench.open() as ledger:
         client = bench.client()
         runner = bench.runner(ledger, client)
-        accept = client.run
-        runner.service._run = lambda mode, request: requests.append(request) or accept(mode, request)
+        accept = client.prepare
+        runner.service._prepare = lambda mode, request: requests.append(request) or accept(mode, request)
         runner.submit()
     assert [request.max_seconds for request in requests] == [17, 17, 17, 8]
     assert requests[1].tags == ("qkd-qiskit", "qkd-test", "qkd-test-b1-a1")
