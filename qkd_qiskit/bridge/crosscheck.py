@@ -46,7 +46,8 @@ class CheckRow:
         route: Name of the route.
         noise: `ideal` or `noisy`.
         cases: Cases that the route can run.
-        difference: Largest difference from the engine's probabilities.
+        difference: Largest difference from the engine's probabilities; None where no case ran, or a route
+            gave something else than numbers.
         tolerance: What an exact route may differ by; None for sampled routes.
         p_value: Smallest corrected p-value of the chi-square test; None for exact routes.
         passed: Whether every case agrees; None where no case ran.
@@ -123,18 +124,19 @@ def _exact_row(
     tolerance: float,
     progress: Progress,
 ) -> CheckRow:
-    differences: dict[str, float] = {}
+    differences: list[tuple[float, str]] = []
     for case, reference in zip(cases, references, strict=True):
         found = _or_none(lambda case=case: run(case))  # type: ignore[misc]
         if found is not None:
-            differences[str(case.spec.index)] = float(np.abs(found - reference).max())
+            difference = float(np.abs(found - reference).max())
+            # Not a number is the worst of all: it would be lost among numbers.
+            differences.append((np.inf if np.isnan(difference) else difference, str(case.spec.index)))
         progress.advance(f"{name}, {kind}")
     progress.done(f"{name}, {kind}")
-    worst = max(differences, key=differences.__getitem__, default=None)
-    largest = None if worst is None else differences[worst]
-    # Written so that NaN does not pass.
+    largest, worst = max(differences, default=(None, None))
     passed = None if largest is None else largest <= tolerance
-    return CheckRow(name, kind, len(differences), largest, tolerance, None, passed, worst)
+    told = None if largest == np.inf else largest
+    return CheckRow(name, kind, len(differences), told, tolerance, None, passed, worst)
 
 
 def _sampled_row(
@@ -148,20 +150,27 @@ def _sampled_row(
     alarm: float,
     progress: Progress,
 ) -> CheckRow:
-    p_values: dict[str, float] = {}
+    p_values: list[tuple[float, str]] = []
     largest: float | None = None
     for number, (case, reference) in enumerate(zip(cases, references, strict=True)):
         found = _or_none(lambda c=case, k=number: draw(c, shots, seed + k))  # type: ignore[misc]
         if found is not None:
-            counts = np.rint(found * shots).astype(np.int64)
-            p_values[str(case.spec.index)] = count_agreement(counts, reference).p_value
-            largest = max(largest or 0.0, float(np.abs(found - reference).max()))
+            p_values.append((_p_value(found, reference, shots), str(case.spec.index)))
+            difference = float(np.abs(found - reference).max())
+            largest = max(largest or 0.0, 0.0 if np.isnan(difference) else difference)
         progress.advance(f"{name}, {kind}")
     progress.done(f"{name}, {kind}")
-    worst = min(p_values, key=p_values.__getitem__, default=None)
-    smallest = None if worst is None else p_values[worst]
+    smallest, worst = min(p_values, default=(None, None))
     passed = None if smallest is None else smallest >= alarm
     return CheckRow(name, kind, len(p_values), largest, None, smallest, passed, worst)
+
+
+def _p_value(found: Floats, reference: Floats, shots: int) -> float:
+    """The chi-square test's p-value; 0 where a row is not made of all its shots."""
+    counts = np.rint(np.nan_to_num(found, nan=-1.0) * shots).astype(np.int64)
+    if (counts < 0).any() or (counts.sum(axis=1) != shots).any():
+        return 0.0
+    return count_agreement(counts, reference).p_value
 
 
 class _NotApplicable(Exception):

@@ -49,7 +49,8 @@ def test_random_structures_agree_on_all_routes():
 def test_fifty_random_structures_agree_on_all_routes(part):
     cases = random_cases(10, rng=np.random.default_rng([50, part]))
     rows = crosscheck(list(itertools.chain(*cases)), seed=part)
-    assert [row.to_dict() for row in rows if row.passed is False] == []
+    assert [row.to_dict() for row in rows if row.passed is not True] == []
+    assert len(rows) == 12
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,43 @@ def test_a_route_that_differs_fails(what, monkeypatch):
     rows = crosscheck([Case(SPEC, weights, inputs)])
     wrong = "Aer" if what == "exact" else "SamplerV2"
     assert {row.route for row in rows if row.passed is False} == {wrong}
+
+
+def test_one_bad_case_among_good_ones_fails(monkeypatch):
+    # All cases have one structure: none may hide behind another.
+    module = sys.modules["qkd_qiskit.bridge.crosscheck"]
+    rng = np.random.default_rng(5)
+    cases = [Case(SPEC, *random_points(SPEC, 2, rng=rng)) for _ in range(3)]
+    for wrong in (np.nan, 1e-6):
+        calls = []
+
+        def spoilt(case, calls=calls, wrong=wrong):
+            calls.append(case)
+            return module._native(case) + (wrong if len(calls) == 2 else 0)
+
+        monkeypatch.setitem(module._EXACT, "Aer", spoilt)
+        (row,) = (row for row in crosscheck(cases, shots=100) if row.route == "Aer")
+        assert (row.passed, row.cases, row.worst_index) == (False, 3, str(SPEC.index))
+        assert row.difference is None if np.isnan(wrong) else abs(row.difference - wrong) < 1e-9
+
+
+@pytest.mark.parametrize("wrong", ["nan", "lost shots", "one-hot row"])
+def test_counts_that_are_none_fail(wrong, monkeypatch):
+    module = sys.modules["qkd_qiskit.bridge.crosscheck"]
+
+    def spoilt(case, shots, seed):
+        found = module._sampler(case, shots, seed)
+        if wrong == "nan":
+            found[0, 0] = np.nan
+        elif wrong == "lost shots":
+            found *= 0.1
+        else:
+            found[1] = [1, 0]
+        return found
+
+    monkeypatch.setitem(module._SAMPLED, "SamplerQNN", spoilt)
+    rows = crosscheck([Case(SPEC, *random_points(SPEC, 2, rng=np.random.default_rng(5)))])
+    assert {row.route for row in rows if row.passed is False} == {"SamplerQNN"}
 
 
 def test_leading_axes_of_the_weights_are_kept():
