@@ -13,7 +13,7 @@ import click
 import typer
 
 from qkd_qiskit.commands import federation, hardware, resources, run, studies
-from qkd_qiskit.errors import QKDError
+from qkd_qiskit.errors import QKDError, ServiceError
 
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False
             )
             sys.stdout.flush()
+    except ServiceError as error:
+        _complain(str(error))
+        return 1
     except QKDError as error:
         return _complain(str(error))
     except click.ClickException as error:

@@ -56,6 +56,13 @@ class SubmissionError(QKDError):
     """Jobs cannot be planned, submitted, found again or collected."""
 
 
+class ServiceError(SubmissionError):
+    """The service fails, refuses or does not answer, though the input was good.
+
+    The command line exits with status 1.
+    """
+
+
 class BridgeError(QKDError):
     """A circuit or its noise cannot be rebuilt outside Qiskit, or the extra is missing."""
 

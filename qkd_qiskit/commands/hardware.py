@@ -81,6 +81,11 @@ def submit(
         if open_batches and not (target.local or yes):
             _ask_before_spending(backend)
         if submission is None:
+            for other in serving.unfinished(ledger):
+                typer.echo(
+                    f"note: {other.id} to {other.backend}, with other options, is not finished; "
+                    f"`jobs {run_folder} --submission {other.id}` goes on with it"
+                )
             ledger.add(plan.submission, plan.ranges)
             submission = plan.submission
         else:
@@ -162,11 +167,21 @@ def _work(
         runner.collect(wait=wait)
     rows = serving.batch_rows(ledger, submission)
     show(f"Jobs of {submission.id}", serving.BATCH_COLUMNS, rows, json_path)
-    for stranger in runner.strangers():
-        typer.echo(f"warning: job {stranger} has this submission's tag, but the ledger does not know it")
     if ledger.batches(submission.id, "done"):
         outcome, table, picture = serving.write_outcome(run_folder, ledger, submission)
+        if columns := serving.count_columns(outcome):
+            show("Raw counts", columns, serving.count_rows(outcome), None)
         show("Accuracy", serving.ACCURACY_COLUMNS, serving.accuracy_rows(outcome), None)
         for note in outcome.notes:
             typer.echo(note)
         typer.echo(f"results: {table}\npicture: {picture}")
+    for stranger in runner.strangers():
+        typer.echo(f"warning: job {stranger} has this submission's tag, but the ledger does not know it")
+    failed = ledger.batches(submission.id, "failed")
+    if failed and (send or wait):
+        typer.echo(
+            f"{len(failed)} of {len(rows)} jobs failed: {failed[0].message}; "
+            f"`qkd-qiskit jobs {run_folder} --retry` sends them again",
+            err=True,
+        )
+        raise typer.Exit(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,15 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 
 def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    with _opened_npz(path) as arrays:
+        samples = _member(arrays, FEATURE_KEYS, "samples", path)
+        targets = _member(arrays, LABEL_KEYS if labels is None else (labels,), "labels", path)
+    return samples, targets
+
+
+@contextmanager
+def _opened_npz(path: Path) -> Iterator[Any]:
+    """The arrays of an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
@@ -175,11 +186,9 @@ def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any
                 f"{path} is too large: expected at most {8 * MAX_VALUES} bytes unpacked, found {size}"
             )
         with np.load(path, allow_pickle=False) as arrays:
-            samples = _member(arrays, FEATURE_KEYS, "samples", path)
-            targets = _member(arrays, LABEL_KEYS if labels is None else (labels,), "labels", path)
+            yield arrays
     except _UNREADABLE as error:
         raise DataError(f"cannot read {path}: {_first_line(error)}") from None
-    return samples, targets
 
 
 def _member(arrays: Any, keys: tuple[str, ...], what: str, path: Path) -> NDArray[Any]:
@@ -203,4 +212,7 @@ def _not_too_large(array: NDArray[Any], path: Path) -> NDArray[Any]:
 def _first_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if "pickle" in str(error):
+        # NumPy's own words tell how to load what must not be loaded.
+        return "it holds Python objects, or is no file of NumPy's"
     return str(error).splitlines()[0] if str(error) else type(error).__name__

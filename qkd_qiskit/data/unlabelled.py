@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.data.dataset import Floats
-from qkd_qiskit.data.files import FEATURE_KEYS, _flatten, _read_npy
+from qkd_qiskit.data.files import FEATURE_KEYS, _flatten, _member, _opened_npz, _read_npy
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.errors import DataError
 
@@ -46,15 +45,10 @@ def load_features(path: str | Path) -> Floats:
 
 
 def _samples_of_npz(path: Path) -> NDArray[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = [key for key in FEATURE_KEYS if key in arrays] or arrays.files
-            if len(arrays.files) > 1 and names == arrays.files:
-                found = ", ".join(arrays.files)
-                raise DataError(f"{path}: expected samples under {' or '.join(FEATURE_KEYS)}, found {found}")
-            return np.asarray(arrays[names[0]])
-    except (OSError, EOFError, IndexError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+    with _opened_npz(path) as arrays:
+        named = [key for key in FEATURE_KEYS if key in arrays]
+        only = tuple(arrays.files) if len(arrays.files) == 1 else FEATURE_KEYS
+        return _member(arrays, tuple(named) or only, "samples", path)
 
 
 def _samples_of_csv(path: Path) -> Floats:

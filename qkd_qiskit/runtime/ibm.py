@@ -62,7 +62,7 @@ class IBMService:
         except Exception as error:
             # The message may quote what was configured, and with it a token.
             raise SubmissionError(
-                f"cannot reach {backend} on IBM Quantum ({type(error).__name__}): save an account with "
+                f"cannot reach {backend!r} on IBM Quantum ({type(error).__name__}): save an account with "
                 "QiskitRuntimeService.save_account, or set QISKIT_IBM_TOKEN, and check the device's name; "
                 "shipped devices run locally"
             ) from None

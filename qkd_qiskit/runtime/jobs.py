@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
 from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
 
 _POLL_SECONDS = 5.0
+_LONGEST_SEND = 3600.0
 
 
 @dataclass
@@ -45,7 +46,7 @@ class JobRunner:
         """Send everything that is not sent yet.
 
         Raises:
-            SubmissionError: If a job is refused, or it stays uncertain whether one was accepted.
+            ServiceError: If a job is refused, or it stays uncertain whether one was accepted.
         """
         for batch in self._batches("intent"):
             self.recover(batch)
@@ -58,7 +59,7 @@ class JobRunner:
                 job_id = self.service.submit(self._request(intended, tag))
             except ServiceRefused as error:
                 self.ledger.not_accepted(intended)
-                raise SubmissionError(f"batch {batch.number} was refused: {error}") from None
+                raise ServiceError(f"batch {batch.number} was refused: {error}") from None
             except ServiceUncertain as error:
                 self._after_uncertain(intended, error)
             else:
@@ -73,21 +74,26 @@ class JobRunner:
             Whether it has one. If not, it is planned again.
 
         Raises:
-            SubmissionError: If the service's answers leave it uncertain.
+            ServiceError: If the service's answers leave it uncertain.
         """
         assert batch.tag is not None
         assert batch.intended is not None
+        # A send goes on for minutes where the client tries again and again: a fresh intent may have reached
+        # the service just now. So does an intent of the future, when the clock was set back.
+        since = self.clock()
+        if since - batch.intended > _LONGEST_SEND:
+            since = batch.intended
         while True:
             found = self._find(batch.tag, batch)
             if len(found) > 1:
-                raise SubmissionError(
+                raise ServiceError(
                     f"batch {batch.number}: expected one job with tag {batch.tag}, found {', '.join(found)}; "
                     f"{_ASK.format(number=batch.number)}"
                 )
             if found:
                 self.ledger.accepted(batch, found[0])
                 return True
-            left = self.service.settle_seconds - (self.clock() - batch.intended)
+            left = self.service.settle_seconds - (self.clock() - since)
             if left <= 0:
                 break
             self.sleep(min(left, _POLL_SECONDS))
@@ -131,7 +137,7 @@ class JobRunner:
             Whether no job is under way any more.
 
         Raises:
-            SubmissionError: If the service does not answer.
+            ServiceError: If the service does not answer, or not what was asked for.
         """
         self.progress.start("collect", len(self._batches("submitted")))
         while True:
@@ -149,7 +155,7 @@ class JobRunner:
         """Cancel what is under way, and what was planned; returns how many batches.
 
         Raises:
-            SubmissionError: If the service does not answer, or a batch is in doubt.
+            ServiceError: If the service does not answer, or a batch is in doubt.
         """
         for batch in self._batches("intent"):
             self.recover(batch)
@@ -161,7 +167,7 @@ class JobRunner:
                 try:
                     self.service.cancel(batch.job_id)
                 except ServiceUncertain as error:
-                    raise SubmissionError(f"cannot cancel {batch.job_id}: {error}") from None
+                    raise ServiceError(f"cannot cancel {batch.job_id}: {error}") from None
             self.ledger.ended(batch, "cancelled", "by the user")
         return len(under_way)
 
@@ -169,13 +175,13 @@ class JobRunner:
         """Jobs with this submission's tag that the ledger does not know; there should be none.
 
         Raises:
-            SubmissionError: If the service does not answer.
+            ServiceError: If the service does not answer.
         """
         known = {batch.job_id for batch in self._batches()} | set(self.ledger.former(self.submission.id))
         try:
             listed = self.service.find(self.submission.id)
         except ServiceUncertain as error:
-            raise SubmissionError(f"cannot list jobs: {error}") from None
+            raise ServiceError(f"cannot list jobs: {error}") from None
         pending = {batch.tag for batch in self._batches("intent")}
         return tuple(
             job.job_id for job in listed if job.job_id not in known and not pending.intersection(job.tags)
@@ -194,12 +200,12 @@ class JobRunner:
             else:
                 return False
         except ServiceUncertain as error:
-            raise SubmissionError(
+            raise ServiceError(
                 f"job {batch.job_id} of batch {batch.number}: {error}; nothing is lost, ask again later"
             ) from None
         rows, shots = batch.stop - batch.start, self.submission.settings["shots"]
         if len(result.counts) != rows or (result.counts.sum(axis=1) != shots).any():
-            raise SubmissionError(
+            raise ServiceError(
                 f"job {batch.job_id}: expected {rows} rows of {shots} shots, found {result.counts.shape} "
                 f"with {sorted(set(result.counts.sum(axis=1).tolist()))[:3]}"
             )
@@ -208,7 +214,7 @@ class JobRunner:
 
     def _after_uncertain(self, batch: Batch, error: ServiceUncertain) -> None:
         if not self.recover(batch):
-            raise SubmissionError(
+            raise ServiceError(
                 f"batch {batch.number}: the service did not confirm it ({error}) and lists no job with its "
                 "tag; nothing was sent twice, resume to send it again"
             )
@@ -217,7 +223,7 @@ class JobRunner:
         try:
             return tuple(dict.fromkeys(job.job_id for job in self.service.find(tag)))
         except ServiceUncertain as error:
-            raise SubmissionError(
+            raise ServiceError(
                 f"batch {batch.number} may have been accepted, but the service's list is unavailable "
                 f"({error}); nothing was sent, resume later"
             ) from None
@@ -227,7 +233,7 @@ class JobRunner:
         known = {other.job_id for other in self._batches("submitted", "done")} - {None}
         missing = known - set(self._find(self.submission.id, batch))
         if missing:
-            raise SubmissionError(
+            raise ServiceError(
                 f"batch {batch.number} may have been accepted: the service's list lacks known jobs such as "
                 f"{min(map(str, missing))}; {_ASK.format(number=batch.number)}"
             )

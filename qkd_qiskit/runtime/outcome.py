@@ -23,6 +23,7 @@ class SubmissionOutcome:
 
     Attributes:
         submission: What was run.
+        classes: Sorted class set [K].
         labels: Class indices [n].
         counts: Raw counts [n, 2^m].
         probabilities: Outcome probabilities [n, 2^m] by kind: `raw`, `mitigated` where it was calibrated and
@@ -33,6 +34,7 @@ class SubmissionOutcome:
     """
 
     submission: Submission
+    classes: tuple[int | str, ...]
     labels: NDArray[np.int64]
     counts: NDArray[np.int64]
     probabilities: dict[str, Floats]
@@ -53,6 +55,7 @@ class SubmissionOutcome:
                 for kind, (value, low, high) in self.accuracies.items()
             },
             "seconds": self.seconds,
+            "classes": list(self.classes),
             "labels": self.labels.tolist(),
             "counts": self.counts.tolist(),
             "probabilities": {kind: rows.tolist() for kind, rows in self.probabilities.items()},
@@ -100,6 +103,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
     told = [seconds for seconds in charged if seconds is not None]
     return SubmissionOutcome(
         submission=submission,
+        classes=model.classes,
         labels=labels,
         counts=counts,
         probabilities=probabilities,

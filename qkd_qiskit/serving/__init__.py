@@ -7,6 +7,8 @@ from qkd_qiskit.serving.jobs_table import (
     ESTIMATE_COLUMNS,
     accuracy_rows,
     batch_rows,
+    count_columns,
+    count_rows,
     estimate_row,
 )
 from qkd_qiskit.serving.predicting import IDEAL, Prediction, make_evaluator, predict_file
@@ -20,6 +22,7 @@ from qkd_qiskit.serving.submitting import (
     prepare_submission,
     require_ledger,
     to_send,
+    unfinished,
     write_outcome,
 )
 from qkd_qiskit.serving.writing import write_file
@@ -36,6 +39,8 @@ __all__ = [
     "adoption",
     "batch_rows",
     "chosen_submission",
+    "count_columns",
+    "count_rows",
     "destination",
     "equal_submission",
     "estimate_row",
@@ -46,6 +51,7 @@ __all__ = [
     "prepare_submission",
     "require_ledger",
     "to_send",
+    "unfinished",
     "write_file",
     "write_outcome",
 ]

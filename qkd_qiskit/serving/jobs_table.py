@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from qkd_qiskit.runtime import Ledger, Plan, Submission, SubmissionOutcome
 from qkd_qiskit.serving.submitting import Destination
 
@@ -26,6 +28,8 @@ BATCH_COLUMNS = (
     ("message", "message"),
 )
 ACCURACY_COLUMNS = (("result", "kind"), ("accuracy", "accuracy"), ("95 % interval", "interval"))
+# Wider tables than this do not fit into a terminal; the JSON file and the picture have all counts.
+_MOST_OUTCOMES = 8
 
 
 def estimate_row(plan: Plan, target: Destination) -> dict[str, Any]:
@@ -52,3 +56,26 @@ def accuracy_rows(outcome: SubmissionOutcome) -> list[dict[str, Any]]:
         {"kind": kind, "accuracy": f"{value:.1%}", "interval": f"{low:.1%} to {high:.1%}"}
         for kind, (value, low, high) in outcome.accuracies.items()
     ]
+
+
+def count_columns(outcome: SubmissionOutcome) -> tuple[tuple[str, str], ...]:
+    """Columns of `count_rows`: true class, samples, and every outcome of `meas`; none where they are many."""
+    n_outcomes = outcome.counts.shape[1]
+    if n_outcomes > _MOST_OUTCOMES:
+        return ()
+    n_bits = max(1, (n_outcomes - 1).bit_length())
+    bits = [format(k, f"0{n_bits}b") for k in range(n_outcomes)]
+    return (("true class", "class"), ("samples", "samples"), *((name, name) for name in bits))
+
+
+def count_rows(outcome: SubmissionOutcome) -> list[dict[str, Any]]:
+    """Raw counts of each outcome, added up over the samples of a class."""
+    names = [key for _, key in count_columns(outcome)[2:]]
+    rows = []
+    for number in np.unique(outcome.labels).tolist():
+        own = outcome.labels == number
+        totals = outcome.counts[own].sum(axis=0).tolist()
+        row = {"class": str(outcome.classes[number]), "samples": int(own.sum())}
+        # Many outcomes have no columns, and so no names here.
+        rows.append(row | dict(zip(names, totals, strict=False)))
+    return rows

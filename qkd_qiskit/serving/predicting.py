@@ -84,7 +84,7 @@ def predict_file(
     else:
         dataset = load_dataset(path=source, labels=labels)
         features, known = dataset.features, dataset.labels
-    noise = backend or (model.backend if model.noise else IDEAL)
+    noise = backend if backend is not None else model.backend if model.noise else IDEAL
     evaluator = make_evaluator(model, noise, shots=shots, seed=seed)
     probabilities = model.predict_proba(evaluator, features)
     accuracy = None

@@ -134,6 +134,13 @@ def to_send(ledger: Ledger, submission: Submission) -> bool:
     return bool(ledger.batches(submission.id, "planned", "intent"))
 
 
+def unfinished(ledger: Ledger) -> tuple[Submission, ...]:
+    """Submissions with batches that are not sent, or not collected."""
+    return tuple(
+        one for one in ledger.submissions() if ledger.batches(one.id, "planned", "intent", "submitted")
+    )
+
+
 def require_ledger(run: Path) -> None:
     """Refuse a folder from which nothing was submitted.
 

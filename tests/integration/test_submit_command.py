@@ -97,6 +97,12 @@ def test_a_submission_to_a_simulated_device(run: Path, trained: SavedModel, caps
     assert outcome["accuracy"]["raw"]["value"] > 0.7
     (picture,) = (run / "jobs").glob("*.png")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert outcome["classes"] == [0, 1]
+    labels, counts = np.array(outcome["labels"]), np.array(outcome["counts"])
+    table = out[out.index("Raw counts") :].splitlines()
+    for name in (0, 1):
+        row = [str(name), str((labels == name).sum()), *map(str, counts[labels == name].sum(axis=0))]
+        assert any(line.split() == row for line in table)
 
 
 def test_the_same_command_again_goes_on(run: Path, capsys: Capture) -> None:
@@ -134,6 +140,68 @@ def test_a_submission_that_was_killed_is_resumed_by_jobs(
     assert {batch.state for batch in batches} == {"done"}
     assert [batch.job_id for batch in batches][:2] == calls
     assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
+
+
+def test_failed_jobs_end_with_status_1_and_are_sent_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+    from qkd_qiskit.runtime.service import JobState
+
+    monkeypatch.setattr(LocalService, "state", lambda self, job_id: JobState("failed", "code 9999"))
+    assert submit(run) == 1
+    captured = capsys.readouterr()
+    assert "3 of 3 jobs failed: code 9999; `qkd-qiskit jobs" in captured.err
+    assert "warning" not in captured.out
+    # Looking at them is no failure.
+    assert main(["jobs", str(run)]) == 0
+    monkeypatch.undo()
+    assert main(["jobs", str(run), "--retry", "--wait"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert only_outcome(run)["samples"] == 9
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 6
+
+
+def test_a_service_that_does_not_answer_is_one_line_and_status_1(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService, ServiceUncertain
+
+    def silent(self: LocalService, job_id: str) -> None:
+        raise ServiceUncertain("no route")
+
+    monkeypatch.setattr(LocalService, "state", silent)
+    assert submit(run) == 1
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "nothing is lost, ask again later" in line
+
+
+def test_a_submission_with_other_options_tells_of_the_unfinished_one(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+    from qkd_qiskit.runtime.service import JobState
+
+    monkeypatch.setattr(LocalService, "state", lambda self, job_id: JobState("running"))
+    assert submit(run, "--no-wait") == 0
+    assert "is not finished" not in capsys.readouterr().out
+    monkeypatch.undo()
+    assert submit(run, "--seed", "1") == 0
+    assert "to noisy_line, with other options, is not finished" in capsys.readouterr().out
+
+
+def test_a_run_is_cancelled(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    from qkd_qiskit.runtime import LocalService
+    from qkd_qiskit.runtime.service import JobState
+
+    monkeypatch.setattr(LocalService, "state", lambda self, job_id: JobState("queued"))
+    assert submit(run, "--no-wait") == 0
+    assert main(["jobs", str(run), "--cancel"]) == 0
+    assert "cancelled 3 batches" in capsys.readouterr().out
+    assert len(list((run / "jobs" / "local").glob("*.cancelled"))) == 3
+    with Ledger(run) as ledger:
+        (submission,) = ledger.submissions()
+        assert {batch.state for batch in ledger.batches(submission.id)} == {"cancelled"}
 
 
 def test_a_dry_run_leaves_nothing(run: Path, capsys: Capture) -> None:
@@ -209,12 +277,14 @@ def test_what_cannot_be_submitted_is_one_line(
         (["jobs", "RUN", "--cancel", "--resume"], "--cancel stands without"),
         (["predict", "RUN", "--input", "no.npy"], "no such file"),
         (["export", "RUN", "--format", "onnx"], "unknown format 'onnx'"),
+        (["predict", "RUN", "--input", "RUN/one.npy", "--backend", ""], "unknown device ''"),
         (["crosscheck", "--backend", "ibm_torino"], "--backend needs --index"),
         (["submit", "/dev", "--backend", "noisy_line"], "no model at"),
     ],
 )
 def test_wrong_commands_are_one_line(run: Path, arguments: list[str], message: str, capsys: Capture) -> None:
-    assert main([str(run) if word == "RUN" else word for word in arguments]) == 2
+    np.save(run / "one.npy", np.zeros((1, 64)))
+    assert main([word.replace("RUN", str(run)) for word in arguments]) == 2
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
@@ -271,6 +341,13 @@ def test_crosscheck_of_one_structure_on_a_device(tmp_path: Path, capsys: Capture
     rows = json.loads(path.read_text())
     assert {row["noise"] for row in rows} == {"ideal", "noisy"}
     assert all(row["passed"] in (True, None) for row in rows)
+
+
+def test_crosscheck_without_the_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setitem(sys.modules, "pennylane", None)
+    assert main(["crosscheck"]) == 2
+    err = capsys.readouterr().err
+    assert err == "qkd-qiskit: error: the PennyLane bridge needs: pip install 'qkd-qiskit[pennylane]'\n"
 
 
 def test_crosscheck_fails_beyond_its_tolerance(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -70,7 +70,7 @@ def test_a_live_backend_is_asked_for_at_ibm_quantum(
     assert live.calibration_date is not None
     assert live.target["cx"][(0, 1)].error == fake.target["cx"][(0, 1)].error
     assert main(["backends", "snapshot", "ibm_elsewhere", "--output", str(tmp_path / "no.toml")]) == 2
-    assert "cannot reach ibm_elsewhere on IBM Quantum" in capsys.readouterr().err
+    assert "cannot reach 'ibm_elsewhere' on IBM Quantum" in capsys.readouterr().err
     assert not (tmp_path / "no.toml").exists()
 
 

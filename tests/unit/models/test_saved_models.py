@@ -107,3 +107,7 @@ def test_the_card_says_what_the_model_is(with_results):
     assert "ibm_torino" in text
     assert ("90.0% on 200 test samples" in text) == with_results
     assert ("| rbf svm | 97.0% |" in text) == with_results
+    assert f"- seed: {model.seed}" in text
+    assert f"- noise: {model.backend}" in text
+    assert ("| qiskit | 2.3.0 |" in text) == with_results
+    assert str(model.spec.n_qubits) in text

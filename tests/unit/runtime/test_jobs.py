@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qiskit.providers import BackendV2, Options
 
-from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.runtime.ibm import IBMService, for_hardware
 from qkd_qiskit.runtime.ledger import LEDGER_FILE, Ledger
 from qkd_qiskit.runtime.messages import safe_line
@@ -39,8 +39,36 @@ def test_a_job_that_is_listed_late_is_waited_for(bench):
     bench.check()
 
 
+def test_a_send_that_took_longer_than_jobs_take_to_be_listed(bench):
+    client = bench.client(answer="lost")
+    client.hidden_calls = 3
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, client)
+
+        def slow(mode, request):
+            # The client tries again for two minutes before it gives up.
+            bench.clock.sleep(120)
+            return client.prepare(mode, request)
+
+        runner.service._prepare = slow
+        runner.submit()
+        runner.collect()
+    bench.check()
+
+
+@pytest.mark.parametrize(("later", "waited"), [(-1e6, 60), (1.0, 60), (1e5, 0)])
+def test_only_an_old_intent_is_believed_at_once_to_have_no_job(later, waited, bench):
+    with bench.open() as ledger:
+        batch = ledger.batches("qkd-test")[0]
+        ledger.intend(batch, bench.clock.now)
+        bench.clock.sleep(later)
+        before = bench.clock.now
+        assert bench.runner(ledger, bench.client()).recover(ledger.batches("qkd-test")[0]) is False
+        assert bench.clock.now - before == waited
+
+
 def test_a_job_that_never_arrived_is_sent_again_on_resume_only(bench):
-    with bench.open() as ledger, pytest.raises(SubmissionError, match="nothing was sent twice"):
+    with bench.open() as ledger, pytest.raises(ServiceError, match="nothing was sent twice"):
         bench.runner(ledger, bench.client(answer="never")).submit()
     assert bench.client().tags() == []
     bench.work()
@@ -50,7 +78,7 @@ def test_a_job_that_never_arrived_is_sent_again_on_resume_only(bench):
 
 def test_a_refused_job_is_told_and_stays_planned(bench):
     with bench.open() as ledger:
-        with pytest.raises(SubmissionError, match="batch 0 was refused: ValueError: unknown option"):
+        with pytest.raises(ServiceError, match="batch 0 was refused: ValueError: unknown option"):
             bench.runner(ledger, bench.client(answer="refused")).submit()
         assert {batch.state for batch in ledger.batches("qkd-test")} == {"planned"}
     bench.work()
@@ -71,7 +99,7 @@ def doubtful(bench, **options):
             return accept(mode, request)
 
         runner.service._prepare = run
-        with pytest.raises(SubmissionError, match="list is unavailable"):
+        with pytest.raises(ServiceError, match="list is unavailable"):
             runner.submit()
         assert [batch.state for batch in ledger.batches("qkd-test")][:2] == ["submitted", "intent"]
 
@@ -90,7 +118,7 @@ def test_a_list_that_cannot_be_trusted_stops_everything(bench, listing):
         ]
         doubt[0].rename(client.folder / "unknown" / doubt[0].name)
     message = "list is unavailable" if listing == "broken" else "lacks known jobs.*--adopt 1=JOB_ID"
-    with bench.open() as ledger, pytest.raises(SubmissionError, match=message):
+    with bench.open() as ledger, pytest.raises(ServiceError, match=message):
         bench.runner(ledger, client).submit()
     if listing == "partial":
         moved = next((client.folder / "unknown").iterdir())
@@ -107,7 +135,7 @@ def test_two_jobs_with_one_tag_are_for_the_user_to_decide(bench):
     (client.folder / "second.json").write_text(double.read_text())
     with bench.open() as ledger:
         runner = bench.runner(ledger, client)
-        with pytest.raises(SubmissionError, match="expected one job with tag qkd-test-b1-a1, found"):
+        with pytest.raises(ServiceError, match="expected one job with tag qkd-test-b1-a1, found"):
             runner.submit()
         with pytest.raises(SubmissionError, match="batch 0 is not in doubt"):
             runner.adopt(0, "second")
@@ -164,7 +192,7 @@ def test_an_unknown_job_is_no_loss(bench):
         runner.submit()
         for path in (bench.folder / "service").glob("*.json"):
             path.unlink()
-        with pytest.raises(SubmissionError, match="nothing is lost, ask again later"):
+        with pytest.raises(ServiceError, match="nothing is lost, ask again later"):
             runner.collect()
         assert {batch.state for batch in ledger.batches("qkd-test")} == {"submitted"}
 
@@ -177,8 +205,25 @@ def test_counts_of_another_shape_are_refused(bench):
         path = next(p for p in client.folder.glob("*.json") if "b0-a1" in p.read_text())
         record = json.loads(path.read_text())
         path.write_text(json.dumps(record | {"inputs": record["inputs"][:1]}))
-        with pytest.raises(SubmissionError, match="expected 2 rows of 50 shots"):
+        with pytest.raises(ServiceError, match="expected 2 rows of 50 shots"):
             runner.collect()
+
+
+def test_a_service_that_does_not_answer_is_told(bench):
+    with bench.open() as ledger:
+        client = bench.client(status="RUNNING", listing="broken")
+        runner = bench.runner(ledger, client)
+        runner.submit()
+        with pytest.raises(ServiceError, match="cannot list jobs: ConnectionError: no list"):
+            runner.strangers()
+
+        def no_route(name):
+            if name == "cancel":
+                raise ConnectionError("no route")
+
+        client.faults.step = no_route
+        with pytest.raises(ServiceError, match="cannot cancel .*: ConnectionError: no route"):
+            runner.cancel()
 
 
 def test_two_commands_cannot_work_on_one_ledger(bench):
@@ -223,7 +268,7 @@ def test_the_submission_comes_back_as_it_was(bench):
 
 
 def test_no_token_is_ever_told(bench):
-    with pytest.raises(SubmissionError, match=r"cannot reach ibm_other.*\(ValueError\)") as caught:
+    with pytest.raises(SubmissionError, match=r"cannot reach 'ibm_other'.*\(ValueError\)") as caught:
         IBMService("ibm_other", client=bench.client())
     assert "SECRET" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -250,7 +295,7 @@ def test_what_the_service_says_is_kept_without_tokens(said, bench):
 
         runner = bench.runner(ledger, client)
         runner.service._prepare = fails
-        with pytest.raises(SubmissionError, match="batch 0 was refused: RuntimeError") as caught:
+        with pytest.raises(ServiceError, match="batch 0 was refused: RuntimeError") as caught:
             runner.submit()
     assert "SECRET" not in str(caught.value)
     assert b"SECRET" not in (bench.folder / LEDGER_FILE).read_bytes()
