@@ -142,6 +142,16 @@ def test_a_submission_that_was_killed_is_resumed_by_jobs(
     assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
 
 
+def test_counts_of_many_outcomes_are_left_to_the_file() -> None:
+    from types import SimpleNamespace
+
+    from qkd_qiskit.serving import count_columns
+
+    few, many = (SimpleNamespace(counts=np.zeros((2, n))) for n in (8, 16))
+    assert [key for _, key in count_columns(few)][2:4] == ["000", "001"]
+    assert count_columns(many) == ()
+
+
 def test_failed_jobs_end_with_status_1_and_are_sent_again(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
