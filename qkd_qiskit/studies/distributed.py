@@ -17,7 +17,6 @@ from qkd_qiskit.federation.flower.settings import ServerFile
 from qkd_qiskit.federation.flower.setup import EXPERIMENT_FILE, make_federation, with_clients
 from qkd_qiskit.federation.flower.transport import FlowerTransport
 from qkd_qiskit.pipeline import run_distributed
-from qkd_qiskit.reporting import read_results, write_results
 
 DEMO_SECONDS = 1800.0
 
@@ -33,13 +32,15 @@ def run_round(told: ServerFile, transport: Callable[[tuple[str, ...]], FlowerTra
     """
     settings = load_experiment(told.experiment)
     names = tuple(client.name for client in settings.clients)
-    output = Path(told.output)
     run_distributed(
-        settings, Path(told.public), transport(names), output=output, progress=LogProgress(), resume=True
+        settings,
+        Path(told.public),
+        transport(names),
+        output=Path(told.output),
+        progress=LogProgress(),
+        resume=True,
+        wire=lambda: read_traffic(Path(told.state)),
     )
-    results = read_results(output / "results.json")
-    results["communication"]["wire"] = read_traffic(Path(told.state))
-    write_results(results, output / "results.json")
 
 
 def run_demo(
