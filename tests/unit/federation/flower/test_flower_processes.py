@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> list[int]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -72,7 +72,7 @@ def test_stopping_ends_stubborn_and_detached_processes(tmp_path: Path) -> None:
     pids = wait_for(tmp_path / "pids")
     assert all(alive(pid) for pid in pids)
     child.stop()
-    assert gone(pids, 2)
+    assert gone(pids, 30)
     assert child.status is not None
 
 
@@ -87,7 +87,7 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
         pids = wait_for(tmp_path / "pids")
         os.kill(parent.pid, signal.SIGKILL)
-    assert gone(pids, 5)
+    assert gone(pids, 30)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
 )
 def test_the_exit_status_comes_through(code: str, status: int, tmp_path: Path) -> None:
     with Child("it", [sys.executable, "-c", code], log=tmp_path / "log") as child:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while child.status is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
