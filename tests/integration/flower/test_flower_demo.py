@@ -254,12 +254,15 @@ def test_however_it_is_ended_nothing_is_left(
         stderr=subprocess.PIPE,
         text=True,
     ) as demo:
-        assert demo.stderr is not None
-        assert any(when in line for line in demo.stderr)
-        # The demonstration itself, and at least the server.
-        wait(lambda: len(processes(place)) > 1)
-        demo.send_signal(number)
-        demo.wait(300)
+        try:
+            assert demo.stderr is not None
+            assert any(when in line for line in demo.stderr)
+            # The demonstration itself, and at least the server.
+            wait(lambda: len(processes(place)) > 1)
+            demo.send_signal(number)
+            demo.wait(300)
+        finally:
+            demo.kill()
     assert demo.returncode == status
     wait(lambda: not processes(place))
     # Killed outright, it cannot remove its folder.

@@ -142,14 +142,13 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, script, folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     places = [folder / "0", folder / "1"]
     while not all(place.exists() for place in places) and time.monotonic() < deadline:
         time.sleep(0.1)
-    workers = [int(place.read_text()) for place in places]
-    assert len(workers) == 2
     parent.kill()
     parent.wait()
+    workers = [int(place.read_text()) for place in places]
     while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(_alive(pid) for pid in workers)
