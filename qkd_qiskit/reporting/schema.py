@@ -150,7 +150,7 @@ class Part(Record):
     """One client's part in the round."""
 
     client: str
-    standing: str = Field(description="what became of its last answer: used, dropped, refused, silent or late")
+    standing: str = Field(description="of its last answer: used, dropped, refused, silent or late")
     reason: str = ""
     ignored: Natural = 0
     missed: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Registers the keys of many clients with Flower in one process; starting its program takes longer than its work.
+"""Registers the keys of many clients with Flower in one process: starting its program takes longest.
 
 Run as a module, with the name of Flower's connection, then the file of a public key and a name for each
 client. After what Flower tells of a client in JSON comes a separator.

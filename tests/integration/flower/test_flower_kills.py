@@ -87,7 +87,7 @@ def expected(experiment: Path, folder: Path) -> bytes:
 def test_a_client_killed_in_mid_round_rejoins(machines: Machines, expected: bytes) -> None:
     server = machines.server()
     clients = [machines.client(number) for number in range(3)]
-    wait(lambda: "Received successfully" in machines.node_log(2), 400)
+    wait(lambda: "Received successfully" in machines.node_log(2), 900)
     key = machines.federation.clients[2].with_suffix(".key")
     os.kill(process("flower-supernode", str(key)), signal.SIGKILL)
     wait(lambda: server.status is not None, 1200)

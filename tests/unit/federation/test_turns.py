@@ -194,7 +194,12 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
     context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
     script = Script(
         [Arrival(1, raw[1])],
-        [Arrival(0, raw[0], late=True), Arrival(1, raw[1]), Arrival(2, raw[2], late=True), Arrival(2, raw[2])],
+        [
+            Arrival(0, raw[0], late=True),
+            Arrival(1, raw[1]),
+            Arrival(2, raw[2], late=True),
+            Arrival(2, raw[2]),
+        ],
     )
     with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
         parts = hold_turns(context, script, folder=tmp_path).participation
