@@ -201,6 +201,10 @@ class FederationSettings(Settings):
     )
     minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each turn")
     timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
+    late: Literal["ignore", "use"] = Field(
+        "ignore",
+        description="an answer to an earlier turn: ignored, or used where none to the present one arrives",
+    )
 
 
 class PartySettings(Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def run_distributed(
     output: str | Path | None = None,
     progress: Progress | None = None,
     resume: bool = False,
+    wire: Callable[[], dict[str, dict[str, int]]] | None = None,
 ) -> FinishedRound:
     """Run the server's side of an experiment; the clients are wherever the transport reaches them.
 
@@ -142,6 +144,7 @@ def run_distributed(
         output: Folder for results, report, model and checkpoints; None writes nothing.
         progress: Told of every stage.
         resume: Whether to take finished stages and accepted answers of the same settings from `output`.
+        wire: Gives the bytes that the transport has counted by client, for the results.
 
     Returns:
         All that was found. Equal settings and equal answers give an equal global model.
@@ -163,6 +166,8 @@ def run_distributed(
     server = run_server_rounds(context, transport, folder=answers)
     with context.timed("evaluation"):
         results, confusion = evaluate_server(context, server)
+    if wire is not None:
+        results["communication"]["wire"] = wire()
     context.timings["total"] = time.perf_counter() - start
     results["timings"] = {key: round(value, 3) for key, value in context.timings.items()}
     if folder is not None:

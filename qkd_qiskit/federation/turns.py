@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.distillation import Verdict
+from qkd_qiskit.distillation import MAX_MESSAGE_BYTES, Verdict
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.federation.announcement import Announcement, Task
 from qkd_qiskit.federation.context import Context
@@ -35,6 +35,7 @@ class Participation:
         bytes_received: Bytes of its answers, those included that were of no use.
         ignored: Answers that came twice or late.
         missed: Turns in which it was not used.
+        stood_in: Turns in which its answer to an earlier turn was judged instead.
     """
 
     client: str
@@ -44,6 +45,7 @@ class Participation:
     bytes_received: int = 0
     ignored: int = 0
     missed: tuple[int, ...] = ()
+    stood_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def hold_turns(context: Context, transport: Transport, *, folder: Path | None = 
         first, again = query.to_bytes(), replace(query, originals=None).to_bytes()
         asked = {k: again if k in known else first for k in range(len(parts))}
         inbox = Inbox(folder, again)
+        late = Inbox(folder / "late" if folder and settings.federation.late == "use" else None, again)
         with context.timed("clients"):
-            verdicts, parts = _hold_turn(context, transport, asked, inbox, parts, turn)
+            verdicts, parts = _hold_turn(context, transport, asked, _Desk(context, inbox, late, parts), turn)
         bytes_down += sum(map(len, asked.values()))
         known |= inbox.positions
         taught = learn(context, verdicts, inbox.message)
@@ -106,20 +109,18 @@ def _hold_turn(
     context: Context,
     transport: Transport,
     asked: Mapping[int, bytes],
-    inbox: Inbox,
-    parts: tuple[Participation, ...],
+    desk: _Desk,
     turn: int,
 ) -> tuple[list[Verdict], tuple[Participation, ...]]:
     """Verdicts on one turn, and every client's part with it."""
-    desk = _Desk(context, inbox, list(parts))
-    for position in sorted(inbox.positions & set(asked)):
-        desk.judge(position, inbox.message(position))
+    desk.take_kept(asked)
     missing = {position: raw for position, raw in asked.items() if position not in desk.verdicts}
     if missing:
         desk.take_all(transport.exchange(missing, timeout=context.settings.federation.timeout), missing)
-    verdicts = [desk.verdict(position) for position in range(len(parts))]
+    stood_in = desk.take_late()
+    verdicts = [desk.verdict(position) for position in range(len(desk.parts))]
     after = []
-    for verdict, part in zip(verdicts, desk.parts, strict=True):
+    for position, (verdict, part) in enumerate(zip(verdicts, desk.parts, strict=True)):
         missed = part.missed if verdict.standing == "used" else (*part.missed, turn)
         after.append(
             replace(
@@ -128,6 +129,7 @@ def _hold_turn(
                 reason=verdict.reason,
                 agreement=verdict.agreement,
                 missed=missed,
+                stood_in=(*part.stood_in, turn) if position in stood_in else part.stood_in,
             )
         )
         level = logging.INFO if verdict.standing == "used" else logging.WARNING
@@ -142,13 +144,21 @@ def _hold_turn(
 class _Desk:
     """Takes arrivals of one turn: the first of each client counts."""
 
-    def __init__(self, context: Context, inbox: Inbox, parts: list[Participation]) -> None:
+    def __init__(
+        self, context: Context, inbox: Inbox, late: Inbox, parts: tuple[Participation, ...]
+    ) -> None:
         self.verdicts: dict[int, Verdict] = {}
-        self.parts = parts
+        self.parts = list(parts)
         self._context = context
         self._inbox = inbox
+        self._late_inbox = late
         self._silence: dict[int, str] = {}
         self._late: set[int] = set()
+
+    def take_kept(self, asked: Mapping[int, bytes]) -> None:
+        """Judge the answers that a server before this one has accepted."""
+        for position in sorted(self._inbox.positions & set(asked)):
+            self.judge(position, self._inbox.message(position))
 
     def take_all(self, arrivals: Iterator[Arrival], asked: Mapping[int, bytes]) -> None:
         for arrival in arrivals:
@@ -158,19 +168,43 @@ class _Desk:
             elif raw is None:
                 self._silence.setdefault(position, arrival.reason)
             elif arrival.late or position not in asked or position in self.verdicts:
-                part = self._received(position, raw)
-                self.parts[position] = replace(part, ignored=part.ignored + 1)
-                self._late |= {position} if arrival.late else set()
-                what = "a late" if arrival.late else "a further"
-                _LOG.warning("%s answer of client %s was ignored", what, part.client)
+                self._put_aside(position, raw, late=arrival.late)
             else:
                 self.judge(position, raw)
 
+    def take_late(self) -> set[int]:
+        """Judge late answers of clients that have sent no other, if the settings want it; returns of whom."""
+        kept = self._late_inbox.positions & set(range(len(self.parts)))
+        for position in kept & set(self.verdicts):
+            self._ignore(position, "a late")
+        found = kept - set(self.verdicts)
+        for position in sorted(found):
+            self._decide(position, self._late_inbox.message(position))
+            _LOG.warning("a late answer of client %s stands in", self.parts[position].client)
+        return found
+
     def judge(self, position: int, raw: bytes) -> None:
         """Judge an answer, and keep it if it can be read."""
-        part = self._received(position, raw)
-        self.parts[position] = part
-        verdict = judge(self._context, part.client, raw)
+        self.parts[position] = self._received(position, raw)
+        self._decide(position, raw)
+
+    def _put_aside(self, position: int, raw: bytes, *, late: bool) -> None:
+        """Take note of an answer that came late, or too often; a late one may be of use at the end."""
+        self.parts[position] = self._received(position, raw)
+        self._late |= {position} if late else set()
+        usable = late and len(raw) <= MAX_MESSAGE_BYTES and position not in self.verdicts
+        if usable and self._context.settings.federation.late == "use":
+            self._late_inbox.keep(position, raw)
+        else:
+            self._ignore(position, "a late" if late else "a further")
+
+    def _ignore(self, position: int, what: str) -> None:
+        part = self.parts[position]
+        self.parts[position] = replace(part, ignored=part.ignored + 1)
+        _LOG.warning("%s answer of client %s was ignored", what, part.client)
+
+    def _decide(self, position: int, raw: bytes) -> None:
+        verdict = judge(self._context, self.parts[position].client, raw)
         self.verdicts[position] = verdict
         if verdict.standing in ("used", "dropped") and position not in self._inbox.positions:
             self._inbox.keep(position, raw)

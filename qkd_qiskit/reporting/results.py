@@ -55,7 +55,7 @@ def write_results(results: Mapping[str, Any], path: str | Path) -> Path:
         ReportingError: If the results are not of schema 1, or the file cannot be written.
     """
     checked = check_results(results)
-    return write_json(checked.model_dump(mode="json", by_alias=True), path)
+    return write_json(checked.model_dump(mode="json", by_alias=True, exclude_unset=True), path)
 
 
 def read_results(path: str | Path) -> dict[str, Any]:
@@ -72,7 +72,8 @@ def read_results(path: str | Path) -> dict[str, Any]:
         raise ReportingError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ReportingError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    dumped: dict[str, Any] = check_results(content, where=str(path)).model_dump(mode="json", by_alias=True)
+    checked = check_results(content, where=str(path))
+    dumped: dict[str, Any] = checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return dumped
 
 

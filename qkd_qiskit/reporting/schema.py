@@ -123,11 +123,48 @@ class Traffic(Record):
     rounds: Natural
 
 
+class Wire(Record):
+    """Bytes of one client's connection, the encryption around them left out."""
+
+    up: Natural
+    down: Natural
+
+
 class Communication(Record):
     """Traffic of the distillation beside that of federated averaging."""
 
     distillation: Traffic
     fedavg: Traffic | None
+    wire: dict[str, Wire] | None = Field(None, description="by client, where they are on other machines")
+
+    @property
+    def carried(self) -> str | None:
+        """One line on all that travelled, whatever carries the answers included; None in one process."""
+        if self.wire is None:
+            return None
+        up, down = (sum(getattr(wire, way) for wire in self.wire.values()) for way in ("up", "down"))
+        return f"on the wire, calls of the transport included: {up} bytes up, {down} bytes down"
+
+
+class Part(Record):
+    """One client's part in the round."""
+
+    client: str
+    standing: str = Field(description="of its last answer: used, dropped, refused, silent or late")
+    reason: str = ""
+    ignored: Natural = 0
+    missed: tuple[int, ...] = ()
+    stood_in: tuple[int, ...] = Field((), description="turns in which an answer to an earlier one was taken")
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of it, in one line; empty for a client that was used throughout."""
+        said = [] if self.standing == "used" else [f"{self.standing}: {self.reason}"]
+        for turns, what in ((self.missed, "not used in turn"), (self.stood_in, "answered too late for turn")):
+            said += [f"{what} {', '.join(map(str, turns))}"] if turns else []
+        if self.ignored:
+            said.append(f"{self.ignored} late or further answer{'' if self.ignored == 1 else 's'} ignored")
+        return "; ".join(said)
 
 
 class DataResult(Record):
@@ -152,6 +189,7 @@ class Results(Record):
     absent: dict[str, str] = Field({}, description="models that are null, and why")
     comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
+    participation: list[Part] = []
     timings: dict[str, float]
 
     @model_validator(mode="after")

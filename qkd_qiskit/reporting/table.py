@@ -226,6 +226,9 @@ def print_results(results: Mapping[str, Any], console: Console | None = None) ->
         out.print(comparisons_table(checked))
     for name, reason in checked.absent.items():
         out.print(f"{model_title(name)}: not measured, {reason}", highlight=False, markup=False)
+    for part in checked.participation:
+        if part.remark:
+            out.print(f"client {part.client} {part.remark}", highlight=False, markup=False)
     for label, traffic in (
         ("distillation", checked.communication.distillation),
         ("FedAvg", checked.communication.fedavg),
@@ -237,6 +240,8 @@ def print_results(results: Mapping[str, Any], console: Console | None = None) ->
             f"{traffic.rounds} round{'' if traffic.rounds == 1 else 's'}",
             highlight=False,
         )
+    if checked.communication.carried:
+        out.print(checked.communication.carried, highlight=False)
 
 
 def _checked(results: Mapping[str, Any] | Results) -> Results:

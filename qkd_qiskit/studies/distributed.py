@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import tempfile
@@ -17,9 +18,6 @@ from qkd_qiskit.federation.flower.settings import ServerFile
 from qkd_qiskit.federation.flower.setup import EXPERIMENT_FILE, make_federation, with_clients
 from qkd_qiskit.federation.flower.transport import FlowerTransport
 from qkd_qiskit.pipeline import run_distributed
-from qkd_qiskit.reporting import read_results, write_results
-
-DEMO_SECONDS = 1800.0
 
 __all__ = ["app", "run_demo", "run_round"]  # noqa: F822
 
@@ -33,13 +31,15 @@ def run_round(told: ServerFile, transport: Callable[[tuple[str, ...]], FlowerTra
     """
     settings = load_experiment(told.experiment)
     names = tuple(client.name for client in settings.clients)
-    output = Path(told.output)
     run_distributed(
-        settings, Path(told.public), transport(names), output=output, progress=LogProgress(), resume=True
+        settings,
+        Path(told.public),
+        transport(names),
+        output=Path(told.output),
+        progress=LogProgress(),
+        resume=True,
+        wire=lambda: read_traffic(Path(told.state)),
     )
-    results = read_results(output / "results.json")
-    results["communication"]["wire"] = read_traffic(Path(told.state))
-    write_results(results, output / "results.json")
 
 
 def run_demo(
@@ -72,7 +72,8 @@ def run_demo(
             tail.poll()
             return server.status is not None
 
-        wait_until(ended, children[1:], DEMO_SECONDS, "the demonstration")
+        # The round has a time limit of its own; how long the server trains is for the experiment to say.
+        wait_until(ended, children[1:], math.inf, "the demonstration")
         if server.status != 0:
             raise FederationError(f"the server ended with status {server.status}: {server.last_lines()}")
         results = folder / "federation" / "results"

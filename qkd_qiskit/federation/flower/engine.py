@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.federation.flower import enrol
 from qkd_qiskit.federation.flower.bundle import write_bundle
 from qkd_qiskit.federation.flower.credentials import ServerFiles
 from qkd_qiskit.federation.flower.processes import (
@@ -23,8 +25,10 @@ from qkd_qiskit.federation.flower.processes import (
 from qkd_qiskit.files import write_atomic
 
 _CONNECTION = "federation"
-START_SECONDS = 60.0
-_CALL_SECONDS = 60.0
+# A few seconds on a machine that is not busy.
+START_SECONDS = 180.0
+_CALL_SECONDS = 180.0
+_KEY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -79,20 +83,22 @@ class SuperLink:
             raise
         return link
 
-    def register(self, public_key: Path, name: str) -> None:
-        """Let a client in.
+    def register(self, keys: Mapping[str, Path]) -> None:
+        """Let clients in.
 
         Args:
-            public_key: File of its public key.
-            name: Its name.
+            keys: Files of their public keys by name.
 
         Raises:
-            FederationError: If Flower refuses the key.
+            FederationError: If Flower refuses a key.
         """
-        self._call(
-            ["supernode", "register", str(public_key.resolve()), _CONNECTION, f"--name={name}"],
-            f"key of client {name}",
-        )
+        pairs = [word for name, key in keys.items() for word in (str(key.resolve()), name)]
+        command = [sys.executable, "-m", enrol.__name__, _CONNECTION, *pairs]
+        done = self._done(command, "keys of clients", _CALL_SECONDS + _KEY_SECONDS * len(keys))
+        told = done.stdout.split(enrol.SEPARATOR)
+        for position, name in enumerate(keys):
+            said = told[position] if position < len(told) - 1 else ""
+            _checked(said, done.stderr, f"key of client {name}")
 
     def run(self, *, server_app: str | None = None, client_app: str | None = None) -> str:
         """Start the round.
@@ -129,26 +135,37 @@ class SuperLink:
             raise FederationError("status of the round: expected Flower to tell it, found none") from None
 
     def _call(self, arguments: list[str], what: str) -> dict[str, Any]:
+        program = _program("flwr", self.environment)
+        done = self._done([program, *arguments, "--format", "json"], what)
+        return _checked(done.stdout, done.stderr, what)
+
+    def _done(
+        self, command: list[str], what: str, seconds: float = _CALL_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         try:
-            done = subprocess.run(
-                ["flwr", *arguments, "--format", "json"],
+            return subprocess.run(
+                command,
                 env=dict(self.environment),
-                executable=_program("flwr", self.environment),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=_CALL_SECONDS,
+                timeout=seconds,
                 check=False,
             )
-            told = json.loads(done.stdout)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FederationError(f"{what}: {type(error).__name__} when calling Flower") from None
-        except ValueError:
-            told = None
-        if not isinstance(told, dict) or told.get("success") is not True:
-            said = told.get("error-message", "") if isinstance(told, dict) else done.stdout + done.stderr
-            raise FederationError(f"{what}: Flower refused: {' '.join(str(said).split())[:300]}")
+
+
+def _checked(said: str, besides: str, what: str) -> dict[str, Any]:
+    """What Flower says in JSON, if that is that all went well."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and told.get("success") is True:
         return told
+    why = told.get("error-message", "") if isinstance(told, dict) else said + besides
+    raise FederationError(f"{what}: Flower refused: {' '.join(str(why).split())[:300]}")
 
 
 def start_supernode(

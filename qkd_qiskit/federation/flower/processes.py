@@ -29,6 +29,8 @@ SAFE = {
 }
 _TETHER = Path(__file__).with_name("tether.py")
 _POLL = 0.1
+# A busy machine may need long to do what takes a moment.
+_PATIENCE = 120.0
 
 
 def require_flower() -> None:
@@ -144,8 +146,8 @@ class Child:
         """End it and all that it started."""
         self.let_go()
         try:
-            # The tether itself kills what does not end by then.
-            self._process.wait(GRACE + 10.0)
+            # The tether itself kills what does not end in its grace; without it nothing would be killed.
+            self._process.wait(GRACE + _PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

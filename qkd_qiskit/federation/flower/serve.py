@@ -48,8 +48,7 @@ def serve(path: Path, *, tell: Tell, server_app: str | None = None, client_app: 
     with ExitStack() as stack:
         link = SuperLink.start(files, state, {SERVER_VARIABLE: str(path.resolve())})
         stack.callback(link.child.stop)
-        for name, key in told.clients.items():
-            link.register(Path(key), name)
+        link.register({name: Path(key) for name, key in told.clients.items()})
         gateway = Gateway(told.host, told.port, files, link.port, clients, told.upload_limit, state, tell)
         gateway.start()
         stack.callback(gateway.stop)

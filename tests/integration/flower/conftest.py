@@ -52,7 +52,7 @@ refine = 4
 rounds = 0
 [federation]
 workers = 1
-timeout = 240
+timeout = 400
 """
 
 
@@ -78,12 +78,18 @@ def processes_below(folder: Path) -> list[str]:
     return found
 
 
+@pytest.fixture
+def processes() -> Callable[[Path], list[str]]:
+    """Tells the command lines of all processes that name a folder."""
+    return processes_below
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that no process may outlive."""
     made = tmp_path_factory.mktemp("federation")
     yield made
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := processes_below(made):
         assert time.monotonic() < deadline, left
         time.sleep(0.2)
@@ -106,7 +112,7 @@ def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProces
             env=environment | more,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=900,
             check=False,
         )
 

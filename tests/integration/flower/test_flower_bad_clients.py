@@ -109,7 +109,7 @@ def finished(experiment: Path, folder: Path, environment: dict[str, str]) -> Ite
     )
     nodes = [server]
     try:
-        wait_until(lambda: "listening" in server.log.read_text(), [server], 60, "start")
+        wait_until(lambda: "listening" in server.log.read_text(), [server], 300, "start")
 
         def node(name: str, more: dict[str, str]) -> Child:
             place = federation.folder
@@ -128,7 +128,7 @@ def finished(experiment: Path, folder: Path, environment: dict[str, str]) -> Ite
         nodes += [*strangers.values()]
         nodes += [node(name, {"QKD_TEST_LIE": lie}) for name, lie in told.items()]
         nodes.append(node(HONEST, {CLIENT_VARIABLE: str(federation.clients[-1])}))
-        wait_until(lambda: server.status is not None, nodes[4:], 240, "round")
+        wait_until(lambda: server.status is not None, nodes[4:], 600, "round")
         results = json.loads((federation.folder / "results" / "results.json").read_text())
         yield Round(federation, strangers, server.log.read_text(), results)
     finally:

@@ -6,7 +6,9 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -226,23 +228,49 @@ def test_a_planted_secret_is_found(
     assert any(found.startswith(what) for found in leaks(sent, wanted))
 
 
-def test_an_interrupt_leaves_nothing(experiment: Path, environment: dict[str, str], folder: Path) -> None:
-    import signal
-    import sys
-
+@pytest.mark.parametrize(
+    ("number", "status", "when"),
+    [
+        (signal.SIGINT, 130, "made certificates"),
+        pytest.param(signal.SIGTERM, 143, "listening", marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, -9, "listening", marks=pytest.mark.long),
+    ],
+)
+def test_however_it_is_ended_nothing_is_left(
+    number: signal.Signals,
+    status: int,
+    when: str,
+    experiment: Path,
+    environment: dict[str, str],
+    folder: Path,
+    processes: Callable[[Path], list[str]],
+) -> None:
+    place = folder / number.name
+    place.mkdir()
     command = [sys.executable, "-m", "qkd_qiskit", "federation", "demo", "--experiment", str(experiment)]
     with subprocess.Popen(
-        [*command, "--output", str(folder / "interrupted")],
-        env=environment,
+        [*command, "--output", str(folder / "ended")],
+        env=environment | {"TMPDIR": str(place), "QKD_TEST_FOLDER": str(place)},
         stderr=subprocess.PIPE,
         text=True,
     ) as demo:
-        assert demo.stderr is not None
-        for line in demo.stderr:
-            if "made certificates" in line:
-                break
-        time.sleep(1.0)
-        demo.send_signal(signal.SIGINT)
-        demo.wait(40)
-    assert demo.returncode == 130
-    assert [path.name for path in (folder / "tmp").iterdir() if path.name.startswith("qkd-")] == []
+        try:
+            assert demo.stderr is not None
+            assert any(when in line for line in demo.stderr)
+            # The demonstration itself, and at least the server.
+            wait(lambda: len(processes(place)) > 1)
+            demo.send_signal(number)
+            demo.wait(300)
+        finally:
+            demo.kill()
+    assert demo.returncode == status
+    wait(lambda: not processes(place))
+    # Killed outright, it cannot remove its folder.
+    assert bool([path for path in place.iterdir() if path.name.startswith("qkd-")]) == (status < 0)
+
+
+def wait(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

@@ -125,8 +125,9 @@ from qkd_qiskit.federation.local import _end_with
 
 def linger(parent, path):
     _end_with(parent)
-    Path(path).write_text(str(os.getpid()))
-    time.sleep(60)
+    Path(path + ".part").write_text(str(os.getpid()))
+    os.rename(path + ".part", path)
+    time.sleep(600)
 
 with parallel_config(backend="loky", n_jobs=2):
     Parallel()(delayed(linger)(os.getpid(), f"{sys.argv[1]}/{k}") for k in range(2))
@@ -141,14 +142,13 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, script, folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    places = [folder / "0", folder / "1"]
+    while not all(place.exists() for place in places) and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(0.3)
-    workers = [int(path.read_text()) for path in folder.iterdir()]
-    assert len(workers) == 2
     parent.kill()
     parent.wait()
+    workers = [int(place.read_text()) for place in places]
     while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(_alive(pid) for pid in workers)

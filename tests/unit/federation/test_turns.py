@@ -190,6 +190,40 @@ def test_a_client_that_was_silent_first_may_be_used_later(messages):
     assert script.asked[0][1] == context.settings.federation.timeout
 
 
+def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, caplog):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    script = Script(
+        [Arrival(1, raw[1])],
+        [
+            Arrival(0, raw[0], late=True),
+            Arrival(1, raw[1]),
+            Arrival(2, raw[2], late=True),
+            Arrival(2, raw[2]),
+        ],
+    )
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        parts = hold_turns(context, script, folder=tmp_path).participation
+    assert [part.standing for part in parts] == ["used"] * 3
+    assert [part.missed for part in parts] == [(1,), (), (1,)]
+    assert [part.stood_in for part in parts] == [(2,), (), ()]
+    # The answer to the present turn counts, whichever came first.
+    assert [part.ignored for part in parts] == [0, 0, 1]
+    assert [part.bytes_received for part in parts] == [len(raw[0]), 2 * len(raw[1]), 2 * len(raw[2])]
+    assert "a late answer of client one class stands in" in caplog.text
+    # Started again, the server has all answers, and asks nobody.
+    again = hold_turns(dataclasses.replace(context, resume=True), Script([], []), folder=tmp_path)
+    assert [part.standing for part in again.participation][0] == "used"
+
+
+def test_a_late_answer_is_judged_like_any_other(messages):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    late = [Arrival(0, _nan(messages[0]), late=True), Arrival(2, raw[2] + bytes(100 * 2**20), late=True)]
+    parts = hold_turns(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).participation
+    assert [part.standing for part in parts] == ["refused", "used", "late"]
+    assert [part.stood_in for part in parts] == [(2,), (), ()]
+    assert "finite" in parts[0].reason
+
+
 def test_too_few_clients_end_the_round(messages):
     context = _context("federation.minimum=3")
     arrivals = [Arrival(0, messages[0].to_bytes()), Arrival(1, b"nonsense"), Arrival(2, None, "away")]

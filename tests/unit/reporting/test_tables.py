@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.reporting import clients_table, models_table, print_results, records_table, rows_table
+from qkd_qiskit.reporting import (
+    ReportExtras,
+    clients_table,
+    models_table,
+    print_results,
+    records_table,
+    rows_table,
+)
+from qkd_qiskit.reporting.html import render_report
 from qkd_qiskit.reporting.schema import Interval
 from qkd_qiskit.reporting.table import (
     comparison_verdict,
@@ -78,6 +86,31 @@ def test_print_results_shows_all_tables_and_bytes(results: Document) -> None:
     text = console.file.getvalue()
     for piece in ("Clients", "Models", "Paired", "11560 bytes up, 62720 bytes down, 1 round\n", "20 rounds"):
         assert piece in text
+
+
+def test_print_results_tells_of_clients_left_out_and_of_the_wire(results: Document) -> None:
+    results["communication"]["wire"] = {
+        "north": {"up": 20000, "down": 300, "requests": 4},
+        "east": {"up": 5, "down": 600, "requests": 9},
+    }
+    results["participation"] = [
+        {"client": "north", "standing": "used"},
+        {"client": "east", "standing": "silent", "reason": "no answer within 60 s", "missed": [1, 2]},
+        {"client": "south", "standing": "used", "stood_in": [2], "missed": [1], "ignored": 1},
+    ]
+    console = Console(file=io.StringIO(), width=80)
+    print_results(results, console)
+    assert isinstance(console.file, io.StringIO)
+    text = " ".join(console.file.getvalue().split())
+    assert "on the wire, calls of the transport included: 20005 bytes up, 900 bytes down" in text
+    assert "client north" not in text
+    assert "client east silent: no answer within 60 s; not used in turn 1, 2" in text
+    south = "not used in turn 1; answered too late for turn 2; 1 late or further answer ignored"
+    assert f"client south {south}" in text
+    classes = tuple(map(str, results["data"]["classes"]))
+    page = render_report(results, ReportExtras(classes=classes, class_counts={}, confusion=None))
+    assert south in page
+    assert "20005 bytes up" in page
 
 
 def test_the_widest_device_and_model_stay_on_one_line(results: Document) -> None:

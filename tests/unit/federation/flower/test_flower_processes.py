@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> list[int]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -72,7 +72,7 @@ def test_stopping_ends_stubborn_and_detached_processes(tmp_path: Path) -> None:
     pids = wait_for(tmp_path / "pids")
     assert all(alive(pid) for pid in pids)
     child.stop()
-    assert gone(pids, 2)
+    assert gone(pids, 120)
     assert child.status is not None
 
 
@@ -85,9 +85,11 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
         f"log=Path({str(tmp_path / 'log')!r}))\ntime.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
-        pids = wait_for(tmp_path / "pids")
-        os.kill(parent.pid, signal.SIGKILL)
-    assert gone(pids, 5)
+        try:
+            pids = wait_for(tmp_path / "pids")
+        finally:
+            os.kill(parent.pid, signal.SIGKILL)
+    assert gone(pids, 120)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
 )
 def test_the_exit_status_comes_through(code: str, status: int, tmp_path: Path) -> None:
     with Child("it", [sys.executable, "-c", code], log=tmp_path / "log") as child:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 300
         while child.status is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -106,7 +108,7 @@ def test_a_child_can_be_interrupted(tmp_path: Path) -> None:
     """The tether itself disregards interrupts; what it starts must not inherit that."""
     code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     with Child("it", [sys.executable, "-c", code], log=tmp_path / "log") as child:
-        wait_until(lambda: child.status is not None, [], 10, "end")
+        wait_until(lambda: child.status is not None, [], 300, "end")
     assert child.last_lines() == "True"
 
 
@@ -117,7 +119,7 @@ def test_waiting_tells_of_a_process_that_ended(tmp_path: Path) -> None:
         ) as it,
         pytest.raises(FederationError, match=r"waiting: it ended with status 4 \(bad luck\); its log is"),
     ):
-        wait_until(lambda: False, [it], 20, "waiting")
+        wait_until(lambda: False, [it], 300, "waiting")
 
 
 def test_waiting_ends() -> None:
