@@ -169,6 +169,11 @@ class DistillationSettings(Settings):
         1, ge=1, description="rounds; from the second on, clients learn the server's soft labels too"
     )
     precision: Literal["float16", "uint8"] = Field("float16", description="how outputs travel")
+    pool_copies: bool = Field(
+        True,
+        description="whether an original and its copies share the mean of their soft labels, "
+        "and blends the blend of these",
+    )
     student_blocks: int | None = Field(
         None, ge=1, description="most two-qubit blocks of the global model; its own gate budget when omitted"
     )

@@ -2,7 +2,7 @@
 
 from qkd_qiskit.data.amplitude import AmplitudeEncoder
 from qkd_qiskit.data.angle import AngleEncoder
-from qkd_qiskit.data.augmentation import augment_images, mixup_images
+from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
@@ -18,16 +18,18 @@ from qkd_qiskit.data.prepared import (
     prepare_server,
 )
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
-from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
 
 __all__ = [
     "UNKNOWN",
     "AmplitudeEncoder",
     "AngleEncoder",
+    "Blends",
     "ClientShare",
     "Dataset",
     "Encoder",
+    "Origins",
     "OwnSamples",
     "PreparedData",
     "PublicOriginals",
@@ -38,6 +40,7 @@ __all__ = [
     "Split",
     "augment_images",
     "deal_data",
+    "draw_blends",
     "encoder_from_arrays",
     "load_dataset",
     "load_own",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
@@ -10,6 +12,21 @@ from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.errors import DataError
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+class Blends(NamedTuple):
+    """Pairs of images to blend, and how.
+
+    Attributes:
+        first: Row of the image with the larger share, [N].
+        second: Row of the other one, [N]; it may be the same.
+        share: Share of the first, [N], in [0.5, 1).
+    """
+
+    first: Indices
+    second: Indices
+    share: Floats
 
 
 def augment_images(
@@ -57,21 +74,21 @@ def augment_images(
     return np.asarray(np.clip(moved, 0.0, 1.0)).reshape(count, -1)
 
 
-def mixup_images(features: Floats, count: int, *, rng: np.random.Generator) -> Floats:
-    """Blends of two random images each, after Zhang et al., arXiv:1710.09412.
-
-    A blend has no label; a teacher gives it one.
+def draw_blends(n_images: int, count: int, *, rng: np.random.Generator) -> Blends:
+    """Random pairs of images and their shares, after Zhang et al., arXiv:1710.09412.
 
     Args:
-        features: Images as rows, [N, F].
+        n_images: Number of images to choose from; of none there are no blends.
         count: Number of blends.
         rng: Source of pairs and shares.
-
-    Returns:
-        `[count, F]`: `share * a + (1 - share) * b` with the larger share of `a`, uniform in [0.5, 1].
     """
-    if count == 0 or len(features) == 0:
-        return features[:0]
-    first, second = rng.integers(0, len(features), (2, count))
-    share = rng.uniform(0.5, 1.0, (count, 1))
-    return np.asarray(share * features[first] + (1.0 - share) * features[second])
+    if n_images == 0:
+        count = 0
+    first, second = rng.integers(0, max(n_images, 1), (2, count))
+    return Blends(first, second, rng.uniform(0.5, 1.0, count))
+
+
+def mixup_images(features: Floats, blends: Blends) -> Floats:
+    """Blends `share * first + (1 - share) * second` of images as rows, [N, F]."""
+    share = blends.share[:, None]
+    return np.asarray(share * features[blends.first] + (1.0 - share) * features[blends.second])

@@ -49,6 +49,23 @@ class PreparedData:
         """A client's own samples, without copies."""
         return self.clients[client].rows(slice(0, self.sizes[client]))
 
+    @property
+    def known(self) -> Samples:
+        """The labelled public training samples, without copies."""
+        return self.public.samples.rows(slice(0, len(self.split.public_train)))
+
+    def task(self, client: int) -> Samples:
+        """What a client has to tell apart: its own samples, and public ones of the classes that it misses.
+
+        The latter bear the index behind the last class: to the client they are one class, "none of mine".
+        """
+        own, known = self.own(client), self.known
+        other = known.inputs[~np.isin(known.labels, own.labels)]
+        return Samples(
+            np.concatenate([own.inputs, other]),
+            np.concatenate([own.labels, np.full(len(other), len(self.classes))]),
+        )
+
     def of_client(self, client: int) -> PreparedData:
         """What one client works with: the public set and its own samples."""
         return replace(

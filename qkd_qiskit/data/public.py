@@ -10,7 +10,7 @@ import numpy as np
 from qkd_qiskit.config import AugmentSettings, ModelSettings
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.encodings import make_encoder
-from qkd_qiskit.data.samples import UNKNOWN, Floats, Indices, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Floats, Indices, Origins, SampleMaker, Samples
 from qkd_qiskit.errors import DataError
 
 
@@ -25,6 +25,7 @@ class PublicSet:
         n_labelled: Training samples and copies.
         n_unlabelled: Unlabelled samples, copies and blends.
         n_calibration: Calibration samples.
+        origins: Which originals, labelled ones first, each sample of `to_distil` is made of.
     """
 
     samples: Samples
@@ -32,6 +33,7 @@ class PublicSet:
     n_labelled: int
     n_unlabelled: int
     n_calibration: int
+    origins: Origins
 
     @property
     def labelled(self) -> Samples:
@@ -135,7 +137,9 @@ def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
     )
     labelled = maker.augmented(*train, "public train", copies)
     nameless = maker.augmented(*unlabelled, "public unlabelled", copies)
-    blends = maker.blends(np.concatenate([train[0], unlabelled[0]]), "public blends")
+    blends, blended = maker.blends(np.concatenate([train[0], unlabelled[0]]), "public blends")
+    n_train = len(train[0])
+    whole = Origins.of_copies(n_train, copies) + Origins.of_copies(len(unlabelled[0]), copies, start=n_train)
     mended, judged = maker.plain(*calibration), maker.plain(*validation)
     parts = (labelled, nameless, blends, mended, judged)
     inputs = np.concatenate([part.inputs for part in parts])
@@ -147,6 +151,7 @@ def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
         n_labelled=len(labelled),
         n_unlabelled=n_unlabelled,
         n_calibration=len(mended),
+        origins=whole + blended,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import AugmentSettings
-from qkd_qiskit.data.augmentation import augment_images, mixup_images
+from qkd_qiskit.data.augmentation import augment_images, draw_blends, mixup_images
 from qkd_qiskit.data.encodings import Encoder
 
 Floats = NDArray[np.float64]
@@ -36,6 +36,35 @@ class Samples:
     def rows(self, chosen: Indices | NDArray[np.bool_] | slice) -> Samples:
         """Some of the samples."""
         return Samples(self.inputs[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Which originals samples are made of: copies of one, or blends of two.
+
+    Attributes:
+        first: Number of the original that has the larger share, [N].
+        second: Number of the other one, [N]; the same for copies.
+        share: Share of the first, [N]: 1 for copies, less for blends.
+    """
+
+    first: Indices
+    second: Indices
+    share: Floats
+
+    @classmethod
+    def of_copies(cls, n: int, copies: int, *, start: int = 0) -> Origins:
+        """`n` originals, numbered from `start`, with their copies round after round behind them."""
+        numbers = np.tile(start + np.arange(n), copies + 1)
+        return cls(numbers, numbers, np.ones(len(numbers)))
+
+    def __add__(self, other: Origins) -> Origins:
+        """One after the other."""
+        return Origins(
+            np.concatenate([self.first, other.first]),
+            np.concatenate([self.second, other.second]),
+            np.concatenate([self.share, other.share]),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,12 +97,14 @@ class SampleMaker:
             np.concatenate([own.inputs, self.encoder.transform(moved)]), np.tile(labels, copies + 1)
         )
 
-    def blends(self, features: Floats, stage: str) -> Samples:
-        """Encoded blends of augmented copies, without labels."""
-        rng = self._rng(stage)
+    def blends(self, features: Floats, stage: str) -> tuple[Samples, Origins]:
+        """Encoded blends of augmented copies, without labels, and which rows they are made of."""
+        rng, n = self._rng(stage), len(features)
         moved = augment_images(features, self.image_shape, self.augment, copies=self.augment.mixup, rng=rng)
-        inputs = self._encoded(mixup_images(moved, len(moved), rng=rng))
-        return Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
+        drawn = draw_blends(len(moved), len(moved), rng=rng)
+        inputs = self._encoded(mixup_images(moved, drawn))
+        made = Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
+        return made, Origins(drawn.first % max(n, 1), drawn.second % max(n, 1), drawn.share)
 
     def _encoded(self, features: Floats) -> Floats:
         """Encoded features; none of none."""

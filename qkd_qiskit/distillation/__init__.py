@@ -25,6 +25,7 @@ from qkd_qiskit.distillation.messages import (
     make_message,
     message_fault,
 )
+from qkd_qiskit.distillation.pooling import pool_copies
 from qkd_qiskit.distillation.statistics import Interval, accuracy_interval, difference_interval
 from qkd_qiskit.distillation.student import student_targets
 from qkd_qiskit.distillation.teacher import (
@@ -74,6 +75,7 @@ __all__ = [
     "make_message",
     "message_fault",
     "own_outcomes",
+    "pool_copies",
     "refined_training_set",
     "soften",
     "student_targets",

@@ -101,7 +101,7 @@ def run_client(context: Context, number: int) -> ClientRun:
     )
     stage = f"client {settings.name}"
     try:
-        budget = context.budget(data.own(number), settings.backend, training.targets.n_outcomes)
+        budget = context.budget(data.task(number), settings.backend, training.targets.n_outcomes)
         search = _search(context, number, budget, training, f"{stage}: structure")
         spec = budget.spec if search is None else searched_spec(budget.spec, search)
         machine = context.machine(spec, settings.backend)

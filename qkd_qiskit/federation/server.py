@@ -118,8 +118,7 @@ def distil_taught(context: Context, taught: Taught, *, label: str = "global mode
     settings, data = context.settings, context.data
     public, backend = data.public, settings.server.backend
     # The estimator counts distinct samples; copies would flatter it.
-    own = public.samples.rows(slice(0, len(data.split.public_train)))
-    budget = context.budget(own, backend, len(data.classes))
+    budget = context.budget(data.known, backend, len(data.classes))
     machine = context.machine(_student_spec(context, budget), backend)
     learnt = public.to_distil
     with context.timed("global"):
@@ -220,7 +219,7 @@ def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
         for held in data.clients
     ]
     sizes = [
-        context.budget(data.own(number), client.backend, training.targets.n_outcomes).weights + 1
+        context.budget(data.task(number), client.backend, training.targets.n_outcomes).weights + 1
         for number, (client, training) in enumerate(zip(settings.clients, sets, strict=True))
     ]
 

@@ -17,6 +17,7 @@ from qkd_qiskit.distillation import (
     audit,
     build_teacher,
     check_message,
+    pool_copies,
 )
 from qkd_qiskit.distillation.messages import MAX_HEADER_BYTES
 from qkd_qiskit.errors import DistillationError
@@ -31,7 +32,7 @@ class Taught(NamedTuple):
     Attributes:
         verdicts: What became of each client, in the order of the settings.
         teacher: The calibrated, combined clients that are used.
-        soft: Its class probabilities on the whole public set [N, G].
+        soft: Soft labels of the whole public set [N, G].
     """
 
     verdicts: tuple[Verdict, ...]
@@ -109,7 +110,9 @@ def teach(context: Context, messages: Sequence[bytes | None]) -> Taught:
 
 
 def combine(context: Context, clients: Iterable[ClientOutputs]) -> tuple[Teacher, Array]:
-    """The best teacher on the public validation part, and its answers on the public set [N, G].
+    """The best teacher on the public validation part, and soft labels of the public set [N, G].
+
+    Soft labels are its answers, pooled over copies where the settings want it.
 
     Args:
         context: Shared by all stages.
@@ -117,13 +120,17 @@ def combine(context: Context, clients: Iterable[ClientOutputs]) -> tuple[Teacher
     """
     data, public = context.data, context.data.public
     wanted = context.settings.distillation.aggregation
-    return build_teacher(
+    teacher, soft = build_teacher(
         clients,
         n_classes=len(data.classes),
         calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
         validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
         aggregations=AGGREGATIONS if wanted == "auto" else (wanted,),
     )
+    if context.settings.distillation.pool_copies:
+        n = len(public.to_distil)
+        soft = np.concatenate([pool_copies(soft[:n], public.origins), soft[n:]])
+    return teacher, soft
 
 
 @dataclass(frozen=True)

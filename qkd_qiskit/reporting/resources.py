@@ -63,7 +63,7 @@ def experiment_budgets(
 ) -> list[tuple[str, str, GateBudget | str]]:
     """Gate budgets of all clients of an experiment.
 
-    A client that misses classes of the experiment gets room for the reject outcome, as in a run.
+    To a client that misses classes of the experiment, public samples of these are one more class, as in a run.
 
     Args:
         settings: The experiment.
@@ -79,9 +79,8 @@ def experiment_budgets(
     prepared = prepare_data(settings)
     found = []
     for number, client in enumerate(settings.clients):
-        samples = prepared.own(number)
-        own = len(np.unique(samples.labels))
-        outcomes = max(2, own + (own < len(prepared.classes)))
+        samples = prepared.task(number)
+        outcomes = max(2, len(np.unique(samples.labels)))
         for backend in backends or (client.backend,):
             budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes)
             found.append((client.name, backend, budget))

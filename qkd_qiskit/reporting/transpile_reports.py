@@ -197,8 +197,7 @@ def _experiment_specs() -> Iterator[tuple[str, VQCNNSpec]]:
             if not isinstance(budget, str):
                 yield f"{name}: client {client}", budget.spec
         prepared = prepare_data(settings)
-        model, own = settings.model, len(prepared.split.public_train)
-        public = prepared.public.samples.rows(slice(0, own))
+        model, public = settings.model, prepared.known
         budget = estimate_gate_budget(
             public.inputs,
             public.labels,

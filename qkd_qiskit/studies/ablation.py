@@ -21,6 +21,7 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "no unlabelled images": ("data.public_unlabelled=0",),
     "no copies for the student": ("data.augment.public_copies=0", "data.augment.mixup=0"),
     "no copies at all": ("data.augment.copies=0", "data.augment.public_copies=0", "data.augment.mixup=0"),
+    "each copy by itself": ("distillation.pool_copies=false",),
     "no mixup": ("data.augment.mixup=0",),
     "student by its gate budget": (),
     "hard labels only": ("distillation.alpha=1.0",),

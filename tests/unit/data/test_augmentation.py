@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.config import AugmentSettings, load_experiment
-from qkd_qiskit.data import Samples, augment_images, mixup_images, originals, prepare_data
+from qkd_qiskit.data import (
+    Blends,
+    Samples,
+    augment_images,
+    draw_blends,
+    mixup_images,
+    originals,
+    prepare_data,
+)
 from qkd_qiskit.errors import DataError
 
 TINY = ["data.classes=[0, 1, 2]", "data.test=40", "data.public_train=20", "data.public_unlabelled=10"]
@@ -49,15 +57,42 @@ def test_plain_features_cannot_be_augmented():
 @pytest.mark.parametrize("count", [0, 1, 20])
 def test_blends_lie_between_two_images(count):
     images = np.eye(5)
-    blends = mixup_images(images, count, rng=_rng())
+    drawn = draw_blends(5, count, rng=_rng())
+    blends = mixup_images(images, drawn)
     assert blends.shape == (count, 5)
     np.testing.assert_allclose(blends.sum(axis=1), 1.0)
     assert ((blends > 0).sum(axis=1) <= 2).all()
     assert (blends.max(axis=1, initial=0.5) >= 0.5).all()
+    assert (drawn.share >= 0.5).all()
+    assert (drawn.share < 1).all()
+
+
+def test_a_blend_takes_its_share_of_each_image():
+    blends = Blends(np.array([0, 2]), np.array([1, 2]), np.array([0.75, 0.5]))
+    np.testing.assert_array_equal(mixup_images(np.eye(3), blends), [[0.75, 0.25, 0], [0, 0, 1]])
 
 
 def test_blends_of_nothing_are_nothing():
-    assert mixup_images(np.empty((0, 5)), 3, rng=_rng()).shape == (0, 5)
+    assert mixup_images(np.empty((0, 5)), draw_blends(0, 3, rng=_rng())).shape == (0, 5)
+
+
+def test_the_public_set_knows_what_its_samples_are_made_of():
+    """Without rotation and shift a copy is its original, and amplitudes of a blend are those of the blend."""
+    data = _prepared(
+        *CLIENTS,
+        "data.augment.rotation=0",
+        "data.augment.shift=0",
+        "data.augment.public_copies=2",
+        "data.augment.mixup=3",
+    )
+    public, images = data.public, data.originals.features
+    origins = public.origins
+    assert len(origins.first) == len(public.to_distil) == 30 * (1 + 2 + 3)
+    share = origins.share[:, None]
+    made = share * images[origins.first] + (1 - share) * images[origins.second]
+    np.testing.assert_allclose(public.to_distil.inputs, data.encoder.transform(made), atol=1e-9)
+    assert (origins.share[: 30 * 3] == 1).all()
+    assert (origins.share[30 * 3 :] < 1).all()
 
 
 def test_originals_share_numbers_with_their_copies():
