@@ -37,7 +37,9 @@ def pool_copies(soft: FloatArray, origins: Origins) -> FloatArray:
     rows = np.bincount(origins.first[whole], minlength=size)
     if not rows.all():
         missing = int(np.flatnonzero(rows == 0)[0])
-        raise DistillationError(f"pooling: expected a sample of every original, found none of number {missing}")
+        raise DistillationError(
+            f"pooling: expected a sample of every original, found none of number {missing}"
+        )
     total = np.zeros((size, soft.shape[1]))
     np.add.at(total, origins.first[whole], soft[whole])
     mean = total / rows[:, None]

@@ -144,9 +144,7 @@ def _hold_turn(
 class _Desk:
     """Takes arrivals of one turn: the first of each client counts."""
 
-    def __init__(
-        self, context: Context, inbox: Inbox, late: Inbox, parts: tuple[Participation, ...]
-    ) -> None:
+    def __init__(self, context: Context, inbox: Inbox, late: Inbox, parts: tuple[Participation, ...]) -> None:
         self.verdicts: dict[int, Verdict] = {}
         self.parts = list(parts)
         self._context = context

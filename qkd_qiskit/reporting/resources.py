@@ -63,7 +63,7 @@ def experiment_budgets(
 ) -> list[tuple[str, str, GateBudget | str]]:
     """Gate budgets of all clients of an experiment.
 
-    To a client that misses classes of the experiment, public samples of these are one more class, as in a run.
+    To a client that misses classes, public samples of these are one more class, as in a run.
 
     Args:
         settings: The experiment.

@@ -156,4 +156,3 @@ def _answers() -> Iterator[None]:
         raise
     except Exception as error:
         raise ServiceUncertain(safe_line(error)) from None
-

@@ -212,7 +212,7 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
     assert "a late answer of client one class stands in" in caplog.text
     # Started again, the server has all answers, and asks nobody.
     again = hold_turns(dataclasses.replace(context, resume=True), Script([], []), folder=tmp_path)
-    assert [part.standing for part in again.participation][0] == "used"
+    assert next(part.standing for part in again.participation) == "used"
 
 
 def test_a_late_answer_is_judged_like_any_other(messages):
