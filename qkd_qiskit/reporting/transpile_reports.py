@@ -190,7 +190,7 @@ def read_transpile_report(path: Path) -> dict[str, Any]:
 def _experiment_specs() -> Iterator[tuple[str, VQCNNSpec]]:
     for name in shipped_experiments():
         settings = load_experiment(name)
-        # PERF: budgets count distinct own samples, so that augmented copies need not be made.
+        # PERF: budgets count distinct samples, so that augmented copies need not be made.
         data = settings.data.model_copy(update={"augment": AugmentSettings.model_validate({})})
         settings = settings.model_copy(update={"data": data})
         for client, _, budget in experiment_budgets(settings):

@@ -76,6 +76,17 @@ def test_blends_of_nothing_are_nothing():
     assert mixup_images(np.empty((0, 5)), draw_blends(0, 3, rng=_rng())).shape == (0, 5)
 
 
+def test_a_clients_task_is_its_own_samples_and_public_ones_that_it_learns_to_reject():
+    data = _prepared(*CLIENTS)
+    known = data.known
+    assert len(known) == 20
+    one_class, two_classes = data.task(3), data.task(2)
+    assert set(two_classes.labels) == {1, 2, 3}
+    others = known.inputs[known.labels != 0]
+    np.testing.assert_array_equal(one_class.inputs, np.concatenate([data.own(3).inputs, others]))
+    np.testing.assert_array_equal(one_class.labels, [0] * 20 + [3] * len(others))
+
+
 def test_the_public_set_knows_what_its_samples_are_made_of():
     """Without rotation and shift a copy is its original, and amplitudes of a blend are those of the blend."""
     data = _prepared(
