@@ -170,7 +170,7 @@ class DistillationSettings(Settings):
     )
     precision: Literal["float16", "uint8"] = Field("float16", description="how outputs travel")
     pool_copies: bool = Field(
-        True,
+        False,
         description="whether an original and its copies share the mean of their soft labels, "
         "and blends the blend of these",
     )
