@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -81,7 +81,7 @@ def evaluate(
     results: dict[str, Any] = {
         **experiment_record(context),
         "clients": [_client_record(client, inputs, labels) for client in clients],
-        "participation": [asdict(part) for part in server.lesson.participation],
+        "participation": [part.to_dict() for part in server.lesson.participation],
         **scores(context, answers),
         "communication": {
             "distillation": {

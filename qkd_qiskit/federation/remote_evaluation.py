@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ def evaluate_server(context: Context, server: PublicRun) -> tuple[dict[str, Any]
     results = {
         **experiment_record(context),
         "clients": [_client_record(server, number) for number in range(len(lesson.participation))],
-        "participation": [asdict(part) for part in lesson.participation],
+        "participation": [part.to_dict() for part in lesson.participation],
         "teacher": {
             "aggregation": best.aggregation,
             "calibration": best.calibration,

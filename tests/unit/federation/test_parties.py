@@ -213,7 +213,7 @@ def test_other_answers_do_not_meet_the_global_model_of_these(settings, files, ap
     )
     assert (other.server.global_model.params != finished.server.global_model.params).any()
     silent = other.results["participation"][2]
-    assert (silent["standing"], silent["missed"]) == ("silent", (1, 2))
+    assert (silent["standing"], silent["missed"]) == ("silent", [1, 2])
 
 
 def _query(settings, **changes):
