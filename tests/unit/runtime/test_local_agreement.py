@@ -16,6 +16,7 @@ from qiskit_ibm_runtime import SamplerV2
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qkd_qiskit import PauliEvaluator, SamplerEvaluator, VQCNNSpec, load_backend, transpile_verified
+from qkd_qiskit.hardware import Device, TranspiledVQCNN
 from qkd_qiskit.hardware.targets import noise_model_of
 from qkd_qiskit.models import export_circuit
 from qkd_qiskit.runtime import JobRequest, LocalService
@@ -26,6 +27,15 @@ from qkd_qiskit.simulation.basis import Array
 SPEC = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="two_cx", n_outcomes=4)
 
 
+def compared() -> tuple[Device, TranspiledVQCNN, Array, Array]:
+    """The device, the circuit on it, weights [W] and inputs [3, F]."""
+    device = load_backend("ibm_guadalupe")
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=SPEC.n_weights)
+    inputs = rng.normal(size=(3, SPEC.n_features))
+    return device, transpile_verified(SPEC, device, seed=1), weights, inputs
+
+
 @pytest.fixture(scope="module")
 def fake() -> FakeGuadalupeV2:
     return FakeGuadalupeV2()
@@ -34,11 +44,7 @@ def fake() -> FakeGuadalupeV2:
 @pytest.fixture(scope="module")
 def counts_and_evaluator(fake: FakeGuadalupeV2) -> tuple[Array, Array, Array]:
     """Counts of local mode [3, 4], and the engine's probabilities with either kind of readout error."""
-    device = load_backend("ibm_guadalupe")
-    transpiled = transpile_verified(SPEC, device, seed=1)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=SPEC.n_weights)
-    inputs = rng.normal(size=(3, SPEC.n_features))
+    device, transpiled, weights, inputs = compared()
     sampler = SamplerV2(mode=fake)
     sampler.options.simulator.seed_simulator = 7
     counts = SamplerEvaluator(transpiled, sampler=sampler, shots=20_000).sample(weights, inputs).counts
@@ -75,11 +81,7 @@ def test_readout_errors_of_0_and_1_are_what_local_mode_adds(
 
 
 def test_submitted_counts_agree_with_the_engine(tmp_path: Path) -> None:
-    device = load_backend("ibm_guadalupe")
-    transpiled = transpile_verified(SPEC, device, seed=1)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=SPEC.n_weights)
-    inputs = rng.normal(size=(3, SPEC.n_features))
+    device, transpiled, weights, inputs = compared()
     circuit = export_circuit(transpiled, weights)
     values = np.stack([inputs[:, parameter.index] for parameter in circuit.parameters], axis=1)
     service = LocalService(tmp_path, device)
@@ -94,11 +96,7 @@ def test_submitted_counts_agree_with_the_engine(tmp_path: Path) -> None:
 
 
 def test_a_sampler_of_ones_own_agrees_with_the_devices_noise_model(fake: FakeGuadalupeV2) -> None:
-    device = load_backend("ibm_guadalupe")
-    transpiled = transpile_verified(SPEC, device, seed=1)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=SPEC.n_weights)
-    inputs = rng.normal(size=(3, SPEC.n_features))
+    device, transpiled, weights, inputs = compared()
     sampler = SamplerV2(mode=fake)
     sampler.options.simulator.seed_simulator = 7
     sampler.options.simulator.noise_model = device.noise_model
