@@ -18,6 +18,9 @@ _PAULI_BLOCK = 1.2e-5
 # The same for a gradient by states: seconds for each block, and for each group and element.
 _GRADIENT_BLOCK = 6e-5
 _GRADIENT_ELEMENT = 3e-8
+# Seconds for each sample and element of the unitary that mixes basis states: forward, with a gradient.
+_MIX_REAL = (1.3e-10, 4e-10)
+_MIX_COMPLEX = (3e-10, 1e-9)
 # A reverse pass takes two products where the pass forward takes one.
 _PASSES = 3.0
 
@@ -39,6 +42,12 @@ def state_gradient_seconds(program: Program, n_groups: int, n_samples: int) -> f
     """Seconds that a gradient takes as state vectors."""
     elements = float(2**program.n_qubits * n_samples * n_groups)
     return len(program.blocks) * _GRADIENT_BLOCK + _GRADIENT_ELEMENT * elements
+
+
+def mixing_seconds(n_qubits: int, n_basis: int, n_samples: int, *, real: bool, gradient: bool) -> float:
+    """Seconds a particle takes to mix basis states into samples, on top of the basis states' own way."""
+    rate = (_MIX_REAL if real else _MIX_COMPLEX)[gradient]
+    return rate * n_samples * float(n_basis * 2**n_qubits)
 
 
 def pauli_gradient_seconds(program: Program, plan: SweepPlan, n_samples: int) -> float:

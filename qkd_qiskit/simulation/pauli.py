@@ -21,8 +21,6 @@ from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
 from qkd_qiskit.simulation.cost import (
     pauli_gradient_seconds,
     pauli_seconds,
-    state_gradient_seconds,
-    state_seconds,
 )
 from qkd_qiskit.simulation.environment import EnvironmentSweep
 from qkd_qiskit.simulation.fused import Program
@@ -137,7 +135,7 @@ class PauliEvaluator:
         states = self._states if self._dtype is np.float64 else None
         if states is not None:
             samples = check_inputs(inputs, self._spec)
-            by_states = state_seconds(self._program, len(samples))
+            by_states = states.seconds(len(samples))
             plan = self._choose(len(samples), gradient=False)
             if by_states < pauli_seconds(self._program, plan, len(samples)):
                 found = states.probabilities(flat, samples)
@@ -171,7 +169,7 @@ class PauliEvaluator:
         states = self._states
         if states is not None:
             samples = check_inputs(inputs, self._spec)
-            by_states = state_gradient_seconds(self._program, states.n_groups, len(samples))
+            by_states = states.seconds(len(samples), gradient=True)
             plan = self._choose(len(samples), gradient=True)
             if by_states < pauli_gradient_seconds(self._program, plan, len(samples)):
                 values, gradient = states.loss_and_gradient(flat, samples, loss)

@@ -1,15 +1,20 @@
-"""State vectors: the ideal path, for a whole swarm or with gradients."""
+"""State vectors: the ideal path, for a whole swarm or with gradients.
+
+Few samples go through the circuit as they are. Of many, the basis states go through instead: the unitary of
+the circuit comes out, and a sample costs one product with it, whatever the number of blocks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonics
+from qkd_qiskit.simulation.basis import UNITARY, Array
 from qkd_qiskit.simulation.contraction import sample_slices
+from qkd_qiskit.simulation.cost import mixing_seconds, state_gradient_seconds, state_seconds
+from qkd_qiskit.simulation.entrance import Entrance, States, mix, mix_gradient
 from qkd_qiskit.simulation.fused import Program
 from qkd_qiskit.simulation.groups import (
     apply_matrix,
@@ -19,9 +24,8 @@ from qkd_qiskit.simulation.groups import (
     pull_matrices,
 )
 from qkd_qiskit.simulation.outcomes import angle_gradient, weight_waves
-from qkd_qiskit.simulation.tables import BlockTable, StepTable, used_harmonics
+from qkd_qiskit.simulation.tables import BlockTable
 
-States = NDArray[Any]
 Loss = Callable[[Array], tuple[Array, Array]]
 """Maps probabilities `[P, N, 2^m]` to values `[P]` and their derivatives `[P, N, 2^m]`."""
 
@@ -29,7 +33,7 @@ _CHUNK_BYTES = 32 * 2**20
 
 
 class StateSweep:
-    """Evolves the samples' states through the fused unitaries, vectorized over particles and samples."""
+    """Evolves states through the fused unitaries, vectorized over particles and samples."""
 
     def __init__(self, program: Program, dtype: type[np.complexfloating[Any, Any]] = np.complex128) -> None:
         """Plan the sweep.
@@ -42,13 +46,27 @@ class StateSweep:
         self._dtype = dtype
         self._groups = plan_groups(program)
         self._table = BlockTable(program.blocks, np.complex128, UNITARY)
-        self._used = used_harmonics(program.encoders)
-        self._encoders = StepTable(program.encoders, UNITARY.levels, self._used)
+        self._entrance = Entrance(program)
 
-    @property
-    def n_groups(self) -> int:
-        """Number of fused matrices that the states meet."""
-        return len(self._groups)
+    def seconds(self, n_samples: int, *, gradient: bool = False) -> float:
+        """Seconds that a particle is predicted to take, by the better way."""
+        return min(self._costs(n_samples, gradient=gradient))
+
+    def _costs(self, n_samples: int, *, gradient: bool) -> tuple[float, float]:
+        """Seconds with the samples' own states, and with the basis states."""
+
+        def way(columns: int) -> float:
+            if gradient:
+                return state_gradient_seconds(self._program, len(self._groups), columns)
+            return state_seconds(self._program, columns)
+
+        n, n_basis, real = self._program.n_qubits, self._entrance.n_basis, self._entrance.is_given
+        mixing = mixing_seconds(n, n_basis, n_samples, real=real, gradient=gradient)
+        return way(n_samples), way(n_basis) + mixing
+
+    def _mixes(self, n_samples: int, *, gradient: bool) -> bool:
+        own, mixed = self._costs(n_samples, gradient=gradient)
+        return mixed < own
 
     def probabilities(self, weights: Array, inputs: Array) -> Array:
         """Ideal outcome probabilities `[P, N, 2^m]`.
@@ -57,40 +75,20 @@ class StateSweep:
             weights: Radians, `[P, W]`.
             inputs: Encoded samples `[N, F]`: angles, or real states if the circuit has no inputs.
         """
-        n, m = self._program.n_qubits, len(self._program.measured)
-        out = np.empty((len(weights), len(inputs), 2**m))
-        for part in sample_slices(len(inputs), 16 * 2**n):
-            start = self._start(inputs[part])
-            size = max(1, _CHUNK_BYTES // start.nbytes)
-            for first in range(0, len(weights), size):
-                chunk = slice(first, first + size)
-                out[chunk, part] = self._evolve(start, weights[chunk])
+        out = np.empty((len(weights), len(inputs), 2 ** len(self._program.measured)))
+        if self._mixes(len(inputs), gradient=False):
+            basis = self._entrance.basis()
+            for chunk in self._chunks(len(weights), basis):
+                unitary = self._evolve(basis, weights[chunk])
+                for part in self._parts(len(inputs), len(unitary)):
+                    coordinates = self._entrance.coordinates(inputs[part])
+                    out[chunk, part] = self._read(mix(unitary, coordinates))
+            return out
+        for part in self._parts(len(inputs)):
+            start = self._entrance.states(inputs[part])
+            for chunk in self._chunks(len(weights), start):
+                out[chunk, part] = self._read(self._evolve(start, weights[chunk]))
         return out
-
-    def _start(self, inputs: Array) -> States:
-        """States before the first block, `[2^n, samples]`; qubit 0 leads."""
-        n = self._program.n_qubits
-        if self._program.input_angles[1].shape[0] == 0:
-            return self._given(inputs)
-        offsets, slopes = self._program.input_angles
-        waves = np.zeros((len(offsets) + 1, len(inputs), N_HARMONICS))
-        waves[:-1] = harmonics((offsets + inputs @ slopes).T)
-        waves[-1, :, 0] = 1.0
-        products, _ = self._encoders.products(np.ascontiguousarray(waves[..., self._used]))
-        qubits = products[self._encoders.rows][..., 0].swapaxes(1, 2)  # [n, 2, samples]
-        state = qubits[0]
-        for qubit in range(1, n):
-            state = (state[:, None] * qubits[qubit][None]).reshape(-1, len(inputs))
-        return np.ascontiguousarray(state, dtype=np.complex128)
-
-    def _given(self, inputs: Array) -> States:
-        """Ideal input states; qubits outside the spec start in |0>."""
-        n, n_data = self._program.n_qubits, self._program.n_data
-        axes = tuple(1 + n_data - 1 - qubit for qubit in range(n_data))
-        tensor = inputs.reshape(len(inputs), *(2,) * n_data).transpose(*axes, 0)
-        state = np.zeros((2**n_data, 2 ** (n - n_data), len(inputs)), dtype=np.complex128)
-        state[:, 0] = tensor.reshape(2**n_data, -1)
-        return state.reshape(2**n, -1)
 
     def loss_and_gradient(self, weights: Array, inputs: Array, loss: Loss) -> tuple[Array, Array]:
         """Ideal loss `[P]` and its exact gradient `[P, W]`, by one pass back through the states.
@@ -109,38 +107,68 @@ class StateSweep:
         blocks = self._of_blocks(pairs, lone)
         groups, tapes = group_matrices(self._groups, blocks)
         fused = [matrix.astype(self._dtype) for matrix in groups]
-        parts = list(
-            sample_slices(len(inputs), (len(fused) + 2) * self._dtype().itemsize * 2**self._program.n_qubits)
-        )
-        kept: list[States] = []
-        probabilities = []
-        for part in parts:
-            # One slice's states are kept; those of several are made again, or they would fill the memory.
-            kept = self._forward(fused, inputs[part])
-            probabilities.append(self._read(kept[-1]))
-        values, slope = loss(np.concatenate(probabilities, axis=1))
-        totals = [np.zeros_like(matrix) for matrix in fused]
-        for part in parts:
-            states = kept if len(parts) == 1 else self._forward(fused, inputs[part])
-            flow = self._slope(slope[:, part], states[-1])
-            for k in range(len(fused) - 1, -1, -1):
-                qubits = self._groups[k].qubits
-                totals[k] += matrix_gradient(flow, states[k], qubits)
-                if k:
-                    flow = apply_matrix(np.swapaxes(fused[k], -1, -2), flow, qubits)
+        through = self._mixed if self._mixes(len(inputs), gradient=True) else self._sampled
+        values, totals = through(fused, inputs, loss)
         pair_gradient, lone_gradient = np.zeros_like(pairs), np.zeros_like(lone)
         pull_matrices(self._groups, blocks, tapes, totals, self._of_blocks(pair_gradient, lone_gradient))
         # A real loss changes by twice the real part of its holomorphic derivative.
         wave_gradient = 2.0 * self._table.pullback(pair_gradient, lone_gradient, tape).real
         return values, angle_gradient(self._program, waves, wave_gradient)
 
-    def _evolve(self, start: States, weights: Array) -> Array:
+    def _sampled(self, fused: Sequence[States], inputs: Array, loss: Loss) -> tuple[Array, list[States]]:
+        """Loss, and gradients of the groups' matrices, with the samples' own states on the way."""
+        parts = list(self._parts(len(inputs), len(fused) + 2))
+        kept: list[States] = []
+        probabilities = []
+        for part in parts:
+            # One slice's states are kept; those of several are made again, or they would fill the memory.
+            kept = self._forward(fused, self._entrance.states(inputs[part]))
+            probabilities.append(self._read(kept[-1]))
+        values, slope = loss(np.concatenate(probabilities, axis=1))
+        totals = [np.zeros_like(matrix) for matrix in fused]
+        for part in parts:
+            states = kept if len(parts) == 1 else self._forward(fused, self._entrance.states(inputs[part]))
+            self._pull(fused, states, self._slope(slope[:, part], states[-1]), totals)
+        return values, totals
+
+    def _mixed(self, fused: Sequence[States], inputs: Array, loss: Loss) -> tuple[Array, list[States]]:
+        """Loss, and gradients of the groups' matrices, with the basis states on the way."""
+        states = self._forward(fused, self._entrance.basis())
+        parts = list(self._parts(len(inputs), 2))
+        out: States = states[-1]
+        probabilities = []
+        for part in parts:
+            out = mix(states[-1], self._entrance.coordinates(inputs[part]))
+            probabilities.append(self._read(out))
+        values, slope = loss(np.concatenate(probabilities, axis=1))
+        flow = np.zeros_like(states[-1])
+        for part in parts:
+            coordinates = self._entrance.coordinates(inputs[part])
+            if len(parts) > 1:
+                out = mix(states[-1], coordinates)
+            flow += mix_gradient(self._slope(slope[:, part], out), coordinates)
+        totals = [np.zeros_like(matrix) for matrix in fused]
+        self._pull(fused, states, flow, totals)
+        return values, totals
+
+    def _pull(
+        self, fused: Sequence[States], states: Sequence[States], flow: States, totals: Sequence[States]
+    ) -> None:
+        """Add the gradients of the groups' matrices to `totals`, given that of the last states."""
+        for k in range(len(fused) - 1, -1, -1):
+            qubits = self._groups[k].qubits
+            totals[k][...] += matrix_gradient(flow, states[k], qubits)
+            if k:
+                flow = apply_matrix(np.swapaxes(fused[k], -1, -2), flow, qubits)
+
+    def _evolve(self, start: States, weights: Array) -> States:
+        """States `[P, 2^n, columns]` after the circuit of each particle."""
         pairs, lone, _ = self._table.build(weight_waves(self._program, weights))
         fused, _ = group_matrices(self._groups, self._of_blocks(pairs, lone))
         state = np.broadcast_to(start, (len(weights), *start.shape))
         for group, matrix in zip(self._groups, fused, strict=True):
             state = apply_matrix(matrix, state, group.qubits)
-        return self._read(state)
+        return state
 
     def _of_blocks(self, pairs: States, lone: States) -> list[States]:
         """For each block of the program its entry in the tables of pairs or of lone qubits."""
@@ -149,12 +177,21 @@ class StateSweep:
             for k, block in enumerate(self._program.blocks)
         ]
 
-    def _forward(self, fused: Sequence[States], inputs: Array) -> list[States]:
+    def _forward(self, fused: Sequence[States], start: States) -> list[States]:
         """States before each group, and after the last."""
-        states = [self._start(inputs)[None].astype(self._dtype)]
+        states = [start[None].astype(self._dtype)]
         for group, matrix in zip(self._groups, fused, strict=True):
             states.append(apply_matrix(matrix, states[-1], group.qubits))
         return states
+
+    def _parts(self, n_samples: int, copies: int = 1) -> Iterator[slice]:
+        """Slices of samples of whose states `copies` fit in a slice's memory."""
+        return sample_slices(n_samples, copies * self._dtype().itemsize * 2**self._program.n_qubits)
+
+    def _chunks(self, n_particles: int, start: States) -> Iterator[slice]:
+        size = max(1, _CHUNK_BYTES // start.nbytes)
+        for first in range(0, n_particles, size):
+            yield slice(first, min(first + size, n_particles))
 
     def _read(self, states: States) -> Array:
         """Outcome probabilities `[P, N, 2^m]` of states `[P, 2^n, N]`."""

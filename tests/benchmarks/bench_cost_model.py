@@ -8,7 +8,7 @@ from qiskit_aer.noise import NoiseModel
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.simulation.cost import pauli_seconds, state_seconds
+from qkd_qiskit.simulation.cost import pauli_seconds
 from qkd_qiskit.studies.bench import bench_spec, shortest
 
 # The choice may miss the faster path where both are close, but not by more than this.
@@ -25,10 +25,10 @@ def test_the_cost_model_chooses_well(n_qubits: int) -> None:
     weights = rng.normal(size=(4, spec.n_weights))
     print(f"\nIdeal paths, {n_qubits} qubits, milliseconds a particle (predicted):")
     with threadpool_limits(1):
-        for n_samples in (1, 10, 100, 500):
+        for n_samples in (1, 10, 100, 500, 2000):
             inputs = rng.normal(size=(n_samples, spec.n_features))
             plan = sweep._choose(n_samples, gradient=False)
-            predicted = pauli_seconds(sweep.program, plan, n_samples), state_seconds(sweep.program, n_samples)
+            predicted = pauli_seconds(sweep.program, plan, n_samples), states.seconds(n_samples)
             measured = (
                 shortest(lambda x=inputs: sweep.probabilities(weights, x)) / 4,
                 shortest(lambda x=inputs: states.probabilities(weights, x)) / 4,

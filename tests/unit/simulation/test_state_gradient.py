@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator, states
@@ -55,6 +56,51 @@ def test_both_ways_give_the_same_gradient(name, n_samples):
     assert np.abs(gradient).max() > 1e-4
 
 
+@pytest.fixture
+def through_the_basis(monkeypatch):
+    """Every evaluation sends the basis states through the circuit."""
+    monkeypatch.setattr(states.StateSweep, "_mixes", lambda self, n_samples, *, gradient: True)
+
+
+@pytest.mark.usefixtures("through_the_basis")
+@pytest.mark.parametrize("n_samples", [1, 6])
+@pytest.mark.parametrize("name", SPECS)
+def test_mixtures_of_basis_states_give_the_same(name, n_samples):
+    spec = SPECS[name]
+    weights, inputs, loss = problem(spec, n_samples)
+    sweep = PauliEvaluator(spec)._states
+    values, gradient = sweep.loss_and_gradient(weights, inputs, loss)
+    expected = by_sweep(spec, weights, inputs, loss)
+    np.testing.assert_allclose(values, expected[0], atol=1e-12)
+    np.testing.assert_allclose(gradient, expected[1], atol=1e-12)
+    np.testing.assert_allclose(
+        sweep.probabilities(weights, inputs),
+        PauliEvaluator(spec, NoiseModel()).probabilities(weights, inputs),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.usefixtures("through_the_basis")
+def test_mixtures_serve_a_routed_circuit_with_ideal_input_states():
+    spec = VQCNNSpec(
+        4, encoding="amplitude", plan="conv, tree, conv", kernels="su4", sharing="site", n_outcomes=4
+    )
+    transpiled = transpile_verified(spec, load_backend("ibm_torino"), seed=3)
+    weights, inputs, loss = problem(spec, 5, particles=1)
+    found = PauliEvaluator(transpiled)._states.loss_and_gradient(weights, inputs, loss)
+    expected = by_sweep(transpiled, weights, inputs, loss)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-12)
+
+
+def test_many_samples_of_a_deep_circuit_go_through_the_basis():
+    spec = VQCNNSpec(6, encoding="amplitude", plan=["conv"] * 8, kernels="su4", n_outcomes=4)
+    sweep = PauliEvaluator(spec)._states
+    assert not sweep._mixes(2, gradient=True)
+    assert sweep._mixes(2000, gradient=True)
+    assert sweep.seconds(2000, gradient=True) < 2000 / 64 * sweep.seconds(64, gradient=True)
+
+
 def test_a_transpiled_and_routed_circuit_has_the_same_gradient():
     spec = SPECS["odd width, wide tree"]
     transpiled = transpile_verified(spec, load_backend("ibm_torino"), seed=3)
@@ -63,7 +109,9 @@ def test_a_transpiled_and_routed_circuit_has_the_same_gradient():
     np.testing.assert_allclose(found, by_sweep(transpiled, weights, inputs, loss)[1], atol=1e-12)
 
 
-def test_slices_of_samples_change_nothing(monkeypatch):
+@pytest.mark.parametrize("mixes", [False, True])
+def test_slices_of_samples_change_nothing(monkeypatch, mixes):
+    monkeypatch.setattr(states.StateSweep, "_mixes", lambda self, n_samples, *, gradient: mixes)
     spec = SPECS["amplitude"]
     weights, inputs, loss = problem(spec, 11)
     whole = PauliEvaluator(spec)._states.loss_and_gradient(weights, inputs, loss)
