@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, prepare_data
@@ -72,6 +73,8 @@ def run_experiment(
         progress: Told of every stage.
         resume: Whether to take finished stages of the same settings from `output`.
 
+    BLAS has one thread while it runs; `federation.workers` says how many processes train clients.
+
     Returns:
         All that was found. Equal settings give equal results, timings aside.
 
@@ -94,9 +97,11 @@ def run_experiment(
         resume=resume,
     )
     context.timings["data"] = time.perf_counter() - start
-    clients, server = run_rounds(context)
-    with context.timed("evaluation"):
-        results, confusion = evaluate(context, clients, server)
+    # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
+    with threadpool_limits(1, user_api="blas"):
+        clients, server = run_rounds(context)
+        with context.timed("evaluation"):
+            results, confusion = evaluate(context, clients, server)
     context.timings["total"] = time.perf_counter() - start
     results["timings"] = {key: round(value, 3) for key, value in context.timings.items()}
     finished = FinishedExperiment(settings, context.data, clients, server, results, confusion)
@@ -163,9 +168,10 @@ def run_distributed(
     )
     context.timings["data"] = time.perf_counter() - start
     answers = None if checkpoints is None else checkpoints / "answers"
-    server = run_server_rounds(context, transport, folder=answers)
-    with context.timed("evaluation"):
-        results, confusion = evaluate_server(context, server)
+    with threadpool_limits(1, user_api="blas"):
+        server = run_server_rounds(context, transport, folder=answers)
+        with context.timed("evaluation"):
+            results, confusion = evaluate_server(context, server)
     if wire is not None:
         results["communication"]["wire"] = wire()
     context.timings["total"] = time.perf_counter() - start

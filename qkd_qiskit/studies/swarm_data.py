@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data import Dataset, load_dataset, make_encoder
@@ -134,6 +135,8 @@ def run_cells(
 ) -> list[dict[str, Any]]:
     """Run the cells that the folder holds no record of, and keep each record as soon as it is there.
 
+    BLAS has one thread meanwhile: the matrices are small, and equal threads give equal bits.
+
     Args:
         study: Name of the study.
         cells: What to run.
@@ -161,7 +164,9 @@ def run_cells(
                 raise TrainingError(f"study {study}: cannot read {path}: {error}; delete it") from None
         else:
             start, worked = time.perf_counter(), time.process_time()
-            record = {"cell": cell.name, "settings": dict(cell.settings), **cell.work()}
+            with threadpool_limits(1, user_api="blas"):
+                found = cell.work()
+            record = {"cell": cell.name, "settings": dict(cell.settings), **found}
             record["seconds"] = round(time.perf_counter() - start, 2)
             record["cpu_seconds"] = round(time.process_time() - worked, 2)
             write_atomic(path, json.dumps(record))

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from rich.console import Console
-from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.progress import Progress, RichProgress
@@ -150,8 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if seeds < 1:
         parser.error(f"--seeds: expected 1 or more, found {seeds}")
     try:
-        # One thread: the matrices are small, and equal threads give equal bits.
-        with threadpool_limits(1), RichProgress() as progress:
+        with RichProgress() as progress:
             records = study.run(range(seeds), chosen.folder, progress)
     except QKDError as error:
         print(f"swarm_main: error: {error}", file=sys.stderr)
