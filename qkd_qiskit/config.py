@@ -143,10 +143,19 @@ class DescentSettings(Settings):
         None, ge=0, description="steps of the global model and its baselines; steps when omitted"
     )
     batch: int = Field(200, ge=1, description="samples of a step")
+    server_batch: int | None = Field(
+        None, ge=1, description="samples of a step of the global model and its baselines; batch when omitted"
+    )
     rate: float = Field(0.05, gt=0, description="largest step in radians; it falls to zero as a cosine")
     search_samples: int = Field(
         400, ge=1, description="most samples that swarm and L-BFGS see when this phase follows"
     )
+
+    def of_server(self) -> DescentSettings:
+        """Settings of the global model and its baselines."""
+        steps = self.steps if self.server_steps is None else self.server_steps
+        batch = self.batch if self.server_batch is None else self.server_batch
+        return self.model_copy(update={"steps": steps, "batch": batch})
 
 
 class DistillationSettings(Settings):

@@ -35,15 +35,15 @@ def fit_model(
         reject: Whether the last outcome of `targets` is the reject outcome.
         initial: A parameter vector [W + 1] that joins the swarm.
         alpha_end: Share of the cross-entropy at the end of the descent; None keeps that of `targets`.
-        at_server: Whether the server's number of steps counts.
+        at_server: Whether the server's numbers of steps and of samples a step count.
         label: Name of the stage; it also seeds it.
 
     Raises:
         TrainingError: If inputs, targets and circuit do not fit, or no start has a finite loss.
     """
     training, descent = context.settings.training, context.settings.descent
-    if at_server and descent.server_steps is not None:
-        descent = descent.model_copy(update={"steps": descent.server_steps})
+    if at_server:
+        descent = descent.of_server()
     rng = context.rng(label)
     few = slice(None) if descent.steps == 0 else rng.permutation(len(inputs))[: descent.search_samples]
     searched = target_rows(targets, np.arange(len(inputs))[few])

@@ -106,7 +106,7 @@ def client_fingerprint(settings: ExperimentSettings) -> str:
                 update={"augment": augment.model_copy(update={"public_copies": copies, "mixup": 0})}
             ),
             "distillation": DistillationSettings(),
-            "descent": settings.descent.model_copy(update={"server_steps": None}),
+            "descent": settings.descent.model_copy(update={"server_steps": None, "server_batch": None}),
         }
     )
     return hashlib.sha256(plain.model_dump_json().encode()).hexdigest()

@@ -20,7 +20,7 @@ SMALL = [
     "distillation.precision=uint8",
     "distillation.soft_loss=kl",
     "distillation.student_blocks=8",
-    "descent={steps=20, server_steps=30, batch=50}",
+    "descent={steps=20, server_steps=30, batch=50, server_batch=40}",
     "training={particles=2, iterations=0, refine=0}",
     "fedavg={rounds=1, local_steps=1, proximal=0.5}",
     "data.augment={copies=1, shift=0.5, public_copies=2, mixup=1}",
