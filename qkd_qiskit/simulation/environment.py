@@ -136,9 +136,9 @@ class EnvironmentSweep:
         far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]
         behind = [q for c in far for q in c.qubits]
         strings = self._plan.n_observables
-        tensor = operand.reshape(*(4,) * len(step.order), strings)
-        axes = [step.order.index(q) for q in (*behind, *step.inside)]
-        tensor = tensor.transpose(*axes, len(step.order), *(step.order.index(q) for q in beside))
+        tensor = operand.reshape(strings, *(4,) * len(step.order))
+        axes = [1 + step.order.index(q) for q in (*behind, *step.inside)]
+        tensor = tensor.transpose(*axes, 0, *(1 + step.order.index(q) for q in beside))
         n_samples = near.shape[0]
         rows, inner = len(step.columns), 4 ** len(beside)
         width = near.shape[1] // inner

@@ -1,9 +1,9 @@
 """Backward sweep of all Z-strings on the measured qubits through the blocks (Heisenberg picture).
 
-The observables of one particle are one array: an axis of length 4 for each qubit of the light cone, in
-chain order, and a last axis for the 2^m - 1 Z-strings. It starts on the measured qubits; a block that
-touches one more qubit multiplies it by 4, a block outside the light cone is skipped. The plan is made once
-for each program.
+The observables of one particle are one array: a first axis for the 2^m - 1 Z-strings, then an axis of length
+4 for each qubit of the light cone, in chain order. It starts on the measured qubits; a block that touches one
+more qubit multiplies it by 4, a block outside the light cone is skipped. Blocks on neighbours work in place;
+only routed circuits move axes. The plan is made once for each program.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class Step:
         block: Index of the block in the program.
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
-        permutation: Order of the axes that brings the block's qubits to the front; None when they are there.
-        shape: Axes of the operand before the permutation, the observables' axis left out.
-        right: Product of the axes behind the pair's, the observables' axis included.
+        permutation: Order of the axes that brings the block's qubits side by side; None when they are.
+        n_axes: Qubits of the operand.
+        left: Product of the axes before the pair's, the observables' axis left out.
+        right: Product of the axes behind the pair's.
         order: Qubit of each axis of the operand, after the permutation.
         inside: The block's qubits among them; the others come in with this step.
     """
@@ -36,7 +37,8 @@ class Step:
     lone: bool
     columns: tuple[int, ...]
     permutation: tuple[int, ...] | None
-    shape: tuple[int, ...]
+    n_axes: int
+    left: int
     right: int
     order: tuple[int, ...]
     inside: tuple[int, ...]
@@ -61,7 +63,6 @@ class SweepPlan:
     clusters: tuple[tuple[int, ...], ...]
     heads: tuple[int | None, ...]
     final_permutation: tuple[int, ...] | None
-    final_shape: tuple[int, ...]
     n_observables: int
     start: Array
     sizes: tuple[int, ...]
@@ -79,19 +80,20 @@ class SweepPlan:
     @property
     def operations(self) -> float:
         """Floating point operations of the sweep for one particle."""
-        return float(sum(2 * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps))
+        sizes = (s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps)
+        return 2.0 * self.n_observables * sum(sizes)
 
 
 def z_strings(measured: Sequence[int], support: Sequence[int]) -> Array:
-    """Pauli coefficients `[4, ..., 4, 2^m - 1]`; string s has Z on the bits that are set in s + 1."""
+    """Pauli coefficients `[2^m - 1, 4, ..., 4]`; string s has Z on the bits that are set in s + 1."""
     m = len(measured)
-    start = np.zeros((4,) * m + (2**m - 1,))
+    start = np.zeros((2**m - 1, *(4,) * m))
     for string in range(1, 2**m):
         index = [0] * m
         for bit, qubit in enumerate(measured):
             if string >> bit & 1:
                 index[support.index(qubit)] = 3
-        start[(*index, string - 1)] = 1.0
+        start[(string - 1, *index)] = 1.0
     return start
 
 
@@ -119,22 +121,22 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
             heads.pop(k)
         n_axes = len(order)
         permutation: tuple[int, ...] | None = None
-        front = tuple(order.index(qubit) for qubit in inside)
-        shape = (4,) * n_axes
-        if front != tuple(range(len(inside))):
-            permutation = (*front, *(axis for axis in range(n_axes) if axis not in front))
-            order = [order[axis] for axis in permutation]
+        if len(inside) == 2 and order.index(inside[1]) != order.index(inside[0]) + 1:
+            moved = [qubit for qubit in order if qubit != inside[1]]
+            moved.insert(moved.index(inside[0]) + 1, inside[1])
+            permutation = tuple(order.index(qubit) for qubit in moved)
+            order = moved
         if len(inside) == len(pair):
             columns = tuple(range(4 ** len(pair)))
         elif inside[0] == block.first:
             columns = (0, 4, 8, 12)
         else:
             columns = (0, 1, 2, 3)
-        right = 4 ** (n_axes - len(inside)) * n_observables
-        steps.append(
-            Step(k, block.second is None, columns, permutation, shape, right, tuple(order), tuple(inside))
-        )
-        order[: len(inside)] = pair
+        place = order.index(inside[0])
+        left, right = 4**place, 4 ** (n_axes - place - len(inside))
+        lone = block.second is None
+        steps.append(Step(k, lone, columns, permutation, n_axes, left, right, tuple(order), tuple(inside)))
+        order[place : place + len(inside)] = pair
         sizes.append(4 ** len(order) * n_observables)
     return _close(program, heads, order, steps, sizes, start, n_observables)
 
@@ -168,7 +170,6 @@ def _close(
         clusters=tuple(ordered),
         heads=tuple(clusters[cluster] for cluster in ordered),
         final_permutation=None if final == order else permutation,
-        final_shape=(4,) * len(order),
         n_observables=n_observables,
         start=start.reshape(-1),
         sizes=tuple(sizes),
@@ -194,17 +195,23 @@ def run_sweep(plan: SweepPlan, matrices: Sequence[Array], *, keep: bool) -> tupl
         plan: The plan.
         matrices: For each block of the program its matrices `[particles, d, d]`.
         keep: Whether to keep the operands for `pull_sweep`.
+
+    Returns:
+        The observables, strings last, and the operands `[particles, strings * left, columns, right]`.
     """
     n_particles = matrices[0].shape[0] if matrices else 1
     dtype = matrices[0].dtype if matrices else plan.start.dtype
     state = np.broadcast_to(plan.start.astype(dtype), (n_particles, plan.start.size))
     tape: list[Array] = []
     for step in plan.steps:
-        operand = _bring_together(state, step, plan.n_observables)
+        state = _permute(plan, state, step.permutation, step.n_axes)
+        operand = state.reshape(n_particles, plan.n_observables * step.left, len(step.columns), step.right)
         if keep:
             tape.append(operand)
-        state = np.matmul(_factor(matrices, step), operand).reshape(n_particles, -1)
-    return _permute(state, plan.final_permutation, plan.final_shape, plan.n_observables), tape
+        state = act(_factor(matrices, step), operand).reshape(n_particles, -1)
+    state = _permute(plan, state, plan.final_permutation, len(plan.qubits))
+    last = state.reshape(n_particles, plan.n_observables, -1).swapaxes(1, 2)
+    return np.ascontiguousarray(last).reshape(n_particles, -1), tape
 
 
 def pull_sweep(
@@ -215,22 +222,54 @@ def pull_sweep(
     `into` holds for each block of the program an array of the shape of its matrices.
     """
     n_particles = gradient.shape[0]
-    if plan.final_permutation is not None:
-        inverse = tuple(np.argsort(plan.final_permutation))
-        gradient = _permute(gradient, inverse, plan.final_shape, plan.n_observables)
+    first = gradient.reshape(n_particles, -1, plan.n_observables).swapaxes(1, 2)
+    gradient = np.ascontiguousarray(first).reshape(n_particles, -1)
+    gradient = _permute(plan, gradient, _inverse(plan.final_permutation), len(plan.qubits))
     for number in range(len(plan.steps) - 1, -1, -1):
         step, operand = plan.steps[number], tape[number]
-        width = 4 if step.lone else 16
-        outer = gradient.reshape(n_particles, width, step.right)
-        flow = np.matmul(outer, np.swapaxes(operand, -1, -2))  # [P, width, columns]
-        into[step.block][:, list(step.columns), :] += np.swapaxes(flow, -1, -2)
+        outer = gradient.reshape(n_particles, operand.shape[1], 4 if step.lone else 16, step.right)
+        into[step.block][:, list(step.columns), :] += act_gradient(operand, outer)
         if number == 0:
             return
-        factor = _factor(matrices, step)
-        gradient = np.matmul(np.swapaxes(factor, -1, -2), outer).reshape(n_particles, -1)
-        if step.permutation is not None:
-            inverse = tuple(np.argsort(step.permutation))
-            gradient = _permute(gradient, inverse, step.shape, plan.n_observables)
+        gradient = act(np.swapaxes(_factor(matrices, step), -1, -2), outer).reshape(n_particles, -1)
+        gradient = _permute(plan, gradient, _inverse(step.permutation), step.n_axes)
+
+
+# Up to this many columns to its right, a matrix is spread over them: a product of many tiny matrices is slow.
+_FEW_COLUMNS = 4
+
+
+def act(matrix: Array, operand: Array) -> Array:
+    """Matrices `[P, d, c]` on the third axis of operands `[P, left, c, right]`: `[P, left, d, right]`."""
+    n_particles, left, c, right = operand.shape
+    if right > _FEW_COLUMNS:
+        return np.asarray(np.matmul(matrix[:, None], operand))
+    d = matrix.shape[1]
+    spread = _spread(np.swapaxes(matrix, -1, -2), right)
+    out = np.matmul(operand.reshape(n_particles, left, c * right), spread)
+    return np.asarray(out).reshape(n_particles, left, d, right)
+
+
+def act_gradient(first: Array, second: Array) -> Array:
+    """`[P, c, d]`: sums over left and right of products of `[P, left, c, right]` and `[P, left, d, right]`."""
+    n_particles, left, c, right = first.shape
+    d = second.shape[2]
+    if right > _FEW_COLUMNS:
+        return np.asarray(np.matmul(first, np.swapaxes(second, -1, -2)).sum(axis=1))
+    one, two = first.reshape(n_particles, left, c * right), second.reshape(n_particles, left, d * right)
+    product = np.matmul(np.swapaxes(one, -1, -2), two).reshape(n_particles, c, right, d, right)
+    return np.asarray(np.einsum("pcrdr->pcd", product))
+
+
+def _spread(matrix: Array, right: int) -> Array:
+    """Kronecker products `[P, c * right, d * right]` of matrices `[P, c, d]` with the identity."""
+    if right == 1:
+        return matrix
+    n_particles, c, d = matrix.shape
+    out = np.zeros((n_particles, c, right, d, right), dtype=matrix.dtype)
+    for column in range(right):
+        out[:, :, column, :, column] = matrix
+    return out.reshape(n_particles, c * right, d * right)
 
 
 def _factor(matrices: Sequence[Array], step: Step) -> Array:
@@ -241,17 +280,14 @@ def _factor(matrices: Sequence[Array], step: Step) -> Array:
     return np.swapaxes(matrix, -1, -2)
 
 
-def _bring_together(state: Array, step: Step, n_observables: int) -> Array:
-    if step.permutation is not None:
-        state = _permute(state, step.permutation, step.shape, n_observables)
-    return state.reshape(state.shape[0], len(step.columns), step.right)
-
-
-def _permute(
-    state: Array, permutation: tuple[int, ...] | None, shape: tuple[int, ...], n_observables: int
-) -> Array:
+def _permute(plan: SweepPlan, state: Array, permutation: tuple[int, ...] | None, n_axes: int) -> Array:
+    """The state with its qubits' axes in another order."""
     if permutation is None:
         return state
-    tensor = state.reshape(state.shape[0], *shape, n_observables)
-    axes = (0, *(axis + 1 for axis in permutation), len(shape) + 1)
+    tensor = state.reshape(state.shape[0], plan.n_observables, *(4,) * n_axes)
+    axes = (0, 1, *(axis + 2 for axis in permutation))
     return np.ascontiguousarray(tensor.transpose(axes)).reshape(state.shape)
+
+
+def _inverse(permutation: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return None if permutation is None else tuple(int(axis) for axis in np.argsort(permutation))
