@@ -194,3 +194,10 @@ def test_values_survive_overriding(seed: int, samples: int, name: str) -> None:
             ],
         )
     assert found == expected
+
+
+def test_the_server_descends_with_its_own_numbers_where_it_has_any() -> None:
+    plain = DescentSettings(steps=5, batch=3)
+    assert plain.of_server() == plain
+    own = DescentSettings(steps=5, server_steps=7, batch=3, server_batch=11)
+    assert (own.of_server().steps, own.of_server().batch) == (7, 11)
