@@ -251,7 +251,7 @@ def act(matrix: Array, operand: Array) -> Array:
 
 
 def act_gradient(first: Array, second: Array) -> Array:
-    """`[P, c, d]`: sums over left and right of products of `[P, left, c, right]` and `[P, left, d, right]`."""
+    """Sums `[P, c, d]` over left and right of products of `[P, left, c, right]` and `[P, left, d, right]`."""
     n_particles, left, c, right = first.shape
     d = second.shape[2]
     if right > _FEW_COLUMNS:

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from qkd_qiskit.config import ExperimentSettings, load_experiment, model_settings, shipped_experiments
+from qkd_qiskit.config import (
+    DescentSettings,
+    ExperimentSettings,
+    load_experiment,
+    model_settings,
+    shipped_experiments,
+)
 from qkd_qiskit.errors import ConfigError
 
 _TEXT = """
@@ -51,6 +57,11 @@ def test_a_file_is_read_and_the_rest_has_defaults(tiny: str) -> None:
 @pytest.mark.parametrize("name", shipped_experiments())
 def test_shipped_experiments_load(name: str) -> None:
     assert load_experiment(name).name == name
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "docs").glob("*.toml")), ids=str)
+def test_experiments_of_the_documentation_load(path: Path) -> None:
+    assert load_experiment(str(path)).name == path.stem
 
 
 def test_settings_are_frozen(tiny: str) -> None:
