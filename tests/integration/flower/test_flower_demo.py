@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,8 @@ def test_however_it_is_ended_nothing_is_left(
         env=environment | {"TMPDIR": str(place), "QKD_TEST_FOLDER": str(place)},
         stderr=subprocess.PIPE,
         text=True,
+        # A suite in the background of a shell ignores interrupts, and so would its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as demo:
         try:
             assert demo.stderr is not None
