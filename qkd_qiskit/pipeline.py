@@ -66,14 +66,14 @@ def run_experiment(
 ) -> FinishedExperiment:
     """Run one experiment end to end.
 
+    BLAS has one thread while it runs; `federation.workers` says how many processes train clients.
+
     Args:
         config: Settings, or the name of a shipped experiment, or the path of a TOML file.
         output: Folder for `results.json`, `report.html`, `global_model.npz` and the checkpoints; None writes
             nothing.
         progress: Told of every stage.
         resume: Whether to take finished stages of the same settings from `output`.
-
-    BLAS has one thread while it runs; `federation.workers` says how many processes train clients.
 
     Returns:
         All that was found. Equal settings give equal results, timings aside.

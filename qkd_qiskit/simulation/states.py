@@ -136,15 +136,17 @@ class StateSweep:
         states = self._forward(fused, self._entrance.basis())
         parts = list(self._parts(len(inputs), 2))
         out: States = states[-1]
+        coordinates: States = out
         probabilities = []
         for part in parts:
-            out = mix(states[-1], self._entrance.coordinates(inputs[part]))
+            coordinates = self._entrance.coordinates(inputs[part])
+            out = mix(states[-1], coordinates)
             probabilities.append(self._read(out))
         values, slope = loss(np.concatenate(probabilities, axis=1))
         flow = np.zeros_like(states[-1])
         for part in parts:
-            coordinates = self._entrance.coordinates(inputs[part])
             if len(parts) > 1:
+                coordinates = self._entrance.coordinates(inputs[part])
                 out = mix(states[-1], coordinates)
             flow += mix_gradient(self._slope(slope[:, part], out), coordinates)
         totals = [np.zeros_like(matrix) for matrix in fused]

@@ -26,7 +26,6 @@ class Step:
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
         permutation: Order of the axes that brings the block's qubits side by side; None when they are.
-        n_axes: Qubits of the operand.
         left: Product of the axes before the pair's, the observables' axis left out.
         right: Product of the axes behind the pair's.
         order: Qubit of each axis of the operand, after the permutation.
@@ -37,7 +36,6 @@ class Step:
     lone: bool
     columns: tuple[int, ...]
     permutation: tuple[int, ...] | None
-    n_axes: int
     left: int
     right: int
     order: tuple[int, ...]
@@ -119,7 +117,6 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
             continue
         if k in heads:
             heads.pop(k)
-        n_axes = len(order)
         permutation: tuple[int, ...] | None = None
         if len(inside) == 2 and order.index(inside[1]) != order.index(inside[0]) + 1:
             moved = [qubit for qubit in order if qubit != inside[1]]
@@ -133,9 +130,9 @@ def plan_sweep(program: Program, *, use_heads: bool) -> SweepPlan:
         else:
             columns = (0, 1, 2, 3)
         place = order.index(inside[0])
-        left, right = 4**place, 4 ** (n_axes - place - len(inside))
+        left, right = 4**place, 4 ** (len(order) - place - len(inside))
         lone = block.second is None
-        steps.append(Step(k, lone, columns, permutation, n_axes, left, right, tuple(order), tuple(inside)))
+        steps.append(Step(k, lone, columns, permutation, left, right, tuple(order), tuple(inside)))
         order[place : place + len(inside)] = pair
         sizes.append(4 ** len(order) * n_observables)
     return _close(program, heads, order, steps, sizes, start, n_observables)
@@ -204,7 +201,7 @@ def run_sweep(plan: SweepPlan, matrices: Sequence[Array], *, keep: bool) -> tupl
     state = np.broadcast_to(plan.start.astype(dtype), (n_particles, plan.start.size))
     tape: list[Array] = []
     for step in plan.steps:
-        state = _permute(plan, state, step.permutation, step.n_axes)
+        state = _permute(plan, state, step.permutation, len(step.order))
         operand = state.reshape(n_particles, plan.n_observables * step.left, len(step.columns), step.right)
         if keep:
             tape.append(operand)
@@ -232,7 +229,7 @@ def pull_sweep(
         if number == 0:
             return
         gradient = act(np.swapaxes(_factor(matrices, step), -1, -2), outer).reshape(n_particles, -1)
-        gradient = _permute(plan, gradient, _inverse(step.permutation), step.n_axes)
+        gradient = _permute(plan, gradient, _inverse(step.permutation), len(step.order))
 
 
 # Up to this many columns to its right, a matrix is spread over them: a product of many tiny matrices is slow.
