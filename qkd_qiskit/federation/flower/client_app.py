@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qkd_qiskit.federation.flower.settings import load_client
+from qkd_qiskit.federation.flower.settings import CLIENT_LOG, CLIENT_VARIABLE, load_client
 from qkd_qiskit.federation.flower.transport import ANSWER, KIND, QUERY, RAW
 from qkd_qiskit.federation.party import Party
 from qkd_qiskit.federation.refusal import RefusalCode, refusal
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from flwr.app import Context, Message
     from flwr.clientapp import ClientApp
 
-# Not in Flower's configurations: one of them travels, the other shows in the list of processes.
-CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
-LOG = "client.log"
 LOGGER = logging.getLogger("qkd_qiskit.federation")
 
 __all__ = ["app"]  # noqa: F822
@@ -37,7 +34,7 @@ def reply_to(message: Message) -> bytes:
         if raw is None:
             return refusal(RefusalCode.NOT_A_QUERY)
         told = load_client(Path(os.environ[CLIENT_VARIABLE]))
-        with _logged(Path(told.folder) / LOG):
+        with _logged(Path(told.folder) / CLIENT_LOG):
             return Party(told.client, Path(told.folder)).reply(raw)
     except Exception:
         LOGGER.exception("answering failed")

@@ -93,7 +93,7 @@ class SuperLink:
             FederationError: If Flower refuses a key.
         """
         pairs = [word for name, key in keys.items() for word in (str(key.resolve()), name)]
-        command = [sys.executable, "-m", enrol.__name__, _CONNECTION, *pairs]
+        command = [sys.executable, "-P", str(enrol.__file__), _CONNECTION, *pairs]
         done = self._done(command, "keys of clients", _CALL_SECONDS + _KEY_SECONDS * len(keys))
         told = done.stdout.split(enrol.SEPARATOR)
         for position, name in enumerate(keys):

@@ -1,7 +1,8 @@
 """Registers the keys of many clients with Flower in one process: starting its program takes longest.
 
-Run as a module, with the name of Flower's connection, then the file of a public key and a name for each
-client. After what Flower tells of a client in JSON comes a separator.
+Run as a file, so that this package is not imported for it, with the name of Flower's connection, then the
+file of a public key and a name for each client. After what Flower tells of a client in JSON comes a
+separator.
 """
 
 from __future__ import annotations

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.flower.client_app import CLIENT_VARIABLE, LOG
 from qkd_qiskit.federation.flower.engine import start_supernode
 from qkd_qiskit.federation.flower.gateway import HELLO
 from qkd_qiskit.federation.flower.guard import install_program
 from qkd_qiskit.federation.flower.identity import load_private_key, signed_headers
 from qkd_qiskit.federation.flower.processes import Tail, require_flower
-from qkd_qiskit.federation.flower.settings import load_client
+from qkd_qiskit.federation.flower.settings import CLIENT_LOG, CLIENT_VARIABLE, load_client
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,7 +41,7 @@ def join(path: Path, *, tell: Callable[[str], None]) -> None:
     folder = Path(told.folder)
     programs = install_program(folder / "programs")
     folder.chmod(0o700)
-    tail = Tail(folder / LOG, tell)
+    tail = Tail(folder / CLIENT_LOG, tell)
     tail.skip()
     while True:
         wait_for_server(told.server, Path(told.authority), key, told.client.name, tell)

@@ -12,6 +12,11 @@ from qkd_qiskit.errors import ConfigError, FederationError
 
 MIB = 2**20
 
+# Where a client's process finds its file. Not in Flower's configurations: one of them travels, the other
+# shows in the list of processes.
+CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
+CLIENT_LOG = "client.log"
+
 
 class ServerFile(Settings):
     """A server: where it listens, whom it knows, what it runs. Paths start at the file's folder."""

@@ -16,10 +16,10 @@ import pytest
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.distillation import make_message
-from qkd_qiskit.federation.flower.client_app import CLIENT_VARIABLE
 from qkd_qiskit.federation.flower.credentials import ServerFiles, make_client_key, make_server_files
 from qkd_qiskit.federation.flower.engine import start_supernode
 from qkd_qiskit.federation.flower.processes import Child, free_port, safe_environment, stop_all, wait_until
+from qkd_qiskit.federation.flower.settings import CLIENT_VARIABLE
 from qkd_qiskit.federation.flower.setup import Federation, make_federation
 from qkd_qiskit.federation.parts import read_server_data
 from qkd_qiskit.vqcnn import VQCNNSpec

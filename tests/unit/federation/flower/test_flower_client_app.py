@@ -11,7 +11,8 @@ from flwr.app import ConfigRecord, RecordDict
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.federation import RefusalCode, refusal_code
 from qkd_qiskit.federation.flower import client_app
-from qkd_qiskit.federation.flower.client_app import CLIENT_VARIABLE, LOG, reply_to
+from qkd_qiskit.federation.flower.client_app import reply_to
+from qkd_qiskit.federation.flower.settings import CLIENT_LOG, CLIENT_VARIABLE
 from qkd_qiskit.federation.flower.setup import make_federation
 from qkd_qiskit.federation.flower.transport import KIND, QUERY, RAW
 
@@ -53,7 +54,7 @@ def test_garbage_is_refused_and_the_text_stays_here(client: Path) -> None:
     answer = reply_to(message(query(b"garbage")))
     assert refusal_code(answer) is RefusalCode.NOT_A_QUERY
     assert len(answer) < 64
-    assert "refused with code not_a_query" in (client.with_suffix("") / LOG).read_text()
+    assert "refused with code not_a_query" in (client.with_suffix("") / CLIENT_LOG).read_text()
     assert not logging.getLogger("qkd_qiskit.federation").handlers
 
 
