@@ -25,7 +25,9 @@ from qkd_qiskit.federation.parts import read_server_data
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 HONEST = "honest"
-LIARS = ("shapes", "nan", "header", "arrays", "stale", "huge")
+# One answer that parses, one that does not, and two that Flower or the gateway must stop; what else the judge
+# refuses is tested without the wire.
+LIARS = ("nan", "header", "arrays", "huge")
 
 
 def lies(federation: Federation, folder: Path) -> dict[str, str]:
@@ -35,7 +37,7 @@ def lies(federation: Federation, folder: Path) -> dict[str, str]:
     rows, digest = len(public.samples), public.digest
     index = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", n_outcomes=3).index
 
-    def answer(name: str, outputs: Any, digest: str = digest) -> bytes:
+    def answer(name: str, outputs: Any) -> bytes:
         return make_message(name, index, [0, 1, 2], outputs, digest).to_bytes()
 
     fair = np.full((rows, 3), 1 / 3)
@@ -45,10 +47,8 @@ def lies(federation: Federation, folder: Path) -> dict[str, str]:
     size = struct.unpack_from("<4sI", header)[1]
     lying = header[8 : 8 + size].replace(f"[{rows},3]".encode(), b"[999999999,3]")
     answers = {
-        "shapes": answer("shapes", fair[:-3]),
         "nan": answer("nan", nan),
         "header": struct.pack("<4sI", b"QKDM", len(lying)) + lying + header[8 + size :],
-        "stale": answer("stale", fair, "0" * 64),
     }
     found = dict.fromkeys(LIARS, "")
     for name in LIARS:
@@ -167,10 +167,8 @@ def test_the_round_is_finished_with_the_honest_client(finished: Round) -> None:
 @pytest.mark.parametrize(
     ("name", "standing", "reason"),
     [
-        ("shapes", "refused", "expected shape"),
         ("nan", "refused", "expected finite numbers"),
         ("header", "refused", "bytes for shape"),
-        ("stale", "refused", "expected digest"),
         ("arrays", "silent", "its answer holds no bytes"),
         ("huge", "silent", "its upload was refused: more than"),
     ],
