@@ -174,6 +174,12 @@ class DistillationSettings(Settings):
     student_blocks: int | None = Field(
         None, ge=1, description="most two-qubit blocks of the global model; its own gate budget when omitted"
     )
+    label_queries: int = Field(
+        0,
+        ge=0,
+        description="unlabelled public samples whose labels the server asks for: those on which the teacher "
+        "is least certain; all baselines get them too",
+    )
     aggregation: Literal["auto", "mean", "coverage", "confidence", "product"] = Field(
         "auto", description="how clients are combined; auto chooses on the public validation samples"
     )

@@ -33,6 +33,8 @@ class PreparedData:
         sizes: Own samples of each client, copies not counted.
         test: Kept back until the end; empty for those who have none.
         split: Indices of the samples in the dataset, or in a party's own numbering.
+        pool_labels: Class index of each unlabelled public original, without copies; only for those who may
+            ask for some of them. None where they are unknown.
     """
 
     name: str
@@ -44,6 +46,7 @@ class PreparedData:
     sizes: tuple[int, ...]
     test: Samples
     split: Split
+    pool_labels: Indices | None = None
 
     def own(self, client: int) -> Samples:
         """A client's own samples, without copies."""
@@ -75,6 +78,7 @@ class PreparedData:
             sizes=(self.sizes[client],),
             test=self.test.rows(slice(0, 0)),
             split=replace(self.split, clients=(self.split.clients[client],), test=self.split.test[:0]),
+            pool_labels=None,
         )
 
 
@@ -171,6 +175,7 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
         sizes=tuple(len(held) for held in raw.split.clients),
         test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
         split=raw.split,
+        pool_labels=raw.codes[raw.split.public_unlabelled],
     )
 
 

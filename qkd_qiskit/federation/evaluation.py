@@ -80,6 +80,7 @@ def evaluate(
     fedavg = server.fedavg
     results: dict[str, Any] = {
         **experiment_record(context),
+        **asked_record(server),
         "clients": [_client_record(client, inputs, labels) for client in clients],
         "participation": [part.to_dict() for part in server.lesson.participation],
         **scores(context, answers),
@@ -111,6 +112,14 @@ def experiment_record(context: Context) -> dict[str, Any]:
             "test": len(data.test),
         },
     }
+
+
+def asked_record(server: PublicRun) -> dict[str, Any]:
+    """The labels that the server asked for, as results tell it; nothing where it asked for none."""
+    asked = server.asked
+    if asked is None:
+        return {}
+    return {"asked": {"labels": asked.n_labels, "teacher_right": asked.teacher_right}}
 
 
 def scores(context: Context, answers: Mapping[str, Answers]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.distillation import ClientMessage
 from qkd_qiskit.federation.context import Context
 from qkd_qiskit.federation.evaluation import (
+    asked_record,
     classical_answers,
     confusion_matrix,
     experiment_record,
@@ -54,6 +55,7 @@ def evaluate_server(context: Context, server: PublicRun) -> tuple[dict[str, Any]
         absent |= dict.fromkeys(("global", "public_only", *server.classical), _NO_TEST)
     results = {
         **experiment_record(context),
+        **asked_record(server),
         "clients": [_client_record(server, number) for number in range(len(lesson.participation))],
         "participation": [part.to_dict() for part in lesson.participation],
         "teacher": {

@@ -30,6 +30,7 @@ from qkd_qiskit.distillation import (
 )
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.estimator import GateBudget, build_ladder
+from qkd_qiskit.federation.asking import Asked, ask_labels
 from qkd_qiskit.federation.context import Context, Machine
 from qkd_qiskit.federation.fitting import fit_model
 from qkd_qiskit.federation.teaching import Taught, combine, teach
@@ -49,6 +50,7 @@ class Distilled:
         verdicts: What became of each client, in the order of the settings.
         teacher: The calibrated, combined clients that are used.
         global_model: The distilled model.
+        asked: Labels that the server asked for; None where the settings ask for none.
     """
 
     budget: GateBudget
@@ -56,6 +58,7 @@ class Distilled:
     verdicts: tuple[Verdict, ...]
     teacher: Teacher
     global_model: TrainedModel
+    asked: Asked | None
 
 
 @dataclass(frozen=True)
@@ -120,19 +123,21 @@ def distil_taught(context: Context, taught: Taught, *, label: str = "global mode
     # The estimator counts distinct samples; copies would flatter it.
     budget = context.budget(data.known, backend, len(data.classes))
     machine = context.machine(_student_spec(context, budget), backend)
-    learnt = public.to_distil
+    learnt, asked = public.to_distil, ask_labels(context, taught.soft)
+    labels, soft = learnt.labels, taught.soft[: len(learnt)]
+    if asked is not None:
+        labels, soft = asked.correct(labels, soft)
     with context.timed("global"):
         global_model = fit_model(
-            # Other answers of the clients make another model, whatever the settings.
-            replace(context, store=context.store.given(taught.soft)),
+            _given_answers(context, taught),
             machine,
             learnt.inputs,
-            student_targets(learnt.labels, taught.soft[: len(learnt)], settings.distillation),
+            student_targets(labels, soft, settings.distillation),
             alpha_end=settings.distillation.alpha_end,
             at_server=True,
             label=label,
         )
-    return Distilled(budget, machine, taught.verdicts, taught.teacher, global_model)
+    return Distilled(budget, machine, taught.verdicts, taught.teacher, global_model, asked)
 
 
 def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
@@ -145,10 +150,13 @@ def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
     Raises:
         QKDError: If the global model's budget or circuit is impossible.
     """
-    distilled, known = distil_taught(context, lesson.taught), context.data.public.labelled
+    distilled = distil_taught(context, lesson.taught)
+    asked = distilled.asked
+    known = _and_asked(context.data, context.data.public.labelled, asked)
+    told = context if asked is None else _given_answers(context, lesson.taught)
     with context.timed("baselines"):
-        public_only = train_supervised(context, distilled.machine, "public only", known)
-        groups = originals([known], [len(context.data.split.public_train)])
+        public_only = train_supervised(told, distilled.machine, "public only", known)
+        groups = _groups([context.data.public.labelled], [len(context.data.split.public_train)], asked)
         classical = _classical(context, distilled.machine, known, groups)
     return PublicRun(**vars(distilled), lesson=lesson, public_only=public_only, classical=classical)
 
@@ -164,24 +172,24 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
         QKDError: If the global model's budget or circuit is impossible.
     """
     settings, data = context.settings, context.data
-    public = data.public
-    distilled = distil_taught(context, lesson.taught)
-    machine = distilled.machine
+    distilled, labelled = distil_taught(context, lesson.taught), data.public.labelled
+    machine, asked = distilled.machine, distilled.asked
+    told = context if asked is None else _given_answers(context, lesson.taught)
     with context.timed("baselines"):
-        public_only = train_supervised(context, machine, "public only", public.labelled)
-        groups = originals((*data.clients, public.labelled), (*data.sizes, len(data.split.public_train)))
-        everything = together(data)
-        centralized = train_supervised(context, machine, "centralized", everything)
-        fedavg = context.stage(
-            "FedAvg", FedAvgResult, lambda: _federate(context, machine, public_only, "FedAvg", 0.0)
+        public_only = train_supervised(told, machine, "public only", _and_asked(data, labelled, asked))
+        groups = _groups((*data.clients, labelled), (*data.sizes, len(data.split.public_train)), asked)
+        everything = _and_asked(data, together(data), asked)
+        centralized = train_supervised(told, machine, "centralized", everything)
+        fedavg = told.stage(
+            "FedAvg", FedAvgResult, lambda: _federate(told, machine, public_only, "FedAvg", 0.0)
         )
         fedprox, price = None, settings.fedavg.proximal
         if price > 0:
-            fedprox = context.stage(
-                "FedProx", FedAvgResult, lambda: _federate(context, machine, public_only, "FedProx", price)
+            fedprox = told.stage(
+                "FedProx", FedAvgResult, lambda: _federate(told, machine, public_only, "FedProx", price)
             )
         classical = _classical(context, machine, everything, groups)
-        classical["classical_distillation"] = _classical_round(context, machine)
+        classical["classical_distillation"] = _classical_round(context, machine, asked)
     return ServerRun(
         **vars(distilled),
         lesson=lesson,
@@ -191,6 +199,22 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
         fedprox=fedprox,
         classical=classical,
     )
+
+
+def _given_answers(context: Context, taught: Taught) -> Context:
+    """The context for stages that depend on the clients' answers, whatever the settings."""
+    return replace(context, store=context.store.given(taught.soft))
+
+
+def _and_asked(data: PreparedData, samples: Samples, asked: Asked | None) -> Samples:
+    """Some labelled samples, and behind them those whose labels were asked for."""
+    return samples if asked is None else _joined((samples, asked.samples(data)))
+
+
+def _groups(parts: Sequence[Samples], sizes: Sequence[int], asked: Asked | None) -> NDArray[np.int64]:
+    """Which original each sample of `_and_asked` comes from."""
+    groups = originals(parts, sizes)
+    return groups if asked is None else np.concatenate([groups, sum(sizes) + asked.numbers])
 
 
 def _classical(
@@ -210,7 +234,7 @@ def _classical(
     }
 
 
-def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
+def _classical_round(context: Context, machine: Machine, asked: Asked | None) -> ClassicalModel:
     """The round with honest classical clients of the circuits' sizes."""
     settings, data = context.settings, context.data
     public, known, n_classes = data.public, data.public.labelled, len(data.classes)
@@ -230,13 +254,16 @@ def _classical_round(context: Context, machine: Machine) -> ClassicalModel:
         ]
         return combine(context, taught)[1]
 
+    labels = public.to_distil.labels.copy()
+    if asked is not None:
+        labels[asked.rows] = asked.labels
     return classical_distillation(
         sets,
         sizes,
         public.samples.inputs,
         soft_labels,
         public.to_distil.inputs,
-        public.to_distil.labels,
+        labels,
         machine.spec.n_weights + 1,
         seed=settings.seed,
     )
@@ -263,7 +290,10 @@ def _student_spec(context: Context, budget: GateBudget) -> VQCNNSpec:
 
 def together(data: PreparedData) -> Samples:
     """What centralized training has: all clients' samples, then the labelled public ones, with copies."""
-    parts = (*data.clients, data.public.labelled)
+    return _joined((*data.clients, data.public.labelled))
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
     return Samples(
         np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
     )

@@ -176,6 +176,13 @@ class DataResult(Record):
     test: Natural = Field(description="test samples")
 
 
+class AskedResult(Record):
+    """Labels that the server asked for after the round."""
+
+    labels: Natural = Field(description="unlabelled public samples that got a label")
+    teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
+
+
 class Results(Record):
     """Everything that one run found."""
 
@@ -190,6 +197,7 @@ class Results(Record):
     comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
     participation: list[Part] = []
+    asked: AskedResult | None = None
     timings: dict[str, float]
 
     @model_validator(mode="after")

@@ -1,0 +1,85 @@
+"""Labels that the server asks for once the clients have taught it; every model of the round gets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qkd_qiskit.data import PreparedData, Samples
+from qkd_qiskit.distillation.queries import least_certain
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.federation.context import Context
+from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.training.losses import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The labels that were asked for.
+
+    Attributes:
+        rows: Rows of the public samples to distil: the originals and all their copies [R], increasing.
+        labels: Their class indices [R].
+        numbers: Number of each row's original [R], as `PublicSet.origins` counts them.
+        teacher_right: Share of the originals on which the teacher was right anyway.
+    """
+
+    rows: IntArray
+    labels: IntArray
+    numbers: IntArray
+    teacher_right: float
+
+    @property
+    def n_labels(self) -> int:
+        """How many labels somebody had to give."""
+        return len(np.unique(self.numbers))
+
+    def samples(self, data: PreparedData) -> Samples:
+        """The samples themselves, with their labels."""
+        return Samples(data.public.to_distil.inputs[self.rows], self.labels)
+
+    def correct(self, labels: IntArray, soft: Array) -> tuple[IntArray, Array]:
+        """Labels [N] and soft labels [N, G] of the samples to distil, with the answers in their places."""
+        told, mended = labels.copy(), soft.copy()
+        told[self.rows] = self.labels
+        mended[self.rows] = np.eye(soft.shape[1])[self.labels]
+        return told, mended
+
+
+def ask_labels(context: Context, soft: Array) -> Asked | None:
+    """Ask for the labels of the unlabelled public originals on which the teacher is least certain.
+
+    Args:
+        context: Shared by all stages; its data must know these labels.
+        soft: The teacher's class probabilities on the public samples [M, G].
+
+    Returns:
+        The answers; None where the settings ask for none.
+
+    Raises:
+        DistillationError: If the pool is too small, or nobody knows the labels.
+    """
+    wanted, data = context.settings.distillation.label_queries, context.data
+    if not wanted:
+        return None
+    pool, public, n_train = len(data.split.public_unlabelled), data.public, len(data.split.public_train)
+    if wanted > pool:
+        raise DistillationError(
+            f"distillation.label_queries: expected at most data.public_unlabelled = {pool}, found {wanted}"
+        )
+    if data.pool_labels is None:
+        raise DistillationError(
+            f"distillation.label_queries: expected 0 where the labels of the pool are unknown, found {wanted}"
+        )
+    own = soft[public.n_labelled : public.n_labelled + pool]
+    chosen = least_certain(own, wanted)
+    origins = public.origins
+    rows = np.flatnonzero((origins.share == 1.0) & np.isin(origins.first, n_train + chosen))
+    numbers = origins.first[rows]
+    return Asked(
+        rows=rows,
+        labels=data.pool_labels[numbers - n_train],
+        numbers=numbers,
+        teacher_right=float((own[chosen].argmax(axis=1) == data.pool_labels[chosen]).mean()),
+    )
