@@ -26,6 +26,7 @@ from qkd_qiskit.distillation.messages import (
     message_fault,
 )
 from qkd_qiskit.distillation.pooling import pool_copies
+from qkd_qiskit.distillation.queries import least_certain
 from qkd_qiskit.distillation.statistics import Interval, accuracy_interval, difference_interval
 from qkd_qiskit.distillation.student import student_targets
 from qkd_qiskit.distillation.teacher import (
@@ -71,6 +72,7 @@ __all__ = [
     "fit_calibration",
     "fit_classical",
     "hidden_units",
+    "least_certain",
     "lift",
     "make_message",
     "message_fault",

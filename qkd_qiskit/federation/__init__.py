@@ -8,6 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Not on first use: the function and its module have one name, and the module would hide the function.
+from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
+
 if TYPE_CHECKING:
     from qkd_qiskit.federation.announcement import MAX_QUERY_BYTES, Announcement, Task
     from qkd_qiskit.federation.client import ClientRun, refine_client, run_client
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from qkd_qiskit.federation.local import LocalTransport
     from qkd_qiskit.federation.parts import Parts, read_server_data, write_parts
     from qkd_qiskit.federation.party import Party
-    from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
     from qkd_qiskit.federation.remote_evaluation import client_specs, evaluate_server
     from qkd_qiskit.federation.rounds import Tamper, run_rounds, run_server_rounds
     from qkd_qiskit.federation.server import (
@@ -48,8 +50,6 @@ _HOMES = {
     "Parts": "parts",
     "Party": "party",
     "PublicRun": "server",
-    "QueryRefused": "refusal",
-    "RefusalCode": "refusal",
     "ServerRun": "server",
     "Tamper": "rounds",
     "Task": "announcement",
@@ -67,8 +67,6 @@ _HOMES = {
     "learn": "teaching",
     "read_server_data": "parts",
     "refine_client": "client",
-    "refusal": "refusal",
-    "refusal_code": "refusal",
     "run_client": "client",
     "run_rounds": "rounds",
     "run_server_rounds": "rounds",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.data import PreparedData, Samples
-from qkd_qiskit.distillation.queries import least_certain
+from qkd_qiskit.distillation import least_certain
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.federation.context import Context
 from qkd_qiskit.simulation.basis import Array
@@ -47,6 +47,28 @@ class Asked:
         return told, mended
 
 
+def check_queries(context: Context) -> IntArray:
+    """Whether the labels that the settings ask for are to be had; before any client has worked.
+
+    Returns:
+        Labels of the pool, as far as they are known here: all or none.
+
+    Raises:
+        DistillationError: If the pool is too small, or nobody here knows its labels.
+    """
+    wanted, pool = context.settings.distillation.label_queries, len(context.data.split.public_unlabelled)
+    known = context.data.pool_labels
+    if wanted > pool:
+        raise DistillationError(
+            f"distillation.label_queries: expected at most data.public_unlabelled = {pool}, found {wanted}"
+        )
+    if known is None and wanted:
+        raise DistillationError(
+            f"distillation.label_queries: expected 0 where the labels of the pool are unknown, found {wanted}"
+        )
+    return np.empty(0, dtype=np.int64) if known is None else known
+
+
 def ask_labels(context: Context, soft: Array) -> Asked | None:
     """Ask for the labels of the unlabelled public originals on which the teacher is least certain.
 
@@ -63,15 +85,8 @@ def ask_labels(context: Context, soft: Array) -> Asked | None:
     wanted, data = context.settings.distillation.label_queries, context.data
     if not wanted:
         return None
-    pool, public, n_train = len(data.split.public_unlabelled), data.public, len(data.split.public_train)
-    if wanted > pool:
-        raise DistillationError(
-            f"distillation.label_queries: expected at most data.public_unlabelled = {pool}, found {wanted}"
-        )
-    if data.pool_labels is None:
-        raise DistillationError(
-            f"distillation.label_queries: expected 0 where the labels of the pool are unknown, found {wanted}"
-        )
+    known, public = check_queries(context), data.public
+    pool, n_train = len(data.split.public_unlabelled), len(data.split.public_train)
     own = soft[public.n_labelled : public.n_labelled + pool]
     chosen = least_certain(own, wanted)
     origins = public.origins
@@ -79,7 +94,7 @@ def ask_labels(context: Context, soft: Array) -> Asked | None:
     numbers = origins.first[rows]
     return Asked(
         rows=rows,
-        labels=data.pool_labels[numbers - n_train],
+        labels=known[numbers - n_train],
         numbers=numbers,
-        teacher_right=float((own[chosen].argmax(axis=1) == data.pool_labels[chosen]).mean()),
+        teacher_right=float((own[chosen].argmax(axis=1) == known[chosen]).mean()),
     )

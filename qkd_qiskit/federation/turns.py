@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.distillation import MAX_MESSAGE_BYTES, Verdict
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.federation.announcement import Announcement, Task
+from qkd_qiskit.federation.asking import check_queries
 from qkd_qiskit.federation.context import Context
 from qkd_qiskit.federation.inbox import Inbox
 from qkd_qiskit.federation.teaching import Taught, judge, learn
@@ -84,10 +85,11 @@ def hold_turns(context: Context, transport: Transport, *, folder: Path | None = 
 
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
-        DistillationError: If none is.
+        DistillationError: If none is, or labels are to be asked for that are not to be had.
         QKDError: What a local client raises.
     """
     settings, data = context.settings, context.data
+    check_queries(context)
     if folder is not None and not context.resume:
         shutil.rmtree(folder, ignore_errors=True)
     originals = None if data.originals is None else data.originals.without_answers()

@@ -43,6 +43,7 @@ def finished(tmp_path_factory):
 def test_both_rounds_are_counted(finished):
     context, clients, server, _ = finished
     results, _ = evaluate(context, clients, server)
+    assert "asked" not in results
     sent = results["communication"]["distillation"]
     assert sent["rounds"] == 2
     assert sent["up"] == sum(client.bytes_sent for client in clients)
