@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from qkd_qiskit.federation import Context, answer_all, run_rounds
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.studies.swarm_data import Cell
 from qkd_qiskit.training import CheckpointStore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Bools = NDArray[np.bool_]
 Record = Mapping[str, Any]
@@ -81,3 +84,18 @@ def pooled_difference(first: Sequence[Record], a: str, second: Sequence[Record],
 def percent(interval: Interval) -> str:
     """An accuracy or a difference in percent, with its interval."""
     return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def draw_accuracy(axes: Axes, x: Sequence[float], accuracies: Sequence[Interval], name: str) -> None:
+    """Draw a model's accuracies in percent, with bars for their intervals.
+
+    Args:
+        axes: Where.
+        x: Where along the axis, [N].
+        accuracies: Shares in [0, 1] with their intervals, [N].
+        name: Name of the model, as records have it.
+    """
+    values = [100 * one.value for one in accuracies]
+    below = [100 * (one.value - one.low) for one in accuracies]
+    above = [100 * (one.high - one.value) for one in accuracies]
+    axes.errorbar(x, values, [below, above], marker="o", capsize=3, label=name.replace("_", " "))

@@ -14,7 +14,13 @@ from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data import load_dataset
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.studies.federated import federation_cell, percent, pooled_accuracy, pooled_difference
+from qkd_qiskit.studies.federated import (
+    draw_accuracy,
+    federation_cell,
+    percent,
+    pooled_accuracy,
+    pooled_difference,
+)
 from qkd_qiskit.studies.swarm_data import run_cells
 
 SHOWN = ("global", "teacher_ensemble", "centralized", "public_only", "fedavg", "fedprox", "best_client")
@@ -79,15 +85,11 @@ def _draw(of: dict[int, list[dict[str, Any]]], shown: Sequence[str]) -> bytes:
     axes = figure.subplots()
     counts = list(of)
     for name in shown:
-        found = [pooled_accuracy(of[count], name) for count in counts]
-        values = [100 * one.value for one in found]
-        below = [100 * (one.value - one.low) for one in found]
-        above = [100 * (one.high - one.value) for one in found]
-        axes.errorbar(counts, values, [below, above], marker="o", capsize=3, label=name.replace("_", " "))
+        draw_accuracy(axes, counts, [pooled_accuracy(of[count], name) for count in counts], name)
     axes.invert_xaxis()
     axes.set(xlabel="classes a client, from alike to one each", ylabel="accuracy, %", xticks=counts)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside right center")
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=140)
     return buffer.getvalue()

@@ -20,7 +20,7 @@ from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import descriptor_folder, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy
+from qkd_qiskit.studies.federated import draw_accuracy, open_context, pack, percent, pooled_accuracy
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
 from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec, default_plan
@@ -206,8 +206,7 @@ def _draw(of: dict[float, list[dict[str, Any]]], gradients: Sequence[dict[str, A
     FigureCanvasAgg(figure)
     left, middle, right = figure.subplots(1, 3)
     for name in ("global", "teacher_ensemble", "centralized"):
-        values = [100 * pooled_accuracy(found, name).value for found in of.values()]
-        left.plot(list(of), values, "o-", label=name.replace("_", " "))
+        draw_accuracy(left, list(of), [pooled_accuracy(found, name) for found in of.values()], name)
     left.set(xlabel=f"errors of {BASE}, times", ylabel="accuracy, %")
     for strength, found in of.items():
         values = [100 * pooled_accuracy(found, f"{shots} shots").value for shots in SHOTS]
