@@ -47,26 +47,21 @@ class Asked:
         return told, mended
 
 
-def check_queries(context: Context) -> IntArray:
-    """Whether the labels that the settings ask for are to be had; before any client has worked.
-
-    Returns:
-        Labels of the pool, as far as they are known here: all or none.
+def check_queries(context: Context) -> None:
+    """Make sure that the labels which the settings ask for are to be had, before any client works.
 
     Raises:
         DistillationError: If the pool is too small, or nobody here knows its labels.
     """
     wanted, pool = context.settings.distillation.label_queries, len(context.data.split.public_unlabelled)
-    known = context.data.pool_labels
     if wanted > pool:
         raise DistillationError(
             f"distillation.label_queries: expected at most data.public_unlabelled = {pool}, found {wanted}"
         )
-    if known is None and wanted:
+    if wanted and context.data.pool_labels is None:
         raise DistillationError(
             f"distillation.label_queries: expected 0 where the labels of the pool are unknown, found {wanted}"
         )
-    return np.empty(0, dtype=np.int64) if known is None else known
 
 
 def ask_labels(context: Context, soft: Array) -> Asked | None:
@@ -85,7 +80,9 @@ def ask_labels(context: Context, soft: Array) -> Asked | None:
     wanted, data = context.settings.distillation.label_queries, context.data
     if not wanted:
         return None
-    known, public = check_queries(context), data.public
+    check_queries(context)
+    known, public = data.pool_labels, data.public
+    assert known is not None
     pool, n_train = len(data.split.public_unlabelled), len(data.split.public_train)
     own = soft[public.n_labelled : public.n_labelled + pool]
     chosen = least_certain(own, wanted)
