@@ -171,7 +171,7 @@ def _study(
             variants=variants,
             progress=progress,
         )
-    columns = dict.fromkeys(key for row in rows for key in row)
+    columns = dict.fromkeys(key for row in rows for key in row if key != "refused")
     show(f"{name}: {experiment}", [(key, key) for key in columns], rows, json_path)
     typer.echo(f"records: {folder}")
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.cli import main
+from qkd_qiskit.commands.options import show
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.progress import Progress
@@ -406,3 +407,16 @@ def test_a_reader_who_left_is_no_traceback() -> None:
     os.close(write)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_must_be_and_refusals_stand_below(capsys):
+    wide = [f"column number {k}" for k in range(12)]
+    rows = [
+        {"strength": "1"} | dict.fromkeys(wide, "95.3 (94.1 to 96.5)"),
+        {"strength": "2", "refused": "why"},
+    ]
+    show("title", [("noise", "strength"), *((name, name) for name in wide)], rows, None)
+    out = capsys.readouterr().out
+    assert any(all(name in line for name in wide) for line in out.splitlines())
+    assert sum(line.count("95.3 (94.1 to 96.5)") == len(wide) for line in out.splitlines()) == 1
+    assert out.splitlines()[-1] == "noise 2: why"
