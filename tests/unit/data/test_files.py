@@ -45,7 +45,7 @@ def check_images(dataset):
     ),
     packed=st.booleans(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_idx_round_trip(tmp_path, array, packed):
     path = tmp_path / "array"
     path.write_bytes(gzip.compress(idx_bytes(array), 1, mtime=0) if packed else idx_bytes(array))
@@ -60,7 +60,7 @@ def test_idx_round_trip(tmp_path, array, packed):
     changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4),
     tail=st.binary(max_size=5),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_damaged_files_give_a_dataset_or_one_clear_line(tmp_path, kind, cut, changes, tail):
     content = {
         "idx": lambda: idx_bytes(IMAGES),

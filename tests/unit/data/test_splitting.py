@@ -54,7 +54,7 @@ def can_be_dealt(left, clients):
 
 
 @given(requests())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_no_sample_goes_twice_and_a_possible_dealing_is_found(request_):
     labels, clients, sizes, dirichlet, seed = request_
     parts = dict(zip(SIZES, sizes, strict=True))

@@ -67,7 +67,7 @@ def crowd(seed, n_clients, n_samples, n_classes):
     n_samples=st.integers(0, 9),
     n_classes=st.integers(2, 6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_crowd_gives_the_stacked_result(rule, seed, n_clients, n_samples, n_classes):
     clients = crowd(seed, n_clients, n_samples, n_classes)
     lifted = [lift(c.outputs, c.held, n_classes) for c in clients]

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkd_qiskit.data import load_dataset
@@ -94,7 +94,7 @@ def test_a_budget_is_json():
 
 
 @given(st.floats(0.2, 2.0), st.floats(1.0, 3.0))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 def test_a_worse_device_never_raises_the_device_bound(factor, worse):
     x, y = task()
     loose = rule(device={"esp_floor": 0.3})

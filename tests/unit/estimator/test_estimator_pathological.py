@@ -42,7 +42,7 @@ def answer(x, y, **arguments):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.integers(1, 40), st.integers(1, 20))
 def test_any_small_table_gets_a_sound_answer(data, rows, classes):
     x = data.draw(arrays.arrays(np.float64, (rows, 2 * N_QUBITS), elements=ANGLES))
@@ -50,7 +50,7 @@ def test_any_small_table_gets_a_sound_answer(data, rows, classes):
     answer(x, y)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from([np.nan, np.inf, -np.inf]), st.integers(0, 9), st.integers(0, 2 * N_QUBITS - 1))
 def test_one_bad_value_is_named(value, row, column):
     x = np.zeros((10, 2 * N_QUBITS))

@@ -31,7 +31,7 @@ def test_overlap_is_the_leave_one_out_error_of_the_nearest_centroid_rule(k, dist
 
 
 @given(st.integers(0, 1000), st.floats(-100, 100), st.floats(0.01, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_overlap_does_not_depend_on_origin_and_scale(seed, shift, scale):
     x, y = blobs(40, 3, 0.8, seed)
     assert class_overlap(scale * x + shift, y) == pytest.approx(class_overlap(x, y))

@@ -84,7 +84,7 @@ def test_features_keep_every_bit_in_as_few_bytes_as_that_takes(query, features, 
     n_features=st.integers(1, 5),
     turn=st.integers(1, 3),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_query_makes_the_round_trip(query, seed, parts, n_features, turn):
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((sum(parts), n_features))
@@ -169,7 +169,7 @@ def test_a_query_over_the_limit_is_not_read(query):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_changed_bytes_are_a_query_or_refused(query, data):
     raw = bytearray(query.to_bytes())
     for _ in range(data.draw(st.integers(1, 4))):

@@ -75,7 +75,7 @@ def test_unknown_native_gate():
         events_of(VQCNNSpec(2), "iswap")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     kernel=st.lists(genes, min_size=1, max_size=8).map(lambda found: Kernel(tuple(found))),
     canonical=st.booleans(),

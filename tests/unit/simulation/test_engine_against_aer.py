@@ -108,7 +108,7 @@ def random_circuits(draw):
     return n, gates, bits, draw(st.integers(0, 2**32 - 1))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(random_circuits())
 def test_random_noisy_circuits_equal_aer(case):
     n, gates, bits, seed = case

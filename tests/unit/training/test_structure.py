@@ -30,7 +30,7 @@ def test_presets_survive_the_way_through_positions(name):
     position=st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8),
     limit=st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
     space = KernelSpace(4, limit)
     kernel = space.decode(np.array(position) * space.upper)

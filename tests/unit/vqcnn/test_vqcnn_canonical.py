@@ -22,7 +22,7 @@ def text(genes: tuple[Gene, ...]) -> str:
     return " ".join(map(str, genes))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ANY)
 def test_canonical_is_idempotent_and_no_longer(genes: tuple[Gene, ...]) -> None:
     kernel = Kernel(genes)
@@ -35,7 +35,7 @@ def test_canonical_is_idempotent_and_no_longer(genes: tuple[Gene, ...]) -> None:
     assert all(gene.name != "I" for gene in canonical.genes)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(FREE)
 def test_parameter_free_strings_keep_their_unitary(
     matrix, equal_up_to_phase, genes: tuple[Gene, ...]
@@ -44,7 +44,7 @@ def test_parameter_free_strings_keep_their_unitary(
     assert equal_up_to_phase(matrix(text(genes)), matrix(str(canonical)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FREE, FREE)
 def test_parameter_free_strings_are_equal_where_their_unitaries_are(
     matrix, equal_up_to_phase, one: tuple[Gene, ...], two: tuple[Gene, ...]

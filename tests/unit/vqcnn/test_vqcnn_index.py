@@ -34,7 +34,7 @@ def specs(draw: st.DrawFn) -> VQCNNSpec:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(specs())
 def test_every_spec_comes_back(spec: VQCNNSpec) -> None:
     assert spec.index >= 0
@@ -59,7 +59,7 @@ def test_every_small_integer_is_an_index_or_refused() -> None:
     assert not all(later)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 200)
     | st.integers(1, 40).flatmap(lambda k: st.integers(0, 2 ** (64 * k)))
