@@ -39,12 +39,17 @@ class Asked:
         """The samples themselves, with their labels."""
         return Samples(data.public.to_distil.inputs[self.rows], self.labels)
 
-    def correct(self, labels: IntArray, soft: Array) -> tuple[IntArray, Array]:
-        """Labels [N] and soft labels [N, G] of the samples to distil, with the answers in their places."""
-        told, mended = labels.copy(), soft.copy()
+    def told(self, labels: IntArray) -> IntArray:
+        """Labels [N] of the samples to distil, with the answers in their places."""
+        told = labels.copy()
         told[self.rows] = self.labels
+        return told
+
+    def corrected(self, soft: Array) -> Array:
+        """Soft labels [N, G] of the samples to distil, with certainty where an answer is."""
+        mended = soft.copy()
         mended[self.rows] = np.eye(soft.shape[1])[self.labels]
-        return told, mended
+        return mended
 
 
 def check_queries(context: Context) -> None:

@@ -126,7 +126,7 @@ def distil_taught(context: Context, taught: Taught, *, label: str = "global mode
     learnt, asked = public.to_distil, ask_labels(context, taught.soft)
     labels, soft = learnt.labels, taught.soft[: len(learnt)]
     if asked is not None:
-        labels, soft = asked.correct(labels, soft)
+        labels, soft = asked.told(labels), asked.corrected(soft)
     with context.timed("global"):
         global_model = fit_model(
             _given_answers(context, taught),
@@ -254,16 +254,14 @@ def _classical_round(context: Context, machine: Machine, asked: Asked | None) ->
         ]
         return combine(context, taught)[1]
 
-    labels = public.to_distil.labels.copy()
-    if asked is not None:
-        labels[asked.rows] = asked.labels
+    labels = public.to_distil.labels
     return classical_distillation(
         sets,
         sizes,
         public.samples.inputs,
         soft_labels,
         public.to_distil.inputs,
-        labels,
+        labels if asked is None else asked.told(labels),
         machine.spec.n_weights + 1,
         seed=settings.seed,
     )

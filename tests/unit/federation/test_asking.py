@@ -80,7 +80,7 @@ def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context,
 def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
     asked = ask_labels(context, soft)
     known = context.data.public.to_distil.labels
-    labels, mended = asked.correct(known, soft[: len(known)])
+    labels, mended = asked.told(known), asked.corrected(soft[: len(known)])
     others = np.setdiff1d(np.arange(len(known)), asked.rows)
     np.testing.assert_array_equal(labels[asked.rows], asked.labels)
     np.testing.assert_array_equal(mended[asked.rows], np.eye(3)[asked.labels])
