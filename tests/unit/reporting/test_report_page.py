@@ -184,6 +184,13 @@ def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare
         assert piece in words
 
 
+def test_labels_that_were_asked_for_are_told(results: Document, bare: ReportExtras) -> None:
+    assert "asked for the labels" not in render_report(results, bare)
+    source = render_report(results | {"asked": {"labels": 120, "teacher_right": 0.655}}, bare)
+    assert "asked for the labels of 120 public samples" in source
+    assert "right on 65.5" in source
+
+
 def test_write_report_writes_the_page(results: Document, bare: ReportExtras, tmp_path: Path) -> None:
     path = write_report(results, bare, tmp_path / "deep" / "report.html")
     assert path.read_text("utf-8") == render_report(results, bare)
