@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# pennylane-qiskit needs releases of Qiskit that are older than those of the main environment.
+PLUGIN_VENV := .venv-pennylane-qiskit
 JOBS ?= 2
 
 # Small matrices everywhere: more BLAS threads than processes only get in each other's way.
@@ -11,12 +13,13 @@ export OMP_NUM_THREADS ?= 1
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FRAME := pyproject.toml constraints.txt
 
-.PHONY: help install demo test test-long check bench clean
+.PHONY: help install demo test test-long test-pennylane-qiskit check bench clean
 
 help:
 	@echo "make demo       install, then run the quickstart experiment into runs/quickstart"
 	@echo "make test       install the test tools, then run the test suite"
 	@echo "make test-long  run the tests that are too long for make test"
+	@echo "make test-pennylane-qiskit  run the tests of the PennyLane bridge in an environment with the plugin pennylane-qiskit"
 	@echo "make check      ruff, mypy, tests"
 	@echo "make install    make .venv and install the package"
 	@echo "make bench      run the benchmarks"
@@ -52,6 +55,15 @@ test-long: $(VENV)/.test
 	@# Status 5 means that no test is marked long, which is no failure.
 	$(BIN)/python -m pytest -m long -n $(JOBS) --dist worksteal || [ $$? -eq 5 ]
 
+$(PLUGIN_VENV)/.test: pyproject.toml constraints-pennylane-qiskit.txt
+	$(PYTHON) -m venv $(PLUGIN_VENV)
+	$(PLUGIN_VENV)/bin/python -m pip install --quiet --constraint constraints-pennylane-qiskit.txt --editable '.[test,pennylane-qiskit]'
+	@touch $@
+
+test-pennylane-qiskit: $(PLUGIN_VENV)/.test
+	$(PLUGIN_VENV)/bin/python -m pytest tests/unit/bridge tests/integration/test_crosscheck_command.py \
+	  -m 'not long' -n $(JOBS) --dist worksteal
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,4 +74,4 @@ bench: $(VENV)/.test
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s -p no:xdist
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(PLUGIN_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
