@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
-import click
 import typer
 
 from qkd_qiskit.commands import federation, hardware, resources, run, studies
@@ -18,6 +17,12 @@ from qkd_qiskit.errors import QKDError, ServiceError
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
 TERMINATED = 143
+
+# NOTE: Typer raises the exceptions of the installed Click up to 0.25, and of a copy of its own from 0.26 on.
+# The public `BadParameter` is one of them in either case; its ancestor is what the command line may raise.
+_CommandLineError: type[typer.BadParameter] = next(
+    ancestor for ancestor in typer.BadParameter.__mro__ if ancestor.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name=PROGRAM,
@@ -68,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except QKDError as error:
         return _complain(str(error))
-    except click.ClickException as error:
+    except _CommandLineError as error:
         return _complain(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         status = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; Python's own flush at exit must not complain again.
