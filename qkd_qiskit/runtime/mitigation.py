@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.extras import missing_extra
 from qkd_qiskit.simulation.sampler import REGISTER
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,11 @@ Counts = NDArray[np.int64]
 def has_mitigation() -> bool:
     """Whether the extra is installed."""
     return find_spec("mthree") is not None
+
+
+def mitigation_missing() -> str:
+    """How to get the extra, in one line."""
+    return missing_extra("readout mitigation", "mitigation")
 
 
 def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
@@ -83,7 +89,7 @@ def mitigated(counts: Counts, matrices: Sequence[Floats]) -> Floats:
     try:
         import mthree
     except ImportError:
-        raise SubmissionError("readout mitigation needs: pip install 'qkd-qiskit[mitigation]'") from None
+        raise SubmissionError(mitigation_missing()) from None
     m = len(matrices)
     corrector = mthree.M3Mitigation()
     corrector.cals_from_matrices([np.asarray(matrix, dtype=np.float32) for matrix in matrices])

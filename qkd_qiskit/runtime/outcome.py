@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from qkd_qiskit.distillation import accuracy_interval
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.ledger import Ledger, Submission
-from qkd_qiskit.runtime.mitigation import confusion_matrices, has_mitigation, mitigated
+from qkd_qiskit.runtime.mitigation import (
+    confusion_matrices,
+    has_mitigation,
+    mitigated,
+    mitigation_missing,
+)
 from qkd_qiskit.simulation import PauliEvaluator
 
 Floats = NDArray[np.float64]
@@ -86,7 +91,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
             corrected[rows] = mitigated(counts[rows], confusion_matrices(calibration[rows][0]))
         probabilities["mitigated"] = corrected
     elif submission.settings["mitigate"]:
-        notes.append("readout mitigation needs: pip install 'qkd-qiskit[mitigation]'")
+        notes.append(mitigation_missing())
     probabilities["ideal"] = PauliEvaluator(model.spec).probabilities(model.weights, inputs)
     if submission.settings["local"]:
         notes.append("simulated: noise of calibration data is a best case for the real machine")

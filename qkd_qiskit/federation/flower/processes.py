@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.extras import missing_extra
 from qkd_qiskit.federation.flower.tether import GRACE
 
 LOOPBACK = "127.0.0.1"
@@ -41,7 +42,7 @@ def require_flower() -> None:
     """
     os.environ.update({**SAFE, **_no_proxy()})
     if find_spec("flwr") is None:
-        raise FederationError("real clients need Flower: pip install 'qkd-qiskit[flower]'")
+        raise FederationError(missing_extra("a federation over Flower", "flower"))
 
 
 def safe_environment(home: Path, *, first_on_path: Path | None = None) -> dict[str, str]:
