@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
 from qkd_qiskit.bridge.cases import Case
-from qkd_qiskit.bridge.penny import PennyLaneEvaluator
+from qkd_qiskit.bridge.penny import PennyLaneEvaluator, require_pennylane, require_plugin
 from qkd_qiskit.errors import BridgeError, ModelError
 from qkd_qiskit.models import sampler_qnn
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, SamplerEvaluator, count_agreement
 from qkd_qiskit.simulation.agreement import FALSE_ALARMS
-from qkd_qiskit.vqcnn import VQCNNSpec
 
 IDEAL_TOLERANCE = 1e-9
 NOISY_TOLERANCE = 1e-7
@@ -52,6 +51,7 @@ class CheckRow:
         p_value: Smallest corrected p-value of the chi-square test; None for exact routes.
         passed: Whether every case agrees; None where no case ran.
         worst_index: Model index of the worst case, as a decimal string; None where no case ran.
+        missing: What the route needs and how to get it, where it is not installed; None where it is.
     """
 
     route: str
@@ -62,10 +62,40 @@ class CheckRow:
     p_value: float | None
     passed: bool | None
     worst_index: str | None
+    missing: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The row, ready for JSON."""
         return asdict(self)
+
+
+def missing_routes() -> dict[str, str]:
+    """Return what each route that is not installed needs, and how to get it."""
+    missing = {}
+    for route, require in _NEEDS.items():
+        try:
+            require()
+        except BridgeError as error:
+            missing[route] = str(error)
+    return missing
+
+
+def require_routes(names: Sequence[str]) -> None:
+    """Make sure that routes are installed.
+
+    Args:
+        names: Among `ROUTES`.
+
+    Raises:
+        BridgeError: If a name is unknown, or its route is not installed.
+    """
+    for name in names:
+        if name not in ROUTES:
+            raise BridgeError(f"expected a route among {', '.join(ROUTES)}, found {name!r}")
+    missing = missing_routes()
+    for name in names:
+        if name in missing:
+            raise BridgeError(f"the route {name} is missing: {missing[name]}")
 
 
 def crosscheck(
@@ -76,7 +106,7 @@ def crosscheck(
     Exact routes must agree to 1e-9 without noise and 1e-7 with noise. Sampled routes pass a chi-square test
     whose false-alarm rate, over all cases and routes together, is 1e-3. Routes that cannot run a case leave
     it out (a SamplerQNN takes no amplitudes; the `qiskit.aer` device knows no idle noise, and under noise no
-    amplitudes and no controlled rotations).
+    amplitudes and no controlled rotations). Routes that are not installed run no case.
 
     Args:
         cases: What to compute; ideal and noisy ones may be mixed.
@@ -85,14 +115,14 @@ def crosscheck(
         progress: Told of every route.
 
     Returns:
-        One row for each route and kind of noise that occurs.
+        One row for each route and kind of noise that occurs, missing routes included.
 
     Raises:
-        BridgeError: If PennyLane is missing, or there is no case.
+        BridgeError: If there is no case.
     """
     if not cases:
         raise BridgeError("expected at least one case, found none")
-    PennyLaneEvaluator(VQCNNSpec(2, plan="conv", kernels="one_cx"))
+    missing = missing_routes()
     watcher = progress or NullProgress()
     ideal = [case for case in cases if case.noise_model is None]
     noisy = [case for case in cases if case.noise_model is not None]
@@ -107,9 +137,15 @@ def crosscheck(
         exact = _EXACT if kind == "noisy" else {**_EXACT, _ON_AER: _on_aer_exactly}
         sampled = {**_SAMPLED, _ON_AER: _on_aer_sampled} if kind == "noisy" else _SAMPLED
         for name, run in exact.items():
+            if name in missing:
+                rows.append(CheckRow(name, kind, 0, None, tolerance, None, None, None, missing[name]))
+                continue
             watcher.start(f"{name}, {kind}", len(group))
             rows.append(_exact_row(name, kind, group, references, run, tolerance, watcher))
         for name, draw in sampled.items():
+            if name in missing:
+                rows.append(CheckRow(name, kind, 0, None, None, None, None, None, missing[name]))
+                continue
             watcher.start(f"{name}, {kind}", len(group))
             rows.append(_sampled_row(name, kind, group, references, draw, shots, seed, alarm, watcher))
     return tuple(rows)
@@ -230,3 +266,11 @@ def _qnn(case: Case, shots: int, seed: int) -> Floats:
 _ON_AER = "PennyLane on qiskit.aer"
 _EXACT: dict[str, _Exact] = {"Aer": _aer, "PennyLane native": _native, "PennyLane converted": _converted}
 _SAMPLED: dict[str, _Sampled] = {"SamplerV2": _sampler, "SamplerQNN": _qnn}
+_NEEDS: dict[str, Callable[[], object]] = {
+    "PennyLane native": require_pennylane,
+    "PennyLane converted": require_plugin,
+    _ON_AER: require_plugin,
+}
+
+#: Names of all routes.
+ROUTES = (*_EXACT, _ON_AER, *_SAMPLED)

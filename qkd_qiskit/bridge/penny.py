@@ -15,6 +15,7 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.bridge.channels import Channel, Channels, embedded_channel
 from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.extras import missing_extra
 from qkd_qiskit.simulation import Executable
 from qkd_qiskit.simulation.noise import cut_to_active
 from qkd_qiskit.simulation.seam import as_executable, check_inputs, check_weights
@@ -86,7 +87,7 @@ class PennyLaneEvaluator:
         Args:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
-            route: `native` or `converted`.
+            route: `native`, or `converted`, which needs the plugin pennylane-qiskit.
             simulator: `pennylane` is `default.qubit`, or `default.mixed` under noise. `lightning.qubit` is
                 the fast state-vector simulator, without noise. `qiskit.aer` is the plugin's device, which
                 takes the Aer noise model as it is and knows no idle noise.
@@ -94,9 +95,12 @@ class PennyLaneEvaluator:
             seed: Seed of the shots.
 
         Raises:
-            BridgeError: If PennyLane is missing, the combination is impossible, or a gate has no counterpart.
+            BridgeError: If PennyLane or its plugin is missing, the combination is impossible, or a gate has
+                no counterpart.
         """
         self._qml = require_pennylane()
+        if route == "converted" or simulator == "qiskit.aer":
+            require_plugin()
         executable = as_executable(transpiled)
         self._spec = executable.spec
         if simulator != "qiskit.aer" and shots is not None:
@@ -293,16 +297,28 @@ def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def require_pennylane() -> Any:
-    """The package PennyLane.
+    """Return the package PennyLane.
 
     Raises:
-        BridgeError: If the extra is missing.
+        BridgeError: If it is missing.
     """
     try:
         import pennylane
+    except ImportError:
+        raise BridgeError(missing_extra("the PennyLane bridge", "pennylane")) from None
+    return pennylane
 
-        # Found by PennyLane through its entry points; asked for here, so that its absence has a clear name.
+
+def require_plugin() -> None:
+    """Make sure that PennyLane's plugin for Qiskit is there.
+
+    PennyLane finds it through its entry points; it is asked for here, so that its absence has a clear name.
+
+    Raises:
+        BridgeError: If PennyLane or the plugin is missing.
+    """
+    try:
         import_module("pennylane_qiskit")
     except ImportError:
-        raise BridgeError("the PennyLane bridge needs: pip install 'qkd-qiskit[pennylane]'") from None
-    return pennylane
+        needed = missing_extra("PennyLane with Qiskit's circuits or devices", "pennylane-qiskit")
+        raise BridgeError(f"{needed} (it holds Qiskit back: keep it in an environment of its own)") from None

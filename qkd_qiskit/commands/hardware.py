@@ -24,9 +24,17 @@ def crosscheck(
     qubits: Annotated[int, typer.Option(min=2, max=6, help="Widest random structure.")] = 4,
     shots: Annotated[int, typer.Option(min=100, help="Shots of sampled routes.")] = 4000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROUTE", help="Fail where this route is not installed; repeatable."),
+    ] = None,
     json_path: Json = None,
 ) -> None:
-    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane; status 1 beyond tolerance."""
+    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane; status 1 beyond tolerance.
+
+    Routes: Aer, PennyLane native, PennyLane converted, PennyLane on qiskit.aer, SamplerV2, SamplerQNN.
+    Those that are not installed are named, with what they need.
+    """
     check_json(json_path)
     if index is None and backend is not None:
         raise ConfigError("--backend needs --index")
@@ -34,12 +42,14 @@ def crosscheck(
     from qkd_qiskit import bridge
     from qkd_qiskit.progress import RichProgress
 
-    bridge.require_pennylane()
+    bridge.require_routes(require or ())
     chosen = None if index is None else model_index(index)
     cases = bridge.make_cases(specs, qubits=qubits, index=chosen, backend=backend, seed=seed)
     with RichProgress() as progress:
         rows = bridge.crosscheck(cases, shots=shots, seed=seed, progress=progress)
     show("Routes against the exact engine", bridge.COLUMNS, [row.to_dict() for row in rows], json_path)
+    for route, needed in {row.route: row.missing for row in rows if row.missing}.items():
+        typer.echo(f"{route} did not run: {needed}")
     if any(row.passed is False for row in rows):
         raise typer.Exit(1)
 

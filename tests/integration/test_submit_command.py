@@ -341,30 +341,3 @@ def test_exports_are_written(run: Path, capsys: Capture) -> None:
     names = {Path(line).name for line in capsys.readouterr().out.splitlines()}
     assert names == {"global_model.qpy", "global_model.qasm", "model_card.md", "model_card.json"}
     assert all((run / "export" / name).stat().st_size > 100 for name in names)
-
-
-def test_crosscheck_of_one_structure_on_a_device(tmp_path: Path, capsys: Capture) -> None:
-    spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
-    path = tmp_path / "rows.json"
-    arguments = ["crosscheck", "--index", str(spec.index), "--backend", "noisy_line", "--json", str(path)]
-    assert main(arguments) == 0
-    rows = json.loads(path.read_text())
-    assert {row["noise"] for row in rows} == {"ideal", "noisy"}
-    assert all(row["passed"] in (True, None) for row in rows)
-
-
-def test_crosscheck_without_the_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setitem(sys.modules, "pennylane", None)
-    assert main(["crosscheck"]) == 2
-    err = capsys.readouterr().err
-    assert err == "qkd-qiskit: error: the PennyLane bridge needs: pip install 'qkd-qiskit[pennylane]'\n"
-
-
-def test_crosscheck_fails_beyond_its_tolerance(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    import qkd_qiskit.bridge
-
-    module = sys.modules["qkd_qiskit.bridge.crosscheck"]
-    monkeypatch.setattr(module, "IDEAL_TOLERANCE", -1.0)
-    monkeypatch.setattr(qkd_qiskit.bridge, "crosscheck", module.crosscheck)
-    spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
-    assert main(["crosscheck", "--index", str(spec.index)]) == 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +15,17 @@ from qiskit.quantum_info import Kraus as QiskitKraus
 from qiskit.quantum_info import SuperOp
 from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error, depolarizing_error
 
-from qkd_qiskit.bridge import Case, PennyLaneEvaluator, crosscheck, random_cases, random_noise, random_points
+from qkd_qiskit.bridge import (
+    ROUTES,
+    Case,
+    PennyLaneEvaluator,
+    crosscheck,
+    missing_routes,
+    random_cases,
+    random_noise,
+    random_points,
+    require_routes,
+)
 from qkd_qiskit.bridge.channels import Channels, kraus_operators
 from qkd_qiskit.errors import BridgeError
 from qkd_qiskit.hardware import load_backend, transpile_verified
@@ -23,6 +33,11 @@ from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SPEC = VQCNNSpec(3, plan="conv, edge", kernels="RY0 CRX01 RZ1 CY10 X0 RX1 CX01 RY1 I0", n_outcomes=2)
+OF_THE_PLUGIN = {"PennyLane converted", "PennyLane on qiskit.aer"}
+ABSENT = OF_THE_PLUGIN if find_spec("pennylane_qiskit") is None else set()
+needs_plugin = pytest.mark.skipif(
+    bool(ABSENT), reason="needs the extra pennylane-qiskit: run by make test-pennylane-qiskit"
+)
 
 
 def test_random_structures_agree_on_all_routes():
@@ -30,18 +45,11 @@ def test_random_structures_agree_on_all_routes():
     rows = crosscheck(list(itertools.chain(*cases)), seed=1)
     assert [row.to_dict() for row in rows if row.passed is False] == []
     assert {(row.route, row.noise) for row in rows} == {
-        (route, noise)
-        for noise in ("ideal", "noisy")
-        for route in (
-            "Aer",
-            "PennyLane native",
-            "PennyLane converted",
-            "PennyLane on qiskit.aer",
-            "SamplerV2",
-            "SamplerQNN",
-        )
+        (route, noise) for noise in ("ideal", "noisy") for route in ROUTES
     }
-    assert all(row.cases > 0 for row in rows)
+    assert len(ROUTES) == 6
+    assert {row.route for row in rows if row.cases == 0} == ABSENT
+    assert {row.route for row in rows if row.missing} == ABSENT
 
 
 @pytest.mark.long
@@ -49,8 +57,9 @@ def test_random_structures_agree_on_all_routes():
 def test_fifty_random_structures_agree_on_all_routes(part):
     cases = random_cases(10, rng=np.random.default_rng([50, part]))
     rows = crosscheck(list(itertools.chain(*cases)), seed=part)
-    assert [row.to_dict() for row in rows if row.passed is not True] == []
+    assert [row.to_dict() for row in rows if row.passed is not True and not row.missing] == []
     assert len(rows) == 12
+    assert {row.route for row in rows if row.missing} == ABSENT
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_isa_circuits_with_idle_noise_agree(name):
     assert [row.cases for row in rows if row.route == "PennyLane on qiskit.aer"] == [0]
 
 
-@pytest.mark.parametrize("route", ["native", "converted"])
+@pytest.mark.parametrize("route", ["native", pytest.param("converted", marks=needs_plugin)])
 def test_the_check_finds_a_wrong_weight(route):
     weights, inputs = random_points(SPEC, 2, rng=np.random.default_rng(5))
     noise = random_noise(3, rng=np.random.default_rng(6))
@@ -144,6 +153,7 @@ def test_leading_axes_of_the_weights_are_kept():
     )
 
 
+@needs_plugin
 def test_shots_of_qiskit_aer_differ_from_row_to_row():
     noise = random_noise(2, rng=np.random.default_rng(6))
     spec = VQCNNSpec(2, plan="conv", kernels="one_cx")
@@ -184,9 +194,15 @@ def test_joint_readout_errors_are_refused():
     ("noisy", "encoding", "options", "message"),
     [
         (False, "angle", {"shots": 5}, "expected no shots"),
-        (True, "angle", {"simulator": "qiskit.aer"}, "expected shots for noise"),
-        (True, "angle", {"simulator": "qiskit.aer", "shots": 5}, "found 'crx'"),
-        (True, "amplitude", {"simulator": "qiskit.aer", "shots": 5}, "found amplitude"),
+        pytest.param(
+            True, "angle", {"simulator": "qiskit.aer"}, "expected shots for noise", marks=needs_plugin
+        ),
+        pytest.param(
+            True, "angle", {"simulator": "qiskit.aer", "shots": 5}, "found 'crx'", marks=needs_plugin
+        ),
+        pytest.param(
+            True, "amplitude", {"simulator": "qiskit.aer", "shots": 5}, "found amplitude", marks=needs_plugin
+        ),
     ],
 )
 def test_impossible_combinations_are_refused(noisy, encoding, options, message):
@@ -196,12 +212,17 @@ def test_impossible_combinations_are_refused(noisy, encoding, options, message):
         PennyLaneEvaluator(spec, noise, **options)
 
 
-def test_idle_noise_and_unknown_gates_are_refused():
+@needs_plugin
+def test_idle_noise_is_refused_on_qiskit_aer():
     device = load_backend("noisy_line")
-    spec = VQCNNSpec(3, plan="conv, edge", kernels="one_cx")
-    transpiled = transpile_verified(spec, device)
+    transpiled = transpile_verified(VQCNNSpec(3, plan="conv, edge", kernels="one_cx"), device)
     with pytest.raises(BridgeError, match="no channels on idle qubits"):
         PennyLaneEvaluator(transpiled, device.noise_model, simulator="qiskit.aer", shots=5)
+
+
+def test_unknown_gates_are_refused():
+    spec = VQCNNSpec(3, plan="conv, edge", kernels="one_cx")
+    transpiled = transpile_verified(spec, load_backend("noisy_line"))
     circuit = QuantumCircuit(*transpiled.circuit.qregs, *transpiled.circuit.cregs)
     circuit.append(CSXGate(), [0, 1])
     circuit.compose(transpiled.circuit, inplace=True)
@@ -214,14 +235,43 @@ def test_no_case_is_refused():
         crosscheck([])
 
 
-def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
-    real = builtins.__import__
+def test_without_the_plugin_the_other_routes_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pennylane_qiskit", None)
+    rows = crosscheck([Case(SPEC, *random_points(SPEC, 2, rng=np.random.default_rng(5)))])
+    assert {row.route for row in rows if row.passed} == set(ROUTES) - OF_THE_PLUGIN
+    left_out = [row for row in rows if row.route in OF_THE_PLUGIN]
+    assert {(row.cases, row.passed, row.worst_index) for row in left_out} == {(0, None, None)}
+    assert {row.route: row.missing for row in rows if row.missing} == missing_routes()
+    assert all("extra 'pennylane-qiskit'" in needed for needed in missing_routes().values())
 
-    def blocked(name, *rest):
-        if name.split(".")[0] == "pennylane":
-            raise ImportError(name)
-        return real(name, *rest)
 
-    monkeypatch.setattr(builtins, "__import__", blocked)
-    with pytest.raises(BridgeError, match=r"pip install 'qkd-qiskit\[pennylane\]'"):
-        PennyLaneEvaluator(SPEC)
+def test_without_pennylane_aer_and_the_samplers_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pennylane", None)
+    monkeypatch.setitem(sys.modules, "pennylane_qiskit", None)
+    rows = crosscheck([Case(SPEC, *random_points(SPEC, 2, rng=np.random.default_rng(5)))])
+    assert {row.route for row in rows if row.passed} == {"Aer", "SamplerV2", "SamplerQNN"}
+    assert {row.route for row in rows if row.missing} == {"PennyLane native", *OF_THE_PLUGIN}
+    assert "the extra 'pennylane':" in missing_routes()["PennyLane native"]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "options", "message"),
+    [
+        ("pennylane", {}, "the extra 'pennylane': pip install "),
+        ("pennylane_qiskit", {"route": "converted"}, "the extra 'pennylane-qiskit': pip install "),
+        ("pennylane_qiskit", {"simulator": "qiskit.aer"}, "the extra 'pennylane-qiskit': pip install "),
+    ],
+)
+def test_without_an_extra_one_line_says_what_to_install(blocked, options, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, blocked, None)
+    with pytest.raises(BridgeError, match=message):
+        PennyLaneEvaluator(SPEC, **options)
+
+
+def test_a_required_route_must_be_known_and_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pennylane_qiskit", None)
+    require_routes(["Aer", "PennyLane native"])
+    with pytest.raises(BridgeError, match="the route PennyLane converted is missing: .* pip install "):
+        require_routes(["Aer", "PennyLane converted"])
+    with pytest.raises(BridgeError, match="expected a route among Aer, .*, SamplerQNN, found 'Cirq'"):
+        require_routes(["PennyLane converted", "Cirq"])
