@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # pennylane-qiskit needs releases of Qiskit that are older than those of the main environment.
 PLUGIN_VENV := .venv-pennylane-qiskit
+LOWEST_VENV := .venv-lowest
+PLAIN_VENV := .venv-plain
 JOBS ?= 2
 
 # Small matrices everywhere: more BLAS threads than processes only get in each other's way.
@@ -13,14 +15,18 @@ export OMP_NUM_THREADS ?= 1
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FRAME := pyproject.toml constraints.txt
 
-.PHONY: help install demo test test-long test-pennylane-qiskit check bench clean
+.PHONY: help install demo test test-long test-wheel test-lowest test-pennylane-qiskit lint check lock bench clean
 
 help:
 	@echo "make demo       install, then run the quickstart experiment into runs/quickstart"
 	@echo "make test       install the test tools, then run the test suite"
 	@echo "make test-long  run the tests that are too long for make test"
-	@echo "make test-pennylane-qiskit  run the tests of the PennyLane bridge in an environment with the plugin pennylane-qiskit"
-	@echo "make check      ruff, mypy, tests"
+	@echo "make lint       ruff, mypy, deptry"
+	@echo "make check      make lint, then make test"
+	@echo "make test-wheel             install the wheel into an empty environment without pins, and use it"
+	@echo "make test-lowest            run the unit tests on the lowest versions that pyproject.toml allows"
+	@echo "make test-pennylane-qiskit  run the tests of the PennyLane bridge beside the plugin pennylane-qiskit"
+	@echo "make lock       pin the newest versions that work together"
 	@echo "make install    make .venv and install the package"
 	@echo "make bench      run the benchmarks"
 
@@ -66,11 +72,40 @@ test-pennylane-qiskit: $(PLUGIN_VENV)/.test
 	@# Were the plugin not there, its tests would be skipped; this fails.
 	$(PLUGIN_VENV)/bin/qkd-qiskit crosscheck --require 'PennyLane converted' --require 'PennyLane on qiskit.aer'
 
-check: $(VENV)/.dev
+# A user's plain `pip install`: no pins, no test tools, an empty folder.
+test-wheel: $(VENV)/.made
+	rm -rf $(PLAIN_VENV) build/wheel build/empty && mkdir -p build/empty
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv $(PLAIN_VENV)
+	$(PLAIN_VENV)/bin/python -m pip install --quiet build/wheel/*.whl
+	cd build/empty && ../../$(PLAIN_VENV)/bin/python ../../tests/smoke.py ../../tests/integration/tiny.toml
+
+# The lowest versions of what pyproject.toml names, the newest of what those need. Warnings of old releases are theirs.
+$(LOWEST_VENV)/.test: $(VENV)/.dev
+	rm -rf $(LOWEST_VENV)
+	$(BIN)/uv venv --quiet --python $(BIN)/python $(LOWEST_VENV)
+	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct \
+	  --constraint constraints-lowest.txt --editable '.[test]'
+	@touch $@
+
+test-lowest: $(LOWEST_VENV)/.test
+	$(LOWEST_VENV)/bin/python -m pytest tests/unit -m 'not long' -W default -n $(JOBS) --dist worksteal
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry .
+
+check: lint
 	$(MAKE) test
+
+# Names and versions only, as resolved for this Python.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+lock: $(VENV)/.dev
+	$(LOCK) --extra all --extra dev --output-file constraints.txt pyproject.toml
+	$(LOCK) --extra test --extra pennylane-qiskit --constraint constraints-lowest.txt \
+	  --output-file constraints-pennylane-qiskit.txt pyproject.toml
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -q -s -p no:xdist
