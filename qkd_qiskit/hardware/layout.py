@@ -20,13 +20,13 @@ class ChainLoad:
 
     Attributes:
         two_qubit: Native two-qubit gates between places i and i + 1; n - 1 numbers.
-        pulses: One-qubit gates with an error, for each of the n places.
+        pulses: Expected one-qubit gates with an error, for each of the n places.
         idle: Idle seconds that matter, for each of the n places.
         measured: Places that are measured.
     """
 
     two_qubit: tuple[int, ...]
-    pulses: tuple[int, ...]
+    pulses: tuple[float, ...]
     idle: tuple[float, ...]
     measured: frozenset[int]
 

@@ -120,12 +120,13 @@ def _plan(spec: VQCNNSpec, route: Route, target: Target, gate: str) -> tuple[tup
 
 def _load(spec: VQCNNSpec, route: Route, steps: tuple[Step, ...], rates: Rates) -> ChainLoad:
     pairs = Counter(min(step.qubits) for step in steps if step.kind == "pair")
-    pulses: Counter[int] = Counter()
+    pulses = [0.0] * spec.n_qubits
     for step in steps:
-        pulses.update(dict(zip(step.qubits, step.pulses, strict=True)))
+        for place, found in zip(step.qubits, step.pulses, strict=True):
+            pulses[place] += found
     return ChainLoad(
         two_qubit=tuple(pairs[i] for i in range(spec.n_qubits - 1)),
-        pulses=tuple(pulses[i] for i in range(spec.n_qubits)),
+        pulses=tuple(pulses),
         idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude").idle,
         measured=frozenset(route.measured),
     )
