@@ -1,7 +1,9 @@
-"""Fixes what must be fixed before NumPy is first imported, and lets no property depend on the clock."""
+"""Fixes what must be fixed before NumPy is first imported, lets no property depend on the clock, and skips
+tests of shipped devices that the installed qiskit-ibm-runtime lacks."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Tests run in several processes; one BLAS thread each is faster, and its sums are reproducible.
@@ -12,3 +14,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # On a busy machine any example may take longer than Hypothesis allows by default, or be drawn slowly.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what is parametrized by a device that the installed libraries lack; its own error is tested."""
+    from qkd_qiskit.hardware import list_backends, unavailable
+
+    reasons = {name: reason for name in list_backends() if (reason := unavailable(name))}
+    for item in items if reasons else ():
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        for name in {value for value in values if isinstance(value, str)} & reasons.keys():
+            item.add_marker(pytest.mark.skip(reason=f"{name}: {reasons[name]}"))

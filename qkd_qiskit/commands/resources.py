@@ -68,7 +68,7 @@ def estimate(
         settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
         found = resources.experiment_budgets(settings, backends=backends or ())
     else:
-        from qkd_qiskit.hardware import list_backends
+        from qkd_qiskit.hardware import list_backends, unavailable
 
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
         found = resources.dataset_budgets(
@@ -78,7 +78,7 @@ def estimate(
             classes=class_names(classes),
             samples=samples,
             model=model,
-            backends=backends or list_backends(),
+            backends=backends or [name for name in list_backends() if unavailable(name) is None],
             seed=seed or 0,
         )
     rows = [resources.budget_row(*item) for item in found]
@@ -159,11 +159,9 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
 def backends_list(json_path: Json = None) -> None:
     """List the devices."""
     check_json(json_path)
-    from qkd_qiskit.hardware import list_backends
     from qkd_qiskit.reporting import resources
 
-    rows = [resources.backend_row(name) for name in list_backends()]
-    show("Devices", resources.BACKEND_COLUMNS, rows, json_path)
+    show("Devices", resources.BACKEND_COLUMNS, resources.backend_rows(), json_path)
 
 
 @backends_app.command("show")

@@ -10,6 +10,7 @@ from qkd_qiskit.hardware.registry import (
     list_backends,
     load_backend,
     load_fake_backend,
+    unavailable,
 )
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routing import Route, line_route
@@ -45,5 +46,6 @@ __all__ = [
     "read_descriptor",
     "state_preparation_counts",
     "transpile_verified",
+    "unavailable",
     "write_snapshot",
 ]

@@ -112,6 +112,7 @@ class Descriptor(_Table):
     description: str = ""
     source: Literal["fake", "custom", "snapshot"]
     fake: str | None = Field(None, pattern=r"^Fake[A-Za-z0-9]+$")
+    runtime: str | None = Field(None, pattern=r"^[0-9]+([.][0-9]+)*$")
     calibration_date: str | None = None
     notes: tuple[str, ...] = ()
     topology: Topology | None = None
@@ -127,8 +128,10 @@ class Descriptor(_Table):
             if self.fake is None or own & self.model_fields_set:
                 raise ValueError("source = \"fake\" takes the key 'fake' and no calibration of its own")
             return self
-        if self.fake is not None or self.topology is None or self.qubits is None:
-            raise ValueError(f"source = {self.source!r} needs [topology] and [qubits], and no 'fake'")
+        if self.topology is None or self.qubits is None or {"fake", "runtime"} & self.model_fields_set:
+            raise ValueError(
+                f"source = {self.source!r} needs [topology] and [qubits], and neither 'fake' nor 'runtime'"
+            )
         if self.source == "snapshot" and self.calibration_date is None:
             raise ValueError('source = "snapshot" needs a calibration_date')
         unknown = set(self.gates) - ONE_QUBIT_GATES - TWO_QUBIT_GATES

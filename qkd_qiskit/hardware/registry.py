@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 from qiskit.providers import BackendV2
@@ -20,6 +21,19 @@ def list_backends() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
 
 
+def unavailable(name: str) -> str | None:
+    """Return why the installed qiskit-ibm-runtime cannot make a shipped device; None where it can.
+
+    Args:
+        name: One of those that `list_backends` gives.
+
+    Raises:
+        HardwareError: If the descriptor is wrong.
+    """
+    descriptor = read_descriptor(descriptor_folder() / f"{name}.toml")
+    return None if descriptor.fake is None else _missing(descriptor.fake, descriptor.runtime)
+
+
 def load_backend(name: str | Path) -> Device:
     """Device of a shipped descriptor, or of a user's own.
 
@@ -28,7 +42,8 @@ def load_backend(name: str | Path) -> Device:
             long as the file does not change.
 
     Raises:
-        HardwareError: If the device is unknown, or its descriptor wrong.
+        HardwareError: If the device is unknown, its descriptor wrong, or the installed qiskit-ibm-runtime
+            without its fake backend.
     """
     path = Path(name)
     if path.suffix != ".toml":
@@ -54,7 +69,8 @@ def device_from_descriptor(descriptor: Descriptor) -> Device:
     """Device that a descriptor describes.
 
     Raises:
-        HardwareError: If the fake backend does not exist, or the calibration is inconsistent.
+        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend, or the calibration is
+            inconsistent.
     """
     if descriptor.fake is None:
         return Device(
@@ -66,12 +82,21 @@ def device_from_descriptor(descriptor: Descriptor) -> Device:
             notes=descriptor.notes,
         )
     return load_fake_backend(
-        descriptor.fake, name=descriptor.name, description=descriptor.description, notes=descriptor.notes
+        descriptor.fake,
+        name=descriptor.name,
+        description=descriptor.description,
+        notes=descriptor.notes,
+        runtime=descriptor.runtime,
     )
 
 
 def load_fake_backend(
-    fake: str, *, name: str | None = None, description: str = "", notes: Sequence[str] = ()
+    fake: str,
+    *,
+    name: str | None = None,
+    description: str = "",
+    notes: Sequence[str] = (),
+    runtime: str | None = None,
 ) -> Device:
     """Device of a fake backend of qiskit-ibm-runtime, by the name of its class.
 
@@ -80,11 +105,22 @@ def load_fake_backend(
         name: Name of the device; the backend's own when omitted.
         description: One line for people.
         notes: Caveats known beforehand.
+        runtime: First version of qiskit-ibm-runtime that has it, for the message to one who has an older one.
 
     Raises:
-        HardwareError: If there is no such fake backend.
+        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend.
     """
-    make = getattr(fake_provider, fake, None)
-    if not (isinstance(make, type) and issubclass(make, BackendV2)):
-        raise HardwareError(f"device {name or fake}: qiskit-ibm-runtime has no fake backend {fake!r}")
+    reason = _missing(fake, runtime)
+    if reason is not None:
+        raise HardwareError(f"device {name or fake}: {reason}")
+    make = getattr(fake_provider, fake)
     return device_from_backend(make, name=name, description=description, source=fake, notes=notes)
+
+
+def _missing(fake: str, runtime: str | None) -> str | None:
+    """Why there is no such fake backend, and what to do; None where there is."""
+    make = getattr(fake_provider, fake, None)
+    if isinstance(make, type) and issubclass(make, BackendV2):
+        return None
+    remedy = "check the name, or upgrade it" if runtime is None else f"upgrade it to {runtime} or newer"
+    return f"qiskit-ibm-runtime {version('qiskit-ibm-runtime')} has no fake backend {fake!r}: {remedy}"

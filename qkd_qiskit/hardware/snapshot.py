@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def write_snapshot(device: Device, path: Path, *, date: str | None = None) -> Pa
 
     Kept are the couplings in both directions, errors and durations of the one-qubit gates, of the two-qubit
     gate that circuits are built from and of the readout, and the lifetimes. Unknown errors are stored as
-    0, those that the calibration calls NaN as 1, and T2 is cut at 2 T1, as Aer does.
+    0, those that the calibration calls NaN as 1, and T2 is cut at 2 T1, as Aer does. Dead qubits without
+    lifetimes get the shortest ones of the others: nothing runs on them.
 
     Args:
         device: A live or a fake one, or any other.
@@ -31,8 +33,8 @@ def write_snapshot(device: Device, path: Path, *, date: str | None = None) -> Pa
         The path of the written file; `load_backend` reads it.
 
     Raises:
-        HardwareError: If the device has no calibration date and none is given, a qubit has no lifetimes, or
-            the file cannot be written.
+        HardwareError: If the device has no calibration date and none is given, a usable qubit has no
+            lifetimes, or the file cannot be written.
     """
     if path.suffix != ".toml":
         raise HardwareError(f"snapshot: expected a .toml file, found {path}")
@@ -87,14 +89,15 @@ def _lines(device: Device, name: str, date: str) -> list[str]:
 
 
 def _lifetimes(device: Device) -> list[str]:
-    properties = device.target.qubit_properties
-    t1s, t2s = [], []
-    for qubit in range(device.n_qubits):
-        found = None if properties is None else properties[qubit]
-        if found is None or not found.t1 or not found.t2 or isnan(found.t1) or isnan(found.t2):
+    properties = device.target.qubit_properties or [None] * device.n_qubits
+    known: dict[int, tuple[float, float]] = {}
+    for qubit, found in enumerate(properties):
+        if found is not None and found.t1 and found.t2 and not (isnan(found.t1) or isnan(found.t2)):
+            known[qubit] = found.t1, min(found.t2, 2 * found.t1)
+        elif qubit in device.usable_qubits:
             raise HardwareError(f"device {device.name}: expected T1 and T2 of qubit {qubit}, found none")
-        t1s.append(found.t1)
-        t2s.append(min(found.t2, 2 * found.t1))
+    shortest = min(known.values())
+    t1s, t2s = zip(*(known.get(qubit, shortest) for qubit in range(device.n_qubits)), strict=True)
     return [f"t1 = {_numbers(t1s)}", f"t2 = {_numbers(t2s)}"]
 
 
@@ -112,6 +115,6 @@ def _error(target: Target, gate: str, place: Place) -> float:
     return min(max(error_of(target, gate, place), 0.0), 1.0) if place in target[gate] else 1.0
 
 
-def _numbers(values: list[float]) -> str:
+def _numbers(values: Sequence[float]) -> str:
     """One number where all are equal, else the list."""
-    return json.dumps(values[0] if len(set(values)) == 1 else values)
+    return json.dumps(values[0] if len(set(values)) == 1 else list(values))

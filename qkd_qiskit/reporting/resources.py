@@ -13,7 +13,7 @@ from qkd_qiskit.config import ExperimentSettings, Label, ModelSettings
 from qkd_qiskit.data import load_dataset, make_encoder, prepare_data
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
-from qkd_qiskit.hardware import Device, load_backend, transpile_verified
+from qkd_qiskit.hardware import Device, list_backends, load_backend, transpile_verified, unavailable
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
 from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
@@ -174,6 +174,23 @@ def experiment_transpile_rows(settings: ExperimentSettings, *, backends: Sequenc
         else transpile_row(budget.spec, backend, seed=settings.seed, client=client)
         for client, backend, budget in experiment_budgets(settings, backends=backends)
     ]
+
+
+def backend_rows() -> list[Row]:
+    """Return one row for each shipped device.
+
+    Returns:
+        Rows as from `backend_row`; `refused` says why the installed libraries lack a device, or is None.
+
+    Raises:
+        HardwareError: If a descriptor is wrong.
+    """
+    rows: list[Row] = []
+    for name in list_backends():
+        reason = unavailable(name)
+        row = {"name": name} if reason is not None else backend_row(name)
+        rows.append({**row, "refused": reason})
+    return rows
 
 
 def backend_row(name: str, spec: VQCNNSpec | None = None) -> Row:

@@ -194,7 +194,7 @@ def test_the_installed_command_passes_its_status_on() -> None:
 
 
 def test_backends_list_names_all_devices(tmp_path: Path, capsys: Capture) -> None:
-    from qkd_qiskit.hardware import list_backends
+    from qkd_qiskit.hardware import list_backends, load_backend, unavailable
 
     path = tmp_path / "deep" / "devices.json"
     assert main(["backends", "list", "--json", str(path)]) == 0
@@ -202,6 +202,27 @@ def test_backends_list_names_all_devices(tmp_path: Path, capsys: Capture) -> Non
     rows = json.loads(path.read_text("utf-8"))
     assert [row["name"] for row in rows] == list(list_backends())
     assert all(name in out for name in list_backends())
+    assert {row["name"]: row["calibration_date"][:10] for row in rows if row.get("calibration_date")} == {
+        name: date[:10]
+        for name in list_backends()
+        if unavailable(name) is None and (date := load_backend(name).calibration_date)
+    }
+
+
+def test_a_device_that_the_runtime_lacks_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qiskit_ibm_runtime import fake_provider
+
+    monkeypatch.delattr(fake_provider, "FakeBoston", raising=False)
+    path = tmp_path / "devices.json"
+    assert main(["backends", "list", "--json", str(path)]) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("device ibm_boston:")]
+    assert "no fake backend 'FakeBoston': upgrade it to 0.47 or newer" in line
+    rows = {row["name"]: row for row in json.loads(path.read_text("utf-8"))}
+    assert rows["ibm_boston"] == {"name": "ibm_boston", "refused": line.removeprefix("device ibm_boston: ")}
+    assert rows["ibm_torino"]["refused"] is None
+    assert rows["ibm_torino"]["qubits"] == 133
 
 
 def test_backends_show_counts_dead_edges(tmp_path: Path, capsys: Capture) -> None:

@@ -1,11 +1,22 @@
 """The descriptor format: what it accepts, and the one clear error for what it does not."""
 
+import re
 import tomllib
+from importlib.metadata import version
 
 import pytest
+from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware import Descriptor, descriptor_folder, list_backends, load_backend, read_descriptor
+from qkd_qiskit.hardware import (
+    Descriptor,
+    descriptor_folder,
+    device_from_descriptor,
+    list_backends,
+    load_backend,
+    read_descriptor,
+    unavailable,
+)
 
 TWO_QUBITS = """
 name = "mine"
@@ -81,6 +92,7 @@ def test_own_descriptor_is_reread_when_it_changes(write):
         ('kind = "line"', 'kind = "edges"\nedges = [[0, 1], [0, 1]]', "an edge occurs twice"),
         ('source = "custom"', 'source = "snapshot"', "needs a calibration_date"),
         ('source = "custom"', 'source = "fake"', "takes the key 'fake'"),
+        ('source = "custom"', 'source = "custom"\nruntime = "0.47"', "and neither 'fake' nor 'runtime'"),
         ('name = "mine"', 'name = "yours"', "expected name 'mine', found 'yours'"),
         ('name = "mine"', "name = ", "not valid TOML"),
     ],
@@ -97,9 +109,47 @@ def test_missing_tables_are_refused(write):
         load_backend(write('name = "mine"\nsource = "custom"\n'))
 
 
-def test_unknown_fake_backend(write):
-    with pytest.raises(HardwareError, match="no fake backend 'FakeNowhere'"):
-        load_backend(write('name = "mine"\nsource = "fake"\nfake = "FakeNowhere"\n'))
+@pytest.mark.parametrize(
+    ("runtime", "remedy"),
+    [("", "check the name, or upgrade it"), ('runtime = "99.1"\n', "upgrade it to 99.1 or newer")],
+)
+def test_a_fake_backend_that_the_runtime_lacks(write, runtime, remedy):
+    path = write('name = "mine"\nsource = "fake"\nfake = "FakeNowhere"\n' + runtime)
+    found = re.escape(f"qiskit-ibm-runtime {version('qiskit-ibm-runtime')}")
+    message = f"^device mine: {found} has no fake backend 'FakeNowhere': {remedy}$"
+    with pytest.raises(HardwareError, match=message):
+        load_backend(path)
+
+
+@pytest.mark.parametrize("runtime", ["0.47.x", "", "newest"])
+def test_a_version_is_a_version(write, runtime):
+    text = f'name = "mine"\nsource = "fake"\nfake = "FakeTorino"\nruntime = "{runtime}"\n'
+    with pytest.raises(HardwareError, match=f"runtime: String should match .*found '{runtime}'"):
+        load_backend(write(text))
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_the_readme_tells_every_device_with_its_date(name):
+    lines = (descriptor_folder() / "README.md").read_text("utf-8").splitlines()
+    [line] = [line for line in lines if f"`{name}`" in line.split("|")[:2][-1]]
+    device = load_backend(name)
+    assert line.endswith(f" {(device.calibration_date or 'none')[:10]} |")
+    assert f"{device.n_qubits} qubits" in line or device.source == "custom"
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_a_device_that_can_be_loaded_is_available(name):
+    assert unavailable(name) is None
+
+
+def test_shipped_devices_that_the_runtime_lacks(monkeypatch):
+    """As with an older version: the class is not there."""
+    monkeypatch.delattr(fake_provider, "FakeBoston", raising=False)
+    reason = "has no fake backend 'FakeBoston': upgrade it to 0.47 or newer"
+    assert reason in unavailable("ibm_boston")
+    assert unavailable("noisy_line") is None
+    with pytest.raises(HardwareError, match=f"device ibm_boston: qiskit-ibm-runtime .* {reason}"):
+        device_from_descriptor(read_descriptor(descriptor_folder() / "ibm_boston.toml"))
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -1,7 +1,13 @@
 """Devices: targets, dead gates, and noise that is really there."""
 
 import copy
+import inspect
+import json
 import pickle
+import warnings
+from datetime import datetime
+from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -12,10 +18,18 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import DensityMatrix, SuperOp
 from qiskit.transpiler import CouplingMap, Target
 from qiskit_aer import AerSimulator
+from qiskit_ibm_runtime import fake_provider
 from qiskit_ibm_runtime.fake_provider import FakeTorino
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware import device_from_backend, list_backends, load_backend
+from qkd_qiskit.hardware import (
+    descriptor_folder,
+    device_from_backend,
+    device_from_descriptor,
+    list_backends,
+    load_backend,
+    read_descriptor,
+)
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, dead_gates, error_of, placed_gates, select_qubits
 
 
@@ -34,9 +48,9 @@ def test_every_device_has_what_circuits_need(name):
     assert device.n_qubits == target.num_qubits
     assert target.dt > 0
     assert {"measure", "delay", device.two_qubit_gate} <= set(target.operation_names)
-    for qubit, properties in enumerate(target.qubit_properties):
-        assert properties.t1 > 0, qubit
-        assert properties.t2 > 0, qubit
+    for qubit in device.usable_qubits:
+        assert target.qubit_properties[qubit].t1 > 0, qubit
+        assert target.qubit_properties[qubit].t2 > 0, qubit
 
 
 @pytest.mark.parametrize("name", list_backends())
@@ -64,13 +78,47 @@ def test_dead_edges_of_torino_are_left_out():
     assert dead <= set(device.target["cz"])
 
 
-def test_warning_of_nighthawk_becomes_a_note():
-    assert any("not intended to represent typical" in note for note in load_backend("ibm_nighthawk").notes)
+def test_warnings_of_a_backend_become_notes():
+    def make():
+        warnings.warn("not typical", stacklevel=2)
+        return GenericBackendV2(2, ["cx", "rz", "sx", "x"], seed=1)
+
+    assert device_from_backend(make, notes=["ours"]).notes == ("ours", "not typical")
 
 
-def test_calibration_dates():
-    assert load_backend("ibm_torino").calibration_date.startswith("2025-02-26")
-    assert load_backend("noisy_line").calibration_date is None
+def test_nighthawk_points_to_real_calibrations():
+    notes = load_backend("ibm_nighthawk").notes
+    assert any("not intended to represent typical" in note for note in notes)
+    assert any("take ibm_berlin or ibm_miami" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_devices_tell_family_size_and_date_of_their_fake_backend(name):
+    """Compared with the files that the fake backend itself is made of."""
+    descriptor = read_descriptor(descriptor_folder() / f"{name}.toml")
+    device = load_backend(name)
+    if descriptor.fake is None:
+        assert device.calibration_date is None
+        assert any("Made up" in note for note in device.notes)
+        return
+    folder = Path(inspect.getfile(getattr(fake_provider, descriptor.fake))).parent
+    [conf] = (json.loads(path.read_text("utf-8")) for path in folder.glob("conf_*.json"))
+    [props] = (json.loads(path.read_text("utf-8")) for path in folder.glob("props_*.json"))
+    kind, date = conf["processor_type"], props["last_update_date"]
+    family = f"IBM {kind['family']} r{kind['revision']}, {conf['n_qubits']} qubits"
+    assert device.description.startswith(family)
+    assert device.two_qubit_gate in conf["basis_gates"]
+    assert datetime.fromisoformat(device.calibration_date) == datetime.fromisoformat(date)
+    assert any("a best case for the real machine" in note for note in device.notes)
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_devices_load_at_once(name):
+    """Some of them have 156 qubits; the noise of a circuit's qubits must not cost that of all."""
+    clock = process_time()
+    device = device_from_descriptor(read_descriptor(descriptor_folder() / f"{name}.toml"))
+    assert device.noise_model_for(device.usable_qubits[:8]).noise_qubits
+    assert process_time() - clock < 5
 
 
 @pytest.mark.parametrize("name", ["noisy_line", "ion_trap", "ibm_guadalupe"])

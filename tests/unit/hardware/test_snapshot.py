@@ -82,5 +82,5 @@ def test_lifetimes_are_needed(tmp_path):
 
 def test_fake_backends_by_name():
     assert load_fake_backend("FakeGuadalupeV2").n_qubits == 16
-    with pytest.raises(HardwareError, match="qiskit-ibm-runtime has no fake backend 'FakeNowhere'"):
+    with pytest.raises(HardwareError, match="device FakeNowhere: qiskit-ibm-runtime .* has no fake backend"):
         load_fake_backend("FakeNowhere")

@@ -127,7 +127,7 @@ cz = { error = [1e-2, 1e-2, 0.95, 1e-2, 1e-2], duration = 1e-7 }
     assert done.input_qubits in [(3, 4, 0, 1, 2), (2, 1, 0, 4, 3)]
 
 
-@pytest.mark.parametrize("name", ["ibm_torino", "ibm_nighthawk", "ion_trap"])
+@pytest.mark.parametrize("name", list_backends())
 @pytest.mark.parametrize("spec", [SPEC, TREE], ids=["chain", "tree"])
 def test_equal_seeds_give_equal_circuits(name, spec):
     first, second = (transpile_verified(spec, name, seed=5) for _ in range(2))
