@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -13,7 +16,7 @@ from qkd_qiskit.errors import HardwareError, SubmissionError
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.hardware.device import device_from_backend
 from qkd_qiskit.runtime.messages import safe_line
-from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
+from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     FoundJob,
     JobCounts,
@@ -26,6 +29,9 @@ from qkd_qiskit.runtime.service import (
 
 DEFAULT_REP_DELAY = 250e-6
 _SETTLE_SECONDS = 60.0
+_DRY_RUN_SECONDS = 60.0
+_USAGE_TRIES = 10
+_DRY_RUN_TAG = "qkd-qiskit-dry-run"
 _STATUS: dict[str, Status] = {
     "QUEUED": "queued",
     "INITIALIZING": "queued",
@@ -66,7 +72,8 @@ class IBMService:
                 "QiskitRuntimeService.save_account, or set QISKIT_IBM_TOKEN, and check the device's name; "
                 "shipped devices run locally"
             ) from None
-        self._prepare = prepare or (lambda mode, request: prepare_sampler(mode, request, local=False))
+        self._prepare = prepare or prepare_sampler
+        self._prepare_dry_run = partial(prepare_sampler, dry_run=True) if HAS_DRY_RUNS else None
 
     def device(self) -> Device:
         """The device with today's calibration.
@@ -89,6 +96,29 @@ class IBMService:
         """Seconds between two shots, unless a job asks for others."""
         delay = getattr(self._backend, "default_rep_delay", None)
         return float(delay) if delay else DEFAULT_REP_DELAY
+
+    def estimate(self, request: JobRequest) -> float:
+        """Quantum seconds that the service finds for a job in a dry run, which costs nothing.
+
+        Raises:
+            ServiceUncertain: If the Runtime, or the plan that the account has, offers no dry run, or it does
+                not end with an answer in a minute.
+        """
+        if self._prepare_dry_run is None:
+            raise ServiceUncertain("the installed qiskit-ibm-runtime has none")
+        # Its tag must not be a submission's: its job would be taken for one that was paid for.
+        alike = replace(request, tags=(_DRY_RUN_TAG,), max_seconds=None)
+        with _answers():
+            job = self._prepare_dry_run(self._backend, alike)()
+            job.wait_for_final_state(timeout=_DRY_RUN_SECONDS)
+            if job.status() != "DONE":
+                raise ServiceUncertain(f"it ended as {job.status()}")
+            for _ in range(_USAGE_TRIES):
+                seconds = _quantum_seconds(job)
+                if seconds is not None:
+                    return seconds
+                time.sleep(1.0)
+        raise ServiceUncertain("it told no usage")
 
     def submit(self, request: JobRequest) -> str:
         """Submit a job; see `JobService`."""
@@ -144,8 +174,10 @@ def for_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def _quantum_seconds(job: Any) -> float | None:
-    usage = job.metrics().get("usage", {}).get("quantum_seconds")
-    return None if usage is None else float(usage)
+    usage = job.metrics().get("usage", {})
+    # The charge has a new name and a status from Runtime 0.50 on; a pending one is still growing.
+    seconds = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
+    return None if seconds is None or usage.get("status") == "pending" else float(seconds)
 
 
 @contextmanager

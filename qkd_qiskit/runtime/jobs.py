@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
+from qkd_qiskit.runtime.limits import executed_shots
 from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
 
 _POLL_SECONDS = 5.0
@@ -204,10 +205,13 @@ class JobRunner:
                 f"job {batch.job_id} of batch {batch.number}: {error}; nothing is lost, ask again later"
             ) from None
         rows, shots = batch.stop - batch.start, self.submission.settings["shots"]
-        if len(result.counts) != rows or (result.counts.sum(axis=1) != shots).any():
+        most = executed_shots(shots, twirling=self.submission.settings["twirling"])
+        found = result.counts.sum(axis=1)
+        if len(found) != rows or (found < shots).any() or (found > most).any():
+            span = f"{shots} to {most}" if most > shots else f"{shots}"
             raise ServiceError(
-                f"job {batch.job_id}: expected {rows} rows of {shots} shots, found {result.counts.shape} "
-                f"with {sorted(set(result.counts.sum(axis=1).tolist()))[:3]}"
+                f"job {batch.job_id}: expected {rows} rows of {span} shots, found {result.counts.shape} "
+                f"with {sorted(set(found.tolist()))[:3]}"
             )
         self.ledger.finished(batch, result)
         return True
@@ -251,22 +255,38 @@ class JobRunner:
         return self.ledger.batches(self.submission.id, *states)  # type: ignore[arg-type]
 
     def _request(self, batch: Batch, tag: str) -> JobRequest:
-        settings, circuit = self.submission.settings, self.submission.circuit
-        inputs = self.submission.inputs[batch.start : batch.stop]
-        columns = [inputs[:, parameter.index] for parameter in circuit.parameters]
-        limit = settings["max_seconds"]
+        limit = self.submission.settings["max_seconds"]
         share = (batch.stop - batch.start) / len(self.submission.inputs)
-        return JobRequest(
-            circuit=circuit,
-            values=np.stack(columns, axis=1) if columns else np.empty((len(inputs), 0)),
-            calibrations=self.submission.calibrations,
-            shots=settings["shots"],
+        request = job_request(self.submission, batch.start, batch.stop)
+        return replace(
+            request,
             tags=("qkd-qiskit", self.submission.id, tag),
-            seed=settings["seed"] + batch.number,
+            seed=request.seed + batch.number,
             max_seconds=None if limit is None else max(1, int(limit * share)),
-            dynamical_decoupling=settings["dynamical_decoupling"],
-            twirling=settings["twirling"],
         )
+
+
+def job_request(submission: Submission, start: int, stop: int) -> JobRequest:
+    """The job of some samples of a submission, without tags and a limit of its own.
+
+    Args:
+        submission: What is run.
+        start: First sample.
+        stop: One behind the last sample.
+    """
+    settings, circuit = submission.settings, submission.circuit
+    inputs = submission.inputs[start:stop]
+    columns = [inputs[:, parameter.index] for parameter in circuit.parameters]
+    return JobRequest(
+        circuit=circuit,
+        values=np.stack(columns, axis=1) if columns else np.empty((len(inputs), 0)),
+        calibrations=submission.calibrations,
+        shots=settings["shots"],
+        tags=(),
+        seed=settings["seed"],
+        dynamical_decoupling=settings["dynamical_decoupling"],
+        twirling=settings["twirling"],
+    )
 
 
 _ASK = (

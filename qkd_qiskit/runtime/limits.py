@@ -22,6 +22,8 @@ _INSTRUCTIONS = {"rz": 1, "delay": 1, "sx": 2, "x": 2, "cx": 5, "cz": 5, "ecr": 
 _ONE_QUBIT, _TWO_QUBITS, _START = 2, 5, 50
 # Decoupling puts two pulses and three delays into a pause, twirling two gates around a gate.
 _GROWTH = 3
+# The service's rule: as many randomizations, of at least as many shots each.
+_RANDOMIZATIONS, _TWIRLED_SHOTS = 32, 64
 # The estimates are rough, and a job above a limit is lost.
 _SAFETY = 0.8
 
@@ -42,6 +44,19 @@ def instructions_per_qubit(circuit: QuantumCircuit, *, grows: bool = False) -> i
             counts[qubit] += _INSTRUCTIONS.get(instruction.operation.name, fallback)
     busiest = max(counts.values(), default=0)
     return _START + busiest * (_GROWTH if grows else 1)
+
+
+def executed_shots(shots: int, *, twirling: bool) -> int:
+    """Shots that the service executes: twirling shares them among randomizations, and rounds up.
+
+    Args:
+        shots: Shots asked for.
+        twirling: Whether gates or measurements are twirled.
+    """
+    if not twirling:
+        return shots
+    each = max(_TWIRLED_SHOTS, -(-shots // _RANDOMIZATIONS))
+    return each * -(-shots // each)
 
 
 def batch_ranges(

@@ -1,20 +1,16 @@
-"""The local mode: fake and simulated devices behind the same interface as the service."""
+"""The local mode: simulated devices behind the same interface as the service."""
 
 from __future__ import annotations
 
 import io
 import json
 import uuid
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from qiskit import qpy
-from qiskit.providers import BackendV2
 from qiskit_aer import AerSimulator
-from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import Device
@@ -37,13 +33,10 @@ class LocalService:
 
         Args:
             folder: Where the jobs' files lie.
-            device: The device, whose noise model is simulated; one that stands for a fake backend is run on
-                that backend.
+            device: The device, whose noise model is simulated.
         """
         self._folder = folder
         self._device = device
-        self._make = _mode_of(device)
-        self._mode: BackendV2 | None = None
 
     def submit(self, request: JobRequest) -> str:
         """Accept a job."""
@@ -87,12 +80,9 @@ class LocalService:
         request = JobRequest(
             circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
         )
-        if self._mode is None:
-            self._mode = self._make()
-        # A fake backend's own noise tells readout errors of 0 and 1 apart, the device's does not.
-        # PERF: a simulator has the noise already; given as an option too, the Runtime copies all its errors.
-        noise = None if isinstance(self._mode, AerSimulator) else self._device.noise_model
-        send = prepare_sampler(self._mode, request, local=True, noise_model=noise)
+        # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
+        mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
+        send = prepare_sampler(mode, request, local=True)
         rows, calibration = read_counts(send().result())
         return JobCounts(rows, calibration, None)
 
@@ -109,17 +99,3 @@ class LocalService:
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise ServiceUncertain(f"no job {job_id} in {self._folder}: {error}") from None
         return meta
-
-
-def _mode_of(device: Device) -> Callable[[], BackendV2]:
-    made = getattr(fake_provider, device.source, None)
-    if isinstance(made, type) and issubclass(made, BackendV2):
-
-        def fake() -> BackendV2:
-            with warnings.catch_warnings():
-                # What its calibration lacks was noted when the device was loaded.
-                warnings.simplefilter("ignore")
-                return made()
-
-        return fake
-    return lambda: AerSimulator(method="density_matrix", noise_model=device.noise_model)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,10 +19,14 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device, transpile_verified
 from qkd_qiskit.models import SavedModel, export_circuit
 from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY, for_hardware
+from qkd_qiskit.runtime.jobs import job_request
 from qkd_qiskit.runtime.ledger import Submission
-from qkd_qiskit.runtime.limits import batch_ranges, instructions_per_qubit
+from qkd_qiskit.runtime.limits import batch_ranges, executed_shots, instructions_per_qubit
 from qkd_qiskit.runtime.mitigation import calibration_circuits
+from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
 
+CLOSED_FORM = "two seconds a job, and circuit duration and repetition delay for each execution"
+DRY_RUN = "a dry run at the service"
 _OVERHEAD_SECONDS = 2.0
 
 
@@ -58,8 +62,9 @@ class Estimate:
     Attributes:
         jobs: Number of jobs.
         circuits: Circuits with their inputs bound, calibration included.
-        executions: Circuits times shots.
-        seconds: Quantum seconds: two a job, and circuit duration and repetition delay for each execution.
+        executions: Circuits times shots; twirling rounds shots up.
+        seconds: Quantum seconds.
+        source: Where the seconds are from: `DRY_RUN`, or `CLOSED_FORM`, which may say why.
         two_qubit_gates: Native two-qubit gates of the circuit.
         esp: Predicted probability that one execution is free of errors.
     """
@@ -68,6 +73,7 @@ class Estimate:
     circuits: int
     executions: int
     seconds: float
+    source: str
     two_qubit_gates: int
     esp: float
 
@@ -95,6 +101,7 @@ def plan_submission(
     *,
     local: bool,
     rep_delay: float = DEFAULT_REP_DELAY,
+    ask: Callable[[JobRequest], float] | None = None,
 ) -> Plan:
     """Transpile, verify, cut into batches and estimate.
 
@@ -105,6 +112,8 @@ def plan_submission(
         options: What the user chose.
         local: Whether the device is simulated here; then delays stay in the circuit, for its idle noise.
         rep_delay: Seconds between two executions.
+        ask: Gives the service's own estimate of a job's quantum seconds, see `IBMService.estimate`; the
+            closed form stands where it is omitted or has no answer.
 
     Raises:
         SubmissionError: If a number is out of range, the estimate exceeds `max_seconds`, the service's limits
@@ -131,9 +140,10 @@ def plan_submission(
     calibrations = calibration_circuits(circuit) if options.mitigate else ()
     counted = transpiled.report.counted
     each = counted.duration + rep_delay
+    shots = executed_shots(options.shots, twirling=options.twirling and not local)
     ranges = batch_ranges(
         options.samples,
-        options.shots,
+        shots,
         seconds_each=each,
         instructions_each=instructions_per_qubit(
             circuit, grows=options.dynamical_decoupling or options.twirling
@@ -142,38 +152,55 @@ def plan_submission(
         batch=options.batch,
     )
     circuits = options.samples + len(calibrations) * len(ranges)
-    executions = circuits * options.shots
     estimate = Estimate(
         jobs=len(ranges),
         circuits=circuits,
-        executions=executions,
-        seconds=len(ranges) * _OVERHEAD_SECONDS + executions * each,
+        executions=circuits * shots,
+        seconds=len(ranges) * _OVERHEAD_SECONDS + circuits * shots * each,
+        source=CLOSED_FORM,
         two_qubit_gates=counted.two_qubit,
         esp=counted.esp,
     )
-    if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
-        raise SubmissionError(
-            f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds "
-            f"{options.max_seconds}"
-        )
-    settings: dict[str, Any] = asdict(options) | {
-        "estimate": asdict(estimate),
-        "local": local,
-        "fingerprint": fingerprint(model, device.name, options),
-        "model_index": str(model.spec.index),
-        "calibration_date": device.calibration_date,
-    }
     submission = Submission(
         id=f"qkd-{uuid.uuid4().hex[:12]}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         backend=device.name,
-        settings=settings,
+        settings=asdict(options)
+        | {
+            "local": local,
+            "fingerprint": fingerprint(model, device.name, options),
+            "model_index": str(model.spec.index),
+            "calibration_date": device.calibration_date,
+        },
         circuit=circuit,
         calibrations=calibrations,
         inputs=samples.inputs[chosen],
         labels=samples.labels[chosen],
     )
+    if ask is not None:
+        estimate = _asked(estimate, submission, ranges, ask)
+    if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
+        raise SubmissionError(
+            f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds "
+            f"{options.max_seconds}"
+        )
+    submission.settings["estimate"] = asdict(estimate)
     return Plan(submission, ranges, estimate)
+
+
+def _asked(
+    estimate: Estimate,
+    submission: Submission,
+    ranges: tuple[tuple[int, int], ...],
+    ask: Callable[[JobRequest], float],
+) -> Estimate:
+    """The estimate with the service's own seconds, if it tells them: those of the largest job for each."""
+    start, stop = max(ranges, key=lambda limits: limits[1] - limits[0])
+    try:
+        seconds = ask(job_request(submission, start, stop))
+    except ServiceUncertain as error:
+        return replace(estimate, source=f"{CLOSED_FORM}; no dry run: {error}")
+    return replace(estimate, seconds=len(ranges) * seconds, source=DRY_RUN)
 
 
 def fingerprint(model: SavedModel, backend: str, options: Options) -> str:

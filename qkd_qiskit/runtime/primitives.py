@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from qiskit.primitives import PrimitiveResult
+from qiskit.primitives import BaseSamplerV2, PrimitiveResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_aer.noise import NoiseModel
-from qiskit_ibm_runtime import SamplerV2
 
 from qkd_qiskit.runtime.service import Counts, JobRequest
 from qkd_qiskit.simulation import outcome_counts
@@ -18,17 +17,38 @@ from qkd_qiskit.simulation import outcome_counts
 _SEQUENCE = "XpXm"
 
 
+def _sampler_class() -> type[BaseSamplerV2]:
+    # NOTE: the executor's sampler came before it was settled. The releases in which it knows dry runs are the
+    # ones that deprecate SamplerV2; those before have another local mode and other options.
+    try:
+        from qiskit_ibm_runtime.executor_sampler import Sampler
+    except ImportError:
+        pass
+    else:
+        if "dry_run" in signature(Sampler.run).parameters:
+            return Sampler  # type: ignore[no-any-return]
+    from qiskit_ibm_runtime import SamplerV2
+
+    return SamplerV2  # type: ignore[no-any-return]
+
+
+RuntimeSampler = _sampler_class()
+"""The sampler of the installed Runtime: the executor's where it is settled, `SamplerV2` before."""
+
+HAS_DRY_RUNS = "dry_run" in signature(RuntimeSampler.run).parameters
+"""Whether the installed Runtime can have a job tried out by the service without a device."""
+
+
 def prepare_sampler(
-    mode: Any, request: JobRequest, *, local: bool, noise_model: NoiseModel | None = None
+    mode: Any, request: JobRequest, *, local: bool = False, dry_run: bool = False
 ) -> Callable[[], Any]:
     """Make a request ready for the Runtime's sampler; nothing is sent yet.
 
     Args:
         mode: A backend, session or batch.
         request: The job.
-        local: Whether `mode` is a simulator or fake backend, which takes a seed, and neither tags nor error
-            suppression.
-        noise_model: Noise of the local mode; the backend's own when omitted.
+        local: Whether `mode` is a simulator, which takes a seed, and neither tags nor error suppression.
+        dry_run: Whether the service only tries the job out, where `HAS_DRY_RUNS`.
 
     Returns:
         What sends it, and returns the Runtime's job. Errors before this are surely no job; errors of the
@@ -36,18 +56,15 @@ def prepare_sampler(
     """
     pubs = [SamplerPub.coerce((request.circuit, request.values), request.shots)]
     pubs += [SamplerPub.coerce((circuit,), request.shots) for circuit in request.calibrations]
-    options = sampler_options(request, local=local, noise_model=noise_model)
-    return partial(SamplerV2(mode=mode, options=options).run, pubs)
+    sampler = RuntimeSampler(mode=mode, options=sampler_options(request, local=local))
+    return partial(sampler.run, pubs, dry_run=True) if dry_run else partial(sampler.run, pubs)
 
 
-def sampler_options(
-    request: JobRequest, *, local: bool, noise_model: NoiseModel | None = None
-) -> dict[str, Any]:
-    """Options of the Runtime's sampler for a request; the noise model is for the local mode."""
+def sampler_options(request: JobRequest, *, local: bool) -> dict[str, Any]:
+    """Options of the Runtime's sampler for a request; both generations know them by these names."""
     if local:
-        # NOTE: the local mode ignores a seed of 0.
-        simulator: dict[str, Any] = {"seed_simulator": request.seed + 1}
-        return {"simulator": simulator if noise_model is None else simulator | {"noise_model": noise_model}}
+        # NOTE: the local mode of SamplerV2 ignores a seed of 0.
+        return {"simulator": {"seed_simulator": request.seed + 1}}
     options: dict[str, Any] = {"environment": {"job_tags": list(request.tags)}}
     if request.max_seconds is not None:
         options["max_execution_time"] = request.max_seconds

@@ -37,7 +37,7 @@ def estimate_row(plan: Plan, target: Destination) -> dict[str, Any]:
     notes = (
         ["local mode: simulated here, costs nothing"]
         if target.local
-        else ["an estimate: two seconds a job, and circuit duration and repetition delay for each execution"]
+        else [f"an estimate: {plan.estimate.source}"]
     )
     return {"backend": target.device.name, **asdict(plan.estimate), "notes": notes}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from qkd_qiskit.reporting.job_plots import plot_counts
 from qkd_qiskit.runtime import (
     LEDGER_FILE,
     IBMService,
+    JobRequest,
     JobRunner,
     JobService,
     Ledger,
@@ -41,12 +43,14 @@ class Destination:
         service: Runs the jobs.
         local: Whether it is simulated here, and costs nothing.
         rep_delay: Seconds between two executions; None for the usual.
+        ask: Gives the service's own estimate of a job's quantum seconds; None where there is none.
     """
 
     device: Device
     service: JobService
     local: bool
     rep_delay: float | None = None
+    ask: Callable[[JobRequest], float] | None = None
 
 
 def destination(run: Path, backend: str, *, local: bool | None = None) -> Destination:
@@ -65,7 +69,7 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
         device = load_backend(backend)
         return Destination(device, LocalService(run / _FOLDER / "local", device), True)
     service = IBMService(backend)
-    return Destination(service.device(), service, False, service.rep_delay)
+    return Destination(service.device(), service, False, service.rep_delay, service.estimate)
 
 
 def prepare_submission(run: Path, target: Destination, options: Options) -> Plan:
@@ -75,8 +79,9 @@ def prepare_submission(run: Path, target: Destination, options: Options) -> Plan
         QKDError: If it cannot be done.
     """
     delay = {} if target.rep_delay is None else {"rep_delay": target.rep_delay}
+    model, samples = load_model(run), samples_of_run(run)
     return plan_submission(
-        load_model(run), samples_of_run(run), target.device, options, local=target.local, **delay
+        model, samples, target.device, options, local=target.local, ask=target.ask, **delay
     )
 
 

@@ -197,6 +197,29 @@ def test_an_unknown_job_is_no_loss(bench):
         assert {batch.state for batch in ledger.batches("qkd-test")} == {"submitted"}
 
 
+@pytest.mark.parametrize(
+    ("twirling", "shots", "fits"), [(False, 51, False), (True, 64, True), (True, 65, False)]
+)
+def test_only_twirling_may_add_shots(twirling, shots, fits, bench):
+    bench.submission.settings["twirling"] = twirling
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, bench.client())
+        runner.submit()
+        counts = runner.service.counts
+
+        def more(job_id):
+            found = counts(job_id)
+            found.counts[:, 0] += shots - 50
+            return found
+
+        runner.service.counts = more
+        if fits:
+            assert runner.collect()
+        else:
+            with pytest.raises(ServiceError, match=rf"expected 2 rows of 50 .*shots, found .* \[{shots}\]"):
+                runner.collect()
+
+
 def test_counts_of_another_shape_are_refused(bench):
     with bench.open() as ledger:
         client = bench.client()

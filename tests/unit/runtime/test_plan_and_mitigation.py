@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,8 +26,6 @@ from qkd_qiskit.runtime.mitigation import (
     mitigated,
 )
 from qkd_qiskit.runtime.plan import samples_of_run
-from qkd_qiskit.runtime.primitives import sampler_options
-from qkd_qiskit.runtime.service import JobRequest
 
 
 @given(
@@ -91,22 +88,6 @@ def test_a_folder_without_settings_is_refused(content, tmp_path):
         (tmp_path / "settings.json").write_text(content)
     with pytest.raises(SubmissionError, match=r"cannot read .*settings.json: (no such file|damaged)"):
         samples_of_run(tmp_path)
-
-
-def test_options_go_where_the_runtime_looks_for_them():
-    request = JobRequest(QuantumCircuit(1), np.empty((0, 0)), (), 1, ("a", "b"), 0)
-    assert sampler_options(request, local=True) == {"simulator": {"seed_simulator": 1}}
-    assert sampler_options(request, local=False) == {"environment": {"job_tags": ["a", "b"]}}
-    full = replace(request, max_seconds=9, dynamical_decoupling=True, twirling=True)
-    found = sampler_options(full, local=False)
-    assert found["max_execution_time"] == 9
-    assert found["dynamical_decoupling"]["enable"]
-    assert found["twirling"] == {"enable_gates": True, "enable_measure": True}
-    from qiskit_ibm_runtime import SamplerV2
-    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
-
-    # The Runtime itself accepts every name.
-    assert SamplerV2(mode=FakeManilaV2(), options=found).options.environment.job_tags == ["a", "b"]
 
 
 def read_through(probabilities, confusions):
