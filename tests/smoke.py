@@ -19,7 +19,7 @@ USAGE_ERRORS = (
     ["run", "--seed", "x"],
     ["run", "--frobnicate"],
     ["run", "nowhere"],
-    ["estimate"],
+    ["estimate", "--dataset", "nowhere.csv"],
     ["predict"],
     ["backends", "show", "nothing"],
 )
