@@ -94,6 +94,11 @@ class StructureSettings(Settings):
         False, description="whether the kernel that the budget starts from is a finalist in any case"
     )
     validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
+    resolution: float = Field(
+        1.0,
+        ge=0,
+        description="standard errors of the validation loss within which the cheapest kernel is preferred",
+    )
     presets: bool = Field(
         True, description="whether the preset kernels that fit are among the first particles"
     )

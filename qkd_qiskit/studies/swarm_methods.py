@@ -53,7 +53,15 @@ SUB_SWARMS = CooperativeSettings(sweeps=10**6, particles=20, iterations=14, pati
 STRUCTURE = TrainingSettings(
     l2=L2,
     structure=StructureSettings(
-        enabled=True, particles=8, iterations=4, samples=150, starts=6, steps=15, finalists=1, price=0.0
+        enabled=True,
+        particles=8,
+        iterations=4,
+        samples=150,
+        starts=6,
+        steps=15,
+        finalists=1,
+        price=0.0,
+        resolution=0.0,
     ),
 )
 # Short trainings by a swarm alone, with about as many parameter vectors each.

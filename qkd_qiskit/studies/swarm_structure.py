@@ -43,6 +43,7 @@ SEARCH = TrainingSettings(
         patience=7,
         samples=200,
         price=0.0,
+        resolution=0.0,
         finalists=3,
         presets=False,
     ),
@@ -195,7 +196,14 @@ def _under_noise(device: str | None, price: float, seed: int) -> dict[str, Any]:
     else:
         workshop = device_workshop(base, load_backend(device), seed=seed)
     structure = StructureSettings(
-        enabled=True, particles=10, iterations=4, samples=150, price=price, finalists=1, presets=True
+        enabled=True,
+        particles=10,
+        iterations=4,
+        samples=150,
+        price=price,
+        resolution=0.0,
+        finalists=1,
+        presets=True,
     )
     settings = SEARCH.model_copy(update={"structure": structure})
     kernel = PRESETS["su4"]

@@ -31,7 +31,7 @@ class StructureSearch:
         trail: Which kernel each particle was at the start and after each move, [moves + 1, P]; -1 where it
             was none that can be trained.
         history: Best fitness at the start and after each move.
-        finalists: Positions in `kernels` of those that were trained in full, best short training first, and
+        finalists: Positions in `kernels` of those that were trained in full, the most preferred first, and
             last the base's own kernel if it would not be among them.
         final_fitness: Their validation losses after full training, plus price.
         winner: Gate string of the chosen kernel.
@@ -76,7 +76,9 @@ def search_structure(
     A part of the samples is held back. Each new kernel gets a short training on a few of the others and is
     judged by its loss on the part held back, plus `price` times -log of its expected success probability.
     Kernels of one canonical form are trained once. The best ones are then trained in full, with the base's
-    own kernel if `own` is set, and judged in the same way.
+    own kernel if `own` is set, and judged in the same way. Both times, kernels that the part held back cannot
+    tell apart count as equal, and the cheapest of equals is preferred; at the end, the base's own one. See
+    `Trials.preference`.
 
     Args:
         workshop: Makes circuits of kernels.
@@ -124,13 +126,16 @@ def search_structure(
     found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)
     progress.done(label)
     own = trials.number(workshop.base.kernels[0].canonical()) if chosen.own else None
-    order = [int(k) for k in np.argsort(trials.fitness(), kind="stable")[: chosen.finalists]]
+    losses, left_out = np.array(trials.losses), np.stack(trials.left_out)
+    order = trials.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
     if own is not None and own not in order:
         order.append(own)
     if len(order) > 1:
-        final = [trials.full(k, progress, f"{label}, finalist {rank}") for rank, k in enumerate(order, 1)]
+        full = [trials.full(k, progress, f"{label}, finalist {rank}") for rank, k in enumerate(order, 1)]
+        losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
     else:
-        final = [float(trials.fitness()[k]) for k in order]
+        losses, left_out = losses[order], left_out[order]
+    final = losses + np.array(trials.prices)[order]
     visited = np.stack(trail)
     return StructureSearch(
         kernels=tuple(map(str, trials.kernels)),
@@ -141,8 +146,8 @@ def search_structure(
         trail=visited,
         history=found.history,
         finalists=tuple(order),
-        final_fitness=tuple(final),
-        winner=str(trials.kernels[order[int(np.argmin(final))]]),
+        final_fitness=tuple(map(float, final)),
+        winner=str(trials.kernels[order[trials.preference(losses, left_out, order, own)[0]]]),
         reused=int((visited >= 0).sum()) - len(np.unique(visited[visited >= 0])),
         evaluations=trials.evaluations,
     )

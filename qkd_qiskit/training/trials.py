@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,9 @@ from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator
+
+# Parts of the samples held back: enough for a standard error, and the cost does not grow with the samples.
+_PARTS = 50
 
 FullTraining = Callable[[VQCNNSpec, FloatArray, Targets, np.random.Generator], FloatArray]
 """Parameters [W + 1] of a structure, trained in full on inputs [N, F] and their targets."""
@@ -55,9 +58,11 @@ class Trials:
     Attributes:
         kernels: The kernels that were tried, in their order.
         losses: Validation loss of each after its short training.
+        left_out: The same with each part of the samples held back left out in turn.
         prices: What each pays for its native gates.
         two_qubit: Native two-qubit gates of each one's circuit.
         weights: Circuit weights of each.
+        indices: Model index of each one's structure.
         evaluations: Parameter vectors evaluated in short trainings, with or without gradient.
     """
 
@@ -86,9 +91,11 @@ class Trials:
         """
         self.kernels: list[Kernel] = []
         self.losses: list[float] = []
+        self.left_out: list[FloatArray] = []
         self.prices: list[float] = []
         self.two_qubit: list[int] = []
         self.weights: list[int] = []
+        self.indices: list[int] = []
         self.evaluations = 0
         self._numbers: dict[Kernel, int] = {}
         self._workshop, self._settings, self._seed, self._journal = workshop, settings, seed, journal
@@ -96,6 +103,7 @@ class Trials:
         self._short = (inputs[few], targets.rows(few))
         self._train = (inputs[train], targets.rows(train))
         self._held = (inputs[held], targets.rows(held))
+        self._rest = _all_but_one_part(self._held[1])
 
     def fitness(self) -> FloatArray:
         """Fitness of all kernels so far, [E]."""
@@ -111,8 +119,8 @@ class Trials:
             self.kernels.append(kernel)
         return self._numbers[kernel]
 
-    def full(self, number: int, progress: Progress, label: str) -> float:
-        """Fitness of a kernel after a full training."""
+    def full(self, number: int, progress: Progress, label: str) -> tuple[float, FloatArray]:
+        """Validation loss of a kernel after a full training: of all samples, and with each part left out."""
         kernel, steps = self.kernels[number], self._settings.structure.full_steps
         rng = self._rng(f"full {kernel}")
         spec, train = self._workshop.spec(kernel), self._workshop.train
@@ -133,19 +141,58 @@ class Trials:
                 _text(f"full {kernel}"), lambda: (train(spec, *self._train, rng),)
             )
             progress.done(label)
-        judge = Objective(evaluator, *self._held, journal=self._journal)
-        return float(judge.values(params[None])[0]) + self.prices[number]
+        loss, left_out = self._journal.answer(
+            _text(f"judge {kernel}"), lambda: self._judge(evaluator, params)
+        )
+        return float(loss), left_out
+
+    def preference(
+        self,
+        losses: FloatArray,
+        left_out: FloatArray,
+        numbers: Sequence[int],
+        incumbent: int | None = None,
+    ) -> list[int]:
+        """Positions in `numbers`, the most preferred first.
+
+        Kernels whose fitness is within `resolution` standard errors of the best one's count as equal (the
+        rule of one standard error of Breiman et al., *Classification and Regression Trees*, 1984). Of equals
+        the incumbent comes first, then the fewest native two-qubit gates, the lowest price, and the smallest
+        model index; all others follow by fitness. The error is that of the paired difference from the best
+        kernel, by the jackknife.
+
+        Args:
+            losses: Validation losses [E].
+            left_out: The same with each part left out [E, parts].
+            numbers: The kernels that they belong to.
+            incumbent: Number of the kernel that stays unless another one is better; None for none.
+        """
+        fitness = losses + np.array(self.prices)[list(numbers)]
+        best = int(np.argmin(fitness))
+        equal = fitness <= fitness[best] + self._settings.structure.resolution * _paired_error(left_out, best)
+
+        def key(position: int) -> tuple[bool, float, float, float, int]:
+            k = numbers[position]
+            if equal[position]:
+                return False, k != incumbent, self.two_qubit[k], self.prices[k], self.indices[k]
+            return True, fitness[position], 0.0, 0.0, 0
+
+        return sorted(range(len(numbers)), key=key)
 
     def _try(self, kernel: Kernel) -> None:
         spec = self._workshop.spec(kernel)
-        loss, spent = self._journal.answer(_text(str(kernel)), lambda: self._short_training(kernel, spec))
+        loss, left_out, spent = self._journal.answer(
+            _text(str(kernel)), lambda: self._short_training(kernel, spec)
+        )
         self.evaluations += int(spent)
         self.losses.append(float(loss))
+        self.left_out.append(left_out)
         self.prices.append(-self._settings.structure.price * self._workshop.log_success(spec))
         self.two_qubit.append(self._workshop.two_qubit(spec))
         self.weights.append(spec.n_weights)
+        self.indices.append(spec.index)
 
-    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray]:
+    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
         chosen = self._settings.structure
         evaluator = self._workshop.evaluator(spec)
         objective = Objective(evaluator, *self._short, l2=self._settings.l2)
@@ -157,12 +204,40 @@ class Trials:
             best = global_swarm(objective, starts, losses, moved, self._rng(f"swarm {kernel}")).params
         if chosen.steps:
             best = refine(objective.value_and_gradient, best, iterations=chosen.steps).params
-        loss = Objective(evaluator, *self._held).values(best[None])[0]
-        return np.asarray(loss), np.asarray(float(objective.evaluations))
+        return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
+
+    def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Loss on the samples held back, and the losses [parts] with each part of them left out."""
+        inputs, targets = self._held
+        probabilities = evaluator.probabilities(params[None, :-1], inputs)
+        log_scale = params[None, -1]
+        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self._rest]
+        return targets.values(probabilities, log_scale)[0], np.array(left_out)
 
     def _rng(self, name: str) -> np.random.Generator:
         """A kernel's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+def _all_but_one_part(targets: Targets) -> list[IntArray]:
+    """Samples that stay when one part is left out, for each part; none where there are no two parts."""
+    counted = np.arange(targets.n_samples)
+    if targets.soft is None and targets.labels is not None:
+        counted = counted[targets.labels >= 0]
+    parts = min(len(counted), _PARTS)
+    if parts < 2:
+        return []
+    # Strided: samples of one origin stand together.
+    return [np.setdiff1d(counted, counted[first::parts]) for first in range(parts)]
+
+
+def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
+    """Standard errors [E] of the differences from the best one, from losses [E, parts]; 0 without parts."""
+    difference = left_out - left_out[best]
+    parts = difference.shape[1]
+    if parts == 0:
+        return np.zeros(len(left_out))
+    return np.asarray(np.sqrt((parts - 1) * difference.var(axis=1)))
 
 
 def _text(text: str) -> FloatArray:

@@ -7,6 +7,7 @@ from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import Journal, KernelSpace, Targets, Workshop, native_cost, search_structure
+from qkd_qiskit.training.trials import Trials, _all_but_one_part, _paired_error
 from qkd_qiskit.vqcnn import PRESETS, Kernel, VQCNNSpec, native_two_qubit
 
 BASE = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
@@ -112,7 +113,7 @@ def test_no_canonical_kernel_is_trained_twice(blobs):
 
 
 def test_what_is_reported_belongs_together(blobs):
-    found, _ = _search(blobs, {"finalists": 2})
+    found, _ = _search(blobs, {"finalists": 2, "resolution": 0.0})
     assert found.history[0] == found.fitness[found.trail[0][found.trail[0] >= 0]].min()
     assert found.history[-1] == found.fitness.min()
     assert list(found.history) == sorted(found.history, reverse=True)
@@ -141,6 +142,90 @@ def test_the_bases_own_kernel_may_be_a_finalist_in_any_case(blobs):
     without, _ = _search(blobs, {**own, "own": False})
     assert kernel not in without.kernels
     assert found.reused == without.reused
+
+
+def test_where_nothing_can_be_told_apart_the_cheapest_kernel_or_the_bases_own_one_wins(blobs):
+    everything = {"resolution": 1e9, "particles": 8, "finalists": 2}
+    found, _ = _search(blobs, everything)
+    assert found.two_qubit[found.kernels.index(found.winner)] == found.two_qubit.min()
+    own, _ = _search(blobs, {**everything, "own": True}, price=lambda spec: -float(native_two_qubit(spec)))
+    assert own.winner == str(BASE.kernels[0].canonical())
+
+
+def _trials(targets=None, *, held=4, resolution=1.0, **lists):
+    targets = targets or Targets(2, labels=np.arange(held) % 2)
+    inputs = np.random.default_rng(0).normal(size=(targets.n_samples, 8))
+    rows = np.arange(targets.n_samples)
+    workshop = Workshop(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    trials = Trials(workshop, inputs, targets, rows, rows, _settings(resolution=resolution), 0, Journal())
+    for name, values in lists.items():
+        setattr(trials, name, values)
+    return trials
+
+
+# Two parts: the standard error of a difference is half of what it differs between them.
+LOSSES = np.array([0.30, 0.31, 0.33, 0.50])
+LEFT_OUT = np.array([[0.30, 0.30], [0.33, 0.29], [0.37, 0.29], [0.50, 0.50]])
+COSTS = {"prices": [0.0] * 4, "two_qubit": [9, 3, 1, 0], "indices": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("resolution", "costs", "incumbent", "order"),
+    [
+        (1.0, {}, None, [2, 1, 0, 3]),
+        (0.6, {}, None, [1, 0, 2, 3]),
+        (0.0, {}, None, [0, 1, 2, 3]),
+        (1.0, {"two_qubit": [3, 3, 3, 0], "prices": [0.0, -0.001, 0.001, 0.0]}, None, [1, 0, 2, 3]),
+        (1.0, {"two_qubit": [3, 3, 3, 0], "indices": [3, 1, 2, 0]}, None, [1, 2, 0, 3]),
+        (1.0, {}, 0, [0, 2, 1, 3]),
+        (1.0, {}, 3, [2, 1, 0, 3]),
+    ],
+)
+def test_of_kernels_within_the_error_the_incumbent_then_the_cheapest_comes_first(
+    resolution, costs, incumbent, order
+):
+    trials = _trials(resolution=resolution, **{**COSTS, **costs})
+    assert trials.preference(LOSSES, LEFT_OUT, range(4), incumbent) == order
+
+
+def test_without_parts_to_leave_out_the_fitness_decides():
+    trials = _trials(held=1, **COSTS)
+    assert trials.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
+
+
+def test_preferences_are_positions_among_the_given_kernels():
+    trials = _trials(**COSTS)
+    assert trials.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
+
+
+def test_the_error_of_a_difference_is_that_of_its_mean():
+    first, second = np.random.default_rng(0).normal(size=(2, 30))
+    left_out = np.array([[np.delete(values, i).mean() for i in range(30)] for values in (first, second)])
+    error = (second - first).std(ddof=1) / np.sqrt(30)
+    np.testing.assert_allclose(_paired_error(left_out, 0), [0.0, error])
+
+
+def test_losses_with_one_sample_left_out_average_to_the_loss():
+    trials = _trials(held=7)
+    trials.number(Kernel.from_string("CX01 RY1"))
+    assert trials.left_out[0].shape == (7,)
+    assert trials.left_out[0].std() > 0
+    np.testing.assert_allclose(trials.left_out[0].mean(), trials.losses[0])
+
+
+@pytest.mark.parametrize(("n", "parts"), [(1, 0), (2, 2), (50, 50), (51, 50), (120, 50)])
+def test_every_sample_is_left_out_once(n, parts):
+    kept = _all_but_one_part(Targets(2, labels=np.zeros(n, dtype=np.int64)))
+    assert len(kept) == parts
+    out = [np.setdiff1d(np.arange(n), rest) for rest in kept]
+    assert sorted(np.concatenate(out)) == list(range(n)) if parts else not out
+
+
+def test_samples_without_labels_are_not_left_out():
+    labels = np.array([-1, 0, -1, 1])
+    assert [list(rest) for rest in _all_but_one_part(Targets(2, labels=labels))] == [[3], [1]]
+    soft = np.full((4, 2), 0.5)
+    assert len(_all_but_one_part(Targets(2, labels=labels, soft=soft))) == 4
 
 
 def test_finalists_are_trained_by_the_workshops_own_training(blobs, tmp_path):
