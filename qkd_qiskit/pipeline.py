@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve, write_report, write_results
 from qkd_qiskit.training import CheckpointStore, TrainedModel
+from qkd_qiskit.versions import installed_versions
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,10 @@ def run_experiment(
         output: Folder for `results.json`, `report.html`, `global_model.npz` and the checkpoints; None writes
             nothing.
         progress: Told of every stage.
-        resume: Whether to take finished stages of the same settings from `output`.
+        resume: Whether to take finished stages of the same settings and versions from `output`.
 
     Returns:
-        All that was found. Equal settings give equal results, timings aside.
+        All that was found. Equal settings and equal versions give equal results, timings aside.
 
     Raises:
         QKDError: If the settings cannot be met; the subclass tells the room.
@@ -148,7 +150,8 @@ def run_distributed(
         transport: Asks the clients.
         output: Folder for results, report, model and checkpoints; None writes nothing.
         progress: Told of every stage.
-        resume: Whether to take finished stages and accepted answers of the same settings from `output`.
+        resume: Whether to take finished stages and accepted answers of the same settings and versions from
+            `output`.
         wire: Gives the bytes that the transport has counted by client, for the results.
 
     Returns:
@@ -193,7 +196,10 @@ def run_distributed(
 
 def _fingerprint(settings: ExperimentSettings) -> str:
     # How many processes work and how long they wait changes no stage.
-    return hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode()).hexdigest()
+    digest = hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode())
+    # Stages of two versions would make a result that no version gives.
+    digest.update(json.dumps(installed_versions()).encode())
+    return digest.hexdigest()
 
 
 def _write(

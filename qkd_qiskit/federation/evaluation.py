@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -19,17 +17,8 @@ from qkd_qiskit.hardware import NativeCounts
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import TrainedModel
 from qkd_qiskit.training.losses import IntArray
+from qkd_qiskit.versions import installed_versions
 
-_PACKAGES = (
-    "qkd-qiskit",
-    "qiskit",
-    "qiskit-aer",
-    "qiskit-ibm-runtime",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pyswarms",
-)
 _COMPARED = (
     "public_only",
     "fedavg",
@@ -103,7 +92,7 @@ def experiment_record(context: Context) -> dict[str, Any]:
         "schema": 1,
         "experiment": settings.name,
         "seed": settings.seed,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": installed_versions(),
         "data": {
             "dataset": data.name,
             "classes": list(data.classes),

@@ -17,6 +17,7 @@ from qkd_qiskit.reporting.figures import Picture, png_source, report_style, svg_
 from qkd_qiskit.reporting.results import check_results
 from qkd_qiskit.reporting.schema import Results
 from qkd_qiskit.reporting.structure_picture import plot_structure
+from qkd_qiskit.versions import version_remarks
 
 #: Columns of gates in one row of a gate-by-gate drawing.
 _FOLD = 32
@@ -54,6 +55,7 @@ def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
     with report_style():
         return environment.get_template("report.html.j2").render(
             results=checked,
+            version_remarks=version_remarks(checked.versions),
             model_names=table.model_order(checked),
             pictures=_pictures(checked, extras),
             overviews=_overviews(checked, extras),

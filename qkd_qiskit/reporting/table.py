@@ -12,6 +12,7 @@ from rich.table import Table
 
 from qkd_qiskit.reporting.results import check_results
 from qkd_qiskit.reporting.schema import MODEL_NAMES, Gates, Interval, ModelResult, Quantity, Results
+from qkd_qiskit.versions import version_remarks
 
 TITLES: Mapping[str, str] = {
     "global": "global",
@@ -213,7 +214,7 @@ def records_table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence
 
 
 def print_results(results: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print all tables of a result, and the bytes that travelled.
+    """Print all tables of a result, the bytes that travelled, and how its versions differ from others.
 
     Raises:
         ReportingError: If the results are not of schema 1.
@@ -242,6 +243,8 @@ def print_results(results: Mapping[str, Any], console: Console | None = None) ->
         )
     if checked.communication.carried:
         out.print(checked.communication.carried, highlight=False)
+    for remark in version_remarks(checked.versions):
+        out.print(remark, highlight=False, markup=False)
 
 
 def _checked(results: Mapping[str, Any] | Results) -> Results:

@@ -15,6 +15,7 @@ import pytest
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve, overview_circuit, render_report, write_report
 from qkd_qiskit.training import StructureSearch
+from qkd_qiskit.versions import TESTED
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
 
 Document = dict[str, Any]
@@ -182,6 +183,15 @@ def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare
     assert "Structure search" in words
     for piece in ("north (ibm_torino). Each point is one kernel", "east (ibm_sherbrooke). Each point is"):
         assert piece in words
+
+
+def test_other_versions_than_the_tested_ones_are_marked(results: Document, bare: ReportExtras) -> None:
+    results["versions"] = dict(TESTED)
+    assert "this release is tested with" not in render_report(results, bare)
+    results["versions"]["qiskit"] = "0.1"
+    words = " ".join(_Page(render_report(results, bare)).words.split())
+    mark = f"Other versions than this release is tested with (in brackets): qiskit 0.1 ({TESTED['qiskit']})."
+    assert mark in words
 
 
 def test_labels_that_were_asked_for_are_told(results: Document, bare: ReportExtras) -> None:

@@ -26,6 +26,7 @@ from qkd_qiskit.reporting.table import (
     quantity,
     signed_percent,
 )
+from qkd_qiskit.versions import TESTED
 
 Document = dict[str, Any]
 
@@ -86,6 +87,18 @@ def test_print_results_shows_all_tables_and_bytes(results: Document) -> None:
     text = console.file.getvalue()
     for piece in ("Clients", "Models", "Paired", "11560 bytes up, 62720 bytes down, 1 round\n", "20 rounds"):
         assert piece in text
+
+
+def test_print_results_marks_other_versions_than_the_tested_ones(results: Document) -> None:
+    def printed(versions: dict[str, str]) -> str:
+        console = Console(file=io.StringIO(), width=80)
+        print_results(results | {"versions": versions}, console)
+        assert isinstance(console.file, io.StringIO)
+        return " ".join(console.file.getvalue().split())
+
+    assert "this release is tested with" not in printed(TESTED)
+    mark = f"Other versions than this release is tested with (in brackets): numpy 0.1 ({TESTED['numpy']})."
+    assert mark in printed(TESTED | {"numpy": "0.1"})
 
 
 def test_print_results_tells_of_clients_left_out_and_of_the_wire(results: Document) -> None:

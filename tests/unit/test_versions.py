@@ -1,0 +1,61 @@
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from qkd_qiskit import pipeline, versions
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.versions import TESTED, installed_versions, version_remarks
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def two_stacks(monkeypatch):
+    """Another stack is installed than the one that the release is tested with."""
+    monkeypatch.setattr(versions, "TESTED", {"numpy": "2.0", "scipy": "1.0"})
+    monkeypatch.setattr(versions, "installed_versions", lambda: {"python": "3.12", "numpy": "2.1"})
+
+
+def test_installed_versions_are_those_of_the_packages_and_of_the_processor():
+    found = installed_versions()
+    assert found["numpy"] == np.__version__
+    assert {name: found[name] for name in TESTED} == {name: version(name) for name in TESTED}
+    assert list(found) == ["python", "qkd-qiskit", *TESTED, "blas"]
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            assert f"{pool['internal_api']} {pool.get('architecture', '')}".strip() in found["blas"]
+
+
+def test_the_tested_versions_are_those_of_the_constraints():
+    pins = dict(re.findall(r"^([^=\s]+)==(\S+)", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    assert {name: pins[name] for name in TESTED} == TESTED
+
+
+def test_nothing_is_said_of_equal_versions(two_stacks):
+    assert version_remarks({}) == []
+    assert version_remarks({"scipy": "1.0", "python": "3.12", "unknown": "7"}) == []
+
+
+def test_versions_that_are_not_the_tested_ones_are_named(two_stacks):
+    assert version_remarks({"python": "3.12", "numpy": "2.1", "scipy": "0.9"}) == [
+        "Other versions than this release is tested with (in brackets): numpy 2.1 (2.0), scipy 0.9 (1.0)."
+    ]
+
+
+def test_versions_that_are_not_installed_any_more_are_named(two_stacks):
+    assert version_remarks({"python": "3.11", "numpy": "2.0", "scipy": "1.0"}) == [
+        "Other versions than are installed here (in brackets): python 3.11 (3.12), numpy 2.0 (2.1)."
+    ]
+
+
+def test_stages_of_other_versions_are_not_resumed(monkeypatch):
+    settings = load_experiment("quickstart")
+    here = pipeline._fingerprint(settings)
+    assert pipeline._fingerprint(settings) == here
+    other = installed_versions() | {"qiskit": "0.0"}
+    monkeypatch.setattr(pipeline, "installed_versions", lambda: other)
+    assert pipeline._fingerprint(settings) != here
