@@ -67,7 +67,7 @@ $(PLUGIN_VENV)/.test: pyproject.toml constraints-pennylane-qiskit.txt
 	@touch $@
 
 test-pennylane-qiskit: $(PLUGIN_VENV)/.test
-	$(PLUGIN_VENV)/bin/python -m pytest tests/unit/bridge tests/integration/test_crosscheck_command.py \
+	$(PLUGIN_VENV)/bin/python -m pytest tests/unit/interop/test_crosscheck.py tests/integration/test_crosscheck_command.py \
 	  -m 'not long' -n $(JOBS) --dist worksteal
 	@# Were the plugin not there, its tests would be skipped; this fails.
 	$(PLUGIN_VENV)/bin/qkd-qiskit crosscheck --require 'PennyLane converted' --require 'PennyLane on qiskit.aer'

@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkd_qiskit.classifier import VQCNNClassifier
     from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
+    from qkd_qiskit.experiment import run_experiment
     from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
-    from qkd_qiskit.pipeline import run_experiment
+    from qkd_qiskit.interop.classifier import VQCNNClassifier
     from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, SamplerEvaluator
     from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, build_circuit
 
@@ -23,13 +23,13 @@ _HOMES = {
     "Kernel": "vqcnn",
     "PauliEvaluator": "simulation",
     "SamplerEvaluator": "simulation",
-    "VQCNNClassifier": "classifier",
+    "VQCNNClassifier": "interop.classifier",
     "VQCNNSpec": "vqcnn",
     "build_circuit": "vqcnn",
     "estimate_gate_budget": "estimator",
     "list_backends": "hardware",
     "load_backend": "hardware",
-    "run_experiment": "pipeline",
+    "run_experiment": "experiment",
     "transpile_verified": "hardware",
 }
 

@@ -1,13 +1,10 @@
-"""Datasets, their encodings into circuits, and their splitting over clients."""
+"""Datasets, and their splitting over clients."""
 
-from qkd_qiskit.data.amplitude import AmplitudeEncoder
-from qkd_qiskit.data.angle import AngleEncoder
 from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
+from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.dataset import Dataset
-from qkd_qiskit.data.datasets import load_dataset
 from qkd_qiskit.data.digest import public_digest
-from qkd_qiskit.data.encodings import Encoder, encoder_from_arrays, make_encoder
-from qkd_qiskit.data.own import OwnSamples, load_own
+from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.prepared import (
     PreparedData,
     RawData,
@@ -23,14 +20,11 @@ from qkd_qiskit.data.splitting import ClientShare, Split, make_split
 
 __all__ = [
     "UNKNOWN",
-    "AmplitudeEncoder",
-    "AngleEncoder",
     "Blends",
+    "ClientSamples",
     "ClientShare",
     "Dataset",
-    "Encoder",
     "Origins",
-    "OwnSamples",
     "PreparedData",
     "PublicOriginals",
     "PublicSet",
@@ -41,10 +35,8 @@ __all__ = [
     "augment_images",
     "deal_data",
     "draw_blends",
-    "encoder_from_arrays",
+    "load_client_samples",
     "load_dataset",
-    "load_own",
-    "make_encoder",
     "make_public",
     "make_split",
     "mixup_images",

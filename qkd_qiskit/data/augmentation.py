@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.errors import DataError
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 class Blends(NamedTuple):
@@ -24,19 +21,19 @@ class Blends(NamedTuple):
         share: Share of the first, [N], in [0.5, 1).
     """
 
-    first: Indices
-    second: Indices
-    share: Floats
+    first: IntArray
+    second: IntArray
+    share: FloatArray
 
 
 def augment_images(
-    features: Floats,
+    features: FloatArray,
     image_shape: tuple[int, int] | None,
     settings: AugmentSettings,
     *,
     copies: int | None = None,
     rng: np.random.Generator,
-) -> Floats:
+) -> FloatArray:
     """Rotated and shifted copies of images.
 
     Args:
@@ -88,7 +85,7 @@ def draw_blends(n_images: int, count: int, *, rng: np.random.Generator) -> Blend
     return Blends(first, second, rng.uniform(0.5, 1.0, count))
 
 
-def mixup_images(features: Floats, blends: Blends) -> Floats:
+def mixup_images(features: FloatArray, blends: Blends) -> FloatArray:
     """Blends `share * first + (1 - share) * second` of images as rows, [N, F]."""
     share = blends.share[:, None]
     return np.asarray(share * features[blends.first] + (1.0 - share) * features[blends.second])

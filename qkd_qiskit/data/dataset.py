@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.errors import DataError
 
 Label = int | str
-Floats = NDArray[np.float64]
 Labels = NDArray[Any]
 
 _SMALLEST_SQUARE_IMAGE = 64
@@ -31,7 +31,7 @@ class Dataset:
         DataError: If shapes do not fit, a value is not finite, or fewer than two classes are there.
     """
 
-    features: Floats
+    features: FloatArray
     labels: Labels
     image_shape: tuple[int, int] | None
     name: str
@@ -84,31 +84,6 @@ def describe_classes(classes: tuple[Label, ...]) -> str:
     """One phrase that names the classes, shortened when they are many."""
     shown = ", ".join(str(c) for c in classes[:12])
     return f"the {len(classes)} classes there are {shown}{', ...' if len(classes) > 12 else ''}"
-
-
-def as_features(values: Any, where: str) -> Floats:
-    """Features as a finite float64 table.
-
-    Args:
-        values: Numbers, [N, F], with at least one row and one column.
-        where: Words that open the error message.
-
-    Raises:
-        DataError: If the table has another shape, is empty, or holds something not a finite number.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{where}: expected real numbers as features, found type {array.dtype}")
-    if array.ndim != 2 or 0 in array.shape:
-        raise DataError(f"{where}: expected a table [samples, features], found shape {array.shape}")
-    table = np.ascontiguousarray(array, dtype=np.float64)
-    finite = np.isfinite(table)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        raise DataError(
-            f"{where}: expected finite features, found {table[row, column]} in row {row}, column {column}"
-        )
-    return table
 
 
 def as_labels(values: Any, where: str) -> Labels:

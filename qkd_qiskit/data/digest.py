@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.data.dataset import as_features
+from qkd_qiskit.arrays import as_features
 from qkd_qiskit.errors import DataError
 
 _STEPS_PER_UNIT = 10**6

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.data.csvfile import read_csv, read_label_column
-from qkd_qiskit.data.dataset import Dataset, as_features, as_labels, as_pixels, square_image
+from qkd_qiskit.arrays import as_features
+from qkd_qiskit.data.csv import read_csv, read_label_column
+from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.idx import MAX_VALUES, read_idx
 from qkd_qiskit.errors import DataError
 

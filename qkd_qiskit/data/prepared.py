@@ -9,12 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.datasets import load_dataset
-from qkd_qiskit.data.encodings import Encoder
+from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
-from qkd_qiskit.data.samples import UNKNOWN, Floats, Indices, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
+from qkd_qiskit.encoding.registry import Encoder
 from qkd_qiskit.errors import DataError
 
 
@@ -46,7 +47,7 @@ class PreparedData:
     sizes: tuple[int, ...]
     test: Samples
     split: Split
-    pool_labels: Indices | None = None
+    pool_labels: IntArray | None = None
 
     def own(self, client: int) -> Samples:
         """A client's own samples, without copies."""
@@ -82,7 +83,7 @@ class PreparedData:
         )
 
 
-def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> Indices:
+def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> IntArray:
     """Which original each sample of some parts comes from: an original and its copies share a number.
 
     Args:
@@ -111,8 +112,8 @@ class RawData:
 
     name: str
     classes: tuple[Label, ...]
-    features: Floats
-    codes: Indices
+    features: FloatArray
+    codes: IntArray
     split: Split
     public: PublicOriginals
 
@@ -187,7 +188,7 @@ def client_stage(name: str) -> str:
 def prepare_client(
     name: str,
     classes: tuple[Label, ...],
-    features: Floats,
+    features: FloatArray,
     labels: NDArray[np.int64] | NDArray[np.str_],
     maker: SampleMaker,
     public: PublicSet,
@@ -227,7 +228,7 @@ def prepare_server(
     name: str,
     classes: tuple[Label, ...],
     originals: PublicOriginals,
-    test: tuple[Floats, Indices] | None,
+    test: tuple[FloatArray, IntArray] | None,
 ) -> PreparedData:
     """What a server without clients' data knows.
 
@@ -247,7 +248,7 @@ def prepare_server(
     return _one_party(name, classes, maker, public, originals, (), (), kept_back)
 
 
-def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Label, ...]) -> Indices:
+def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Label, ...]) -> IntArray:
     """Index of each label in the sorted class set, `UNKNOWN` for labels that are not in it."""
     codes = np.full(len(labels), UNKNOWN, dtype=np.int64)
     for code, label in enumerate(classes):

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings, ModelSettings
 from qkd_qiskit.data.digest import public_digest
-from qkd_qiskit.data.encodings import make_encoder
-from qkd_qiskit.data.samples import UNKNOWN, Floats, Indices, Origins, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
+from qkd_qiskit.encoding.registry import make_encoder
 from qkd_qiskit.errors import DataError
 
 
@@ -51,13 +52,13 @@ class PublicSet:
         return self.samples.rows(self.validation_rows)
 
     @property
-    def calibration_rows(self) -> Indices:
+    def calibration_rows(self) -> IntArray:
         """Rows that calibrate teachers."""
         start = self.n_labelled + self.n_unlabelled
         return np.arange(start, start + self.n_calibration)
 
     @property
-    def validation_rows(self) -> Indices:
+    def validation_rows(self) -> IntArray:
         """Rows that choose between teachers."""
         return np.arange(self.n_labelled + self.n_unlabelled + self.n_calibration, len(self.samples))
 
@@ -76,8 +77,8 @@ class PublicOriginals:
         DataError: If the numbers do not fit each other.
     """
 
-    features: Floats
-    labels: Indices
+    features: FloatArray
+    labels: IntArray
     image_shape: tuple[int, int] | None
     parts: tuple[int, int, int, int]
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data.augmentation import augment_images, draw_blends, mixup_images
-from qkd_qiskit.data.encodings import Encoder
+from qkd_qiskit.encoding.registry import Encoder
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 UNKNOWN = -1
 
 
@@ -26,14 +25,14 @@ class Samples:
         labels: Index of each sample's class in the class set, [N]; `UNKNOWN` where nobody may know it.
     """
 
-    inputs: Floats
-    labels: Indices
+    inputs: FloatArray
+    labels: IntArray
 
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.labels)
 
-    def rows(self, chosen: Indices | NDArray[np.bool_] | slice) -> Samples:
+    def rows(self, chosen: IntArray | NDArray[np.bool_] | slice) -> Samples:
         """Some of the samples."""
         return Samples(self.inputs[chosen], self.labels[chosen])
 
@@ -48,9 +47,9 @@ class Origins:
         share: Share of the first, [N]: 1 for copies, less for blends.
     """
 
-    first: Indices
-    second: Indices
-    share: Floats
+    first: IntArray
+    second: IntArray
+    share: FloatArray
 
     @classmethod
     def of_copies(cls, n: int, copies: int, *, start: int = 0) -> Origins:
@@ -83,11 +82,11 @@ class SampleMaker:
     image_shape: tuple[int, int] | None
     encoder: Encoder
 
-    def plain(self, features: Floats, labels: Indices) -> Samples:
+    def plain(self, features: FloatArray, labels: IntArray) -> Samples:
         """Encoded samples as they are."""
         return Samples(self._encoded(features), labels)
 
-    def augmented(self, features: Floats, labels: Indices, stage: str, copies: int) -> Samples:
+    def augmented(self, features: FloatArray, labels: IntArray, stage: str, copies: int) -> Samples:
         """Encoded samples, then their augmented copies; each `stage` has its own random numbers."""
         own = self.plain(features, labels)
         if copies == 0 or len(labels) == 0:
@@ -97,7 +96,7 @@ class SampleMaker:
             np.concatenate([own.inputs, self.encoder.transform(moved)]), np.tile(labels, copies + 1)
         )
 
-    def blends(self, features: Floats, stage: str) -> tuple[Samples, Origins]:
+    def blends(self, features: FloatArray, stage: str) -> tuple[Samples, Origins]:
         """Encoded blends of augmented copies, without labels, and which rows they are made of."""
         rng, n = self._rng(stage), len(features)
         moved = augment_images(features, self.image_shape, self.augment, copies=self.augment.mixup, rng=rng)
@@ -106,7 +105,7 @@ class SampleMaker:
         made = Samples(inputs, np.full(len(inputs), UNKNOWN, dtype=np.int64))
         return made, Origins(drawn.first % max(n, 1), drawn.second % max(n, 1), drawn.share)
 
-    def _encoded(self, features: Floats) -> Floats:
+    def _encoded(self, features: FloatArray) -> FloatArray:
         """Encoded features; none of none."""
         return self.encoder.transform(features) if len(features) else np.empty((0, self.encoder.n_features))
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import IntArray
 from qkd_qiskit.data.dataset import Label, as_labels, describe_classes
 from qkd_qiskit.errors import DataError
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,15 @@ class Split:
         clients: One array per client, private, [samples] each.
     """
 
-    public_train: Indices
-    public_unlabelled: Indices
-    public_calibration: Indices
-    public_validation: Indices
-    test: Indices
-    clients: tuple[Indices, ...]
+    public_train: IntArray
+    public_unlabelled: IntArray
+    public_calibration: IntArray
+    public_validation: IntArray
+    test: IntArray
+    clients: tuple[IntArray, ...]
 
     @property
-    def public(self) -> Indices:
+    def public(self) -> IntArray:
         """All public samples: train, unlabelled, calibration, validation."""
         return np.concatenate(
             [self.public_train, self.public_unlabelled, self.public_calibration, self.public_validation]
@@ -124,7 +123,7 @@ def make_split(
     # One shuffled queue per class: every part takes the next samples of it, so no sample goes twice.
     queues = [rng.permutation(np.flatnonzero(codes == code)) for code in range(len(classes))]
     taken = np.zeros(len(classes), dtype=np.int64)
-    parts: list[Indices] = []
+    parts: list[IntArray] = []
     for counts in np.vstack([drawn, held]):
         chosen = [q[start : start + count] for q, start, count in zip(queues, taken, counts, strict=True)]
         parts.append(rng.permutation(np.concatenate(chosen)).astype(np.int64))
@@ -160,7 +159,7 @@ def _who(client: ClientShare, number: int) -> str:
     return f"client {client.name} (number {number})" if client.name else f"client number {number}"
 
 
-def _draw_common(stock: Indices, sizes: dict[str, int], rng: np.random.Generator) -> Indices:
+def _draw_common(stock: IntArray, sizes: dict[str, int], rng: np.random.Generator) -> IntArray:
     """Samples per class of the public parts and the test set, [5, K]."""
     drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
     for row, (part, size) in enumerate(sizes.items()):
@@ -173,8 +172,8 @@ def _draw_common(stock: Indices, sizes: dict[str, int], rng: np.random.Generator
 
 
 def round_to_total(
-    shares: NDArray[np.float64], total: int, most: Indices, *, rng: np.random.Generator
-) -> Indices:
+    shares: NDArray[np.float64], total: int, most: IntArray, *, rng: np.random.Generator
+) -> IntArray:
     """Whole numbers near the shares that add up to the total (largest remainder).
 
     Args:
@@ -198,7 +197,7 @@ def round_to_total(
 
 
 def _wishes(
-    left: Indices,
+    left: IntArray,
     clients: Sequence[ClientShare],
     allowed: NDArray[np.bool_],
     dirichlet: float | None,
@@ -218,12 +217,12 @@ def _wishes(
 
 
 def _deal(
-    left: Indices,
+    left: IntArray,
     clients: Sequence[ClientShare],
     allowed: NDArray[np.bool_],
     wishes: NDArray[np.float64],
     rng: np.random.Generator,
-) -> Indices:
+) -> IntArray:
     """Samples per client and class, [clients, K], near the wishes and within what is left."""
     stock, left = left, left.copy()
     held = np.zeros(allowed.shape, dtype=np.int64)
@@ -243,7 +242,7 @@ def _deal(
     return held
 
 
-def _pass_on(number: int, held: Indices, left: Indices, allowed: NDArray[np.bool_]) -> bool:
+def _pass_on(number: int, held: IntArray, left: IntArray, allowed: NDArray[np.bool_]) -> bool:
     """Give one client one more sample by a chain of swaps (an augmenting path); False if none exists."""
     came_from: dict[int, tuple[int, int] | None] = dict.fromkeys(np.flatnonzero(allowed[number]).tolist())
     waiting = deque(came_from)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.data.dataset import Floats
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.data.files import FEATURE_KEYS, _flatten, _member, _opened_npz, _read_npy
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.errors import DataError
 
 
-def load_features(path: str | Path) -> Floats:
+def load_features(path: str | Path) -> FloatArray:
     """Samples from a file without labels, scaled like those of `load_file`.
 
     Args:
@@ -51,7 +51,7 @@ def _samples_of_npz(path: Path) -> NDArray[Any]:
         return _member(arrays, tuple(named) or only, "samples", path)
 
 
-def _samples_of_csv(path: Path) -> Floats:
+def _samples_of_csv(path: Path) -> FloatArray:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import softmax, xlogy
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.training.losses import FloatArray, IntArray
 
 Aggregation = Literal["mean", "coverage", "confidence", "product"]
 AGGREGATIONS: tuple[Aggregation, ...] = ("mean", "coverage", "confidence", "product")

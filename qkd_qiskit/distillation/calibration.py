@@ -12,9 +12,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.distillation.aggregation import OUTPUT_FLOOR
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.training.losses import FloatArray, IntArray, cross_entropy
+from qkd_qiskit.training.losses import cross_entropy
 
 CalibrationKind = Literal["none", "temperature", "affine"]
 CALIBRATIONS: tuple[CalibrationKind, ...] = ("none", "temperature", "affine")
@@ -24,7 +25,7 @@ _RIDGE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class OutputCalibration:
     """A map of outputs q to `softmax(scale * log(q) + shift)`.
 
     Attributes:
@@ -44,7 +45,7 @@ class Calibration:
         return np.asarray(softmax(self.scale * _logs(outputs) + self.shift, axis=1))
 
 
-def fit_calibration(outputs: FloatArray, labels: IntArray, kind: CalibrationKind) -> Calibration:
+def fit_calibration(outputs: FloatArray, labels: IntArray, kind: CalibrationKind) -> OutputCalibration:
     """Fit a calibration by cross-entropy, with a light pull towards the identity.
 
     Args:
@@ -66,7 +67,7 @@ def fit_calibration(outputs: FloatArray, labels: IntArray, kind: CalibrationKind
     used = labels >= 0
     samples = int(used.sum())
     if kind == "none" or samples == 0:
-        return Calibration(kind, 1.0, np.zeros(n_outcomes), samples)
+        return OutputCalibration(kind, 1.0, np.zeros(n_outcomes), samples)
     logs, chosen = _logs(outputs[used]), labels[used]
     free_shifts = n_outcomes if kind == "affine" else 0
 
@@ -78,7 +79,7 @@ def fit_calibration(outputs: FloatArray, labels: IntArray, kind: CalibrationKind
 
     best = minimize(price, np.zeros(1 + free_shifts), jac=True, method="L-BFGS-B").x
     shift = best[1:] if free_shifts else np.zeros(n_outcomes)
-    return Calibration(kind, float(np.exp(best[0])), shift, samples)
+    return OutputCalibration(kind, float(np.exp(best[0])), shift, samples)
 
 
 def _logs(outputs: FloatArray) -> FloatArray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation.teacher import soften
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.training import Targets
-from qkd_qiskit.training.losses import FloatArray, IntArray
 
 
 def student_targets(

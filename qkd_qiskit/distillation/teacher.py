@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.distillation.aggregation import (
     AGGREGATIONS,
     OUTPUT_FLOOR,
@@ -18,12 +19,11 @@ from qkd_qiskit.distillation.aggregation import (
 )
 from qkd_qiskit.distillation.calibration import (
     CALIBRATIONS,
-    Calibration,
     CalibrationKind,
+    OutputCalibration,
     fit_calibration,
 )
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.training.losses import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Teacher:
     held: tuple[IntArray, ...]
     rejects: tuple[bool, ...]
     n_classes: int
-    calibrations: tuple[Calibration, ...]
+    calibrations: tuple[OutputCalibration, ...]
     aggregation: Aggregation
     sharpness: float
     scores: tuple[TeacherScore, ...]
@@ -216,8 +216,8 @@ class _Member:
     client: str
     held: IntArray
     reject: bool
-    fitted: dict[CalibrationKind, Calibration]
+    fitted: dict[CalibrationKind, OutputCalibration]
 
 
-def _mended(client: ClientOutputs, calibration: Calibration, n_classes: int) -> FloatArray:
+def _mended(client: ClientOutputs, calibration: OutputCalibration, n_classes: int) -> FloatArray:
     return lift(calibration.apply(client.outputs), client.held, n_classes)

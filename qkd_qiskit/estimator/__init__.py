@@ -1,13 +1,6 @@
 """Data statistics to gate budget, by a stated rule whose coefficients are shipped as data."""
 
-from qkd_qiskit.estimator.budget import (
-    BudgetTerms,
-    GateBudget,
-    budget_terms,
-    estimate_gate_budget,
-    grant,
-)
-from qkd_qiskit.estimator.ladder import build_ladder, trainable_blocks
+from qkd_qiskit.estimator.budget import BudgetTerms, GateBudget, budget_terms, estimate_gate_budget, grant
 from qkd_qiskit.estimator.rule import (
     FULL_BLOCK,
     Coefficients,
@@ -21,6 +14,7 @@ from qkd_qiskit.estimator.rule import (
     load_coefficients,
     need_bound,
 )
+from qkd_qiskit.estimator.size_ladder import build_size_ladder, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, data_statistics
 
 __all__ = [
@@ -33,7 +27,7 @@ __all__ = [
     "GateBudget",
     "NeedCoefficients",
     "budget_terms",
-    "build_ladder",
+    "build_size_ladder",
     "class_diversity",
     "combine",
     "data_bound",

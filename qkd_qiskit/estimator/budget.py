@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_qiskit.data import make_encoder
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
-from qkd_qiskit.estimator.ladder import build_ladder, trainable_blocks
 from qkd_qiskit.estimator.rule import (
     Coefficients,
     Limit,
@@ -21,6 +20,7 @@ from qkd_qiskit.estimator.rule import (
     load_coefficients,
     need_bound,
 )
+from qkd_qiskit.estimator.size_ladder import build_size_ladder, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, check_data, data_statistics
 from qkd_qiskit.hardware import Device, NativeCounts, load_backend, predict_counts
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
@@ -132,7 +132,9 @@ def estimate_gate_budget(
             f"expected n_outcomes of at least {max(len(classes), 2)} for {len(classes)} classes, "
             f"found {outcomes}"
         )
-    ladder = build_ladder(n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes)
+    ladder = build_size_ladder(
+        n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes
+    )
     inputs, notes = _encoded(features, ladder[0])
     if encoding != "angle":
         notes += (f"the coefficients were fitted to angle encoding; for {encoding} they extrapolate",)
@@ -162,7 +164,7 @@ def budget_terms(
     """The terms of the rule for one ladder.
 
     Args:
-        ladder: What `build_ladder` gives.
+        ladder: What `build_size_ladder` gives.
         statistics: Of the client's data.
         rule: The coefficients.
         device: The client's device; None for one that bounds nothing.

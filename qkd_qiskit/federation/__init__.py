@@ -1,4 +1,4 @@
-"""The round between clients and server: in one process, or between machines.
+"""The rounds between clients and server: in one process, or between machines.
 
 The public names are imported when they are first used: a client that waits for its server needs none of them.
 """
@@ -8,117 +8,109 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Not on first use: the function and its module have one name, and the module would hide the function.
-from qkd_qiskit.federation.refusal import QueryRefused, RefusalCode, refusal, refusal_code
-
 if TYPE_CHECKING:
-    from qkd_qiskit.federation.announcement import MAX_QUERY_BYTES, Announcement, Task
+    from qkd_qiskit.federation.aggregation import (
+        Aggregate,
+        aggregate_messages,
+        screen_and_aggregate,
+        screen_message,
+    )
     from qkd_qiskit.federation.client import ClientRun, refine_client, run_client
-    from qkd_qiskit.federation.context import Context, Machine
-    from qkd_qiskit.federation.evaluation import Answers, answer_all, evaluate
-    from qkd_qiskit.federation.fitting import fit_model
+    from qkd_qiskit.federation.data_files import DataFiles, read_server_data, write_data_files
+    from qkd_qiskit.federation.entry import Tamper, run_local_federation, run_remote_federation
     from qkd_qiskit.federation.local import LocalTransport
-    from qkd_qiskit.federation.parts import Parts, read_server_data, write_parts
-    from qkd_qiskit.federation.party import Party
-    from qkd_qiskit.federation.remote_evaluation import client_specs, evaluate_server
-    from qkd_qiskit.federation.rounds import Tamper, run_rounds, run_server_rounds
+    from qkd_qiskit.federation.rejection import (
+        RejectionCode,
+        RequestRejected,
+        decode_rejection,
+        encode_rejection,
+    )
+    from qkd_qiskit.federation.remote_client import RemoteClient
+    from qkd_qiskit.federation.rounds import Participation, RoundsResult, run_rounds
     from qkd_qiskit.federation.server import (
         Distilled,
         PublicRun,
         ServerRun,
         distil,
-        distil_taught,
+        distil_aggregate,
         together,
         train_supervised,
     )
-    from qkd_qiskit.federation.teaching import Taught, judge, learn, teach
+    from qkd_qiskit.federation.train_request import MAX_QUERY_BYTES, TaskDescription, TrainRequest
     from qkd_qiskit.federation.transport import Arrival, Transport
-    from qkd_qiskit.federation.turns import Lesson, Participation, hold_turns
 
 _HOMES = {
-    "Announcement": "announcement",
-    "Answers": "evaluation",
+    "Aggregate": "aggregation",
     "Arrival": "transport",
     "ClientRun": "client",
-    "Context": "context",
+    "DataFiles": "data_files",
     "Distilled": "server",
-    "Lesson": "turns",
     "LocalTransport": "local",
-    "MAX_QUERY_BYTES": "announcement",
-    "Machine": "context",
-    "Participation": "turns",
-    "Parts": "parts",
-    "Party": "party",
+    "MAX_QUERY_BYTES": "train_request",
+    "Participation": "rounds",
     "PublicRun": "server",
+    "RejectionCode": "rejection",
+    "RemoteClient": "remote_client",
+    "RequestRejected": "rejection",
+    "RoundsResult": "rounds",
     "ServerRun": "server",
-    "Tamper": "rounds",
-    "Task": "announcement",
-    "Taught": "teaching",
+    "Tamper": "entry",
+    "TaskDescription": "train_request",
+    "TrainRequest": "train_request",
     "Transport": "transport",
-    "answer_all": "evaluation",
-    "client_specs": "remote_evaluation",
+    "aggregate_messages": "aggregation",
+    "decode_rejection": "rejection",
     "distil": "server",
-    "distil_taught": "server",
-    "evaluate": "evaluation",
-    "evaluate_server": "remote_evaluation",
-    "fit_model": "fitting",
-    "hold_turns": "turns",
-    "judge": "teaching",
-    "learn": "teaching",
-    "read_server_data": "parts",
+    "distil_aggregate": "server",
+    "encode_rejection": "rejection",
+    "read_server_data": "data_files",
     "refine_client": "client",
     "run_client": "client",
+    "run_local_federation": "entry",
+    "run_remote_federation": "entry",
     "run_rounds": "rounds",
-    "run_server_rounds": "rounds",
-    "teach": "teaching",
+    "screen_and_aggregate": "aggregation",
+    "screen_message": "aggregation",
     "together": "server",
     "train_supervised": "server",
-    "write_parts": "parts",
+    "write_data_files": "data_files",
 }
 
 __all__ = [
     "MAX_QUERY_BYTES",
-    "Announcement",
-    "Answers",
+    "Aggregate",
     "Arrival",
     "ClientRun",
-    "Context",
+    "DataFiles",
     "Distilled",
-    "Lesson",
     "LocalTransport",
-    "Machine",
     "Participation",
-    "Parts",
-    "Party",
     "PublicRun",
-    "QueryRefused",
-    "RefusalCode",
+    "RejectionCode",
+    "RemoteClient",
+    "RequestRejected",
+    "RoundsResult",
     "ServerRun",
     "Tamper",
-    "Task",
-    "Taught",
+    "TaskDescription",
+    "TrainRequest",
     "Transport",
-    "answer_all",
-    "client_specs",
+    "aggregate_messages",
+    "decode_rejection",
     "distil",
-    "distil_taught",
-    "evaluate",
-    "evaluate_server",
-    "fit_model",
-    "hold_turns",
-    "judge",
-    "learn",
+    "distil_aggregate",
+    "encode_rejection",
     "read_server_data",
     "refine_client",
-    "refusal",
-    "refusal_code",
     "run_client",
+    "run_local_federation",
+    "run_remote_federation",
     "run_rounds",
-    "run_server_rounds",
-    "teach",
+    "screen_and_aggregate",
+    "screen_message",
     "together",
     "train_supervised",
-    "write_parts",
+    "write_data_files",
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import ClientSettings
 from qkd_qiskit.distillation import (
     ClientMessage,
@@ -18,16 +19,15 @@ from qkd_qiskit.distillation import (
 )
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
-from qkd_qiskit.federation.announcement import Announcement
-from qkd_qiskit.federation.context import Context, Machine
-from qkd_qiskit.federation.fitting import finalist_training, fit_model
+from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.run.context import CompiledModel, RunContext
+from qkd_qiskit.run.fitting import finalist_training, fit_model
 from qkd_qiskit.training import (
     KernelSpace,
     StructureSearch,
     TrainedModel,
-    device_workshop,
+    device_candidates,
     search_structure,
     searched_spec,
 )
@@ -62,7 +62,7 @@ class ClientWork:
     class_counts: NDArray[np.int64]
     seconds: float
 
-    def on(self, machine: Machine) -> ClientRun:
+    def on(self, machine: CompiledModel) -> ClientRun:
         """The same with its structure on its device."""
         values = {field.name: getattr(self, field.name) for field in fields(ClientWork)}
         return ClientRun(**values, machine=machine)
@@ -76,14 +76,14 @@ class ClientRun(ClientWork):
         machine: Its structure on its device.
     """
 
-    machine: Machine
+    machine: CompiledModel
 
     def without_machine(self) -> ClientWork:
         """What is worth sending to another process: a circuit is sooner made again than sent."""
         return ClientWork(**{field.name: getattr(self, field.name) for field in fields(ClientWork)})
 
 
-def run_client(context: Context, number: int) -> ClientRun:
+def run_client(context: RunContext, number: int) -> ClientRun:
     """Run one client from its data to its message.
 
     Args:
@@ -126,7 +126,7 @@ def run_client(context: Context, number: int) -> ClientRun:
     )
 
 
-def take_turn(context: Context, asked: Announcement, before: ClientRun | None) -> ClientRun:
+def answer_request(context: RunContext, asked: TrainRequest, before: ClientRun | None) -> ClientRun:
     """Let the only client of a context answer a query.
 
     Args:
@@ -145,7 +145,7 @@ def take_turn(context: Context, asked: Announcement, before: ClientRun | None) -
     return refine_client(given, 0, run, asked.soft.astype(np.float64), asked.turn)
 
 
-def refine_client(context: Context, number: int, run: ClientRun, soft: Array, turn: int) -> ClientRun:
+def refine_client(context: RunContext, number: int, run: ClientRun, soft: FloatArray, turn: int) -> ClientRun:
     """Train a client once more, with the server's soft labels, and let it answer again.
 
     Args:
@@ -184,7 +184,7 @@ def refine_client(context: Context, number: int, run: ClientRun, soft: Array, tu
 
 
 def _answer(
-    context: Context, name: str, machine: Machine, model: TrainedModel, held: NDArray[np.int64]
+    context: RunContext, name: str, machine: CompiledModel, model: TrainedModel, held: NDArray[np.int64]
 ) -> ClientMessage:
     data = context.data
     return make_message(
@@ -198,7 +198,7 @@ def _answer(
 
 
 def _search(
-    context: Context, number: int, budget: GateBudget, training: ClientTrainingSet, stage: str
+    context: RunContext, number: int, budget: GateBudget, training: ClientTrainingSet, stage: str
 ) -> StructureSearch | None:
     """The search of a client's kernel, where the settings want one."""
     settings, backend = context.settings, context.settings.clients[number].backend
@@ -209,7 +209,7 @@ def _search(
         StructureSearch,
         lambda journal: search_structure(
             replace(
-                device_workshop(
+                device_candidates(
                     budget.spec, load_backend(backend), noise=settings.noise.enabled, seed=settings.seed
                 ),
                 train=finalist_training(context, backend),
@@ -227,7 +227,7 @@ def _search(
     )
 
 
-def _originals(context: Context, number: int, training: ClientTrainingSet) -> NDArray[np.int64]:
+def _originals(context: RunContext, number: int, training: ClientTrainingSet) -> NDArray[np.int64]:
     """Which original each training sample of a client comes from: its own first, then public ones."""
     data = context.data
     own, size = data.clients[number], data.sizes[number]

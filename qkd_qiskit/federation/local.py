@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.announcement import Announcement
-from qkd_qiskit.federation.client import ClientRun, ClientWork, take_turn
-from qkd_qiskit.federation.context import Context
-from qkd_qiskit.federation.relay import FileProgress, Relay
+from qkd_qiskit.federation.client import ClientRun, ClientWork, answer_request
+from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.federation.transport import Arrival
-from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
+from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.store import StageStore
 
 _WATCH_SECONDS = 0.2
 
@@ -37,7 +37,7 @@ class LocalTransport:
         runs: What each client has done last, by its position; they stay at hand for the evaluation.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: RunContext) -> None:
         """Take the clients of an experiment.
 
         Args:
@@ -63,7 +63,7 @@ class LocalTransport:
         wanted = self._context.settings.federation.workers or cpu_count()
         # The clients here have the public samples already.
         asked = {
-            raw: replace(Announcement.from_bytes(raw, limit=len(raw)), originals=None)
+            raw: replace(TrainRequest.from_bytes(raw, limit=len(raw)), originals=None)
             for raw in set(queries.values())
         }
         errands = [self._errand(position, asked[raw]) for position, raw in queries.items()]
@@ -72,10 +72,10 @@ class LocalTransport:
             self.runs[position] = run
             yield Arrival(position, run.message.to_bytes())
 
-    def _errand(self, position: int, asked: Announcement) -> _Errand:
+    def _errand(self, position: int, asked: TrainRequest) -> _WorkerTask:
         context, before = self._context, self.runs.get(position)
         own = context.settings.model_copy(update={"clients": (context.settings.clients[position],)})
-        return _Errand(
+        return _WorkerTask(
             position=position,
             settings=own,
             data=context.data.of_client(position),
@@ -85,16 +85,16 @@ class LocalTransport:
             before=None if before is None else before.without_machine(),
         )
 
-    def _here(self, errands: list[_Errand], workers: int) -> Iterator[tuple[int, ClientRun]]:
+    def _here(self, errands: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientRun]]:
         for errand in errands:
             context = errand.context(replace(self._context, timings={}))
             with threadpool_limits(1, user_api="blas"):
                 run = errand.run(context)
             yield errand.position, run
 
-    def _there(self, errands: list[_Errand], workers: int) -> Iterator[tuple[int, ClientRun]]:
+    def _there(self, errands: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientRun]]:
         with (
-            Relay(self._context.progress) as relay,
+            WorkerProgress(self._context.progress) as relay,
             parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
         ):
             calls: Any = (
@@ -112,35 +112,35 @@ class LocalTransport:
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _WorkerTask:
     """What a worker needs to let one client take one turn; `settings` and `data` know this client alone."""
 
     position: int
     settings: ExperimentSettings
     data: PreparedData
-    store: CheckpointStore
+    store: StageStore
     resume: bool
-    asked: Announcement
+    asked: TrainRequest
     before: ClientWork | None
 
-    def context(self, shared: Context) -> Context:
+    def context(self, shared: RunContext) -> RunContext:
         """The client's context; circuits on devices and progress are those of `shared`."""
         return replace(shared, settings=self.settings, data=self.data, store=self.store, resume=self.resume)
 
-    def run(self, context: Context) -> ClientRun:
+    def run(self, context: RunContext) -> ClientRun:
         """Let the client take its turn."""
         before = None
         if self.before is not None:
             backend = self.settings.clients[0].backend
             before = self.before.on(context.machine(self.before.spec, backend))
-        return take_turn(context, self.asked, before)
+        return answer_request(context, self.asked, before)
 
 
-def _work(errand: _Errand, report: Path, parent: int) -> tuple[int, ClientWork]:
+def _work(errand: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientWork]:
     """One client's turn, in a worker process."""
     _end_with(parent)
     progress = FileProgress(report)
-    context = Context(errand.settings, errand.data, errand.store, progress, errand.resume)
+    context = RunContext(errand.settings, errand.data, errand.store, progress, errand.resume)
     return errand.position, errand.run(context).without_machine()
 
 

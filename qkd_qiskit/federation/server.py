@@ -13,29 +13,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.data import PreparedData, Samples, originals
-from qkd_qiskit.distillation import (
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.baselines import (
     CLASSICAL_MODELS,
     ClassicalModel,
-    ClientOutputs,
     FedAvgClient,
     FedAvgResult,
-    Teacher,
-    Verdict,
     classical_distillation,
-    client_training_set,
     federated_average,
     fit_classical,
-    student_targets,
 )
+from qkd_qiskit.data import PreparedData, Samples, originals
+from qkd_qiskit.distillation import ClientOutputs, Screening, Teacher, client_training_set, student_targets
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.estimator import GateBudget, build_ladder
-from qkd_qiskit.federation.asking import Asked, ask_labels
-from qkd_qiskit.federation.context import Context, Machine
-from qkd_qiskit.federation.fitting import fit_model
-from qkd_qiskit.federation.teaching import Taught, combine, teach
-from qkd_qiskit.federation.turns import Lesson
-from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.estimator import GateBudget, build_size_ladder
+from qkd_qiskit.federation.aggregation import Aggregate, aggregate_outputs, screen_and_aggregate
+from qkd_qiskit.federation.label_queries import LabelQueryResult, query_labels
+from qkd_qiskit.federation.rounds import RoundsResult
+from qkd_qiskit.run.context import CompiledModel, RunContext
+from qkd_qiskit.run.fitting import fit_model
 from qkd_qiskit.training import Targets, TrainedModel
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -54,11 +50,11 @@ class Distilled:
     """
 
     budget: GateBudget
-    machine: Machine
-    verdicts: tuple[Verdict, ...]
+    machine: CompiledModel
+    verdicts: tuple[Screening, ...]
     teacher: Teacher
     global_model: TrainedModel
-    asked: Asked | None
+    asked: LabelQueryResult | None
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class PublicRun(Distilled):
             clients' samples too.
     """
 
-    lesson: Lesson
+    lesson: RoundsResult
     public_only: TrainedModel
     classical: Mapping[str, ClassicalModel]
 
@@ -92,7 +88,9 @@ class ServerRun(PublicRun):
     fedprox: FedAvgResult | None
 
 
-def distil(context: Context, messages: Sequence[bytes | None], *, label: str = "global model") -> Distilled:
+def distil(
+    context: RunContext, messages: Sequence[bytes | None], *, label: str = "global model"
+) -> Distilled:
     """Distil a global model from the clients' messages.
 
     Args:
@@ -104,10 +102,10 @@ def distil(context: Context, messages: Sequence[bytes | None], *, label: str = "
         DistillationError: If no client is left whose message can be used.
         QKDError: If the global model's budget or circuit is impossible.
     """
-    return distil_taught(context, teach(context, messages), label=label)
+    return distil_aggregate(context, screen_and_aggregate(context, messages), label=label)
 
 
-def distil_taught(context: Context, taught: Taught, *, label: str = "global model") -> Distilled:
+def distil_aggregate(context: RunContext, taught: Aggregate, *, label: str = "global model") -> Distilled:
     """Distil a global model from what the clients taught the server.
 
     Args:
@@ -123,7 +121,7 @@ def distil_taught(context: Context, taught: Taught, *, label: str = "global mode
     # The estimator counts distinct samples; copies would flatter it.
     budget = context.budget(data.known, backend, len(data.classes))
     machine = context.machine(_student_spec(context, budget), backend)
-    learnt, asked = public.to_distil, ask_labels(context, taught.soft)
+    learnt, asked = public.to_distil, query_labels(context, taught.soft)
     labels, soft = learnt.labels, taught.soft[: len(learnt)]
     if asked is not None:
         labels, soft = asked.told(labels), asked.corrected(soft)
@@ -140,7 +138,7 @@ def distil_taught(context: Context, taught: Taught, *, label: str = "global mode
     return Distilled(budget, machine, taught.verdicts, taught.teacher, global_model, asked)
 
 
-def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
+def run_public_server(context: RunContext, lesson: RoundsResult) -> PublicRun:
     """Distil a global model, and train the baselines that public data allow.
 
     Args:
@@ -150,7 +148,7 @@ def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
     Raises:
         QKDError: If the global model's budget or circuit is impossible.
     """
-    distilled = distil_taught(context, lesson.taught)
+    distilled = distil_aggregate(context, lesson.taught)
     asked = distilled.asked
     known = _and_asked(context.data, context.data.public.labelled, asked)
     told = context if asked is None else _given_answers(context, lesson.taught)
@@ -161,7 +159,7 @@ def run_public_server(context: Context, lesson: Lesson) -> PublicRun:
     return PublicRun(**vars(distilled), lesson=lesson, public_only=public_only, classical=classical)
 
 
-def run_server(context: Context, lesson: Lesson) -> ServerRun:
+def run_server(context: RunContext, lesson: RoundsResult) -> ServerRun:
     """Distil a global model from what the clients taught, and train all baselines.
 
     Args:
@@ -172,7 +170,7 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
         QKDError: If the global model's budget or circuit is impossible.
     """
     settings, data = context.settings, context.data
-    distilled, labelled = distil_taught(context, lesson.taught), data.public.labelled
+    distilled, labelled = distil_aggregate(context, lesson.taught), data.public.labelled
     machine, asked = distilled.machine, distilled.asked
     told = context if asked is None else _given_answers(context, lesson.taught)
     with context.timed("baselines"):
@@ -201,24 +199,26 @@ def run_server(context: Context, lesson: Lesson) -> ServerRun:
     )
 
 
-def _given_answers(context: Context, taught: Taught) -> Context:
+def _given_answers(context: RunContext, taught: Aggregate) -> RunContext:
     """The context for stages that depend on the clients' answers, whatever the settings."""
     return replace(context, store=context.store.given(taught.soft))
 
 
-def _and_asked(data: PreparedData, samples: Samples, asked: Asked | None) -> Samples:
+def _and_asked(data: PreparedData, samples: Samples, asked: LabelQueryResult | None) -> Samples:
     """Some labelled samples, and behind them those whose labels were asked for."""
     return samples if asked is None else _joined((samples, asked.samples(data)))
 
 
-def _groups(parts: Sequence[Samples], sizes: Sequence[int], asked: Asked | None) -> NDArray[np.int64]:
+def _groups(
+    parts: Sequence[Samples], sizes: Sequence[int], asked: LabelQueryResult | None
+) -> NDArray[np.int64]:
     """Which original each sample of `_and_asked` comes from."""
     groups = originals(parts, sizes)
     return groups if asked is None else np.concatenate([groups, sum(sizes) + asked.numbers])
 
 
 def _classical(
-    context: Context, machine: Machine, samples: Samples, groups: NDArray[np.int64]
+    context: RunContext, machine: CompiledModel, samples: Samples, groups: NDArray[np.int64]
 ) -> dict[str, ClassicalModel]:
     """Classical models on labelled samples; copies of one original share a group."""
     return {
@@ -234,7 +234,9 @@ def _classical(
     }
 
 
-def _classical_round(context: Context, machine: Machine, asked: Asked | None) -> ClassicalModel:
+def _classical_round(
+    context: RunContext, machine: CompiledModel, asked: LabelQueryResult | None
+) -> ClassicalModel:
     """The round with honest classical clients of the circuits' sizes."""
     settings, data = context.settings, context.data
     public, known, n_classes = data.public, data.public.labelled, len(data.classes)
@@ -247,12 +249,12 @@ def _classical_round(context: Context, machine: Machine, asked: Asked | None) ->
         for number, (client, training) in enumerate(zip(settings.clients, sets, strict=True))
     ]
 
-    def soft_labels(outputs: Sequence[Array]) -> Array:
+    def soft_labels(outputs: Sequence[FloatArray]) -> FloatArray:
         taught = [
             ClientOutputs(client.name, training.held, output)
             for client, training, output in zip(settings.clients, sets, outputs, strict=True)
         ]
-        return combine(context, taught)[1]
+        return aggregate_outputs(context, taught)[1]
 
     labels = public.to_distil.labels
     return classical_distillation(
@@ -267,12 +269,12 @@ def _classical_round(context: Context, machine: Machine, asked: Asked | None) ->
     )
 
 
-def _student_spec(context: Context, budget: GateBudget) -> VQCNNSpec:
+def _student_spec(context: RunContext, budget: GateBudget) -> VQCNNSpec:
     """The budget's structure, or the largest of the ladder within the blocks that the settings allow."""
     most, model = context.settings.distillation.student_blocks, context.settings.model
     if most is None:
         return budget.spec
-    ladder = build_ladder(
+    ladder = build_size_ladder(
         model.n_qubits,
         encoding=model.encoding,
         kernel=model.kernel,
@@ -297,14 +299,16 @@ def _joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def train_supervised(context: Context, machine: Machine, label: str, samples: Samples) -> TrainedModel:
+def train_supervised(
+    context: RunContext, machine: CompiledModel, label: str, samples: Samples
+) -> TrainedModel:
     """Train the global structure on labelled samples, as a stage of the run."""
     targets = Targets(len(context.data.classes), labels=samples.labels)
     return fit_model(context, machine, samples.inputs, targets, at_server=True, label=label)
 
 
 def _federate(
-    context: Context, machine: Machine, start: TrainedModel, label: str, proximal: float
+    context: RunContext, machine: CompiledModel, start: TrainedModel, label: str, proximal: float
 ) -> FedAvgResult:
     settings, data = context.settings, context.data
     clients = [

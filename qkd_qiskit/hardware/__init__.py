@@ -3,8 +3,8 @@
 from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
-from qkd_qiskit.hardware.drifted import drifted_device
-from qkd_qiskit.hardware.predict import Prediction, predict, predict_counts
+from qkd_qiskit.hardware.drift import drifted_device
+from qkd_qiskit.hardware.predict import CountPrediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import (
     device_from_descriptor,
     list_backends,
@@ -23,11 +23,11 @@ from qkd_qiskit.hardware.transpile import (
 )
 
 __all__ = [
+    "CountPrediction",
     "Descriptor",
     "Device",
     "GateReport",
     "NativeCounts",
-    "Prediction",
     "Range",
     "Route",
     "TranspiledVQCNN",

@@ -13,7 +13,7 @@ from qkd_qiskit.hardware.counts import NativeCounts, Range
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.events import events_of, may_cancel
 from qkd_qiskit.hardware.layout import ChainLoad, best_chain
-from qkd_qiskit.hardware.pulses import Step, one_qubit_plan
+from qkd_qiskit.hardware.pulses import PulseStep, one_qubit_plan
 from qkd_qiskit.hardware.rates import Rates
 from qkd_qiskit.hardware.routing import Route, line_route, straight, suits_a_line
 from qkd_qiskit.hardware.schedule import schedule_late
@@ -24,7 +24,7 @@ SWAP_COST = 3
 
 
 @dataclass(frozen=True)
-class Prediction:
+class CountPrediction:
     """What is known of a spec on a device before it is transpiled.
 
     Attributes:
@@ -58,7 +58,7 @@ def predict_counts(spec: VQCNNSpec, device: Device) -> NativeCounts:
     return predict(spec, device).counts
 
 
-def predict(spec: VQCNNSpec, device: Device) -> Prediction:
+def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
     """Predicted counts, with the chain that they hold for and whether they are exact.
 
     Args:
@@ -109,16 +109,18 @@ def predict(spec: VQCNNSpec, device: Device) -> Prediction:
     exact = not notes
     if chain is not None and route.swaps + route.absorbed:
         notes.append(f"Tree pooling on a line: {route.swaps} swaps, and {route.absorbed} absorbed by blocks.")
-    return Prediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))
+    return CountPrediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))
 
 
-def _plan(spec: VQCNNSpec, route: Route, target: Target, gate: str) -> tuple[tuple[Step, ...], Range, bool]:
+def _plan(
+    spec: VQCNNSpec, route: Route, target: Target, gate: str
+) -> tuple[tuple[PulseStep, ...], Range, bool]:
     """Steps, one-qubit gates, and whether the transpiler may find fewer two-qubit gates."""
     events = events_of(spec, gate, route)
     return *one_qubit_plan(events, spec.n_qubits, target, gate), may_cancel(events)
 
 
-def _load(spec: VQCNNSpec, route: Route, steps: tuple[Step, ...], rates: Rates) -> ChainLoad:
+def _load(spec: VQCNNSpec, route: Route, steps: tuple[PulseStep, ...], rates: Rates) -> ChainLoad:
     pairs = Counter(min(step.qubits) for step in steps if step.kind == "pair")
     pulses = [0.0] * spec.n_qubits
     for step in steps:
@@ -132,7 +134,7 @@ def _load(spec: VQCNNSpec, route: Route, steps: tuple[Step, ...], rates: Rates) 
     )
 
 
-def _depth(steps: tuple[Step, ...], n_qubits: int) -> int:
+def _depth(steps: tuple[PulseStep, ...], n_qubits: int) -> int:
     depth = [0] * n_qubits
     for step in steps:
         if step.kind == "pair":

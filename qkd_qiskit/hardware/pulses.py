@@ -34,7 +34,7 @@ _ROTATES_BY_PAIRS = ("rzz", "rxx")
 
 
 @dataclass(frozen=True)
-class Step:
+class PulseStep:
     """One-qubit gates of one qubit up to an event, and the event.
 
     Attributes:
@@ -92,7 +92,7 @@ class _Wire:
 
 def one_qubit_plan(
     events: tuple[Event, ...], n_qubits: int, target: Target, gate: str
-) -> tuple[tuple[Step, ...], Range]:
+) -> tuple[tuple[PulseStep, ...], Range]:
     """Two-qubit gates and measurements with the pulses before each, and the one-qubit gates in all.
 
     Args:
@@ -106,7 +106,7 @@ def one_qubit_plan(
     """
     wires = [_Wire("sx" not in target.operation_names) for _ in range(n_qubits)]
     scale = PULSES_PER_CHANGE.get(gate, 1.0)
-    steps: list[Step] = []
+    steps: list[PulseStep] = []
     for event in events:
         if event.kind == "rotation":
             wires[event.qubits[0]].rotate(event.axes)
@@ -115,8 +115,8 @@ def one_qubit_plan(
             for qubit, axis in zip(event.qubits, _in_frame_of(gate, event), strict=True):
                 wires[qubit].meet(axis, kind)
             pulses = tuple(scale * wires[q].take_pulses() for q in event.qubits)
-            steps.append(Step(event.qubits, kind, pulses))
-    rest = [Step((q,), "rest", (scale * wire.take_pulses(),)) for q, wire in enumerate(wires)]
+            steps.append(PulseStep(event.qubits, kind, pulses))
+    rest = [PulseStep((q,), "rest", (scale * wire.take_pulses(),)) for q, wire in enumerate(wires)]
     rotations = sum(wire.rotations for wire in wires)
     changes = sum(wire.changes for wire in wires)
     pairs = sum(step.kind == "pair" for step in steps)

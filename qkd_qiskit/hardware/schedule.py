@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qkd_qiskit.hardware.pulses import Step
+from qkd_qiskit.hardware.pulses import PulseStep
 from qkd_qiskit.hardware.rates import Rates
 
 
@@ -25,7 +25,7 @@ class Schedule:
 
 
 def schedule_late(
-    steps: tuple[Step, ...], n_qubits: int, rates: Rates, *, from_start: bool = False
+    steps: tuple[PulseStep, ...], n_qubits: int, rates: Rates, *, from_start: bool = False
 ) -> Schedule:
     """Schedule steps as late as possible.
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from qiskit.transpiler import Target
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware.descriptor import ONE_QUBIT_GATES
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.targets import Place, duration_of, error_of
+from qkd_qiskit.store.files import write_atomic
 
 
 def write_snapshot(device: Device, path: Path, *, date: str | None = None) -> Path:

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label
-from qkd_qiskit.data import Encoder, encoder_from_arrays
+from qkd_qiskit.encoding import Encoder, encoder_from_arrays
 from qkd_qiskit.errors import ModelError, QKDError
 from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-Floats = NDArray[np.float64]
 
 MODEL_FILE = "global_model.npz"
 _SCHEMA = 1
@@ -46,7 +45,7 @@ class SavedModel:
     """
 
     spec: VQCNNSpec
-    params: Floats
+    params: FloatArray
     classes: tuple[Label, ...]
     encoder: Encoder
     backend: str
@@ -72,7 +71,7 @@ class SavedModel:
             )
 
     @property
-    def weights(self) -> Floats:
+    def weights(self) -> FloatArray:
         """The circuit's weights [W] in radians."""
         return self.params[:-1]
 
@@ -81,12 +80,12 @@ class SavedModel:
         """The positive logit scale s."""
         return float(np.exp(self.params[-1]))
 
-    def class_probabilities(self, outcomes: Floats) -> Floats:
+    def class_probabilities(self, outcomes: FloatArray) -> FloatArray:
         """Probabilities [N, K] of the classes, from probabilities [N, 2^m] of the outcomes."""
         logits = class_logits(outcomes, self.params[-1], len(self.classes))
         return np.asarray(softmax(logits, axis=-1))
 
-    def predict_proba(self, evaluator: Evaluator, features: NDArray[Any]) -> Floats:
+    def predict_proba(self, evaluator: Evaluator, features: NDArray[Any]) -> FloatArray:
         """Class probabilities of raw features.
 
         Args:

@@ -4,13 +4,10 @@ from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
 from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.html import render_report, write_report
 from qkd_qiskit.reporting.results import check_results, read_results, write_json, write_results
-from qkd_qiskit.reporting.schema import MODEL_NAMES, Results
 from qkd_qiskit.reporting.table import clients_table, models_table, print_results, records_table, rows_table
 
 __all__ = [
-    "MODEL_NAMES",
     "ReportExtras",
-    "Results",
     "TrainingCurve",
     "check_results",
     "clients_table",

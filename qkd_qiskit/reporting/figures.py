@@ -35,7 +35,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """One picture of the report."""
 
     #: Heading, a few words.

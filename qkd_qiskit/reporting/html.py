@@ -9,14 +9,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.files import write_atomic
+from qkd_qiskit.evaluation.results import Results
 from qkd_qiskit.reporting import plots, table
 from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
 from qkd_qiskit.reporting.extras import ReportExtras
-from qkd_qiskit.reporting.figures import Picture, png_source, report_style, svg_source
+from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
 from qkd_qiskit.reporting.results import check_results
-from qkd_qiskit.reporting.schema import Results
 from qkd_qiskit.reporting.structure_picture import plot_structure
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
 
 #: Columns of gates in one row of a gate-by-gate drawing.
@@ -85,44 +85,44 @@ def write_report(results: Mapping[str, Any], extras: ReportExtras, path: str | P
         raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _pictures(results: Results, extras: ReportExtras) -> dict[str, Picture]:
+def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture]:
     """The plots by the section that shows them."""
     pictures = {
-        "bytes": Picture(
+        "bytes": ReportPicture(
             "What travels",
             "Bytes that all clients together send and receive, distillation beside federated averaging.",
             svg_source(plots.plot_bytes(results)),
         ),
     }
     if results.measured:
-        pictures["accuracies"] = Picture(
+        pictures["accuracies"] = ReportPicture(
             "Accuracy with noise and without",
             "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
             "rings are the same weights without noise, and grey models are classical.",
             svg_source(plots.plot_accuracies(results)),
         )
     if extras.class_counts:
-        pictures["class_mix"] = Picture(
+        pictures["class_mix"] = ReportPicture(
             "Who holds what",
             "Each bar is one client's private data by class; its length is the number of samples.",
             svg_source(plots.plot_class_mix(results, extras)),
         )
     if any(client.gates for client in results.clients):
-        pictures["gates"] = Picture(
+        pictures["gates"] = ReportPicture(
             "Predicted and counted gates",
             "For every client the native gates predicted in closed form beside those counted in the "
             "transpiled circuit; a thin line spans a predicted range.",
             svg_source(plots.plot_gates(results)),
         )
     if extras.confusion is not None:
-        pictures["confusion"] = Picture(
+        pictures["confusion"] = ReportPicture(
             "Confusion of the global model",
             "Rows are true classes, columns are predictions of the global model under noise, "
             "and numbers are test samples.",
             svg_source(plots.plot_confusion(extras)),
         )
     if any(curve.swarm or curve.refine for curve in extras.histories.values()):
-        pictures["training"] = Picture(
+        pictures["training"] = ReportPicture(
             "Training",
             "Each panel shows one model's training loss: the best of the particle swarm, then the gradient "
             "refinement that continues from it.",
@@ -131,13 +131,13 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, Picture]:
     return pictures
 
 
-def _overviews(results: Results, extras: ReportExtras) -> list[Picture]:
+def _overviews(results: Results, extras: ReportExtras) -> list[ReportPicture]:
     """Block drawings of the clients' structures; clients that share one share the drawing."""
     owners: dict[Any, list[str]] = {}
     for name, spec in extras.specs.items():
         owners.setdefault(spec, []).append(name)
     return [
-        Picture(
+        ReportPicture(
             ", ".join(_with_device(results, name) for name in names),
             "Light boxes encode the image, blue boxes are convolution blocks, orange boxes pool a qubit "
             "away, and the qubits that remain are measured.",
@@ -147,10 +147,10 @@ def _overviews(results: Results, extras: ReportExtras) -> list[Picture]:
     ]
 
 
-def _searches(results: Results, extras: ReportExtras) -> list[Picture]:
+def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
     """How each client that searched its kernel found it."""
     return [
-        Picture(
+        ReportPicture(
             _with_device(results, name),
             "Each point is one kernel that the swarm tried, the lower the better, coloured by the native "
             "two-qubit gates of its circuit; the line is the best so far, and beside it stand the best "
@@ -167,10 +167,10 @@ def _with_device(results: Results, name: str) -> str:
     return f"{name} ({devices[name]})" if name in devices else name
 
 
-def _drawings(extras: ReportExtras) -> list[Picture]:
+def _drawings(extras: ReportExtras) -> list[ReportPicture]:
     """Gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
     return [
-        Picture(
+        ReportPicture(
             name,
             f"The circuit of {name}, gate by gate, with inputs x and weights w.",
             png_source(draw_circuit(circuit, fold=_FOLD), tight=True),

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qkd_qiskit.evaluation.results import Quantity, QuantityRange, Results
 from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.figures import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, new_figure
-from qkd_qiskit.reporting.schema import Interval, Quantity, Results
 from qkd_qiskit.reporting.table import model_order, model_title
 
 
@@ -185,7 +185,7 @@ def _paired_bars(axes: Axes, predicted: list[Quantity], counted: list[Quantity])
         axes.barh(places + shift, middle, height=0.38, color=colour, label=label)
         for place, value, length in zip(places + shift, values, middle, strict=True):
             end = length
-            if isinstance(value, Interval) and value.low < value.high:
+            if isinstance(value, QuantityRange) and value.low < value.high:
                 axes.hlines(place, value.low, value.high, color=INK, linewidth=1.2)
                 end = value.high
             axes.annotate(
@@ -196,7 +196,7 @@ def _paired_bars(axes: Axes, predicted: list[Quantity], counted: list[Quantity])
 def _middle(value: Quantity) -> float:
     if value is None:
         return 0.0
-    return value.mid if isinstance(value, Interval) else float(value)
+    return value.mid if isinstance(value, QuantityRange) else float(value)
 
 
 def _curve(axes: Axes, curve: TrainingCurve) -> None:

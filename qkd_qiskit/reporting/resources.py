@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label, ModelSettings
-from qkd_qiskit.data import load_dataset, make_encoder, prepare_data
+from qkd_qiskit.data import load_dataset, prepare_data
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import Device, list_backends, load_backend, transpile_verified, unavailable

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.files import write_atomic
-from qkd_qiskit.reporting.schema import Results
+from qkd_qiskit.evaluation.results import Results
+from qkd_qiskit.store.files import write_atomic
 
 
 def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:

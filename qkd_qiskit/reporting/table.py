@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from qkd_qiskit.evaluation.results import MODEL_NAMES, Gates, ModelResult, Quantity, QuantityRange, Results
 from qkd_qiskit.reporting.results import check_results
-from qkd_qiskit.reporting.schema import MODEL_NAMES, Gates, Interval, ModelResult, Quantity, Results
 from qkd_qiskit.versions import version_remarks
 
 TITLES: Mapping[str, str] = {
@@ -48,7 +48,7 @@ def quantity(value: Quantity) -> str:
     """A count as text; a range as `low-high`, a dash for None."""
     if value is None:
         return "-"
-    if isinstance(value, Interval):
+    if isinstance(value, QuantityRange):
         return f"{value.low:g}" if value.low == value.high else f"{value.low:g}-{value.high:g}"
     return f"{value:g}"
 
@@ -57,7 +57,7 @@ def signed_percent(value: Quantity) -> str:
     """A relative error as a percentage with its sign; a dash for None."""
     if value is None:
         return "-"
-    if isinstance(value, Interval):
+    if isinstance(value, QuantityRange):
         value = value.mid
     return f"{100 * value:+.1f} %" if abs(value) >= 5e-4 else "0"
 
@@ -187,7 +187,7 @@ def rows_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
     table = _table(title)
     for place, heading in enumerate(columns):
         known = [row[place] for row in rows if row[place] is not None]
-        numeric = bool(known) and all(isinstance(value, int | float | Interval) for value in known)
+        numeric = bool(known) and all(isinstance(value, int | float | QuantityRange) for value in known)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
@@ -260,13 +260,13 @@ def _look_up(row: Any, key: str) -> Any:
     for part in key.split("."):
         row = row.get(part) if isinstance(row, Mapping) else None
     if isinstance(row, Mapping) and {"low", "high"} <= row.keys():
-        return Interval(low=row["low"], mid=row.get("mid", row["low"]), high=row["high"])
+        return QuantityRange(low=row["low"], mid=row.get("mid", row["low"]), high=row["high"])
     return row
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    if isinstance(value, Interval):
+    if isinstance(value, QuantityRange):
         return quantity(value)
     return f"{value:.3g}" if isinstance(value, float) else escape(str(value))

@@ -18,7 +18,6 @@ from qkd_qiskit.config import AugmentSettings, load_experiment, shipped_experime
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import HardwareError, ReportingError
 from qkd_qiskit.estimator import estimate_gate_budget, load_coefficients
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import (
     descriptor_folder,
     list_backends,
@@ -31,6 +30,7 @@ from qkd_qiskit.hardware.equivalence import TOLERANCE
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.resources import experiment_budgets
 from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SEEDS = (0, 1, 2)

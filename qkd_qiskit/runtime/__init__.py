@@ -5,25 +5,32 @@ from qkd_qiskit.runtime.jobs import JobRunner
 from qkd_qiskit.runtime.ledger import LEDGER_FILE, Batch, Ledger, Submission
 from qkd_qiskit.runtime.local import LocalService
 from qkd_qiskit.runtime.outcome import SubmissionOutcome, evaluate_submission
-from qkd_qiskit.runtime.plan import Estimate, Options, Plan, fingerprint, plan_submission, samples_of_run
 from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
+from qkd_qiskit.runtime.submission_plan import (
+    SubmissionEstimate,
+    SubmissionOptions,
+    SubmissionPlan,
+    fingerprint,
+    plan_submission,
+    samples_of_run,
+)
 
 __all__ = [
     "LEDGER_FILE",
     "Batch",
-    "Estimate",
     "IBMService",
     "JobRequest",
     "JobRunner",
     "JobService",
     "Ledger",
     "LocalService",
-    "Options",
-    "Plan",
     "ServiceRefused",
     "ServiceUncertain",
     "Submission",
+    "SubmissionEstimate",
+    "SubmissionOptions",
     "SubmissionOutcome",
+    "SubmissionPlan",
     "evaluate_submission",
     "fingerprint",
     "plan_submission",

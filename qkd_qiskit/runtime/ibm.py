@@ -15,7 +15,6 @@ from qiskit_ibm_runtime import QiskitRuntimeService
 from qkd_qiskit.errors import HardwareError, SubmissionError
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.hardware.device import device_from_backend
-from qkd_qiskit.runtime.messages import safe_line
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     FoundJob,
@@ -26,6 +25,7 @@ from qkd_qiskit.runtime.service import (
     ServiceUncertain,
     Status,
 )
+from qkd_qiskit.runtime.service_text import safe_line
 
 DEFAULT_REP_DELAY = 250e-6
 _SETTLE_SECONDS = 60.0

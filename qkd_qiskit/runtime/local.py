@@ -12,10 +12,10 @@ import numpy as np
 from qiskit import qpy
 from qiskit_aer import AerSimulator
 
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import FoundJob, JobCounts, JobRequest, JobState, ServiceUncertain
+from qkd_qiskit.store.files import write_atomic
 
 
 class LocalService:

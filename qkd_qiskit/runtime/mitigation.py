@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.extras import missing_extra
 from qkd_qiskit.simulation.sampler import REGISTER
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
@@ -50,7 +50,7 @@ def calibration_circuits(circuit: QuantumCircuit) -> tuple[QuantumCircuit, Quant
     return made[0], made[1]
 
 
-def confusion_matrices(calibration: Counts) -> list[Floats]:
+def confusion_matrices(calibration: Counts) -> list[FloatArray]:
     """Confusion matrices of the measured bits, from the counts of the two calibration circuits.
 
     Args:
@@ -73,7 +73,7 @@ def confusion_matrices(calibration: Counts) -> list[Floats]:
     return matrices
 
 
-def mitigated(counts: Counts, matrices: Sequence[Floats]) -> Floats:
+def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
     """Outcome probabilities with readout errors undone, nearest to the quasi-probabilities that mthree finds.
 
     Args:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.distillation import accuracy_interval
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.evaluation import accuracy_interval
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.ledger import Ledger, Submission
 from qkd_qiskit.runtime.mitigation import (
@@ -18,8 +19,6 @@ from qkd_qiskit.runtime.mitigation import (
     mitigation_missing,
 )
 from qkd_qiskit.simulation import PauliEvaluator
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class SubmissionOutcome:
     classes: tuple[int | str, ...]
     labels: NDArray[np.int64]
     counts: NDArray[np.int64]
-    probabilities: dict[str, Floats]
+    probabilities: dict[str, FloatArray]
     accuracies: dict[str, tuple[float, float, float]]
     seconds: float | None
     notes: tuple[str, ...]

@@ -2,18 +2,18 @@
 
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
+from qkd_qiskit.simulation.evaluator import CompactCircuit, Evaluator, MeasuredCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
-from qkd_qiskit.simulation.seam import Compact, Evaluator, Executable
-from qkd_qiskit.simulation.states import Loss
+from qkd_qiskit.simulation.state_vector import Loss
 
 __all__ = [
     "AerEvaluator",
     "Agreement",
-    "Compact",
+    "CompactCircuit",
     "Evaluator",
-    "Executable",
     "Loss",
+    "MeasuredCircuit",
     "PauliEvaluator",
     "Sampled",
     "SamplerEvaluator",

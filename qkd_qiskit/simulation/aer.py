@@ -9,11 +9,17 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.library import SetDensityMatrix, SetStatevector
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.bindable import bindable
+from qkd_qiskit.simulation.evaluator import (
+    MeasuredCircuit,
+    as_measured_circuit,
+    check_inputs,
+    check_weights,
+    flat_weights,
+)
 from qkd_qiskit.simulation.noise import LocalNoise, apply_readout, cut_to_active
-from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights, flat_weights
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _BATCH = 256
@@ -33,7 +39,9 @@ class AerEvaluator:
         (2, 2)
     """
 
-    def __init__(self, transpiled: Executable | VQCNNSpec, noise_model: NoiseModel | None = None) -> None:
+    def __init__(
+        self, transpiled: MeasuredCircuit | VQCNNSpec, noise_model: NoiseModel | None = None
+    ) -> None:
         """Prepare the circuit.
 
         Args:
@@ -43,7 +51,7 @@ class AerEvaluator:
         Raises:
             SimulationError: If the noise model has errors that this reference cannot apply.
         """
-        executable = as_executable(transpiled)
+        executable = as_measured_circuit(transpiled)
         self._spec = executable.spec
         self._x, self._w = executable.x, executable.w
         circuit = bindable(executable.circuit, noise_model)
@@ -71,7 +79,7 @@ class AerEvaluator:
         """The structure that is evaluated."""
         return self._spec
 
-    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> Array:
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Outcome probabilities, readout errors included.
 
         Args:
@@ -102,7 +110,7 @@ class AerEvaluator:
         saved.save_probabilities(self._measured)
         return saved
 
-    def _prepared(self, state: Array) -> QuantumCircuit:
+    def _prepared(self, state: FloatArray) -> QuantumCircuit:
         """The circuit with an ideal input state in front; qubits outside the spec start in |0>."""
         n, n_data = self._circuit.num_qubits, len(self._state_qubits)
         full = np.zeros(2**n, dtype=complex)
@@ -115,7 +123,9 @@ class AerEvaluator:
         circuit.append(first, range(n))
         return self._saved(circuit.compose(self._circuit))
 
-    def _run(self, circuit: QuantumCircuit, weights: Array, inputs: Array | None = None) -> Array:
+    def _run(
+        self, circuit: QuantumCircuit, weights: FloatArray, inputs: FloatArray | None = None
+    ) -> FloatArray:
         """Probabilities `[bindings, 2^m]` of one circuit at many parameter values."""
         present = set(circuit.parameters)
         columns = {p: weights[:, k] for k, p in enumerate(self._w) if p in present}

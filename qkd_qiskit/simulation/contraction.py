@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from qkd_qiskit.simulation.basis import Array
-from qkd_qiskit.simulation.sweep import SweepPlan
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.simulation.contraction_plan import ContractionPlan
 
 SLICE_BYTES = 32 * 2**20
 # PERF: products of input vectors that no particle changes are kept up to this size.
@@ -29,20 +29,22 @@ class Inputs(Protocol):
     def n_samples(self) -> int:
         """Number of samples."""
 
-    def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
+    def values(
+        self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
+    ) -> FloatArray:
         """Expectation values `[particles, samples, strings]`."""
 
-    def vectors(self, plan: SweepPlan) -> list[tuple[tuple[int, ...], Array]]:
+    def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
         """Pauli vectors `[samples, 4^k]` of the light cone's qubits, in groups that are in a product."""
 
     def pullback(
         self,
-        plan: SweepPlan,
-        observables: Array,
-        matrices: Sequence[Array],
-        gradient: Array,
-        into: Sequence[Array],
-    ) -> Array:
+        plan: ContractionPlan,
+        observables: FloatArray,
+        matrices: Sequence[FloatArray],
+        gradient: FloatArray,
+        into: Sequence[FloatArray],
+    ) -> FloatArray:
         """Gradient of the observables; the gradient of head blocks is added to `into`."""
 
 
@@ -50,15 +52,17 @@ class Inputs(Protocol):
 class ProductInputs:
     """Bloch vectors `[qubits, samples, 4]` with leading component 1."""
 
-    bloch: Array
-    _kept: dict[tuple[tuple[int, ...], ...], Array] = field(default_factory=dict, repr=False)
+    bloch: FloatArray
+    _kept: dict[tuple[tuple[int, ...], ...], FloatArray] = field(default_factory=dict, repr=False)
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
         return int(self.bloch.shape[1])
 
-    def values(self, plan: SweepPlan, observables: Array, matrices: Sequence[Array]) -> Array:
+    def values(
+        self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
+    ) -> FloatArray:
         """Expectation values `[particles, samples, strings]`."""
         split, left, right = _halves(plan)
         n_particles = observables.shape[0]
@@ -71,18 +75,18 @@ class ProductInputs:
             out[:, part] = np.matmul(rights[:, :, None, :], half)[:, :, 0]
         return out
 
-    def vectors(self, plan: SweepPlan) -> list[tuple[tuple[int, ...], Array]]:
+    def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
         """Pauli vectors of the qubits, in groups that are in a product."""
         return [((qubit,), self.bloch[qubit]) for qubit in plan.qubits]
 
     def pullback(
         self,
-        plan: SweepPlan,
-        observables: Array,
-        matrices: Sequence[Array],
-        gradient: Array,
-        into: Sequence[Array],
-    ) -> Array:
+        plan: ContractionPlan,
+        observables: FloatArray,
+        matrices: Sequence[FloatArray],
+        gradient: FloatArray,
+        into: Sequence[FloatArray],
+    ) -> FloatArray:
         """Gradient of the observables; that of head blocks is added to `into`."""
         split, left, right = _halves(plan)
         n_particles, strings = observables.shape[0], plan.n_observables
@@ -110,17 +114,17 @@ class ProductInputs:
                     into[head][...] += np.matmul(np.swapaxes(grad, -1, -2), self._raw(cluster, part))
         return total.reshape(n_particles, -1)
 
-    def _slices(self, plan: SweepPlan, right: int, n_particles: int) -> Iterator[slice]:
+    def _slices(self, plan: ContractionPlan, right: int, n_particles: int) -> Iterator[slice]:
         width = n_particles * right * plan.n_observables * self.bloch.itemsize
         return sample_slices(self.n_samples, width)
 
-    def _raw(self, cluster: tuple[int, ...], part: slice) -> Array:
+    def _raw(self, cluster: tuple[int, ...], part: slice) -> FloatArray:
         """Input vectors `[samples, 4^qubits]` of a cluster before its head."""
         return _product([self.bloch[qubit, part] for qubit in cluster])[-1]
 
     def _factors(
-        self, plan: SweepPlan, clusters: slice, matrices: Sequence[Array], part: slice
-    ) -> tuple[list[Array], list[Array]]:
+        self, plan: ContractionPlan, clusters: slice, matrices: Sequence[FloatArray], part: slice
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
         """Input vectors `[1 or particles, samples, 4^qubits]` of some clusters, and their partial products.
 
         Without heads no particle changes them: then the last product alone is returned, and kept.
@@ -150,7 +154,7 @@ def sample_slices(n_samples: int, bytes_per_sample: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n_samples))
 
 
-def _halves(plan: SweepPlan) -> tuple[int, int, int]:
+def _halves(plan: ContractionPlan) -> tuple[int, int, int]:
     """Where to split the clusters, and the sizes of both halves; the left one is at least as large."""
     n = sum(len(cluster) for cluster in plan.clusters)
     split, left = 0, 0
@@ -160,7 +164,7 @@ def _halves(plan: SweepPlan) -> tuple[int, int, int]:
     return split, 4**left, 4 ** (n - left)
 
 
-def _product(vectors: Sequence[Array]) -> list[Array]:
+def _product(vectors: Sequence[FloatArray]) -> list[FloatArray]:
     """Partial Kronecker products along the last axis, first factor leading."""
     partial = [vectors[0]]
     for vector in vectors[1:]:
@@ -169,9 +173,11 @@ def _product(vectors: Sequence[Array]) -> list[Array]:
     return partial
 
 
-def _product_pullback(vectors: Sequence[Array], partial: Sequence[Array], gradient: Array) -> list[Array]:
+def _product_pullback(
+    vectors: Sequence[FloatArray], partial: Sequence[FloatArray], gradient: FloatArray
+) -> list[FloatArray]:
     """Gradient of every factor of `_product`."""
-    flows: list[Array] = []
+    flows: list[FloatArray] = []
     for k in range(len(vectors) - 1, 0, -1):
         matrix = gradient.reshape(*gradient.shape[:-1], -1, vectors[k].shape[-1])
         flows.append(np.matmul(partial[k - 1][..., None, :], matrix)[..., 0, :])

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit, QuantumRegister
 from qiskit_aer.noise import NoiseModel, QuantumError
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import Array, channel_ptm
+from qkd_qiskit.simulation.ptm import channel_ptm
 
 _SILENT = ("barrier", "delay")
 
 # PERF: PTMs of errors by identity, as long as the errors live. A structure search compiles many circuits
 # under one noise model, and most of that time went into these conversions.
-_PTMS: dict[int, tuple[ref[QuantumError], Array | None]] = {}
+_PTMS: dict[int, tuple[ref[QuantumError], FloatArray | None]] = {}
 
 
 class LocalNoise:
@@ -29,9 +30,9 @@ class LocalNoise:
 
     def __init__(self, noise_model: NoiseModel | None) -> None:
         self._model = noise_model
-        self._ptms: dict[tuple[str, tuple[int, ...]], Array | None] = {}
+        self._ptms: dict[tuple[str, tuple[int, ...]], FloatArray | None] = {}
 
-    def error_ptm(self, name: str, label: str | None, qubits: tuple[int, ...]) -> Array | None:
+    def error_ptm(self, name: str, label: str | None, qubits: tuple[int, ...]) -> FloatArray | None:
         """PTM of the error after an instruction, in its own order of qubits; None if there is none."""
         key = (label or name, qubits)
         if key not in self._ptms:
@@ -39,7 +40,7 @@ class LocalNoise:
             self._ptms[key] = None if error is None else _ptm_of(error)
         return self._ptms[key]
 
-    def readout(self, qubit: int) -> Array:
+    def readout(self, qubit: int) -> FloatArray:
         """Confusion matrix `[true, measured]` of one qubit."""
         model = self._model
         if model is None:
@@ -60,7 +61,7 @@ class LocalNoise:
         return np.eye(2) if error is None else np.asarray(error.probabilities, dtype=np.float64)
 
 
-def _ptm_of(error: QuantumError) -> Array | None:
+def _ptm_of(error: QuantumError) -> FloatArray | None:
     """PTM of an error, found once in its life; None if it does nothing."""
     key = id(error)
     if key not in _PTMS:
@@ -165,7 +166,9 @@ def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[s
     return cut
 
 
-def apply_readout(probabilities: NDArray[np.float64], confusions: Sequence[Array]) -> NDArray[np.float64]:
+def apply_readout(
+    probabilities: NDArray[np.float64], confusions: Sequence[FloatArray]
+) -> NDArray[np.float64]:
     """Probabilities `[..., 2^m]` after the confusion matrices of the m bits, least significant bit first."""
     m = len(confusions)
     tensor = probabilities.reshape(*probabilities.shape[:-1], *(2,) * m)

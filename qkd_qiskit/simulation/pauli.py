@@ -15,23 +15,32 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import N_HARMONICS, UNITARY, Array, harmonics
+from qkd_qiskit.simulation.amplitude_inputs import AmplitudeInputs
+from qkd_qiskit.simulation.block_matrices import BlockMatrices, FactorTable, Tape, used_harmonics
+from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
+from qkd_qiskit.simulation.compiler import compile_circuit
 from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
-from qkd_qiskit.simulation.cost import (
-    pauli_gradient_seconds,
-    pauli_seconds,
+from qkd_qiskit.simulation.contraction_plan import (
+    ContractionPlan,
+    contract_backward,
+    plan_contraction,
+    pull_back,
 )
-from qkd_qiskit.simulation.environment import EnvironmentSweep
-from qkd_qiskit.simulation.fused import Program
+from qkd_qiskit.simulation.cost_model import pauli_gradient_seconds, pauli_seconds
+from qkd_qiskit.simulation.evaluator import (
+    MeasuredCircuit,
+    as_measured_circuit,
+    check_inputs,
+    check_weights,
+    flat_weights,
+)
+from qkd_qiskit.simulation.local_environment import LocalEnvironments
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
-from qkd_qiskit.simulation.program import compile_program
-from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights, flat_weights
-from qkd_qiskit.simulation.state_inputs import StateInputs
-from qkd_qiskit.simulation.states import Loss, StateSweep
-from qkd_qiskit.simulation.sweep import SweepPlan, plan_sweep, pull_sweep, run_sweep
-from qkd_qiskit.simulation.tables import BlockTable, StepTable, Tape, used_harmonics
+from qkd_qiskit.simulation.ptm import N_HARMONICS, UNITARY, harmonics
+from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 DEFAULT_MEMORY = 4 * 2**30
@@ -58,7 +67,7 @@ class PauliEvaluator:
 
     def __init__(
         self,
-        transpiled: Executable | VQCNNSpec,
+        transpiled: MeasuredCircuit | VQCNNSpec,
         noise_model: NoiseModel | None = None,
         *,
         memory_budget: int = DEFAULT_MEMORY,
@@ -76,10 +85,10 @@ class PauliEvaluator:
         Raises:
             SimulationError: If the circuit cannot be simulated exactly, or one particle exceeds the budget.
         """
-        executable = as_executable(transpiled)
+        executable = as_measured_circuit(transpiled)
         self._spec = executable.spec
         self._dtype = dtype
-        self._program = compile_program(
+        self._program = compile_circuit(
             executable.circuit,
             inputs=executable.x,
             weights=executable.w,
@@ -88,11 +97,11 @@ class PauliEvaluator:
         )
         self._budget = memory_budget
         self._executable = executable if noise_model is None else None
-        self._table = BlockTable(self._program.blocks, dtype)
-        self._plan = plan_sweep(self._program, use_heads=False)
-        self._headed = plan_sweep(self._program, use_heads=True)
+        self._table = BlockMatrices(self._program.blocks, dtype)
+        self._plan = plan_contraction(self._program, use_heads=False)
+        self._headed = plan_contraction(self._program, use_heads=True)
         self._encoders = _EncoderTable(self._program)
-        self._cached: tuple[Array, Inputs] | None = None
+        self._cached: tuple[FloatArray, Inputs] | None = None
         needed = self._particle_bytes(gradient=False)
         if needed > memory_budget and self._states is None:
             raise SimulationError(
@@ -107,7 +116,7 @@ class PauliEvaluator:
         return self._spec
 
     @property
-    def program(self) -> Program:
+    def compiled_circuit(self) -> CompiledCircuit:
         """The fused circuit."""
         return self._program
 
@@ -116,7 +125,7 @@ class PauliEvaluator:
         """`"angle"`, or `"ideal state"`: amplitude inputs enter without preparation errors."""
         return "angle" if self._spec.encoding == "angle" else "ideal state"
 
-    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> Array:
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Outcome probabilities, readout errors included.
 
         Args:
@@ -148,7 +157,9 @@ class PauliEvaluator:
             out[part] = forward.probabilities
         return out.reshape(*array.shape[:-1], *out.shape[1:])
 
-    def loss_and_gradient(self, weights: ArrayLike, inputs: ArrayLike, loss: Loss) -> tuple[Array, Array]:
+    def loss_and_gradient(
+        self, weights: ArrayLike, inputs: ArrayLike, loss: Loss
+    ) -> tuple[FloatArray, FloatArray]:
         """Exact loss and gradient under noise, by one reverse pass.
 
         Args:
@@ -183,7 +194,7 @@ class PauliEvaluator:
             gradient[part] = self._backward(plan, forward, prepared, slope)
         return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
 
-    def environments(self, weights: ArrayLike, inputs: ArrayLike) -> EnvironmentSweep:
+    def environments(self, weights: ArrayLike, inputs: ArrayLike) -> LocalEnvironments:
         """A sweep along the circuit that makes many values of one block's weights cheap to evaluate.
 
         Args:
@@ -199,25 +210,27 @@ class PauliEvaluator:
             raise SimulationError(
                 f"expected one weight vector [{self._spec.n_weights}], found shape {array.shape}"
             )
-        return EnvironmentSweep(
+        return LocalEnvironments(
             self._program, self._plan, self._table, array, self._prepare(inputs), self._budget
         )
 
-    def _forward(self, plan: SweepPlan, weights: Array, inputs: Inputs, *, keep: bool) -> _Forward:
+    def _forward(self, plan: ContractionPlan, weights: FloatArray, inputs: Inputs, *, keep: bool) -> _Forward:
         waves = weight_waves(self._program, weights)
         pairs, lone, tape = self._table.build(waves)
         matrices = [
             (lone if block.second is None else pairs)[self._table.slots[k]]
             for k, block in enumerate(self._program.blocks)
         ]
-        observables, operands = run_sweep(plan, matrices, keep=keep)
+        observables, operands = contract_backward(plan, matrices, keep=keep)
         if observables.shape[0] != weights.shape[0]:
             observables = np.repeat(observables, weights.shape[0], axis=0)
         values = inputs.values(plan, observables, matrices).astype(np.float64)
         probabilities = read_out(self._program, values)
         return _Forward(waves, matrices, tape, observables, operands, probabilities)
 
-    def _backward(self, plan: SweepPlan, forward: _Forward, inputs: Inputs, slope: Array) -> Array:
+    def _backward(
+        self, plan: ContractionPlan, forward: _Forward, inputs: Inputs, slope: FloatArray
+    ) -> FloatArray:
         transposed = [confusion.T for confusion in self._program.confusions]
         value_gradient = to_strings(apply_readout(slope, transposed)).astype(self._dtype)
         n_particles = slope.shape[0]
@@ -228,18 +241,18 @@ class PauliEvaluator:
             for k, block in enumerate(self._program.blocks)
         ]
         flow = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
-        pull_sweep(plan, forward.matrices, forward.operands, flow, into)
+        pull_back(plan, forward.matrices, forward.operands, flow, into)
         wave_gradient = self._table.pullback(pair_gradient, lone_gradient, forward.tape)
         return angle_gradient(self._program, forward.waves, wave_gradient)
 
     @cached_property
-    def _states(self) -> StateSweep | None:
+    def _states(self) -> StateVectorSimulator | None:
         """The ideal path by state vectors; None under noise, or with channels inside."""
         source = self._executable
         if source is None:
             return None
         try:
-            program = compile_program(
+            program = compile_circuit(
                 source.circuit,
                 inputs=source.x,
                 weights=source.w,
@@ -249,7 +262,7 @@ class PauliEvaluator:
             )
         except SimulationError:
             return None
-        return StateSweep(program, np.complex128 if self._dtype is np.float64 else np.complex64)
+        return StateVectorSimulator(program, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
         """Inputs in the form of the contraction; the last ones are kept, since training repeats them."""
@@ -260,11 +273,11 @@ class PauliEvaluator:
         if self._spec.encoding == "angle":
             prepared = ProductInputs(self._encoders.bloch(array).astype(self._dtype))
         else:
-            prepared = StateInputs(array.astype(self._dtype), self._program.n_data)
+            prepared = AmplitudeInputs(array.astype(self._dtype), self._program.n_data)
         self._cached = (array.copy(), prepared)
         return prepared
 
-    def _choose(self, n_samples: int, *, gradient: bool) -> SweepPlan:
+    def _choose(self, n_samples: int, *, gradient: bool) -> ContractionPlan:
         """First blocks act on the inputs when that costs less than on the observables."""
         if self._spec.encoding != "angle":
             return self._plan
@@ -301,23 +314,23 @@ def _gib(n_bytes: int) -> str:
 
 @dataclass(frozen=True)
 class _Forward:
-    waves: Array
-    matrices: list[Array]
+    waves: FloatArray
+    matrices: list[FloatArray]
     tape: Tape
-    observables: Array
-    operands: list[Array]
-    probabilities: Array
+    observables: FloatArray
+    operands: list[FloatArray]
+    probabilities: FloatArray
 
 
 class _EncoderTable:
     """Bloch vectors of encoded samples, the errors of the encoding gates included."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: CompiledCircuit) -> None:
         self._offsets, self._slopes = program.input_angles
         self._used = used_harmonics(program.encoders)
-        self._table = StepTable(program.encoders, 4, self._used)
+        self._table = FactorTable(program.encoders, 4, self._used)
 
-    def bloch(self, inputs: Array) -> Array:
+    def bloch(self, inputs: FloatArray) -> FloatArray:
         """`[qubits, samples, 4]`, leading component 1."""
         n_samples = inputs.shape[0]
         waves = np.zeros((len(self._offsets) + 1, n_samples, N_HARMONICS))

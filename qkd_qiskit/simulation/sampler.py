@@ -15,11 +15,11 @@ from qiskit_aer.library import SetDensityMatrix
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.simulation.bindable import bindable
+from qkd_qiskit.simulation.evaluator import MeasuredCircuit, as_measured_circuit, check_inputs, check_weights
 from qkd_qiskit.simulation.noise import cut_to_active
-from qkd_qiskit.simulation.seam import Executable, as_executable, check_inputs, check_weights
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 REGISTER = "meas"
@@ -39,12 +39,12 @@ class Sampled:
     shots: int
 
     @property
-    def probabilities(self) -> Array:
+    def probabilities(self) -> FloatArray:
         """Relative frequencies `[..., N, 2^m]`."""
         return self.counts / self.shots
 
     @property
-    def standard_errors(self) -> Array:
+    def standard_errors(self) -> FloatArray:
         """Standard errors of the relative frequencies, `[..., N, 2^m]`.
 
         They are taken at `(counts + 1/2) / (shots + 1)`, so that an outcome that never came up does not look
@@ -73,7 +73,7 @@ class SamplerEvaluator:
 
     def __init__(
         self,
-        transpiled: Executable | VQCNNSpec,
+        transpiled: MeasuredCircuit | VQCNNSpec,
         noise_model: NoiseModel | None = None,
         *,
         sampler: BaseSamplerV2 | None = None,
@@ -102,7 +102,7 @@ class SamplerEvaluator:
             raise SimulationError(
                 f"expected shots of at least 1 and no negative seed, found {shots} and {seed}"
             )
-        executable = as_executable(transpiled)
+        executable = as_measured_circuit(transpiled)
         self._spec, self._shots, self._sampler = executable.spec, shots, sampler
         circuit = bindable(executable.circuit, noise_model)
         self._noise: NoiseModel | None = None
@@ -128,7 +128,7 @@ class SamplerEvaluator:
         """Shots of each circuit."""
         return self._shots
 
-    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> Array:
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Relative frequencies of the outcomes.
 
         Args:
@@ -178,7 +178,7 @@ class SamplerEvaluator:
         backend = {"method": method, "noise_model": self._noise, "max_parallel_experiments": 0}
         return AerSampler(seed=seed, options={"backend_options": backend})
 
-    def _prepared(self, state: Array) -> QuantumCircuit:
+    def _prepared(self, state: FloatArray) -> QuantumCircuit:
         circuit = self._circuit.copy_empty_like()
         if self._noise is None:
             circuit.append(Initialize(state / np.linalg.norm(state)), self._input_qubits)
@@ -193,7 +193,9 @@ class SamplerEvaluator:
         return circuit.compose(self._circuit)
 
 
-def parameter_pub(circuit: QuantumCircuit, weights: Array, inputs: Array, shots: int | None) -> SamplerPub:
+def parameter_pub(
+    circuit: QuantumCircuit, weights: FloatArray, inputs: FloatArray, shots: int | None
+) -> SamplerPub:
     """One PUB of a circuit at all weights and inputs.
 
     Args:

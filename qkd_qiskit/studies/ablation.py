@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.config import DistillationSettings, ExperimentSettings, load_experiment
-from qkd_qiskit.federation import LocalTransport, distil_taught, hold_turns
+from qkd_qiskit.federation import LocalTransport, distil_aggregate, run_rounds
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.store import StageStore
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
-from qkd_qiskit.training import CheckpointStore
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "as shipped": (),
@@ -119,10 +119,10 @@ def _cell(name: str, settings: ExperimentSettings, folder: Path) -> Cell:
         if settings.distillation.rounds == 1:
             # Further rounds depend on the variant; what a client learns in the first does not.
             shared = client_fingerprint(settings)
-            store = CheckpointStore(folder / "clients" / shared[:16], shared)
+            store = StageStore(folder / "clients" / shared[:16], shared)
             training = replace(context, store=store, resume=True)
         local = LocalTransport(training)
-        found = distil_taught(context, hold_turns(training, local).taught)
+        found = distil_aggregate(context, run_rounds(training, local).taught)
         clients = [local.runs[number] for number in range(len(settings.clients))]
         test = context.data.test
         outputs = [

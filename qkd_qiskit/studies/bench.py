@@ -15,10 +15,10 @@ import numpy as np
 from qiskit_aer.noise import NoiseModel
 from threadpoolctl import threadpool_limits
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.simulation import AerEvaluator, Compact, PauliEvaluator
-from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
 from qkd_qiskit.studies import peers
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -55,7 +55,7 @@ class BenchSettings:
 
 
 @dataclass(frozen=True)
-class Timing:
+class BenchTiming:
     """One measured time.
 
     Attributes:
@@ -103,7 +103,7 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> dict
     """
     progress = progress or NullProgress()
     threads = settings.threads or os.cpu_count() or 1
-    timings: list[Timing] = []
+    timings: list[BenchTiming] = []
     progress.start("bench", len(settings.qubits))
     with threadpool_limits(threads):
         for n_qubits in settings.qubits:
@@ -140,12 +140,12 @@ def shortest(work: Callable[[], object], repeats: int = 3) -> float:
     return min(found)
 
 
-def squared_loss(probabilities: Array) -> tuple[Array, Array]:
+def squared_loss(probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
     """A cheap smooth loss: the sum of squares."""
     return (probabilities**2).sum(axis=(1, 2)), 2 * probabilities
 
 
-def _width(settings: BenchSettings, n_qubits: int) -> list[Timing]:
+def _width(settings: BenchSettings, n_qubits: int) -> list[BenchTiming]:
     """All timings of one width."""
     case = _Case.of(settings, n_qubits)
     found = [timing for n in settings.samples for timing in _engine(case, n)]
@@ -156,7 +156,8 @@ def _width(settings: BenchSettings, n_qubits: int) -> list[Timing]:
             case.compact, case.noise, case.weights[0], few
         ):
             found += [
-                Timing(task, method, n_qubits, n, 1, each * n, min(n, count), note) for n in settings.samples
+                BenchTiming(task, method, n_qubits, n, 1, each * n, min(n, count), note)
+                for n in settings.samples
             ]
     return found
 
@@ -166,10 +167,10 @@ class _Case:
     """One width: circuits, noise, a swarm and samples."""
 
     spec: VQCNNSpec
-    compact: Compact
+    compact: CompactCircuit
     noise: NoiseModel
-    weights: Array
-    inputs: Array
+    weights: FloatArray
+    inputs: FloatArray
 
     @classmethod
     def of(cls, settings: BenchSettings, n_qubits: int) -> _Case:
@@ -180,14 +181,14 @@ class _Case:
         particles = max(1, settings.particles // {10: 4, 12: 15}.get(n_qubits, 1))
         return cls(
             spec=spec,
-            compact=Compact(transpiled),
+            compact=CompactCircuit(transpiled),
             noise=device.noise_model_for(transpiled.active_qubits),
             weights=rng.uniform(-np.pi, np.pi, (particles, spec.n_weights)),
             inputs=rng.uniform(-1.5, 1.5, (max(settings.samples), spec.n_features)),
         )
 
 
-def _engine(case: _Case, n: int) -> list[Timing]:
+def _engine(case: _Case, n: int) -> list[BenchTiming]:
     """This engine on n samples: noisy swarm, noisy gradient, ideal swarm."""
     noisy, ideal = PauliEvaluator(case.compact, case.noise), PauliEvaluator(case.spec)
     data, weights, width = case.inputs[:n], case.weights, case.spec.n_qubits
@@ -195,17 +196,17 @@ def _engine(case: _Case, n: int) -> list[Timing]:
     swarm = shortest(lambda: noisy.probabilities(weights, data), repeats) / len(weights)
     plain = shortest(lambda: ideal.probabilities(weights, data), repeats) / len(weights)
     found = [
-        Timing("swarm", "engine", width, n, len(weights), swarm, n),
-        Timing("ideal swarm", "engine", width, n, len(weights), plain, n),
+        BenchTiming("swarm", "engine", width, n, len(weights), swarm, n),
+        BenchTiming("ideal swarm", "engine", width, n, len(weights), plain, n),
     ]
     if width <= 10 or n <= 1000:
         some = weights[:4]
         seconds = shortest(lambda: noisy.loss_and_gradient(some, data, squared_loss), repeats) / len(some)
-        found.append(Timing("gradient", "engine", width, n, len(some), seconds, n))
+        found.append(BenchTiming("gradient", "engine", width, n, len(some), seconds, n))
     return found
 
 
-def _aer(case: _Case, samples: Sequence[int]) -> list[Timing]:
+def _aer(case: _Case, samples: Sequence[int]) -> list[BenchTiming]:
     """Aer, and the parameter shifts that its gradient would take."""
     found = []
     width, weights = case.spec.n_qubits, case.weights[0]
@@ -220,11 +221,11 @@ def _aer(case: _Case, samples: Sequence[int]) -> list[Timing]:
         count = 1 if width >= 10 else SLOW_SAMPLES
         few = case.inputs[:count]
         each = shortest(partial(evaluator.probabilities, weights, few), 2) / count
-        found += [Timing(task, method, width, n, 1, each * n, min(n, count), note) for n in samples]
+        found += [BenchTiming(task, method, width, n, 1, each * n, min(n, count), note) for n in samples]
         if task == "swarm":
             shifts = 2 * case.spec.n_weights
             found += [
-                Timing("gradient", f"{method}, parameter shift", width, n, 1, each * n * shifts, 0, note)
+                BenchTiming("gradient", f"{method}, parameter shift", width, n, 1, each * n * shifts, 0, note)
                 for n in samples
             ]
     return found
@@ -241,7 +242,7 @@ def _product_rates() -> dict[str, float]:
     return rates
 
 
-def _ratios(timings: Sequence[Timing]) -> list[dict[str, Any]]:
+def _ratios(timings: Sequence[BenchTiming]) -> list[dict[str, Any]]:
     """Peer over engine, at equal task, width and samples."""
     own = {(t.task, t.qubits, t.samples): t.seconds for t in timings if t.method == "engine"}
     return [
@@ -258,7 +259,7 @@ def _ratios(timings: Sequence[Timing]) -> list[dict[str, Any]]:
     ]
 
 
-def _checks(timings: Sequence[Timing], rates: dict[str, float]) -> dict[str, float | None]:
+def _checks(timings: Sequence[BenchTiming], rates: dict[str, float]) -> dict[str, float | None]:
     """The figures that the engine is judged by, at 8 qubits; None where they were not measured."""
     at = {(t.task, t.samples): t for t in timings if t.method == "engine" and t.qubits == 8}
     swarm, gradient, many = at.get(("swarm", 500)), at.get(("gradient", 500)), at.get(("swarm", 5000))

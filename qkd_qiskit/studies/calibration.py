@@ -11,8 +11,8 @@ from typing import Any
 
 from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import Coefficients
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.studies.calibration_curves import Curve, curves
 from qkd_qiskit.studies.calibration_fit import fit_coefficients
 from qkd_qiskit.studies.calibration_plan import CalibrationPlan
@@ -20,7 +20,7 @@ from qkd_qiskit.studies.calibration_plot import draw_calibration
 from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep, train_granted
 from qkd_qiskit.studies.calibration_verdicts import (
     Summary,
-    Verdict,
+    TaskAssessment,
     fit_error,
     granted_beside_rungs,
     summarize,
@@ -41,7 +41,7 @@ TASK_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationResult:
     """A finished calibration.
 
     Attributes:
@@ -57,7 +57,7 @@ class Calibration:
     coefficients: Coefficients
     error: float
     curves: tuple[Curve, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TaskAssessment, ...]
     fit: Summary
     validation: Summary
     seconds: float
@@ -89,7 +89,7 @@ class Calibration:
 
 def calibrate(
     plan: CalibrationPlan, folder: Path, *, jobs: int = 1, progress: Progress | None = None
-) -> Calibration:
+) -> CalibrationResult:
     """Run a sweep, or finish an interrupted one, fit the coefficients and validate them.
 
     Args:
@@ -117,7 +117,7 @@ def evaluate_records(
     plan: CalibrationPlan,
     records: Sequence[UnitRecord],
     granted: Mapping[tuple[str, int, int], float] | None = None,
-) -> Calibration:
+) -> CalibrationResult:
     """Fit and validate without training.
 
     Args:
@@ -143,10 +143,10 @@ def evaluate_records(
         }
     )
     seconds = sum(record.seconds for record in records)
-    return Calibration(rule, error, found, judged, fit, validation, round(seconds, 1))
+    return CalibrationResult(rule, error, found, judged, fit, validation, round(seconds, 1))
 
 
-def write_calibration(finished: Calibration, folder: Path) -> None:
+def write_calibration(finished: CalibrationResult, folder: Path) -> None:
     """Write `coefficients.json`, `calibration.json` and `calibration.png`.
 
     Raises:

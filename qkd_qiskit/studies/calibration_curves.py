@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.studies.calibration_sweep import UnitRecord
 
 POINT = 0.01 + 1e-9
@@ -29,7 +29,7 @@ class Curve:
         granted: Accuracy of granted structures that are no rungs, by seed and blocks.
     """
 
-    task: Task
+    task: CalibrationTask
     records: tuple[UnitRecord, ...]
     blocks: tuple[int, ...]
     accuracy: NDArray[np.float64]

@@ -14,7 +14,7 @@ from qkd_qiskit.config import Label, Settings, TrainingSettings
 from qkd_qiskit.errors import ConfigError
 
 
-class Task(Settings):
+class CalibrationTask(Settings):
     """One learning task: its data, and the family of structures that is tried on it.
 
     Tasks of use `fit` set the coefficients; those of use `validation` are kept out of the fit.
@@ -42,7 +42,7 @@ class CalibrationPlan(Settings):
     public: int = Field(100, ge=1, description="samples that the encoder is fitted on; nobody trains on them")
     evaluation: int = Field(1200, ge=1, description="samples that accuracy is measured on, at most")
     training: TrainingSettings = TrainingSettings.model_validate({})
-    tasks: tuple[Task, ...] = Field(min_length=1)
+    tasks: tuple[CalibrationTask, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_differ(self) -> CalibrationPlan:
@@ -52,15 +52,15 @@ class CalibrationPlan(Settings):
             raise ValueError(f"task names must differ, found {twice[0]!r} twice")
         return self
 
-    def units(self) -> list[tuple[Task, int]]:
+    def units(self) -> list[tuple[CalibrationTask, int]]:
         """All tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
         most = max(self.seeds, self.fit_seeds or 0)
         return [(task, seed) for seed in range(most) for task in self.tasks if seed < self._seeds_of(task)]
 
-    def _seeds_of(self, task: Task) -> int:
+    def _seeds_of(self, task: CalibrationTask) -> int:
         return self.seeds if task.use == "validation" or self.fit_seeds is None else self.fit_seeds
 
-    def fingerprint(self, task: Task) -> str:
+    def fingerprint(self, task: CalibrationTask) -> str:
         """Identifies what the plan states of a trained unit of a task, its seed and use aside."""
         # Defaults are left out, so that a new key elsewhere does not make old records useless.
         text = self.model_dump_json(exclude={"tasks", "seeds", "fit_seeds"}, exclude_unset=True)

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure
 from qkd_qiskit.studies.calibration_curves import Curve
-from qkd_qiskit.studies.calibration_verdicts import MOST_GATES, Verdict
+from qkd_qiskit.studies.calibration_verdicts import MOST_GATES, TaskAssessment
 
 _COLOURS = {"fit": BLUE, "validation": ORANGE}
 
 
-def draw_calibration(curves: Sequence[Curve], verdicts: Sequence[Verdict]) -> Figure:
+def draw_calibration(curves: Sequence[Curve], verdicts: Sequence[TaskAssessment]) -> Figure:
     """Left: lost accuracy against size. Right: granted against smallest sufficient blocks.
 
     Args:

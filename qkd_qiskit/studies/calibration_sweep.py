@@ -12,22 +12,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import Settings
-from qkd_qiskit.data import load_dataset, make_encoder
+from qkd_qiskit.data import load_dataset
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
-from qkd_qiskit.estimator import DataStatistics, build_ladder, data_statistics
+from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class RungRecord(Settings):
@@ -58,13 +56,13 @@ class UnitRecord(Settings):
 class TaskData(NamedTuple):
     """Encoded samples of one draw: inputs [N, F] and class numbers [N], to train on and to evaluate."""
 
-    inputs: Floats
-    labels: Integers
-    evaluation_inputs: Floats
-    evaluation_labels: Integers
+    inputs: FloatArray
+    labels: IntArray
+    evaluation_inputs: FloatArray
+    evaluation_labels: IntArray
 
 
-def task_rungs(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
+def task_rungs(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
     """The structures that a task is trained on: for each size of the plan, the next rung of the ladder.
 
     Raises:
@@ -78,13 +76,13 @@ def task_rungs(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
     return tuple(chosen.values())
 
 
-def task_ladder(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
+def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
     """All structures that the estimator may grant for a task.
 
     Raises:
         EstimatorError: If the family has no structure for the task.
     """
-    return build_ladder(
+    return build_size_ladder(
         plan.n_qubits,
         encoding=plan.encoding,
         kernel=task.kernel,
@@ -93,7 +91,7 @@ def task_ladder(plan: CalibrationPlan, task: Task) -> tuple[VQCNNSpec, ...]:
     )
 
 
-def draw_task(plan: CalibrationPlan, task: Task, seed: int) -> TaskData:
+def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskData:
     """One random draw of a task's data; public, training and evaluation samples are disjoint.
 
     All rungs of a seed see one draw, so that their accuracies differ by structure and start alone.
@@ -105,7 +103,7 @@ def draw_task(plan: CalibrationPlan, task: Task, seed: int) -> TaskData:
     rng = np.random.default_rng([seed, zlib.crc32(task.name.encode())])
     k = len(task.classes)
     public, training = (-(-count // k) for count in (plan.public, task.samples))
-    parts: tuple[list[Integers], list[Integers], list[Integers]] = ([], [], [])
+    parts: tuple[list[IntArray], list[IntArray], list[IntArray]] = ([], [], [])
     for label in dataset.classes:
         rows = rng.permutation(np.flatnonzero(dataset.labels == label))
         if len(rows) <= public + training:
@@ -129,7 +127,7 @@ def draw_task(plan: CalibrationPlan, task: Task, seed: int) -> TaskData:
 
 
 def train_unit(
-    plan: CalibrationPlan, task: Task, seed: int, specs: tuple[VQCNNSpec, ...] | None = None
+    plan: CalibrationPlan, task: CalibrationTask, seed: int, specs: tuple[VQCNNSpec, ...] | None = None
 ) -> UnitRecord:
     """Train one task with one seed on all rungs.
 
@@ -296,7 +294,9 @@ def _append(path: Path, record: UnitRecord) -> None:
         raise EstimatorError(f"cannot write calibration records {path}: {error.strerror}") from None
 
 
-def _trained(plan: CalibrationPlan, units: list[tuple[Task, int]], jobs: int) -> Iterator[UnitRecord]:
+def _trained(
+    plan: CalibrationPlan, units: list[tuple[CalibrationTask, int]], jobs: int
+) -> Iterator[UnitRecord]:
     if jobs == 1:
         yield from (train_unit(plan, task, seed) for task, seed in units)
         return

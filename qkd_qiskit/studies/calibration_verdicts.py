@@ -27,7 +27,7 @@ MOST_GATES = 1.5
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TaskAssessment:
     """What a rule grants for one task, and how good that is.
 
     Attributes:
@@ -94,7 +94,7 @@ class Summary:
         )
 
 
-def verdicts(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> tuple[Verdict, ...]:
+def verdicts(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> tuple[TaskAssessment, ...]:
     """What a rule grants for each task, through the same functions as `estimate_gate_budget`."""
     return tuple(_verdict(plan, curve, rule) for curve in found)
 
@@ -119,7 +119,7 @@ def granted_beside_rungs(
     return wanted
 
 
-def summarize(found: Sequence[Verdict]) -> Summary:
+def summarize(found: Sequence[TaskAssessment]) -> Summary:
     """Shares and median over some verdicts; an empty group counts as sufficient."""
     need = [verdict for verdict in found if verdict.limited_by in ("need", "minimum")]
     bound = [verdict for verdict in found if verdict.limited_by not in ("need", "minimum")]
@@ -145,7 +145,7 @@ def fit_error(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients)
     return float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.0
 
 
-def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> Verdict:
+def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> TaskAssessment:
     task = curve.task
     ladder = task_ladder(plan, task)
     device = None if task.backend is None else load_backend(task.backend)
@@ -156,7 +156,7 @@ def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> Verdict
         try:
             spec, limit = grant(ladder, terms)
         except EstimatorError as error:
-            return Verdict(
+            return TaskAssessment(
                 task.name, task.use, "refused", 0.0, curve.smallest, 0.0, curve.plateau, str(error)
             )
         granted.append(len(spec.blocks))
@@ -167,7 +167,7 @@ def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> Verdict
     best = curve.plateau
     if limited_by in ("data", "device"):
         best = float(curve.accuracy[np.array(curve.blocks) <= allowed].max())
-    return Verdict(
+    return TaskAssessment(
         task=task.name,
         use=task.use,
         limited_by=limited_by,

@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.estimator import build_ladder
-from qkd_qiskit.files import write_atomic
+from qkd_qiskit.estimator import build_size_ladder
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, drifted_device, transpile_verified
 from qkd_qiskit.hardware.counts import count_native
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.figures import BLUE, GREEN, GREY, ORANGE, new_figure
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task
+from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.studies.calibration_sweep import draw_task
 from qkd_qiskit.training import Targets, TrainedModel, train_model
 
@@ -107,9 +107,9 @@ def study_drift(
     """
     progress = NullProgress() if progress is None else progress
     training = TrainingSettings(particles=4, iterations=0, refine=50, l2=0.02)
-    task = Task(name="drift", use="fit", classes=tuple(classes), samples=samples)
+    task = CalibrationTask(name="drift", use="fit", classes=tuple(classes), samples=samples)
     plan = CalibrationPlan(n_qubits=n_qubits, rungs=(blocks, blocks + 1), training=training, tasks=(task,))
-    ladder = build_ladder(n_qubits, n_outcomes=len(classes))
+    ladder = build_size_ladder(n_qubits, n_outcomes=len(classes))
     spec = next((rung for rung in ladder if len(rung.blocks) >= blocks), ladder[-1])
     then = transpile_verified(spec, device)
     old = PauliEvaluator(then, device.noise_model)

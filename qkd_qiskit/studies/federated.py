@@ -6,27 +6,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qkd_qiskit.arrays import BoolArray
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.distillation import Interval, accuracy_interval, difference_interval
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.federation import Context, answer_all, run_rounds
+from qkd_qiskit.evaluation import BootstrapInterval, accuracy_interval, difference_interval
+from qkd_qiskit.experiment import predict_all
+from qkd_qiskit.federation import run_local_federation
 from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore
 from qkd_qiskit.studies.swarm_data import Cell
-from qkd_qiskit.training import CheckpointStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Bools = NDArray[np.bool_]
 Record = Mapping[str, Any]
 
 
-def open_context(settings: ExperimentSettings) -> Context:
+def open_context(settings: ExperimentSettings) -> RunContext:
     """The context of a federation that keeps no checkpoints of its own."""
-    return Context(settings, prepare_data(settings), CheckpointStore(None, ""), NullProgress())
+    return RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
 
 
 def federation_cell(name: str, settings: ExperimentSettings) -> Cell:
@@ -34,9 +35,9 @@ def federation_cell(name: str, settings: ExperimentSettings) -> Cell:
 
     def work() -> dict[str, Any]:
         context = open_context(settings)
-        clients, server = run_rounds(context)
+        clients, server = run_local_federation(context)
         test = context.data.test
-        answers = answer_all(context, clients, server, test.inputs)
+        answers = predict_all(context, clients, server, test.inputs)
         return {
             "right": {model: pack(given.noisy == test.labels) for model, given in answers.items()},
             "ideal": {
@@ -50,12 +51,12 @@ def federation_cell(name: str, settings: ExperimentSettings) -> Cell:
     return Cell(f"{name}-seed{settings.seed}", settings.model_dump(mode="json"), work)
 
 
-def pack(right: Bools) -> str:
+def pack(right: BoolArray) -> str:
     """Right and wrong answers as text of ones and zeros."""
     return "".join("1" if value else "0" for value in right)
 
 
-def unpack(text: str) -> Bools:
+def unpack(text: str) -> BoolArray:
     """What `pack` was given.
 
     Raises:
@@ -66,27 +67,27 @@ def unpack(text: str) -> Bools:
     return np.array([char == "1" for char in text], dtype=np.bool_)
 
 
-def pooled(records: Iterable[Record], model: str, kind: str = "right") -> Bools:
+def pooled(records: Iterable[Record], model: str, kind: str = "right") -> BoolArray:
     """A model's right answers, one record after the other."""
     return np.concatenate([unpack(record[kind][model]) for record in records])
 
 
-def pooled_accuracy(records: Sequence[Record], model: str) -> Interval:
+def pooled_accuracy(records: Sequence[Record], model: str) -> BootstrapInterval:
     """Accuracy over all records with its bootstrap 95 % interval."""
     return accuracy_interval(pooled(records, model), rng=np.random.default_rng(0))
 
 
-def pooled_difference(first: Sequence[Record], a: str, second: Sequence[Record], b: str) -> Interval:
+def pooled_difference(first: Sequence[Record], a: str, second: Sequence[Record], b: str) -> BootstrapInterval:
     """Accuracy of `a` in some records minus that of `b` in others of the same test samples, with interval."""
     return difference_interval(pooled(first, a), pooled(second, b), rng=np.random.default_rng(0))
 
 
-def percent(interval: Interval) -> str:
+def percent(interval: BootstrapInterval) -> str:
     """An accuracy or a difference in percent, with its interval."""
     return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
-def draw_accuracy(axes: Axes, x: Sequence[float], accuracies: Sequence[Interval], name: str) -> None:
+def draw_accuracy(axes: Axes, x: Sequence[float], accuracies: Sequence[BootstrapInterval], name: str) -> None:
     """Draw a model's accuracies in percent, with bars for their intervals.
 
     Args:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.studies.federated import (
     draw_accuracy,
     federation_cell,

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.federation import Context, distil, run_client, together, train_supervised
-from qkd_qiskit.files import write_atomic
+from qkd_qiskit.federation import distil, run_client, together, train_supervised
 from qkd_qiskit.hardware import descriptor_folder, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.run import RunContext
 from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.studies.federated import draw_accuracy, open_context, pack, percent, pooled_accuracy
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
 from qkd_qiskit.training import class_logits
@@ -175,7 +176,7 @@ def _cell(settings: ExperimentSettings, strength: float, device: Path) -> Cell:
 
 
 def _run(settings: ExperimentSettings) -> dict[str, Any]:
-    context: Context = open_context(settings)
+    context: RunContext = open_context(settings)
     try:
         clients = [run_client(context, number) for number in range(len(settings.clients))]
         found = distil(context, [client.message.to_bytes() for client in clients])

@@ -9,17 +9,17 @@ from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2
 from qiskit_machine_learning.neural_networks import SamplerQNN
 
-from qkd_qiskit.bridge import PennyLaneEvaluator
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import BridgeError
-from qkd_qiskit.simulation import Compact
-from qkd_qiskit.simulation.basis import Array
+from qkd_qiskit.interop import PennyLaneEvaluator
+from qkd_qiskit.simulation import CompactCircuit
 
 SHOTS = 1024
 _WIDEST = 8
 
 
 def seconds_a_sample(
-    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """Time the peers that are installed, on circuits of at most 8 qubits.
 
@@ -39,7 +39,7 @@ def seconds_a_sample(
 
 
 def _sampler_qnn(
-    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """qiskit-machine-learning's SamplerQNN on Aer's noisy sampler."""
     present = set(compact.circuit.parameters)
@@ -67,7 +67,7 @@ def _sampler_qnn(
 
 
 def _pennylane(
-    compact: Compact, noise: NoiseModel, weights: Array, inputs: Array
+    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """PennyLane's density matrices and its fast state vectors; nothing where it is not installed."""
     try:

@@ -18,11 +18,12 @@ from sklearn.metrics import roc_auc_score
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Samples
-from qkd_qiskit.federation import ClientRun, Context, Machine, distil, fit_model, run_client
+from qkd_qiskit.federation import ClientRun, distil, run_client
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.run import CompiledModel, RunContext, fit_model
 from qkd_qiskit.studies.federated import open_context
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
-from qkd_qiskit.training import Objective, Targets, TrainedModel, outcome_probabilities, refine
+from qkd_qiskit.training import Objective, Targets, TrainedModel, minimize_lbfgs, outcome_probabilities
 
 PRIVACY_COLUMNS = ("attack on", "AUC", "lowest client", "highest client", "bytes seen a client")
 LOCAL_STEPS = 60
@@ -100,7 +101,7 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
     }
 
 
-def _stolen(context: Context, client: ClientRun) -> TrainedModel:
+def _stolen(context: RunContext, client: ClientRun) -> TrainedModel:
     """The client's structure, trained on its outputs on the public images."""
     soft = client.message.probabilities
     targets = Targets(soft.shape[1], soft=soft / soft.sum(axis=1, keepdims=True), soft_loss="kl")
@@ -110,16 +111,16 @@ def _stolen(context: Context, client: ClientRun) -> TrainedModel:
 
 
 def _local(
-    machine: Machine, start: NDArray[np.float64], context: Context, own: Samples
+    machine: CompiledModel, start: NDArray[np.float64], context: RunContext, own: Samples
 ) -> NDArray[np.float64]:
     """A FedAvg client's parameters: from the common start, fitted to its own samples."""
     targets = Targets(len(context.data.classes), labels=own.labels)
     objective = Objective(machine.noisy, own.inputs, targets, l2=context.settings.training.l2)
-    return refine(objective.value_and_gradient, start, iterations=LOCAL_STEPS).params
+    return minimize_lbfgs(objective.value_and_gradient, start, iterations=LOCAL_STEPS).params
 
 
 def _area(
-    machine: Machine,
+    machine: CompiledModel,
     params: NDArray[np.float64],
     n_outcomes: int,
     held: NDArray[np.int64],

@@ -12,8 +12,9 @@ import numpy as np
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.distillation import make_message
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.federation import ClientRun, Context, distil, run_client
+from qkd_qiskit.federation import ClientRun, distil, run_client
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.run import RunContext
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
 
@@ -147,7 +148,7 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
     return {"right": right, "left_out": left_out}
 
 
-def _taught(context: Context, messages: Sequence[bytes | None]) -> tuple[str, list[str]]:
+def _taught(context: RunContext, messages: Sequence[bytes | None]) -> tuple[str, list[str]]:
     found = distil(context, messages)
     test = context.data.test
     answers = found.global_model.predict(found.machine.noisy, test.inputs)

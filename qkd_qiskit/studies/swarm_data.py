@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.baselines import fit_classical
 from qkd_qiskit.config import AugmentSettings
-from qkd_qiskit.data import Dataset, load_dataset, make_encoder
+from qkd_qiskit.data import Dataset, load_dataset
 from qkd_qiskit.data.augmentation import augment_images
-from qkd_qiskit.distillation import fit_classical
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, TrainingError
-from qkd_qiskit.files import write_atomic
 from qkd_qiskit.progress import NullProgress, Progress
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from qkd_qiskit.store.files import write_atomic
 
 NO_COPIES = AugmentSettings()
 
@@ -41,12 +39,12 @@ class Draw(NamedTuple):
         test_labels: Their class numbers [M].
     """
 
-    inputs: Floats
-    labels: Integers
-    groups: Integers
+    inputs: FloatArray
+    labels: IntArray
+    groups: IntArray
     n_own: int
-    test_inputs: Floats
-    test_labels: Integers
+    test_inputs: FloatArray
+    test_labels: IntArray
 
 
 def draw(
@@ -75,8 +73,8 @@ def draw(
     """
     source = load_dataset("mnist5000") if dataset is None else dataset
     rng = np.random.default_rng([seed, *classes])
-    chosen: list[Integers] = []
-    rest: list[Integers] = []
+    chosen: list[IntArray] = []
+    rest: list[IntArray] = []
     for place, label in enumerate(classes):
         rows = rng.permutation(np.flatnonzero(source.labels == label))
         count = samples // len(classes) + (place < samples % len(classes))

@@ -11,27 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.studies.swarm_data import Cell, Draw, draw, run_cells
 from qkd_qiskit.training import (
+    CandidateFactory,
     CooperativeSettings,
     KernelSpace,
     Objective,
     ParticleSwarm,
     Targets,
-    Workshop,
     class_logits,
+    minimize_lbfgs,
     random_params,
-    refine,
     run_cooperative,
     run_swarm,
     search_structure,
     weight_period,
 )
-from qkd_qiskit.training.losses import FloatArray
-from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS
+from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec, native_two_qubit
 
 CLASSES = (0, 1, 2, 3)
@@ -216,7 +216,7 @@ def _compare(method: str, equal: str, seed: int) -> dict[str, Any]:
     objective, params = _SEARCHES[method](data, limit, rng)
     searched = limit.elapsed
     spent = limit.spent + objective.evaluations
-    polished = refine(objective.value_and_gradient, params, iterations=REFINE)
+    polished = minimize_lbfgs(objective.value_and_gradient, params, iterations=REFINE)
     total = limit.elapsed
 
     def accuracy(found: FloatArray) -> float:
@@ -287,7 +287,7 @@ def _structure(
     data: Draw, limit: Limit, rng: np.random.Generator, settings: TrainingSettings
 ) -> tuple[Objective, FloatArray]:
     """The kernel by structure search, the weights by a global swarm."""
-    workshop = Workshop(SPEC, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    workshop = CandidateFactory(SPEC, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
     kernel = PRESETS["su4"]
     search = search_structure(
         workshop,

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import load_backend, predict_counts, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.studies.swarm_data import Cell, draw, run_cells
 from qkd_qiskit.training import Targets, train_model
-from qkd_qiskit.training.losses import FloatArray
-from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS
+from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec
 
 PAIRS = ((3, 5), (4, 9))

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
-from qkd_qiskit.distillation import difference_interval
+from qkd_qiskit.evaluation import difference_interval
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.studies.swarm_data import Cell, Draw, draw, run_cells
 from qkd_qiskit.training import (
+    CandidateFactory,
     KernelSpace,
     StructureSearch,
     Targets,
-    Workshop,
-    device_workshop,
+    device_candidates,
     search_structure,
     searched_spec,
     train_model,
@@ -159,7 +159,7 @@ def _against_preset(pair: tuple[int, int], seed: int) -> dict[str, Any]:
     preset = VQCNNSpec(8, kernels=PRESET, sharing="site", n_outcomes=2)
     kernel = PRESETS[PRESET]
     search = search_structure(
-        Workshop(preset, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
+        CandidateFactory(preset, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
         KernelSpace(len(kernel.genes), kernel.n_two_qubit, kernel.n_two_qubit),
         data.inputs,
         targets,
@@ -192,9 +192,9 @@ def _under_noise(device: str | None, price: float, seed: int) -> dict[str, Any]:
     data = draw(NOISE_PAIR, samples=NOISE_SAMPLES, seed=seed)
     base = VQCNNSpec(8, kernels="su4", sharing="site", n_outcomes=2)
     if device is None:
-        workshop = Workshop(base, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+        workshop = CandidateFactory(base, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
     else:
-        workshop = device_workshop(base, load_backend(device), seed=seed)
+        workshop = device_candidates(base, load_backend(device), seed=seed)
     structure = StructureSettings(
         enabled=True,
         particles=10,

@@ -16,10 +16,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training.losses import FloatArray
+from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.training.objective import Objective
-from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS
 from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm, weight_period
 
 _NEAR_SHARE = 0.7
@@ -40,7 +40,7 @@ class Environment(Protocol):
         """Outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
 
 
-class Sweep(Protocol):
+class Environments(Protocol):
     """Goes along the circuit block by block."""
 
     def __iter__(self) -> Iterator[Environment]:
@@ -54,7 +54,7 @@ class Sweep(Protocol):
 class EnvironmentEvaluator(Protocol):
     """An evaluator that knows the environments of its blocks."""
 
-    def environments(self, weights: FloatArray, inputs: FloatArray) -> Sweep:
+    def environments(self, weights: FloatArray, inputs: FloatArray) -> Environments:
         """The sweep at weights [W]."""
 
 

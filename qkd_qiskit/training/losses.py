@@ -8,11 +8,10 @@ a mean over samples and keeps all leading axes, so that a whole swarm is one cal
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax, xlogy
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from qkd_qiskit.arrays import FloatArray, IntArray
 
 PROBABILITY_FLOOR = 1e-9
 

@@ -12,17 +12,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training.journal import Journal
-from qkd_qiskit.training.losses import (
-    FloatArray,
-    IntArray,
-    class_logits,
-    cross_entropy,
-    logits_backward,
-    soft_kl,
-    soft_mse,
-)
+from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training.losses import FloatArray
 
 if TYPE_CHECKING:
     from qkd_qiskit.vqcnn import VQCNNSpec

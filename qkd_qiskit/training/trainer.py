@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.store.journal import Journal
 from qkd_qiskit.training.cooperative import CooperativeSettings, run_cooperative
-from qkd_qiskit.training.journal import Journal
-from qkd_qiskit.training.losses import FloatArray, IntArray, class_logits
+from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS, LBFGSResult, minimize_lbfgs
+from qkd_qiskit.training.losses import class_logits
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.refine import LOG_SCALE_BOUNDS, RefineResult, refine
 from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, weight_period
 
 if TYPE_CHECKING:
@@ -168,9 +169,9 @@ def train_model(
 
     starts, start_losses = _best_starts(objective, settings.particles, initial, rng)
     found = search(objective, starts, start_losses, settings, rng, advance)
-    refined = RefineResult(found.params, found.value, (), "not run")
+    refined = LBFGSResult(found.params, found.value, (), "not run")
     if settings.refine > 0:
-        refined = refine(
+        refined = minimize_lbfgs(
             objective.value_and_gradient,
             found.params,
             iterations=settings.refine,

@@ -9,7 +9,7 @@ from qiskit_aer.noise import NoiseModel
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.simulation.cost import pauli_seconds
+from qkd_qiskit.simulation.cost_model import pauli_seconds
 from qkd_qiskit.studies.bench import bench_spec, shortest
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -30,7 +30,7 @@ def test_the_cost_model_chooses_well(n_qubits: int) -> None:
         for n_samples in (1, 10, 100, 500, 2000):
             inputs = rng.normal(size=(n_samples, spec.n_features))
             plan = sweep._choose(n_samples, gradient=False)
-            predicted = pauli_seconds(sweep.program, plan, n_samples), states.seconds(n_samples)
+            predicted = pauli_seconds(sweep.compiled_circuit, plan, n_samples), states.seconds(n_samples)
             measured = (
                 shortest(lambda x=inputs: sweep.probabilities(weights, x)) / 4,
                 shortest(lambda x=inputs: states.probabilities(weights, x)) / 4,

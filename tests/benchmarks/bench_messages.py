@@ -20,9 +20,10 @@ import numpy as np
 from qkd_qiskit.config import ClientSettings, ExperimentSettings
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import make_message
-from qkd_qiskit.federation import Arrival, Context, hold_turns
+from qkd_qiskit.federation import Arrival, run_rounds
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 COUNTS = (100, 1000, 10_000)
@@ -35,7 +36,7 @@ MOST_MEGABYTES_BESIDES = 64
 class Crowd:
     """Clients that hold three to six of ten classes and answer most samples rightly, made when asked."""
 
-    context: Context
+    context: RunContext
     seconds: float = 0.0
     n_bytes: int = 0
 
@@ -83,7 +84,7 @@ def measure(count: int) -> dict[str, Any]:
     data = prepare_data(settings)
     clients = tuple(ClientSettings(name=str(k), backend="noisy_line", samples=10) for k in range(count))
     settings = settings.model_copy(update={"clients": clients})
-    context = Context(settings, data, CheckpointStore(None, ""), NullProgress())
+    context = RunContext(settings, data, StageStore(None, ""), NullProgress())
     crowd = Crowd(context)
     # The first message imports what is imported late.
     crowd._message(0)
@@ -91,7 +92,7 @@ def measure(count: int) -> dict[str, Any]:
     before = _memory("VmHWM")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        lesson = hold_turns(context, crowd, folder=Path(folder))
+        lesson = run_rounds(context, crowd, folder=Path(folder))
         seconds = time.perf_counter() - start - crowd.seconds
     taking = context.timings["clients"] - crowd.seconds
     return {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from qkd_qiskit.bridge import ROUTES
 from qkd_qiskit.cli import main
+from qkd_qiskit.interop import ROUTES
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 Capture = pytest.CaptureFixture[str]
@@ -64,5 +64,5 @@ def test_the_help_names_all_routes(capsys: Capture) -> None:
 
 
 def test_it_fails_beyond_its_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["qkd_qiskit.bridge.crosscheck"], "IDEAL_TOLERANCE", -1.0)
+    monkeypatch.setattr(sys.modules["qkd_qiskit.interop.crosscheck"], "IDEAL_TOLERANCE", -1.0)
     assert main(["crosscheck", "--index", INDEX]) == 1

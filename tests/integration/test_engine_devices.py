@@ -7,7 +7,7 @@ import pytest
 
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
-from qkd_qiskit.simulation import AerEvaluator, Compact, PauliEvaluator
+from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 KERNELS = ("su4", "two_cx", "one_cx", "RX0 CRY10 RZ1", "RY0 CZ01 RY1 CX10 RZ0", "CRX01 CRZ10")
@@ -35,7 +35,7 @@ def compare(number, device_name):
     spec, device = random_spec(rng), load_backend(device_name)
     transpiled = transpile_verified(spec, device, seed=number)
     noise = device.noise_model_for(transpiled.active_qubits)
-    compact = Compact(transpiled)
+    compact = CompactCircuit(transpiled)
     weights = rng.uniform(-np.pi, np.pi, (2, spec.n_weights))
     inputs = rng.uniform(-1.5, 1.5, (2, spec.n_features))
     if spec.encoding == "amplitude":

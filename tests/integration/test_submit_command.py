@@ -145,7 +145,7 @@ def test_a_submission_that_was_killed_is_resumed_by_jobs(
 def test_counts_of_many_outcomes_are_left_to_the_file() -> None:
     from types import SimpleNamespace
 
-    from qkd_qiskit.serving import count_columns
+    from qkd_qiskit.services import count_columns
 
     few, many = (SimpleNamespace(counts=np.zeros((2, n))) for n in (8, 16))
     assert [key for _, key in count_columns(few)][2:4] == ["000", "001"]
@@ -235,11 +235,11 @@ class _Paid:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, terminal: bool, answer: bool = True) -> None:
         from dataclasses import replace
 
-        from qkd_qiskit import serving
+        from qkd_qiskit import services
 
-        real = serving.destination
+        real = services.destination
         monkeypatch.setattr(
-            serving, "destination", lambda *given, **options: replace(real(*given), local=False)
+            services, "destination", lambda *given, **options: replace(real(*given), local=False)
         )
         monkeypatch.setattr(sys, "stdin", self)
         monkeypatch.setattr("typer.confirm", lambda question: answer)

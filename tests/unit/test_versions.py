@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from qkd_qiskit import pipeline, versions
+from qkd_qiskit import versions
 from qkd_qiskit.config import load_experiment
+from qkd_qiskit.experiment import run
 from qkd_qiskit.versions import TESTED, installed_versions, version_remarks
 
 ROOT = Path(__file__).parents[2]
@@ -54,8 +55,8 @@ def test_versions_that_are_not_installed_any_more_are_named(two_stacks):
 
 def test_stages_of_other_versions_are_not_resumed(monkeypatch):
     settings = load_experiment("quickstart")
-    here = pipeline._fingerprint(settings)
-    assert pipeline._fingerprint(settings) == here
+    here = run._fingerprint(settings)
+    assert run._fingerprint(settings) == here
     other = installed_versions() | {"qiskit": "0.0"}
-    monkeypatch.setattr(pipeline, "installed_versions", lambda: other)
-    assert pipeline._fingerprint(settings) != here
+    monkeypatch.setattr(run, "installed_versions", lambda: other)
+    assert run._fingerprint(settings) != here

@@ -318,7 +318,7 @@ def test_packed_bombs_are_refused_before_unpacking(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", np.zeros(100))
     with pytest.raises(DataError, match="is too large: expected at most 10 values, found 200"):
         load_dataset(path=tmp_path / "X.npy")
-    monkeypatch.setattr("qkd_qiskit.data.csvfile._MOST_BYTES", 10)
+    monkeypatch.setattr("qkd_qiskit.data.csv._MOST_BYTES", 10)
     (tmp_path / "t.csv").write_text("a,b,label\n1,2,3\n")
     with pytest.raises(DataError, match="is too large: expected at most 10 bytes of text"):
         load_dataset(path=tmp_path / "t.csv")

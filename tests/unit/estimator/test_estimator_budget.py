@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qkd_qiskit.data import load_dataset
 from qkd_qiskit.errors import EstimatorError, HardwareError
-from qkd_qiskit.estimator import Coefficients, build_ladder, estimate_gate_budget, load_coefficients
+from qkd_qiskit.estimator import Coefficients, build_size_ladder, estimate_gate_budget, load_coefficients
 from qkd_qiskit.hardware import load_backend, predict_counts, read_descriptor
 from qkd_qiskit.hardware.descriptor import descriptor_folder
 from qkd_qiskit.hardware.registry import device_from_descriptor
@@ -71,10 +71,10 @@ def test_the_limit_and_the_structure_belong_together(coefficients, limited_by, b
     assert budget.weights == budget.spec.n_weights
     assert budget.two_qubit_gates == 3 * budget.blocks
     assert budget.predicted == predict_counts(budget.spec, line(0.1))
-    assert budget.spec in build_ladder(4, n_outcomes=3)
+    assert budget.spec in build_size_ladder(4, n_outcomes=3)
     assert budget.terms.minimum == 3
     if blocks is None:
-        larger = next(rung for rung in build_ladder(4, n_outcomes=3) if len(rung.blocks) > budget.blocks)
+        larger = next(rung for rung in build_size_ladder(4, n_outcomes=3) if len(rung.blocks) > budget.blocks)
         assert predict_counts(larger, line(0.1)).esp < 0.9 <= budget.predicted.esp
         assert budget.terms.device == budget.blocks
     else:
@@ -123,7 +123,7 @@ def test_shared_weights_count_once_in_the_data_bound():
     x, y = task(n=100)
     shared, own = (estimate(x, y, sharing=sharing) for sharing in ("layer", "site"))
     assert shared.weights < own.weights
-    assert shared.terms.data in [float(len(rung.blocks)) for rung in build_ladder(4, n_outcomes=3)]
+    assert shared.terms.data in [float(len(rung.blocks)) for rung in build_size_ladder(4, n_outcomes=3)]
 
 
 @pytest.mark.parametrize("kernel", ["su4", "two_cx", "one_cx"])

@@ -10,7 +10,7 @@ from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import (
     GateBudget,
     budget_terms,
-    build_ladder,
+    build_size_ladder,
     data_statistics,
     estimate_gate_budget,
     load_coefficients,
@@ -94,7 +94,7 @@ def test_closer_classes_never_need_less(seed):
     rng = np.random.default_rng(seed)
     y = np.arange(600) % 4
     centres, scatter = rng.normal(size=(4, 2 * N_QUBITS)), rng.normal(0, 0.3, (600, 2 * N_QUBITS))
-    ladder, rule = build_ladder(N_QUBITS, n_outcomes=4), load_coefficients()
+    ladder, rule = build_size_ladder(N_QUBITS, n_outcomes=4), load_coefficients()
     # Without the dimension, which falls when few directions hold all that tells the classes apart.
     rule = rule.model_copy(update={"need": rule.need.model_copy(update={"dimension": 0.0})})
     needs = [
@@ -108,7 +108,7 @@ def test_closer_classes_never_need_less(seed):
 def test_more_samples_of_the_same_kind_never_lower_the_data_bound(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(0, 0.4, (400, 2 * N_QUBITS)).clip(-1.5, 1.5), np.arange(400) % 2
-    ladder, rule = build_ladder(N_QUBITS), load_coefficients()
+    ladder, rule = build_size_ladder(N_QUBITS), load_coefficients()
     bounds = [
         budget_terms(ladder, data_statistics(x[:n], y[:n]), rule, None).data for n in (4, 20, 21, 100, 400)
     ]

@@ -15,10 +15,11 @@ import pytest
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import EstimatorError, FederationError
-from qkd_qiskit.federation import Announcement, Context, LocalTransport, Task, local
-from qkd_qiskit.federation.relay import FileProgress, Relay
+from qkd_qiskit.federation import LocalTransport, TaskDescription, TrainRequest, local
+from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 SMALL = ["training={particles=2, iterations=1, refine=2}", "descent={steps=3}"]
@@ -40,16 +41,16 @@ class Listener:
 
 def _context(workers, *, folder=None, progress=None, resume=False, overrides=()):
     settings = load_experiment(TINY, overrides=[*SMALL, f"federation.workers={workers}", *overrides])
-    store = CheckpointStore(folder, "same")
-    return Context(settings, prepare_data(settings), store, progress or NullProgress(), resume=resume)
+    store = StageStore(folder, "same")
+    return RunContext(settings, prepare_data(settings), store, progress or NullProgress(), resume=resume)
 
 
 def _queries(context, turn=1):
-    task, soft = Task.of(context.settings, context.data.classes), None
+    task, soft = TaskDescription.of(context.settings, context.data.classes), None
     if turn > 1:
         n = len(context.data.public.to_distil)
         soft = np.random.default_rng(5).dirichlet(np.ones(3), n).astype(np.float16)
-    raw = Announcement(task, turn, context.data.public.digest, None, soft).to_bytes()
+    raw = TrainRequest(task, turn, context.data.public.digest, None, soft).to_bytes()
     return dict.fromkeys(range(3), raw)
 
 
@@ -101,7 +102,7 @@ def test_a_worker_that_is_ended_is_one_line(monkeypatch):
 
 def test_progress_of_a_worker_arrives_whole_and_in_order():
     listener = Listener()
-    with Relay(listener) as relay:
+    with WorkerProgress(listener) as relay:
         worker = FileProgress(relay.path(1))
         worker.start("work", 3)
         worker.advance("work")

@@ -1,7 +1,13 @@
-"""Rounds, descent, precision and FedProx in one small federation."""
+"""Turns with clients that break, lie, repeat themselves, come late or not at all."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import logging
+import re
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,103 +15,274 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.federation import Context, distil, evaluate, run_rounds
+from qkd_qiskit.distillation import ClientMessage, make_message
+from qkd_qiskit.errors import DistillationError, FederationError
+from qkd_qiskit.federation import (
+    Arrival,
+    RejectionCode,
+    TrainRequest,
+    encode_rejection,
+    run_rounds,
+    screen_and_aggregate,
+)
+from qkd_qiskit.federation.message_store import MessageStore
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.training import CheckpointStore
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
-SMALL = [
-    "distillation.rounds=2",
-    "distillation.precision=uint8",
-    "distillation.soft_loss=kl",
-    "distillation.student_blocks=8",
-    "descent={steps=20, server_steps=30, batch=50, server_batch=40}",
-    "training={particles=2, iterations=0, refine=0}",
-    "fedavg={rounds=1, local_steps=1, proximal=0.5}",
-    "data.augment={copies=1, shift=0.5, public_copies=2, mixup=1}",
-]
+HELD = ((1,), (0, 2), (0, 1, 2))
+NAMES = ("one class", "two classes", "all")
 
 
-def _context(folder=None, *, overrides=(), resume=False):
-    settings = load_experiment(TINY, overrides=[*SMALL, *overrides])
-    store = CheckpointStore(folder, "same")
-    return Context(settings, prepare_data(settings), store, NullProgress(), resume=resume)
+def _context(*overrides, resume=False):
+    settings = load_experiment(TINY, overrides=overrides)
+    store = StageStore(None, "")
+    return RunContext(settings, prepare_data(settings), store, NullProgress(), resume=resume)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rounds")
-    context = _context(folder)
-    return context, *run_rounds(context), folder
+def context():
+    return _context()
 
 
-def test_both_rounds_are_counted(finished):
-    context, clients, server, _ = finished
-    results, _ = evaluate(context, clients, server)
-    assert "asked" not in results
-    sent = results["communication"]["distillation"]
-    assert sent["rounds"] == 2
-    assert sent["up"] == sum(client.bytes_sent for client in clients)
-    n, k = len(context.data.public.to_distil), len(context.data.classes)
-    public, pixels = len(context.data.split.public), 64
-    arrays = public * pixels + 2 * len(context.data.split.public_train) + 2 * n * k
-    headers = sent["down"] / len(clients) - arrays
-    assert headers == int(headers)
-    assert 0 < headers < 2 * 4000
-    for client in clients:
-        body = client.message.outputs.size
-        assert client.bytes_sent > 2 * body
-        assert client.message.precision == "uint8"
+@pytest.fixture(scope="module")
+def messages(context):
+    """Clients that answer nine of ten public samples rightly."""
+    made = []
+    for number, held in enumerate(HELD):
+        public, rng = context.data.public.samples, np.random.default_rng(number)
+        columns = len(held) + (len(held) < 3)
+        truth = np.where(public.labels < 0, rng.integers(0, 3, len(public)), public.labels)
+        outcome = np.array([held.index(k) if k in held else len(held) for k in truth])
+        wrong = rng.random(len(outcome)) < 0.1
+        outcome[wrong] = (outcome[wrong] + 1) % columns
+        p = np.exp(4.0 * np.eye(columns)[outcome])
+        p /= p.sum(axis=1, keepdims=True)
+        spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", n_outcomes=columns)
+        made.append(make_message(NAMES[number], spec.index, held, p, context.data.public.digest))
+    return made
 
 
-def test_the_second_round_starts_from_the_first_and_learns_from_all_classes(finished):
-    context, clients, _, _ = finished
-    one_class = clients[0]
-    assert one_class.model.reject
-    assert one_class.message.outputs.shape == (len(context.data.public.samples), 2)
-    assert one_class.model.evaluations > 20
+class Script:
+    """Sends what it is told to, whoever is asked."""
+
+    def __init__(self, *turns):
+        self.turns = list(turns)
+        self.asked = []
+
+    def exchange(self, queries, *, timeout):
+        self.asked.append((dict(queries), timeout))
+        yield from self.turns.pop(0)
 
 
-def test_every_client_has_a_verdict_and_every_baseline_is_there(finished):
-    context, clients, server, _ = finished
-    results, _ = evaluate(context, clients, server)
-    assert [v["client"] for v in results["participation"]] == [c.settings.name for c in clients]
-    assert {"fedprox", "classical_distillation"} <= set(results["models"])
-    assert len(server.machine.spec.blocks) <= 8
+def _raw(messages):
+    return [message.to_bytes() for message in messages]
 
 
-def test_stages_are_taken_from_the_store_when_resuming(finished):
-    _, clients, server, folder = finished
-    again_clients, again = run_rounds(_context(folder, resume=True))
-    np.testing.assert_array_equal(again.global_model.params, server.global_model.params)
-    for first, second in zip(clients, again_clients, strict=True):
-        np.testing.assert_array_equal(first.message.outputs, second.message.outputs)
+def _header(raw, **changes):
+    """A message with another header in front of the same outputs."""
+    length = struct.unpack_from("<4sI", raw)[1]
+    header = json.loads(raw[8 : 8 + length]) | changes
+    text = json.dumps(header).encode()
+    return struct.pack("<4sI", b"QKDM", len(text)) + text + raw[8 + length :]
 
 
-def test_a_message_may_be_lost_on_its_way(finished):
-    context, clients, _, _ = finished
-    messages = [clients[0].message.to_bytes(), None, clients[2].message.to_bytes()]
-    found = distil(context, messages, label="global model without one")
-    assert [verdict.standing for verdict in found.verdicts][1] == "silent"
+def _nan(message):
+    outputs = message.outputs.copy()
+    outputs[3, 0] = np.nan
+    return dataclasses.replace(message, outputs=outputs).to_bytes()
 
 
-def test_a_student_needs_the_least_number_of_blocks(finished):
-    _, clients, _, _ = finished
-    context = _context(overrides=["distillation.student_blocks=1"])
-    with pytest.raises(DistillationError, match="student_blocks: expected at least"):
-        distil(context, [client.message.to_bytes() for client in clients])
+BROKEN = {
+    "wrong shape": (
+        lambda m: dataclasses.replace(m, outputs=m.outputs[:-1]).to_bytes(),
+        "outputs: expected shape",
+    ),
+    "NaN": (_nan, "expected finite numbers, found 1 others"),
+    "lying header": (
+        lambda m: _header(m.to_bytes(), shape=[10**9, 10**9]),
+        "outputs: expected 2000000000000000000 bytes",
+    ),
+    "stale digest": (
+        lambda m: dataclasses.replace(m, public_digest="ab" * 32).to_bytes(),
+        "expected digest",
+    ),
+    "100 MB": (lambda m: m.to_bytes() + bytes(100 * 2**20), "expected a message of at most"),
+    "another's name": (lambda m: dataclasses.replace(m, client="all").to_bytes(), "name of another client"),
+    "a refusal": (
+        lambda m: encode_rejection(RejectionCode.UNKNOWN_PUBLIC_SET),
+        "the client refuses \\(unknown_public_set\\): the public set is not the one",
+    ),
+    "a made-up refusal": (lambda m: b"QKDR\n/home/someone/data.csv", "magic word"),
+}
 
 
-def test_what_happens_to_messages_on_their_way_is_judged():
-    context = _context(overrides=["distillation.rounds=1"])
-    seen = {}
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_answer_is_refused_and_named_and_the_turn_goes_on(context, messages, case, caplog):
+    spoil, reason = BROKEN[case]
+    raw = _raw(messages)
+    raw[1] = spoil(messages[1])
+    arrivals = [Arrival(position, raw[position]) for position in (1, 2, 0)]
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        tracemalloc.start()
+        lesson = run_rounds(context, Script(arrivals))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    # What is refused for its size is not copied, and what a header claims is not allocated.
+    assert peak < 20 * 2**20
+    assert [part.standing for part in lesson.participation] == ["used", "refused", "used"]
+    (named,) = (part for part in lesson.participation if part.standing == "refused")
+    assert named.client == "two classes"
+    assert named.bytes_received == len(raw[1])
+    assert named.missed == (1,)
 
-    def tamper(position, raw):
-        seen[position] = raw
-        return {0: raw, 1: None, 2: raw[:-1]}[position]
+    assert re.search(reason, named.reason)
+    assert "client two classes refused" in caplog.text
+    assert lesson.taught.teacher.clients == ("one class", "all")
+    expected = screen_and_aggregate(context, [raw[0], None, raw[2]])
+    np.testing.assert_array_equal(lesson.taught.soft, expected.soft)
 
-    clients, server = run_rounds(context, tamper=tamper)
-    assert [part.standing for part in server.lesson.participation] == ["used", "silent", "refused"]
-    assert [seen[k] for k in range(3)] == [client.message.to_bytes() for client in clients]
-    assert server.teacher.clients == ("one class",)
+
+def test_the_first_answer_of_a_client_counts_and_late_ones_never(context, messages, caplog):
+    raw = _raw(messages)
+    arrivals = [
+        Arrival(0, raw[0]),
+        Arrival(0, raw[2]),
+        Arrival(0, raw[0]),
+        Arrival(1, raw[1], late=True),
+        Arrival(2, raw[2]),
+        Arrival(2, None, "its connection broke"),
+        Arrival(7, raw[0]),
+        Arrival(-1, raw[0]),
+    ]
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        parts = run_rounds(context, Script(arrivals)).participation
+    assert [part.standing for part in parts] == ["used", "late", "used"]
+    assert [part.ignored for part in parts] == [2, 1, 0]
+    assert parts[0].bytes_received == 2 * len(raw[0]) + len(raw[2])
+    assert "its answer came after the turn it belongs to" in parts[1].reason
+    for line in ("a further answer of client one class", "a late answer of client two", "nobody whom"):
+        assert line in caplog.text
+
+
+def test_silence_has_the_reason_that_the_transport_gives(context, messages):
+    arrivals = [Arrival(0, None, "no answer within 60 s"), Arrival(2, messages[2].to_bytes())]
+    parts = run_rounds(context, Script(arrivals)).participation
+    assert [part.reason for part in parts] == ["no answer within 60 s", "no message arrived", ""]
+
+
+def test_a_client_that_was_silent_first_may_be_used_later(messages):
+    context, raw = _context("distillation.rounds=2"), _raw(messages)
+    script = Script(
+        [Arrival(k, raw[k]) for k in (0, 2)],
+        [Arrival(1, raw[1], late=True), *(Arrival(k, raw[k]) for k in range(3))],
+    )
+    parts = run_rounds(context, script).participation
+    assert [part.standing for part in parts] == ["used"] * 3
+    assert [part.missed for part in parts] == [(), (1,), ()]
+    assert parts[1].ignored == 1
+    second = {k: TrainRequest.from_bytes(query) for k, query in script.asked[1][0].items()}
+    # Whoever has answered has the public samples.
+    assert [second[k].originals is None for k in range(3)] == [True, False, True]
+    assert all(query.soft is not None and query.turn == 2 for query in second.values())
+    assert script.asked[0][1] == context.settings.federation.timeout
+
+
+def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, caplog):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    script = Script(
+        [Arrival(1, raw[1])],
+        [
+            Arrival(0, raw[0], late=True),
+            Arrival(1, raw[1]),
+            Arrival(2, raw[2], late=True),
+            Arrival(2, raw[2]),
+        ],
+    )
+    with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
+        parts = run_rounds(context, script, folder=tmp_path).participation
+    assert [part.standing for part in parts] == ["used"] * 3
+    assert [part.missed for part in parts] == [(1,), (), (1,)]
+    assert [part.stood_in for part in parts] == [(2,), (), ()]
+    # The answer to the present turn counts, whichever came first.
+    assert [part.ignored for part in parts] == [0, 0, 1]
+    assert [part.bytes_received for part in parts] == [len(raw[0]), 2 * len(raw[1]), 2 * len(raw[2])]
+    assert "a late answer of client one class stands in" in caplog.text
+    # Started again, the server has all answers, and asks nobody.
+    again = run_rounds(dataclasses.replace(context, resume=True), Script([], []), folder=tmp_path)
+    assert next(part.standing for part in again.participation) == "used"
+
+
+def test_a_late_answer_is_judged_like_any_other(messages):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    late = [Arrival(0, _nan(messages[0]), late=True), Arrival(2, raw[2] + bytes(100 * 2**20), late=True)]
+    parts = run_rounds(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).participation
+    assert [part.standing for part in parts] == ["refused", "used", "late"]
+    assert [part.stood_in for part in parts] == [(2,), (), ()]
+    assert "finite" in parts[0].reason
+
+
+def test_too_few_clients_end_the_round(messages):
+    context = _context("federation.minimum=3")
+    arrivals = [Arrival(0, messages[0].to_bytes()), Arrival(1, b"nonsense"), Arrival(2, None, "away")]
+    expected = r"turn 1: expected answers of 3 clients, found 1 \(two classes refused: .*; all silent: away\)"
+    with pytest.raises(FederationError, match=expected):
+        run_rounds(context, Script(arrivals))
+    with pytest.raises(DistillationError, match="at least one client to learn from, found none"):
+        run_rounds(_context(), Script([]))
+
+
+def test_a_killed_server_asks_only_for_what_it_has_not(messages, tmp_path):
+    raw = _raw(messages)
+
+    def killed():
+        yield Arrival(2, raw[2])
+        yield Arrival(0, b"refused, so asked again")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_rounds(_context(), Script(killed()), folder=tmp_path)
+    script = Script([Arrival(k, raw[k]) for k in (0, 1)])
+    lesson = run_rounds(_context(resume=True), script, folder=tmp_path)
+    assert sorted(script.asked[0][0]) == [0, 1]
+    assert [part.standing for part in lesson.participation] == ["used"] * 3
+    np.testing.assert_array_equal(lesson.taught.soft, screen_and_aggregate(_context(), raw).soft)
+    # Nobody is asked when all have answered; without resuming everybody is.
+    assert run_rounds(_context(resume=True), Script(), folder=tmp_path).taught.soft is not None
+    script = Script([Arrival(k, raw[k]) for k in range(3)])
+    run_rounds(_context(), script, folder=tmp_path)
+    assert sorted(script.asked[0][0]) == [0, 1, 2]
+
+
+def test_answers_to_another_query_are_not_taken_for_these(tmp_path):
+    MessageStore(tmp_path, b"one").keep(3, b"answer")
+    assert MessageStore(tmp_path, b"one").positions == {3}
+    assert MessageStore(tmp_path, b"one").message(3) == b"answer"
+    assert MessageStore(tmp_path, b"other").positions == set()
+    memory = MessageStore(None, b"one")
+    memory.keep(1, b"x")
+    assert memory.message(1) == b"x"
+
+
+def test_an_inbox_that_cannot_be_used_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(FederationError, match="answers of clients in .*file"):
+        MessageStore(file, b"query")
+    inbox = MessageStore(tmp_path / "folder", b"query")
+    with pytest.raises(FederationError, match="answers of clients in .*folder.*: No such file"):
+        inbox.message(0)
+    for kept in (tmp_path / "folder").iterdir():
+        kept.rmdir()
+        kept.write_text("")
+    with pytest.raises(FederationError, match="answers of clients in .*folder"):
+        inbox.keep(0, b"")
+
+
+def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp_path):
+    raw = _raw(messages)
+    lesson = run_rounds(context, Script([Arrival(k, raw[k]) for k in range(3)]), folder=tmp_path)
+    assert [lesson.inbox.message(k) for k in range(3)] == raw
+    assert ClientMessage.from_bytes(lesson.inbox.message(1)).client == "two classes"

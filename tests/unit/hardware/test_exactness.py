@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qkd_qiskit.estimator import build_ladder
+from qkd_qiskit.estimator import build_size_ladder
 from qkd_qiskit.hardware import list_backends, load_backend, predict, transpile_verified
 from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec
 from qkd_qiskit.vqcnn.tightness import is_tight
@@ -27,9 +27,9 @@ def _canonical(rng, genes):
 def structures():
     """Twenty chain-native structures: rungs of the ladder, presets, and random canonical kernels."""
     rng = np.random.default_rng(2025)
-    found = [build_ladder(8, n_outcomes=4)[i] for i in (0, 2, 5, 9)]
-    found += [build_ladder(8, kernel="two_cx", n_outcomes=2)[i] for i in (1, 3)]
-    found += [build_ladder(6, kernel="one_cx", sharing="layer")[i] for i in (1, 4)]
+    found = [build_size_ladder(8, n_outcomes=4)[i] for i in (0, 2, 5, 9)]
+    found += [build_size_ladder(8, kernel="two_cx", n_outcomes=2)[i] for i in (1, 3)]
+    found += [build_size_ladder(6, kernel="one_cx", sharing="layer")[i] for i in (1, 4)]
     found += [VQCNNSpec(n, n_outcomes=2) for n in (2, 3, 5, 10)]
     while len(found) < 20:
         spec = VQCNNSpec(

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from qkd_qiskit.data import make_encoder
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.models import MODEL_FILE, SavedModel, card_markdown, load_model, model_card
 from qkd_qiskit.simulation import PauliEvaluator

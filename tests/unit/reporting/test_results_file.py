@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.reporting import MODEL_NAMES, check_results, read_results, write_json, write_results
+from qkd_qiskit.evaluation import MODEL_NAMES
+from qkd_qiskit.reporting import check_results, read_results, write_json, write_results
 
 Document = dict[str, Any]
 

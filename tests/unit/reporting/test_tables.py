@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.evaluation.results import QuantityRange
 from qkd_qiskit.reporting import (
     ReportExtras,
     clients_table,
@@ -18,7 +19,6 @@ from qkd_qiskit.reporting import (
     rows_table,
 )
 from qkd_qiskit.reporting.html import render_report
-from qkd_qiskit.reporting.schema import Interval
 from qkd_qiskit.reporting.table import (
     comparison_verdict,
     comparisons_table,
@@ -151,9 +151,9 @@ def test_wrong_results_are_refused(results: Document, show: Callable[[Document],
 
 def test_numbers_as_text() -> None:
     assert (percent(None), percent(0.0), percent(1)) == ("-", "0.0 %", "100.0 %")
-    assert (quantity(None), quantity(0), quantity(Interval(low=1, mid=1, high=1))) == ("-", "0", "1")
+    assert (quantity(None), quantity(0), quantity(QuantityRange(low=1, mid=1, high=1))) == ("-", "0", "1")
     assert (signed_percent(None), signed_percent(0.0), signed_percent(-0.25)) == ("-", "0", "-25.0 %")
-    assert signed_percent(Interval(low=0, mid=0.5, high=1)) == "+50.0 %"
+    assert signed_percent(QuantityRange(low=0, mid=0.5, high=1)) == "+50.0 %"
 
 
 def test_rows_without_rows_still_have_headings() -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResult
 
-from qkd_qiskit.files import write_atomic
-from qkd_qiskit.models import export_circuit
+from qkd_qiskit.interop import export_circuit
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.jobs import JobRunner
 from qkd_qiskit.runtime.ledger import Ledger, Submission, _connect
 from qkd_qiskit.runtime.mitigation import calibration_circuits
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SPEC = VQCNNSpec(2, plan="conv", kernels="one_cx", n_outcomes=4)

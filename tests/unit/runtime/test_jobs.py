@@ -12,7 +12,7 @@ from qiskit.providers import BackendV2, Options
 from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.runtime.ibm import IBMService, for_hardware
 from qkd_qiskit.runtime.ledger import LEDGER_FILE, Ledger
-from qkd_qiskit.runtime.messages import safe_line
+from qkd_qiskit.runtime.service_text import safe_line
 
 
 def test_an_undisturbed_submission(bench):

@@ -17,19 +17,19 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qkd_qiskit import PauliEvaluator, SamplerEvaluator, VQCNNSpec, load_backend, transpile_verified
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.hardware import Device, TranspiledVQCNN
 from qkd_qiskit.hardware.targets import noise_model_of
-from qkd_qiskit.models import export_circuit
+from qkd_qiskit.interop import export_circuit
 from qkd_qiskit.runtime import JobRequest, LocalService
 from qkd_qiskit.runtime.mitigation import calibration_circuits, confusion_matrices
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, RuntimeSampler
 from qkd_qiskit.simulation.agreement import count_agreement
-from qkd_qiskit.simulation.basis import Array
 
 SPEC = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="two_cx", n_outcomes=4)
 
 
-def compared() -> tuple[Device, TranspiledVQCNN, Array, Array]:
+def compared() -> tuple[Device, TranspiledVQCNN, FloatArray, FloatArray]:
     """The device, the circuit on it, weights [W] and inputs [3, F]."""
     device = load_backend("ibm_guadalupe")
     rng = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def fake() -> FakeGuadalupeV2:
 
 
 @pytest.fixture(scope="module")
-def counts_and_evaluator(fake: FakeGuadalupeV2) -> tuple[Array, Array, Array]:
+def counts_and_evaluator(fake: FakeGuadalupeV2) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Counts of local mode [3, 4], and the engine's probabilities with either kind of readout error."""
     device, transpiled, weights, inputs = compared()
     sampler = RuntimeSampler(mode=fake)
@@ -69,7 +69,7 @@ def give_both_readout_errors(noise: NoiseModel, fake: FakeGuadalupeV2) -> NoiseM
 
 
 def test_readout_errors_of_a_fake_backend_are_those_of_the_installed_sampler(
-    counts_and_evaluator: tuple[Array, Array, Array],
+    counts_and_evaluator: tuple[FloatArray, FloatArray, FloatArray],
 ) -> None:
     counts, averaged, both = counts_and_evaluator
     expected, other = (averaged, both) if HAS_DRY_RUNS else (both, averaged)

@@ -25,7 +25,7 @@ from qkd_qiskit.runtime.mitigation import (
     measured_qubits,
     mitigated,
 )
-from qkd_qiskit.runtime.plan import samples_of_run
+from qkd_qiskit.runtime.submission_plan import samples_of_run
 
 
 @given(

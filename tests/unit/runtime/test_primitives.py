@@ -21,16 +21,17 @@ from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService, RuntimeJobV2
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-from qkd_qiskit.data import Samples, make_encoder
+from qkd_qiskit.data import Samples
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import primitives
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.limits import executed_shots
-from qkd_qiskit.runtime.plan import CLOSED_FORM, DRY_RUN, Options, plan_submission
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
+from qkd_qiskit.runtime.submission_plan import CLOSED_FORM, DRY_RUN, SubmissionOptions, plan_submission
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 # Old releases warn of a class that they use themselves.
@@ -324,7 +325,7 @@ def planned(*, ask=None, local=False, **options):
     encoder = make_encoder("angle", 3, image_shape=(4, 4)).fit(rng.random((20, 16)))
     model = SavedModel(spec, rng.normal(size=spec.n_weights + 1), (0, 1), encoder, "noisy_line", True, 7)
     samples = Samples(rng.normal(size=(12, spec.n_features)), np.zeros(12, dtype=np.int64))
-    wanted = Options(10, 1000, batch=4, **options)
+    wanted = SubmissionOptions(10, 1000, batch=4, **options)
     return plan_submission(model, samples, load_backend("noisy_line"), wanted, local=local, ask=ask)
 
 

@@ -7,8 +7,8 @@ import pytest
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import load_backend, transpile_verified
-from qkd_qiskit.simulation import PauliEvaluator, states
-from qkd_qiskit.simulation.groups import MOST_QUBITS, plan_groups
+from qkd_qiskit.simulation import PauliEvaluator, state_vector
+from qkd_qiskit.simulation.gate_fusion import MOST_QUBITS, plan_groups
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SPECS = {
@@ -59,7 +59,9 @@ def test_both_ways_give_the_same_gradient(name, n_samples):
 @pytest.fixture
 def through_the_basis(monkeypatch):
     """Every evaluation sends the basis states through the circuit."""
-    monkeypatch.setattr(states.StateSweep, "_mixes", lambda self, n_samples, *, gradient: True)
+    monkeypatch.setattr(
+        state_vector.StateVectorSimulator, "_mixes", lambda self, n_samples, *, gradient: True
+    )
 
 
 @pytest.mark.usefixtures("through_the_basis")
@@ -111,11 +113,15 @@ def test_a_transpiled_and_routed_circuit_has_the_same_gradient():
 
 @pytest.mark.parametrize("mixes", [False, True])
 def test_slices_of_samples_change_nothing(monkeypatch, mixes):
-    monkeypatch.setattr(states.StateSweep, "_mixes", lambda self, n_samples, *, gradient: mixes)
+    monkeypatch.setattr(
+        state_vector.StateVectorSimulator, "_mixes", lambda self, n_samples, *, gradient: mixes
+    )
     spec = SPECS["amplitude"]
     weights, inputs, loss = problem(spec, 11)
     whole = PauliEvaluator(spec)._states.loss_and_gradient(weights, inputs, loss)
-    monkeypatch.setattr(states, "sample_slices", lambda n, width: [slice(k, k + 3) for k in range(0, n, 3)])
+    monkeypatch.setattr(
+        state_vector, "sample_slices", lambda n, width: [slice(k, k + 3) for k in range(0, n, 3)]
+    )
     sliced = PauliEvaluator(spec)._states.loss_and_gradient(weights, inputs, loss)
     np.testing.assert_allclose(sliced[0], whole[0], atol=1e-13)
     np.testing.assert_allclose(sliced[1], whole[1], atol=1e-13)

@@ -7,7 +7,7 @@ import pytest
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.hardware import load_backend, transpile_verified
-from qkd_qiskit.simulation import Compact
+from qkd_qiskit.simulation import CompactCircuit
 from qkd_qiskit.studies import peers
 from qkd_qiskit.studies.bench import BenchSettings, bench_rows, bench_spec, run_bench, shortest
 from qkd_qiskit.studies.bench_plot import plot_bench
@@ -62,7 +62,7 @@ def test_all_peers_answer():
     noise = device.noise_model_for(transpiled.active_qubits)
     inputs = np.random.default_rng(0).normal(size=(2, 4))
     weights = np.zeros(transpiled.spec.n_weights)
-    found = list(peers.seconds_a_sample(Compact(transpiled), noise, weights, inputs))
+    found = list(peers.seconds_a_sample(CompactCircuit(transpiled), noise, weights, inputs))
     assert [row[1] for row in found] == [
         "SamplerQNN",
         "SamplerQNN",

@@ -16,7 +16,7 @@ from qkd_qiskit.studies import (
     calibration_sweep,
     calibration_verdicts,
 )
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, Task, load_plan
+from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask, load_plan
 from qkd_qiskit.studies.calibration_sweep import RungRecord, UnitRecord, draw_task, read_records, run_sweep
 
 SHORT = CalibrationPlan.model_validate(
@@ -142,7 +142,7 @@ def test_draws_are_disjoint_balanced_and_seeded():
 
 
 def test_too_few_samples_are_named():
-    task = Task(name="all", use="fit", dataset="digits", classes=(0, 1), samples=400)
+    task = CalibrationTask(name="all", use="fit", dataset="digits", classes=(0, 1), samples=400)
     with pytest.raises(DataError, match="task all: expected more than 220 samples of class 0, found 178"):
         draw_task(SHORT, task, 0)
 
@@ -178,7 +178,9 @@ def synthetic(scale=2.0, diversity=0.8, overlap=10.0, noise=0.0, seed=0):
     for number in range(40):
         classes = tuple(range(2 + number % 3))
         use = "fit" if number < 30 else "validation"
-        task = Task(name=str(number), use=use, classes=classes, samples=300, few=number in (27, 28, 29))
+        task = CalibrationTask(
+            name=str(number), use=use, classes=classes, samples=300, few=number in (27, 28, 29)
+        )
         plan = CalibrationPlan(n_qubits=4, rungs=rungs, tasks=(task,))
         lost = float(rng.uniform(0, 0.4))
         need = scale * len(classes) ** diversity * (1 + overlap * lost)

@@ -6,14 +6,8 @@ import pytest
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.training import (
-    CooperativeSettings,
-    Journal,
-    Objective,
-    Targets,
-    random_params,
-    run_cooperative,
-)
+from qkd_qiskit.store import Journal
+from qkd_qiskit.training import CooperativeSettings, Objective, Targets, random_params, run_cooperative
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 QUICK = CooperativeSettings(sweeps=2, particles=8, iterations=6)

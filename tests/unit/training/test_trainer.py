@@ -6,14 +6,8 @@ import pytest
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.training import (
-    Journal,
-    Targets,
-    outcome_probabilities,
-    random_params,
-    train_model,
-    weight_period,
-)
+from qkd_qiskit.store import Journal
+from qkd_qiskit.training import Targets, outcome_probabilities, random_params, train_model, weight_period
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SMALL = TrainingSettings(particles=6, iterations=8, patience=8, refine=25)

@@ -1,0 +1,39 @@
+"""Types of arrays, and the check of features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.errors import DataError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def as_features(values: Any, where: str) -> FloatArray:
+    """Return features as a finite float64 table.
+
+    Args:
+        values: Numbers, [N, F], with at least one row and one column.
+        where: Words that open the error message.
+
+    Raises:
+        DataError: If the table has another shape, is empty, or holds something not a finite number.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{where}: expected real numbers as features, found type {array.dtype}")
+    if array.ndim != 2 or 0 in array.shape:
+        raise DataError(f"{where}: expected a table [samples, features], found shape {array.shape}")
+    table = np.ascontiguousarray(array, dtype=np.float64)
+    finite = np.isfinite(table)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise DataError(
+            f"{where}: expected finite features, found {table[row, column]} in row {row}, column {column}"
+        )
+    return table

@@ -1,0 +1,199 @@
+"""Other ways to run a model: cross-check, submission, jobs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index, show
+from qkd_qiskit.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def crosscheck(
+    specs: Annotated[int, typer.Option(min=1, help="Random structures, each ideal and noisy.")] = 5,
+    index: Annotated[str | None, typer.Option(help="Check this structure instead.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="With --index: on this device, under its noise, idle noise included.")
+    ] = None,
+    qubits: Annotated[int, typer.Option(min=2, max=6, help="Widest random structure.")] = 4,
+    shots: Annotated[int, typer.Option(min=100, help="Shots of sampled routes.")] = 4000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROUTE", help="Fail where this route is not installed; repeatable."),
+    ] = None,
+    json_path: Json = None,
+) -> None:
+    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane; status 1 beyond tolerance.
+
+    Routes: Aer, PennyLane native, PennyLane converted, PennyLane on qiskit.aer, SamplerV2, SamplerQNN.
+    Those that are not installed are named, with what they need.
+    """
+    check_json(json_path)
+    if index is None and backend is not None:
+        raise ConfigError("--backend needs --index")
+
+    from qkd_qiskit import interop
+    from qkd_qiskit.progress import RichProgress
+
+    interop.require_routes(require or ())
+    chosen = None if index is None else model_index(index)
+    cases = interop.make_cases(specs, qubits=qubits, index=chosen, backend=backend, seed=seed)
+    with RichProgress() as progress:
+        rows = interop.crosscheck(cases, shots=shots, seed=seed, progress=progress)
+    show("Routes against the exact engine", interop.COLUMNS, [row.to_dict() for row in rows], json_path)
+    for route, needed in {row.route: row.missing for row in rows if row.missing}.items():
+        typer.echo(f"{route} did not run: {needed}")
+    if any(row.passed is False for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    run_folder: RunFolder,
+    backend: Annotated[str, typer.Option(help="Shipped device (local), or a device of IBM Quantum.")],
+    samples: Annotated[int, typer.Option(min=1, help="Test samples.")] = 50,
+    shots: Annotated[int, typer.Option(min=1, help="Shots of each.")] = 1024,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the samples.")] = 0,
+    batch: Annotated[int | None, typer.Option(min=1, help="Most samples in one job.")] = None,
+    mitigate: Annotated[bool, typer.Option(help="Calibrate readout mitigation in every job.")] = True,
+    decoupling: Annotated[bool, typer.Option(help="Dynamical decoupling, on real devices.")] = False,
+    twirling: Annotated[bool, typer.Option(help="Twirl gates and measurements, on real devices.")] = False,
+    max_seconds: Annotated[int | None, typer.Option(min=1, help="Most quantum seconds in all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
+    json_path: Json = None,
+) -> None:
+    """Run a run's global model on a device: real ones at IBM Quantum, shipped ones in the local mode.
+
+    The same command again goes on where an earlier one was interrupted; nothing is submitted twice.
+    """
+    check_json(json_path)
+    from qkd_qiskit import services
+    from qkd_qiskit.runtime import Ledger, SubmissionOptions
+
+    options = SubmissionOptions(
+        samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds
+    )
+    target = services.destination(run_folder, backend)
+    plan = services.prepare_submission(run_folder, target, options)
+    show("Estimate", services.ESTIMATE_COLUMNS, [services.estimate_row(plan, target)], None)
+    if dry_run:
+        return
+    with Ledger(run_folder) as ledger:
+        submission = services.equal_submission(ledger, run_folder, target, options)
+        open_batches = True if submission is None else services.to_send(ledger, submission)
+        if open_batches and not (target.local or yes):
+            _ask_before_spending(backend)
+        if submission is None:
+            for other in services.unfinished(ledger):
+                typer.echo(
+                    f"note: {other.id} to {other.backend}, with other options, is not finished; "
+                    f"`jobs {run_folder} --submission {other.id}` goes on with it"
+                )
+            ledger.add(plan.submission, plan.ranges)
+            submission = plan.submission
+        else:
+            typer.echo(f"going on with {submission.id}; another --seed measures anew")
+        _work(run_folder, ledger, submission, target, send=True, wait=wait, json_path=json_path)
+
+
+@app.command()
+def jobs(
+    run_folder: RunFolder,
+    name: Annotated[str | None, typer.Option("--submission", help="Which; the newest when omitted.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Send what is not sent yet.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Send failed and cancelled jobs again.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel what is under way.")] = False,
+    adopt: Annotated[
+        str | None, typer.Option(metavar="N=JOB_ID", help="Batch N in doubt has this job.")
+    ] = None,
+    forget: Annotated[int | None, typer.Option(metavar="N", help="Batch N in doubt has no job.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all jobs have ended.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
+    json_path: Json = None,
+) -> None:
+    """List the jobs of a run, and collect, resume or cancel them."""
+    check_json(json_path)
+    if cancel and (resume or retry):
+        raise ConfigError("--cancel stands without --resume and --retry")
+    from qkd_qiskit import services
+    from qkd_qiskit.progress import NullProgress
+    from qkd_qiskit.runtime import Ledger
+
+    services.require_ledger(run_folder)
+    with Ledger(run_folder) as ledger:
+        submission = services.chosen_submission(ledger, name)
+        target = services.destination(run_folder, submission.backend, local=submission.settings["local"])
+        runner = services.make_runner(ledger, submission, target.service, NullProgress())
+        if adopt is not None:
+            runner.adopt(*services.adoption(adopt))
+        if forget is not None:
+            runner.forget(forget)
+        if cancel:
+            typer.echo(f"cancelled {runner.cancel()} batches")
+        send = resume or retry
+        if send and not (target.local or yes):
+            _ask_before_spending(submission.backend)
+        if retry:
+            runner.retry()
+        _work(run_folder, ledger, submission, target, send=send, wait=wait, json_path=json_path)
+
+
+def _ask_before_spending(backend: str) -> None:
+    from qkd_qiskit.errors import SubmissionError
+
+    if not sys.stdin.isatty():
+        raise SubmissionError(
+            f"running on {backend} costs quantum seconds: say --yes, or answer at a terminal"
+        )
+    if not typer.confirm(f"Submit to {backend} and spend these quantum seconds?"):
+        raise typer.Exit
+
+
+def _work(
+    run_folder: Path,
+    ledger: Any,
+    submission: Any,
+    target: Any,
+    *,
+    send: bool,
+    wait: bool,
+    json_path: Path | None,
+) -> None:
+    """Send, collect and show."""
+    from qkd_qiskit import services
+    from qkd_qiskit.progress import RichProgress
+
+    with RichProgress() as progress:
+        runner = services.make_runner(ledger, submission, target.service, progress)
+        if send:
+            runner.submit()
+        runner.collect(wait=wait)
+    rows = services.batch_rows(ledger, submission)
+    show(f"Jobs of {submission.id}", services.BATCH_COLUMNS, rows, json_path)
+    if ledger.batches(submission.id, "done"):
+        outcome, table, picture = services.write_outcome(run_folder, ledger, submission)
+        if columns := services.count_columns(outcome):
+            show("Raw counts", columns, services.count_rows(outcome), None)
+        show("Accuracy", services.ACCURACY_COLUMNS, services.accuracy_rows(outcome), None)
+        for note in outcome.notes:
+            typer.echo(note)
+        typer.echo(f"results: {table}\npicture: {picture}")
+    for stranger in runner.strangers():
+        typer.echo(f"warning: job {stranger} has this submission's tag, but the ledger does not know it")
+    failed = ledger.batches(submission.id, "failed")
+    if failed and (send or wait):
+        typer.echo(
+            f"{len(failed)} of {len(rows)} jobs failed: {failed[0].message}; "
+            f"`qkd-qiskit jobs {run_folder} --retry` sends them again",
+            err=True,
+        )
+        raise typer.Exit(1)

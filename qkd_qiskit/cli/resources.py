@@ -1,0 +1,230 @@
+"""Gate budgets, native gates, devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qkd_qiskit.cli.options import (
+    Backends,
+    Encoding,
+    Json,
+    Kernel,
+    Overrides,
+    Qubits,
+    Seed,
+    Sharing,
+    check_folder,
+    check_json,
+    class_names,
+    is_path,
+    model_index,
+    show,
+)
+from qkd_qiskit.errors import ConfigError
+
+app = typer.Typer()
+backends_app = typer.Typer(help="The devices that come with the package.")
+app.add_typer(backends_app, name="backends")
+
+
+@app.command()
+def estimate(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Experiment whose clients are estimated; quickstart when omitted.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="No experiment: one client holds this dataset, by name or path.")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Label file, or label column of a CSV.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Classes that take part.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="A random part of the dataset.")] = None,
+    backends: Backends = None,
+    qubits: Qubits = 8,
+    encoding: Encoding = "angle",
+    kernel: Kernel = "su4",
+    sharing: Sharing = "site",
+    seed: Seed = None,
+    overrides: Overrides = None,
+    json_path: Json = None,
+) -> None:
+    """Estimate how many gates each client's data needs and its device allows.
+
+    With --dataset, one client holds that dataset, on every device or those named; qubits, encoding,
+    kernel and sharing then come from the options, and otherwise from the experiment.
+    """
+    check_json(json_path)
+    if dataset is not None and (experiment is not None or overrides):
+        raise ConfigError("--dataset stands without an experiment and without --set")
+    if dataset is None and any(value is not None for value in (labels, classes, samples)):
+        raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
+
+    from qkd_qiskit.config import load_experiment, model_settings
+    from qkd_qiskit.reporting import resources
+
+    if dataset is None:
+        settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
+        found = resources.experiment_budgets(settings, backends=backends or ())
+    else:
+        from qkd_qiskit.hardware import list_backends, unavailable
+
+        model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
+        found = resources.dataset_budgets(
+            dataset,
+            path=dataset if is_path(dataset) else None,
+            labels=labels,
+            classes=class_names(classes),
+            samples=samples,
+            model=model,
+            backends=backends or [name for name in list_backends() if unavailable(name) is None],
+            seed=seed or 0,
+        )
+    rows = [resources.budget_row(*item) for item in found]
+    show("Gate budgets", resources.ESTIMATE_COLUMNS, rows, json_path)
+
+
+@app.command()
+def transpile(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Experiment whose clients' circuits are transpiled.")
+    ] = None,
+    index: Annotated[str | None, typer.Option(help="Model index of the structure.")] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="Layers, as in 'conv, edge, conv'; a usual plan when omitted.")
+    ] = None,
+    qubits: Qubits = 8,
+    encoding: Encoding = "angle",
+    kernel: Kernel = "su4",
+    sharing: Sharing = "site",
+    outcomes: Annotated[int, typer.Option(min=2, help="Outcomes to tell apart.")] = 2,
+    backends: Backends = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+    reports: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the reports of all devices and shipped experiments instead."),
+    ] = None,
+    json_path: Json = None,
+) -> None:
+    """Transpile, and show predicted beside counted native gates.
+
+    Without an experiment the structure comes from --index, or from the options that describe it, on
+    ibm_torino or the devices named. With --reports, everything that is shipped is transpiled.
+    """
+    check_json(json_path)
+    if reports is not None:
+        if experiment is not None or index is not None or overrides or backends:
+            raise ConfigError("--reports stands without an experiment, --index, --set and --backend")
+        _write_reports(reports, json_path)
+        return
+    if experiment is None and overrides:
+        raise ConfigError("--set needs an experiment")
+    if experiment is not None and index is not None:
+        raise ConfigError("--index stands without an experiment")
+
+    from qkd_qiskit.reporting import resources
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
+    if experiment is not None:
+        from qkd_qiskit.config import load_experiment
+
+        settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
+        rows = resources.experiment_transpile_rows(settings, backends=backends or ())
+    else:
+        spec = (
+            VQCNNSpec.from_index(model_index(index))
+            if index is not None
+            else VQCNNSpec(qubits, encoding, plan, kernel, sharing, outcomes)
+        )
+        rows = [resources.transpile_row(spec, name, seed=seed or 0) for name in backends or ["ibm_torino"]]
+    show("Native gates, predicted and counted", resources.TRANSPILE_COLUMNS, rows, json_path)
+
+
+def _write_reports(folder: Path, json_path: Path | None) -> None:
+    check_folder(folder)
+    from qkd_qiskit.progress import RichProgress
+    from qkd_qiskit.reporting import write_json
+    from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
+
+    with RichProgress() as progress:
+        written = write_transpile_reports(folder, progress=progress)
+    typer.echo(f"{len(written)} devices, {len(written[0]['rows'])} structures each: {folder / 'README.md'}")
+    if json_path is not None:
+        write_json(written, json_path)
+
+
+@backends_app.command("list")
+def backends_list(json_path: Json = None) -> None:
+    """List the devices."""
+    check_json(json_path)
+    from qkd_qiskit.reporting import resources
+
+    show("Devices", resources.BACKEND_COLUMNS, resources.backend_rows(), json_path)
+
+
+@backends_app.command("show")
+def backends_show(
+    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf."),
+    ] = None,
+    qubits: Qubits = 8,
+    kernel: Kernel = "su4",
+    json_path: Json = None,
+) -> None:
+    """Show one device, and the chain that a model of --qubits would run on."""
+    check_json(json_path)
+    from rich.console import Console
+
+    from qkd_qiskit.reporting import resources, rows_table, write_json
+    from qkd_qiskit.vqcnn import VQCNNSpec
+
+    spec = VQCNNSpec(qubits, kernels=kernel)
+    row = resources.backend_row(name, spec)
+    lines = [
+        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else value)
+        for key, value in row.items()
+    ]
+    Console().print(rows_table(row["name"], ("property", "value"), lines))
+    if picture is not None:
+        from qkd_qiskit.hardware import load_backend
+        from qkd_qiskit.reporting.device_picture import save_device_picture
+
+        save_device_picture(load_backend(name), picture, spec if row["chain"] else None)
+        typer.echo(f"picture: {picture}")
+    if json_path is not None:
+        write_json(row, json_path)
+
+
+@backends_app.command("snapshot")
+def backends_snapshot(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Shipped device, .toml, fake backend such as FakeTorino, or live one of IBM Quantum."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The .toml to write; NAME-DATE.toml when omitted.")
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(help="ISO date of the calibration, where the device has none.")
+    ] = None,
+) -> None:
+    """Store a device's calibration with its date, to be loaded again without the device."""
+    from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, write_snapshot
+
+    if name.startswith("Fake"):
+        device = load_fake_backend(name)
+    elif name in list_backends() or name.endswith(".toml"):
+        device = load_backend(name)
+    else:
+        from qkd_qiskit.runtime import IBMService
+
+        device = IBMService(name).device()
+    found = date or device.calibration_date or ""
+    path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
+    typer.echo(f"snapshot: {path}\ncalibration: {found}")

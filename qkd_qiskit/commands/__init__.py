@@ -1,1 +1,0 @@
-"""The commands of `qkd-qiskit`, by what they are for; heavy modules are imported inside them."""

@@ -1,0 +1,152 @@
+"""Settings of an experiment, read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
+from qkd_qiskit.errors import ConfigError
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+# tomllib raises a plain ValueError for numbers of thousands of digits, and recurses into brackets.
+_NOT_TOML = (ValueError, RecursionError)
+
+
+def shipped_experiments() -> tuple[str, ...]:
+    """Names of the experiments that come with the package, sorted."""
+    folder = resources.files("qkd_qiskit.config") / "experiments"
+    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def load_experiment(
+    name_or_path: str, *, overrides: Iterable[str] = (), seed: int | None = None
+) -> ExperimentSettings:
+    """Settings of a shipped experiment or of a TOML file.
+
+    Args:
+        name_or_path: Name of a shipped experiment (`quickstart`) or path of a TOML file.
+        overrides: `key=value` strings; dots lead into tables, list items go by number
+            (`clients.0.samples=50`); values are TOML, and plain words are taken as strings.
+        seed: Replaces the seed of the file.
+
+    Raises:
+        ConfigError: If the experiment is unknown, the file unreadable, or a key or value wrong.
+    """
+    table, where = _read(name_or_path)
+    for item in overrides:
+        _apply(table, item)
+    if seed is not None:
+        table["seed"] = seed
+    return _validated(ExperimentSettings, table, where)
+
+
+def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
+    """Settings of any kind from a TOML file.
+
+    Args:
+        kind: Their class.
+        path: The file.
+
+    Raises:
+        ConfigError: If the file is unreadable, or a key or value wrong.
+    """
+    return _validated(kind, _table(_text(path), str(path)), str(path))
+
+
+def model_settings(**values: Any) -> ModelSettings:
+    """Checked settings of a model that belongs to no experiment.
+
+    Args:
+        **values: Fields of `ModelSettings`; those left out keep their defaults.
+
+    Raises:
+        ConfigError: If a field is unknown or its value wrong.
+    """
+    return _validated(ModelSettings, values, "model")
+
+
+def _validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the experiment"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}: unknown key {key}") from None
+        # A missing key has no value, and the value of a whole table is the table.
+        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
+        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+
+
+def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
+    shipped = shipped_experiments()
+    if name_or_path in shipped:
+        text = (resources.files("qkd_qiskit.config") / "experiments" / f"{name_or_path}.toml").read_text(
+            "utf-8"
+        )
+    else:
+        path = Path(name_or_path)
+        if path.suffix != ".toml":
+            raise ConfigError(
+                f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, "
+                "or the path of a .toml file"
+            )
+        text = _text(path, "experiment file ")
+    return _table(text, name_or_path), name_or_path
+
+
+def _text(path: Path, what: str = "") -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {what}{path}: {_reason(error)}") from None
+
+
+def _table(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except _NOT_TOML as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from None
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
+
+
+def _apply(table: dict[str, Any], item: str) -> None:
+    """Set one `key=value` in the nested table, creating tables on the way."""
+    key, sign, text = item.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set expects key=value, found {item!r}")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except _NOT_TOML:
+        value = text.strip()
+    *parents, last = key.strip().split(".")
+    node: Any = table
+    for part in parents:
+        node = _step(node, part, key)
+    if isinstance(node, list):
+        _step(node, last, key)
+        node[int(last)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"--set {key}: {parents[-1]!r} holds a value, not a table")
+
+
+def _step(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, list):
+        if not part.isdecimal() or int(part) >= len(node):
+            raise ConfigError(f"--set {key}: expected a number below {len(node)}, found {part!r}")
+        return node[int(part)]
+    if isinstance(node, dict):
+        return node.setdefault(part, {})
+    raise ConfigError(f"--set {key}: {part!r} lies inside a value, not a table")

@@ -1,0 +1,261 @@
+"""The sections of an experiment's settings, with their defaults and bounds: frozen, unknown keys refused."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Label = int | str
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AugmentSettings(Settings):
+    """Seeded copies of every training image, public or private."""
+
+    copies: int = Field(0, ge=0, description="augmented copies of each training image")
+    rotation: float = Field(12.0, ge=0, le=180, description="largest rotation in degrees")
+    shift: float = Field(1.5, ge=0, description="largest shift in pixels, each way")
+    public_copies: int | None = Field(
+        None,
+        ge=0,
+        description="copies of each public training image; as many as copies when omitted",
+    )
+    mixup: int = Field(
+        0, ge=0, description="blends of two public training images for the student, a public training image"
+    )
+
+
+class DataSettings(Settings):
+    """Which samples take part, and who holds them."""
+
+    dataset: str = Field("mnist5000", description="mnist5000, digits, openml:NAME, or file with path")
+    path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
+    labels: str | None = Field(None, description="label file, or the label column of a CSV")
+    classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
+    public_train: int = Field(240, ge=1, description="labelled public samples for the server's training")
+    public_unlabelled: int = Field(0, ge=0, description="public samples whose labels nobody uses")
+    public_calibration: int = Field(60, ge=0, description="labelled public samples for calibrating teachers")
+    public_validation: int = Field(100, ge=1, description="labelled public samples for choosing settings")
+    test: int = Field(800, ge=1, description="samples kept back until the end")
+    augment: AugmentSettings = AugmentSettings()
+    dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
+
+
+class ModelSettings(Settings):
+    """What all models of the experiment have in common."""
+
+    n_qubits: int = Field(8, ge=2, le=16)
+    encoding: Literal["angle", "amplitude"] = "angle"
+    kernel: str = Field("su4", description="preset name or gate string")
+    sharing: Literal["layer", "site"] = "site"
+
+
+class ClientSettings(Settings):
+    """One client: its device and its share of the data."""
+
+    name: str = Field(min_length=1)
+    backend: str
+    samples: int = Field(gt=0)
+    classes: tuple[Label, ...] | None = None
+
+
+class ServerSettings(Settings):
+    """The device that the global model is meant for."""
+
+    backend: str = "ibm_torino"
+
+
+class StructureSettings(Settings):
+    """How a client searches its kernel: a swarm over gate strings, priced by short trainings."""
+
+    enabled: bool = Field(False, description="whether a client searches its kernel")
+    particles: int = Field(12, ge=2)
+    iterations: int = Field(6, ge=0)
+    patience: int = Field(4, ge=1, description="moves without a better kernel before the swarm stops")
+    samples: int = Field(160, ge=2, description="training samples of a short training, at most")
+    starts: int = Field(6, ge=1, description="random starting points of a short training")
+    moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
+    steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
+    # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
+    price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
+    finalists: int = Field(2, ge=1, description="kernels that are trained in full")
+    full_steps: int | None = Field(
+        None,
+        ge=1,
+        description="steps of a finalist's full training, L-BFGS or descent; all when omitted",
+    )
+    own: bool = Field(
+        False, description="whether the kernel that the budget starts from is a finalist in any case"
+    )
+    validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
+    resolution: float = Field(
+        1.0,
+        ge=0,
+        description="standard errors of the validation loss within which the cheapest kernel is preferred",
+    )
+    presets: bool = Field(
+        True, description="whether the preset kernels that fit are among the first particles"
+    )
+
+    @model_validator(mode="after")
+    def _swarms_are_several(self) -> StructureSettings:
+        if self.moves and self.starts < 2:
+            raise ValueError(f"moves need at least 2 starts, found {self.starts}")
+        return self
+
+
+class TrainingSettings(Settings):
+    """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
+
+    method: Literal["global", "cooperative"] = Field(
+        "global", description="one swarm over all weights, or sub-swarms along the circuit"
+    )
+    particles: int = Field(30, ge=2)
+    iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
+    sweeps: int = Field(4, ge=0, description="sweeps of the cooperative swarm along the circuit")
+    inertia: float = Field(0.73, gt=0)
+    cognitive: float = Field(1.5, ge=0)
+    social: float = Field(1.5, ge=0)
+    patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
+    refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
+    l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    structure: StructureSettings = StructureSettings()
+
+
+class AdamSettings(Settings):
+    """Adam on small batches after swarm and L-BFGS, for every quantum model alike."""
+
+    steps: int = Field(0, ge=0, description="steps of a model; 0 leaves the phase out")
+    server_steps: int | None = Field(
+        None, ge=0, description="steps of the global model and its baselines; steps when omitted"
+    )
+    batch: int = Field(200, ge=1, description="samples of a step")
+    server_batch: int | None = Field(
+        None, ge=1, description="samples of a step of the global model and its baselines; batch when omitted"
+    )
+    rate: float = Field(0.05, gt=0, description="largest step in radians; it falls to zero as a cosine")
+    search_samples: int = Field(
+        400, ge=1, description="most samples that swarm and L-BFGS see when this phase follows"
+    )
+
+    def of_server(self) -> AdamSettings:
+        """Settings of the global model and its baselines."""
+        steps = self.steps if self.server_steps is None else self.server_steps
+        batch = self.batch if self.server_batch is None else self.server_batch
+        return self.model_copy(update={"steps": steps, "batch": batch})
+
+
+class DistillationSettings(Settings):
+    """How the server learns from the clients' outputs."""
+
+    alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    alpha_end: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="alpha at the end of the descent; constant when omitted",
+    )
+    temperature: float = Field(1.0, gt=0)
+    soft_loss: Literal["mse", "kl"] = "mse"
+    audit: bool = Field(
+        True,
+        description="whether clients are left out that fail on labelled public samples of their own classes",
+    )
+    rounds: int = Field(
+        1, ge=1, description="rounds; from the second on, clients learn the server's soft labels too"
+    )
+    precision: Literal["float16", "uint8"] = Field("float16", description="how outputs travel")
+    pool_copies: bool = Field(
+        False,
+        description="whether an original and its copies share the mean of their soft labels, "
+        "and blends the blend of these",
+    )
+    student_blocks: int | None = Field(
+        None, ge=1, description="most two-qubit blocks of the global model; its own gate budget when omitted"
+    )
+    label_queries: int = Field(
+        0,
+        ge=0,
+        description="unlabelled public samples whose labels the server asks for: those on which the teacher "
+        "is least certain; all baselines get them too",
+    )
+    aggregation: Literal["auto", "mean", "coverage", "confidence", "product"] = Field(
+        "auto", description="how clients are combined; auto chooses on the public validation samples"
+    )
+
+
+class FedAvgSettings(Settings):
+    """The baseline that shares parameters; it starts from the model trained on the public data."""
+
+    rounds: int = Field(10, ge=0)
+    local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
+    proximal: float = Field(
+        0.0, ge=0, description="price of the squared distance from the server's parameters; adds FedProx"
+    )
+
+
+class NoiseSettings(Settings):
+    """The experiment's noise."""
+
+    enabled: bool = True
+
+
+class FederationSettings(Settings):
+    """How the round runs; no result depends on it, except on who answers in time."""
+
+    workers: int | None = Field(
+        None, ge=1, description="processes that train clients in one machine; one a core when omitted"
+    )
+    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each turn")
+    timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
+    late: Literal["ignore", "use"] = Field(
+        "ignore",
+        description="an answer to an earlier turn: ignored, or used where none to the present one arrives",
+    )
+
+
+class RemoteClientSettings(Settings):
+    """A client on a machine of its own: what it has, and what it answers."""
+
+    name: str = Field(min_length=1)
+    backend: str = Field(description="its device")
+    path: str = Field(description="file or folder of its samples")
+    labels: str | None = Field(None, description="label file, or the label column of a CSV")
+    public_digest: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="the only public set that it answers on; any when omitted"
+    )
+    max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
+    max_samples: int = Field(
+        200_000, ge=1, description="most public inputs, or own ones, that copies may make of a query"
+    )
+
+
+class ExperimentSettings(Settings):
+    """One experiment, end to end."""
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    seed: int = Field(0, ge=0)
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    server: ServerSettings = ServerSettings()
+    clients: tuple[ClientSettings, ...] = Field(min_length=1)
+    training: TrainingSettings = TrainingSettings()
+    descent: AdamSettings = AdamSettings()
+    distillation: DistillationSettings = DistillationSettings()
+    fedavg: FedAvgSettings = FedAvgSettings()
+    noise: NoiseSettings = NoiseSettings()
+    federation: FederationSettings = FederationSettings()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ExperimentSettings:
+        names = [client.name for client in self.clients]
+        if len(set(names)) != len(names):
+            raise ValueError(f"client names must differ, found {names}")
+        return self

@@ -1,0 +1,81 @@
+"""A party's own samples: read without guessing, as others have announced what samples look like."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.arrays import FloatArray, as_features
+from qkd_qiskit.data.dataset import as_labels, as_pixels
+from qkd_qiskit.data.files import read_samples
+from qkd_qiskit.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class ClientSamples:
+    """What a party's file holds.
+
+    Attributes:
+        values: As they stand in the file, [N, ...].
+        labels: Their labels [N]; one class alone is legal.
+        where: The file, for messages.
+    """
+
+    values: NDArray[Any]
+    labels: NDArray[Any]
+    where: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of samples and labels."""
+        text = "\n".join(map(str, self.labels.tolist()))
+        head = f"{self.values.shape} {self.values.dtype}\n{text}\n"
+        return hashlib.sha256(head.encode() + np.ascontiguousarray(self.values).tobytes()).digest()
+
+    def features(self, image_shape: tuple[int, int] | None) -> FloatArray:
+        """Samples as rows [N, F].
+
+        Args:
+            image_shape: Rows and columns if they are images, whose pixels are then scaled to [0, 1]; None
+                for plain features, which stay as they are.
+
+        Raises:
+            DataError: If they are no finite numbers, or not of this shape.
+        """
+        count, width = len(self.values), int(np.prod(self.values.shape[1:]))
+        table = self.values.reshape(count, width)
+        if image_shape is None:
+            return as_features(table, self.where)
+        if width != image_shape[0] * image_shape[1]:
+            raise DataError(
+                f"{self.where}: expected images of {image_shape[0]} x {image_shape[1]} pixels, "
+                f"found {width} values a sample"
+            )
+        if table.dtype.kind not in "bu":
+            table = as_features(table, self.where)
+        return as_features(as_pixels(table, self.where), self.where)
+
+
+def load_client_samples(path: str | Path, labels: str | None = None) -> ClientSamples:
+    """A party's own samples from a file or folder; see `load_file` for the formats.
+
+    Args:
+        path: The file or folder.
+        labels: The label file, or the label column of a CSV.
+
+    Raises:
+        DataError: If something cannot be read, or there are not as many labels as samples.
+    """
+    values, targets, file = read_samples(path, labels)
+    known = as_labels(targets, str(file))
+    if values.ndim < 2 or len(values) != len(known):
+        raise DataError(
+            f"{file}: expected samples [N, ...] with N labels, "
+            f"found shape {values.shape} and {len(known)} labels"
+        )
+    return ClientSamples(values, known, str(file))

@@ -1,0 +1,114 @@
+"""The server of a federation: Flower's SuperLink, the door before it, and one round."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.deployment.credentials import ServerFiles
+from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC, Gateway
+from qkd_qiskit.deployment.processes import Tail, require_flower, wait_until
+from qkd_qiskit.deployment.server_app import OUTCOME, PROGRESS, SERVER_VARIABLE, read_outcome
+from qkd_qiskit.deployment.settings import ServerFile, load_server
+from qkd_qiskit.deployment.signatures import load_public_key
+from qkd_qiskit.deployment.superlink import SuperLink
+from qkd_qiskit.errors import FederationError
+
+Tell = Callable[[str], None]
+# Asking Flower for the run's status takes a second of computing.
+_LOOK_SECONDS = 20.0
+
+
+def run_server_node(
+    path: Path, *, tell: Tell, server_app: str | None = None, client_app: str | None = None
+) -> Path:
+    """Run one round with clients elsewhere; a round that was interrupted goes on where it stopped.
+
+    Args:
+        path: The server's TOML file.
+        tell: Told how far it is, one line each.
+        server_app: Module and attribute of another ServerApp, for tests.
+        client_app: The same for the ClientApp.
+
+    Returns:
+        The folder of the results.
+
+    Raises:
+        ConfigError: If the file or the experiment is wrong.
+        FederationError: If the extra is missing, keys or certificates are wrong, or the round fails.
+    """
+    require_flower()
+    told = load_server(path)
+    clients = _known_clients(told)
+    state = _fresh_state(Path(told.state))
+    files = ServerFiles(Path(told.authority), Path("unused"), Path(told.certificate), Path(told.key))
+    with ExitStack() as stack:
+        link = SuperLink.start(files, state, {SERVER_VARIABLE: str(path.resolve())})
+        stack.callback(link.child.stop)
+        link.register({name: Path(key) for name, key in told.clients.items()})
+        gateway = Gateway(told.host, told.port, files, link.port, clients, told.upload_limit, state, tell)
+        gateway.start()
+        stack.callback(gateway.stop)
+        tell(f"listening on {told.host}:{told.port} for {', '.join(told.clients)}")
+        run = link.run(server_app=server_app, client_app=client_app)
+        tail = Tail(state / PROGRESS, tell)
+        watch = _Watch(link, run, state, tail)
+        wait_until(watch.ended, [link.child], math.inf, "the round")
+        tail.poll()
+    return Path(told.output)
+
+
+@dataclass
+class _Watch:
+    """Looks whether the ServerApp has ended, well or not."""
+
+    link: SuperLink
+    run: str
+    state: Path
+    tail: Tail
+    _looked: float = 0.0
+
+    def ended(self) -> bool:
+        self.tail.poll()
+        if read_outcome(self.state):
+            return True
+        now = time.monotonic()
+        self._looked = self._looked or now
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            status = self.link.run_status(self.run)
+            if status.startswith("finished") and not read_outcome(self.state):
+                raise FederationError(
+                    f"the round ended without an outcome ({status}); its log is {self.link.child.log}"
+                )
+        return False
+
+
+def _known_clients(told: ServerFile) -> dict[bytes, str]:
+    """Names of the clients by public key."""
+    expected = [client.name for client in load_experiment(told.experiment).clients]
+    strangers = set(expected) ^ set(told.clients)
+    if strangers:
+        raise FederationError(
+            f"clients: expected keys of exactly {', '.join(expected)}, found {', '.join(told.clients)}"
+        )
+    found = {load_public_key(Path(key)): name for name, key in told.clients.items()}
+    if len(found) < len(told.clients):
+        raise FederationError("clients: expected different keys, found one twice")
+    return found
+
+
+def _fresh_state(state: Path) -> Path:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)
+        for name in (OUTCOME, PROGRESS, NOTICES, TRAFFIC):
+            (state / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise FederationError(f"cannot write into {state}: {error.strerror}") from None
+    return state

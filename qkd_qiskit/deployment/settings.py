@@ -1,0 +1,98 @@
+"""What a server and a client of a federation are told in their TOML files; unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from qkd_qiskit.config import RemoteClientSettings, Settings, load_settings
+from qkd_qiskit.errors import ConfigError, FederationError
+
+MIB = 2**20
+
+# Where a client's process finds its file. Not in Flower's configurations: one of them travels, the other
+# shows in the list of processes.
+CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
+CLIENT_LOG = "client.log"
+
+
+class ServerFile(Settings):
+    """A server: where it listens, whom it knows, what it runs. Paths start at the file's folder."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(9092, ge=1, le=65535, description="port to listen on")
+    authority: str = Field("ca.crt", description="certificate of the authority")
+    certificate: str = Field("server.crt", description="the server's certificate")
+    key: str = Field("server.key", description="the server's key")
+    clients: dict[str, str] = Field(min_length=1, description="public key files by name of the client")
+    experiment: str = Field("experiment.toml", description="a shipped experiment or a TOML file")
+    public: str = Field("public.npz", description="public samples, and the server's test samples")
+    output: str = Field("results", description="folder for results and checkpoints")
+    state: str = Field("server-state", description="folder for logs and what Flower writes")
+    upload_limit: int = Field(
+        64 * MIB, ge=1024, description="most bytes that a client may upload at once, and each minute"
+    )
+
+
+class ClientFile(Settings):
+    """A client: where the server is, how to know it, and what the client brings."""
+
+    server: str = Field(description="address of the server, host:port")
+    authority: str = Field("ca.crt", description="certificate of the authority that signed the server's")
+    key: str = Field(description="the client's private key")
+    folder: str = Field(description="folder for its model, checkpoints and logs")
+    client: RemoteClientSettings
+
+
+def load_server(path: Path) -> ServerFile:
+    """A server's settings, paths made absolute.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value is wrong.
+        FederationError: If a certificate, key or sample file is missing.
+    """
+    found = load_settings(ServerFile, path)
+    names = ("authority", "certificate", "key", "public")
+    values: dict[str, Any] = {name: str(_existing(path, getattr(found, name), name)) for name in names}
+    values["clients"] = {
+        name: str(_existing(path, key, f"clients.{name}")) for name, key in found.clients.items()
+    }
+    if found.experiment.endswith(".toml"):
+        values["experiment"] = str(_existing(path, found.experiment, "experiment"))
+    values["output"], values["state"] = (str(_beside(path, name)) for name in (found.output, found.state))
+    return found.model_copy(update=values)
+
+
+def load_client(path: Path) -> ClientFile:
+    """A client's settings, paths made absolute.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value is wrong.
+        FederationError: If a certificate, key or sample file is missing.
+    """
+    found = load_settings(ClientFile, path)
+    host, sign, port = found.server.rpartition(":")
+    if not (sign and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ConfigError(f"{path}: server: expected host:port, found {found.server!r}")
+    party = found.client.model_copy(update={"path": str(_existing(path, found.client.path, "client.path"))})
+    return found.model_copy(
+        update={
+            "authority": str(_existing(path, found.authority, "authority")),
+            "key": str(_existing(path, found.key, "key")),
+            "folder": str(_beside(path, found.folder)),
+            "client": party,
+        }
+    )
+
+
+def _beside(path: Path, name: str) -> Path:
+    return (path.parent / Path(name).expanduser()).resolve()
+
+
+def _existing(path: Path, name: str, key: str) -> Path:
+    found = _beside(path, name)
+    if not found.exists():
+        raise FederationError(f"{path}: {key}: expected a file, found nothing at {found}")
+    return found

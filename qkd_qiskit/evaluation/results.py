@@ -1,0 +1,220 @@
+"""The shape of `results.json`, schema 1: frozen, checked, open to further keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Label = int | str
+Share = Annotated[float, Field(ge=0, le=1)]
+Natural = Annotated[int, Field(ge=0)]
+
+#: The models that every result compares, in the order of tables and pictures.
+MODEL_NAMES = (
+    "global",
+    "centralized",
+    "fedavg",
+    "public_only",
+    "teacher_ensemble",
+    "best_client",
+    "logistic_regression",
+    "rbf_svm",
+    "mlp",
+)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen; unknown keys are kept, so that the schema can be extended."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), populate_by_name=True)
+
+
+class QuantityRange(Record):
+    """A range of a count or of an error, where a single number would claim too much."""
+
+    low: float
+    mid: float
+    high: float
+
+
+Quantity = int | float | QuantityRange | None
+
+
+class GateCounts(Record):
+    """Native gates of one circuit, or the relative error of a prediction of them."""
+
+    two_qubit: Quantity
+    one_qubit: Quantity
+    two_qubit_depth: Quantity
+    esp: float | None = Field(description="expected success probability, or its relative error")
+
+
+class Gates(Record):
+    """Gates of a client's circuit as predicted and as counted after transpiling."""
+
+    estimated: GateCounts
+    transpiled: GateCounts
+    relative_error: GateCounts
+
+
+class Budget(Record):
+    """What the estimator granted a client."""
+
+    blocks: Natural
+    weights: Natural
+    two_qubit_gates: Natural | None
+    limited_by: str | None
+
+
+class ClientAccuracy(Record):
+    """Accuracy of a client's model on test samples of its own classes, and of all classes."""
+
+    own_classes: Share
+    all_classes: Share
+
+
+class ClientResult(Record):
+    """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
+
+    name: str
+    backend: str | None
+    samples: int | None = Field(gt=0)
+    classes: list[Label]
+    budget: Budget | None
+    model_index: str | None = Field(
+        pattern=r"^[0-9]+$", description="decimal: too large for most JSON readers"
+    )
+    gates: Gates | None
+    accuracy: ClientAccuracy | None
+    bytes_sent: Natural
+    seconds: float | None = Field(ge=0)
+
+
+class ModelResult(Record):
+    """Accuracy and size of one of the compared models."""
+
+    accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
+    accuracy_ideal: Share | None = Field(description="without noise; null where noise has no meaning")
+    interval: tuple[Share, Share] = Field(description="bootstrap 95 % interval of the accuracy")
+    noise: str | bool | None = Field(description="whose noise; null or false for none")
+    weights: Natural | None
+    two_qubit_gates: Natural | None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.interval[0] > self.interval[1]:
+            raise ValueError(f"interval must be (low, high), found {self.interval}")
+        return self
+
+
+class Comparison(Record):
+    """Paired difference of two accuracies on the same test samples."""
+
+    difference: float = Field(ge=-1, le=1)
+    interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
+
+
+class Traffic(Record):
+    """Bytes over all clients and rounds, as the server sees them: up is towards the server."""
+
+    up: Natural
+    down: Natural
+    rounds: Natural
+
+
+class Wire(Record):
+    """Bytes of one client's connection, the encryption around them left out."""
+
+    up: Natural
+    down: Natural
+
+
+class Communication(Record):
+    """Traffic of the distillation beside that of federated averaging."""
+
+    distillation: Traffic
+    fedavg: Traffic | None
+    wire: dict[str, Wire] | None = Field(None, description="by client, where they are on other machines")
+
+    @property
+    def carried(self) -> str | None:
+        """One line on all that travelled, whatever carries the answers included; None in one process."""
+        if self.wire is None:
+            return None
+        up, down = (sum(getattr(wire, way) for wire in self.wire.values()) for way in ("up", "down"))
+        return f"on the wire, calls of the transport included: {up} bytes up, {down} bytes down"
+
+
+class ClientRecord(Record):
+    """One client's part in the round."""
+
+    client: str
+    standing: str = Field(description="of its last answer: used, dropped, refused, silent or late")
+    reason: str = ""
+    ignored: Natural = 0
+    missed: tuple[int, ...] = ()
+    stood_in: tuple[int, ...] = Field((), description="turns in which an answer to an earlier one was taken")
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of it, in one line; empty for a client that was used throughout."""
+        said = [] if self.standing == "used" else [f"{self.standing}: {self.reason}"]
+        for turns, what in ((self.missed, "not used in turn"), (self.stood_in, "answered too late for turn")):
+            said += [f"{what} {', '.join(map(str, turns))}"] if turns else []
+        if self.ignored:
+            said.append(f"{self.ignored} late or further answer{'' if self.ignored == 1 else 's'} ignored")
+        return "; ".join(said)
+
+
+class DataResult(Record):
+    """What the experiment was run on."""
+
+    dataset: str
+    classes: list[Label]
+    public: Natural = Field(description="public samples in all")
+    test: Natural = Field(description="test samples")
+
+
+class LabelQueryRecord(Record):
+    """Labels that the server asked for after the round."""
+
+    labels: Natural = Field(description="unlabelled public samples that got a label")
+    teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
+
+
+class Results(Record):
+    """Everything that one run found."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    experiment: str
+    seed: Natural
+    versions: dict[str, str]
+    data: DataResult
+    clients: list[ClientResult] = Field(min_length=1)
+    models: dict[str, ModelResult | None]
+    absent: dict[str, str] = Field({}, description="models that are null, and why")
+    comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
+    communication: Communication
+    participation: list[ClientRecord] = []
+    asked: LabelQueryRecord | None = None
+    timings: dict[str, float]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [name for name in MODEL_NAMES if name not in self.models]
+        if missing:
+            raise ValueError(f"models lacks {', '.join(missing)}")
+        unexplained = [name for name in self.models if self.models[name] is None and name not in self.absent]
+        if unexplained:
+            raise ValueError(f"models: {', '.join(unexplained)} is null, and absent does not say why")
+        if self.data.test == 0 and "global" not in self.absent:
+            raise ValueError("data.test: expected at least one test sample, found 0")
+        if "total" not in self.timings:
+            raise ValueError("timings lacks total")
+        return self
+
+    @property
+    def measured(self) -> dict[str, ModelResult]:
+        """The models that were tested."""
+        return {name: model for name, model in self.models.items() if model is not None}

@@ -1,0 +1,149 @@
+"""An experiment's samples as files: one for the server, one for each client, as if they had always had them.
+
+A round between processes that hold these files ends in the bits of the round in one process: pixels are
+written so that reading them gives the very same numbers.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd_qiskit.config import ExperimentSettings, Label
+from qkd_qiskit.data import UNKNOWN, PreparedData, PublicOriginals, RawData, deal_data, prepare_server
+from qkd_qiskit.errors import FederationError
+from qkd_qiskit.store.files import write_atomic
+
+_BYTE = 255.0
+_KEYS = ("name", "classes", "parts", "image_shape", "public", "labels", "test", "test_labels")
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The files.
+
+    Attributes:
+        public: The server's: public samples with their labels, and the test samples.
+        clients: Each client's own samples with their labels.
+    """
+
+    public: Path
+    clients: tuple[Path, ...]
+
+
+def write_data_files(settings: ExperimentSettings, folder: str | Path) -> DataFiles:
+    """Deal an experiment's samples out into files.
+
+    Args:
+        settings: The experiment.
+        folder: Where `public.npz`, `client-1.npz` and so on go.
+
+    Raises:
+        DataError: If the dataset cannot be loaded or split in this way.
+        FederationError: If a file cannot be written.
+    """
+    raw, folder = deal_data(settings), Path(folder)
+    names = np.array(raw.classes)
+    clients = [
+        _write(
+            folder / f"client-{number}.npz",
+            images=_shaped(raw.features[held], raw.public.image_shape),
+            labels=names[raw.codes[held]],
+        )
+        for number, held in enumerate(raw.split.clients, start=1)
+    ]
+    return DataFiles(_write(folder / "public.npz", **_server_arrays(raw)), tuple(clients))
+
+
+def read_server_data(settings: ExperimentSettings, path: str | Path) -> PreparedData:
+    """What a server without clients' samples works with.
+
+    Args:
+        settings: The experiment.
+        path: A file as `write_data_files` makes it; without test samples no model is tested.
+
+    Raises:
+        FederationError: If the file cannot be read, or does not hold what it must.
+        DataError: If its samples cannot be augmented or encoded as the experiment wants.
+    """
+    path = Path(path)
+    arrays = _read(path)
+    classes, parts, shape = arrays["classes"], arrays["parts"], arrays["image_shape"]
+    whole = all(arrays[key].dtype.kind in "iu" for key in ("parts", "labels", "test_labels", "image_shape"))
+    if not (whole and parts.shape == (4,) and shape.shape in ((0,), (2,)) and len(classes) > 1):
+        raise FederationError(f"{path}: expected public samples as `federation init` writes them")
+    names: tuple[Label, ...] = tuple(classes.tolist())
+    for key, least in (("labels", UNKNOWN), ("test_labels", 0)):
+        codes = arrays[key]
+        if codes.size and not least <= codes.min() <= codes.max() < len(names):
+            raise FederationError(f"{path}: {key}: expected numbers from {least} to {len(names) - 1}")
+    image_shape = (int(shape[0]), int(shape[1])) if shape.size else None
+    sizes = tuple(int(size) for size in parts)
+    public, test = (_rows(arrays[key], path, key) for key in ("public", "test"))
+    if len(test) != len(arrays["test_labels"]) or (len(test) and test.shape[1] != public.shape[1]):
+        raise FederationError(f"{path}: expected test samples like the public ones, each with a label")
+    originals = PublicOriginals(
+        public, arrays["labels"].astype(np.int64), image_shape, (sizes[0], sizes[1], sizes[2], sizes[3])
+    )
+    kept_back = (test, arrays["test_labels"].astype(np.int64)) if len(test) else None
+    return prepare_server(settings, str(arrays["name"]), names, originals, kept_back)
+
+
+def _server_arrays(raw: RawData) -> dict[str, NDArray[Any]]:
+    public, test = raw.public, raw.split.test
+    return {
+        "name": np.array(raw.name),
+        "classes": np.array(raw.classes),
+        "parts": np.array(public.parts),
+        "image_shape": np.array(public.image_shape or (), dtype=np.int64),
+        "public": _shaped(public.features, public.image_shape),
+        "labels": public.labels,
+        "test": _shaped(raw.features[test], public.image_shape),
+        "test_labels": raw.codes[test],
+    }
+
+
+def _shaped(features: NDArray[np.float64], image_shape: tuple[int, int] | None) -> NDArray[Any]:
+    """Images as bytes where that loses nothing, [N, rows, columns]; plain features as they are."""
+    if image_shape is None:
+        return features
+    images = features.reshape(len(features), *image_shape)
+    pixels = np.rint(images * _BYTE).astype(np.uint8)
+    return pixels if np.array_equal(pixels / _BYTE, images) else images
+
+
+def _rows(values: NDArray[Any], path: Path, key: str) -> NDArray[np.float64]:
+    """Features [N, F] of what `_shaped` made."""
+    if values.dtype.kind not in "uf" or values.ndim < 2 or not np.isfinite(values).all():
+        raise FederationError(f"{path}: {key}: expected finite samples, found {values.dtype} {values.shape}")
+    table = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    return table / _BYTE if table.dtype == np.uint8 else table.astype(np.float64)
+
+
+def _write(path: Path, **arrays: NDArray[Any]) -> Path:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    try:
+        return write_atomic(path, buffer.getvalue())
+    except OSError as error:
+        raise FederationError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        # NumPy leaves a file open that it cannot read.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            missing = [key for key in _KEYS if key not in file]
+            if missing:
+                raise FederationError(f"{path}: expected an array {missing[0]!r}, found none")
+            return {key: file[key] for key in _KEYS}
+    except OSError as error:
+        raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
+    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise FederationError(f"cannot read {path}: {str(error).splitlines()[0]}") from None

@@ -1,1 +1,0 @@
-"""The round on Flower: clients that do not trust each other, on machines of their own."""

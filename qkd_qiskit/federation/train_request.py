@@ -1,0 +1,239 @@
+"""What the server asks: the experiment as far as clients must know it, the public samples, its soft labels.
+
+On the wire a query is a magic word, the length of a JSON header, the header, then raw arrays: features,
+labels of the training part, soft labels. Every size is checked before anything is allocated, and nothing is
+ever unpickled. Copies of public samples do not travel: everybody makes them again from the seed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, StrictInt, StrictStr, ValidationError
+
+from qkd_qiskit.config import (
+    AdamSettings,
+    AugmentSettings,
+    ExperimentSettings,
+    Label,
+    ModelSettings,
+    NoiseSettings,
+    Settings,
+    TrainingSettings,
+)
+from qkd_qiskit.data import UNKNOWN, PublicOriginals
+from qkd_qiskit.errors import DataError
+from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
+
+SCHEMA = 1
+MAX_QUERY_BYTES = 64 * 2**20
+_MAX_HEADER_BYTES = 2**20
+
+_PREFIX = struct.Struct("<4sI")
+_MAGIC = b"QKDA"
+_LABEL_TYPE = np.dtype("<u2")
+_SOFT_TYPE = np.dtype("<f2")
+_EXACT_TYPE = np.dtype("<f8")
+_LEVELS = (255, 16)
+"""Features that are whole multiples of one over one of these travel in a byte each."""
+
+Size = StrictInt
+
+
+class TaskDescription(Settings):
+    """What a client must know of an experiment; devices and data of others are not among it."""
+
+    experiment: StrictStr
+    seed: StrictInt = Field(ge=0)
+    classes: tuple[StrictInt | StrictStr, ...] = Field(min_length=2)
+    model: ModelSettings
+    augment: AugmentSettings
+    training: TrainingSettings
+    descent: AdamSettings
+    noise: NoiseSettings
+    precision: Literal["float16", "uint8"]
+
+    @classmethod
+    def of(cls, settings: ExperimentSettings, classes: Sequence[Label]) -> TaskDescription:
+        """The task of an experiment."""
+        return cls(
+            experiment=settings.name,
+            seed=settings.seed,
+            classes=tuple(classes),
+            model=settings.model,
+            augment=settings.data.augment,
+            training=settings.training,
+            descent=settings.descent,
+            noise=settings.noise,
+            precision=settings.distillation.precision,
+        )
+
+
+class _Public(Settings):
+    """Shape and number format of the public originals."""
+
+    features: Size = Field(ge=1)
+    parts: tuple[Size, Size, Size, Size]
+    image_shape: tuple[Size, Size] | None
+    levels: Size | None = Field(ge=1, le=255)
+
+
+class _Header(Settings):
+    schema_version: Literal[1]
+    turn: Size = Field(ge=1)
+    task: TaskDescription
+    public_digest: str = Field(pattern="^[0-9a-f]{64}$")
+    public: _Public | None
+    soft_rows: Size | None = Field(ge=1)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainRequest:
+    """A query of the server.
+
+    Attributes:
+        task: What a client must know of the experiment.
+        turn: Number of the turn, from 1.
+        public_digest: Digest of the encoded public inputs that answers must belong to.
+        originals: The public samples, without the answers of calibration and validation; None for clients
+            that have got them in an earlier turn.
+        soft: The server's class probabilities on the public inputs to distil [M, G], as float16; None in the
+            first turn.
+    """
+
+    task: TaskDescription
+    turn: int
+    public_digest: str
+    originals: PublicOriginals | None
+    soft: NDArray[np.float16] | None = None
+
+    def to_bytes(self) -> bytes:
+        """The query as it travels; equal queries give equal bytes."""
+        body, public = b"", None
+        if self.originals is not None:
+            levels, values = _packed(self.originals.features)
+            public = _Public(
+                features=values.shape[1],
+                parts=self.originals.parts,
+                image_shape=self.originals.image_shape,
+                levels=levels,
+            )
+            known = self.originals.labels[: self.originals.n_train]
+            body = values.tobytes() + known.astype(_LABEL_TYPE).tobytes()
+        if self.soft is not None:
+            body += self.soft.astype(_SOFT_TYPE).tobytes()
+        header = _Header(
+            schema_version=SCHEMA,
+            turn=self.turn,
+            task=self.task,
+            public_digest=self.public_digest,
+            public=public,
+            soft_rows=None if self.soft is None else len(self.soft),
+        )
+        text = header.model_dump_json().encode()
+        return _PREFIX.pack(_MAGIC, len(text)) + text + body
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, *, limit: int = MAX_QUERY_BYTES) -> TrainRequest:
+        """Decode a query.
+
+        Args:
+            raw: What arrived.
+            limit: Most bytes that are read.
+
+        Raises:
+            QueryRefused: If the bytes are no query of this schema, or too many.
+        """
+        if len(raw) > limit:
+            raise RequestRejected(
+                RejectionCode.TOO_LARGE, f"expected at most {limit} bytes, found {len(raw)}"
+            )
+        if len(raw) < _PREFIX.size:
+            raise _unreadable(f"expected at least {_PREFIX.size} bytes, found {len(raw)}")
+        magic, length = _PREFIX.unpack_from(raw)
+        start = _PREFIX.size + length
+        if magic != _MAGIC:
+            raise _unreadable(f"expected the magic word {_MAGIC!r}, found {magic!r}")
+        if length > _MAX_HEADER_BYTES or start > len(raw):
+            raise _unreadable(f"header: expected at most {len(raw) - _PREFIX.size} bytes, found {length}")
+        header = _parsed(raw[_PREFIX.size : start])
+        sizes = _sizes(header)
+        if sum(sizes) != len(raw) - start:
+            raise _unreadable(f"arrays: expected {sum(sizes)} bytes, found {len(raw) - start}")
+        originals, soft = None, None
+        if header.public is not None:
+            originals = _originals(header.public, len(header.task.classes), raw, start)
+        if header.soft_rows is not None:
+            soft = _soft(raw, start + sizes[0], header.soft_rows, len(header.task.classes))
+        return cls(header.task, header.turn, header.public_digest, originals, soft)
+
+
+def _parsed(text: bytes) -> _Header:
+    try:
+        header = _Header.model_validate_json(text)
+    except (ValidationError, RecursionError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
+        where = ".".join(str(part) for part in first["loc"])
+        raise _unreadable(f"header {where}: {first['msg']}") from None
+    public = header.public
+    if public is not None and min(public.parts) < 0:
+        raise _unreadable(f"header public.parts: expected sizes, found {public.parts}")
+    if (header.turn == 1) != (header.soft_rows is None):
+        raise _unreadable("expected soft labels from the second turn on, and none in the first")
+    return header
+
+
+def _sizes(header: _Header) -> tuple[int, int]:
+    """Bytes of the public originals, and of the soft labels."""
+    public, first, second = header.public, 0, 0
+    if public is not None:
+        width = _EXACT_TYPE.itemsize if public.levels is None else 1
+        first = sum(public.parts) * public.features * width + public.parts[0] * _LABEL_TYPE.itemsize
+    if header.soft_rows is not None:
+        second = header.soft_rows * len(header.task.classes) * _SOFT_TYPE.itemsize
+    return first, second
+
+
+def _originals(public: _Public, n_classes: int, raw: bytes, start: int) -> PublicOriginals:
+    count, kind = sum(public.parts), _EXACT_TYPE if public.levels is None else np.dtype("u1")
+    values: NDArray[Any] = np.frombuffer(raw, kind, count * public.features, start)
+    features = values.astype(np.float64) if public.levels is None else values / float(public.levels)
+    known = np.frombuffer(raw, _LABEL_TYPE, public.parts[0], start + values.nbytes)
+    if not np.isfinite(features).all():
+        raise _unreadable("public samples: expected finite numbers")
+    if known.size and int(known.max()) >= n_classes:
+        raise _unreadable(f"public labels: expected numbers below {n_classes}, found {known.max()}")
+    labels = np.full(count, UNKNOWN, dtype=np.int64)
+    labels[: len(known)] = known
+    try:
+        return PublicOriginals(
+            features.reshape(count, public.features), labels, public.image_shape, public.parts
+        )
+    except DataError as error:
+        raise _unreadable(str(error)) from None
+
+
+def _soft(raw: bytes, start: int, rows: int, n_classes: int) -> NDArray[np.float16]:
+    soft = np.frombuffer(raw, _SOFT_TYPE, rows * n_classes, start).reshape(rows, n_classes)
+    if not (np.isfinite(soft).all() and (soft >= 0).all() and (soft <= 1).all()):
+        raise _unreadable("soft labels: expected probabilities")
+    return soft.astype(np.float16)
+
+
+def _packed(features: NDArray[np.float64]) -> tuple[int | None, NDArray[Any]]:
+    """Features in a byte each where no bit is lost by it, otherwise as they are."""
+    for levels in _LEVELS:
+        if features.min(initial=0.0) >= 0 and features.max(initial=0.0) * levels <= 255:
+            values = np.rint(features * levels).astype(np.uint8)
+            if np.array_equal(values / float(levels), features):
+                return levels, values
+    return None, features.astype(_EXACT_TYPE)
+
+
+def _unreadable(reason: str) -> RequestRejected:
+    return RequestRejected(RejectionCode.NOT_A_QUERY, reason)

@@ -1,0 +1,59 @@
+"""A run's global model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qkd_qiskit.errors import ModelError
+from qkd_qiskit.hardware import transpile_verified
+from qkd_qiskit.interop import export_circuit, to_qasm3, to_qpy
+from qkd_qiskit.models import card_markdown, load_model, model_card
+from qkd_qiskit.reporting import read_results, write_json
+from qkd_qiskit.services.output import write_file
+
+EXPORTS = ("qpy", "qasm3", "card")
+
+
+def export_model(
+    run: Path,
+    output: Path,
+    *,
+    formats: tuple[str, ...] = EXPORTS,
+    backend: str | None = None,
+    free: bool = False,
+) -> tuple[Path, ...]:
+    """Write a run's global model for other programs.
+
+    Args:
+        run: Folder of a finished run.
+        output: Folder for the files.
+        formats: Any of `qpy`, `qasm3` and `card`.
+        backend: Device whose ISA circuit is exported; the logical circuit when omitted.
+        free: Whether weights stay parameters; else the trained ones are bound and inputs stay free.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        ModelError: If there is no model, or a format is unknown.
+        ReportingError: If a file cannot be written.
+    """
+    unknown = [name for name in formats if name not in EXPORTS]
+    if unknown:
+        raise ModelError(f"unknown format {unknown[0]!r}: expected {', '.join(EXPORTS)}")
+    model = load_model(run)
+    source = model.spec if backend is None else transpile_verified(model.spec, backend, seed=model.seed)
+    circuit = export_circuit(source, None if free else model.weights)
+    files: dict[str, str | bytes] = {}
+    if "qpy" in formats:
+        files["global_model.qpy"] = to_qpy(circuit)
+    if "qasm3" in formats:
+        files["global_model.qasm"] = to_qasm3(circuit)
+    if "card" in formats:
+        results = run / "results.json"
+        card = model_card(model, read_results(results) if results.is_file() else None)
+        files["model_card.md"] = card_markdown(card)
+        write_json(card, output / "model_card.json")
+    return tuple(write_file(output / name, content) for name, content in files.items()) + (
+        (output / "model_card.json",) if "card" in formats else ()
+    )

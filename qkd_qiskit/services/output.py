@@ -1,0 +1,20 @@
+"""Files for users, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.store.files import write_atomic
+
+
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        ReportingError: If it cannot be written.
+    """
+    try:
+        return write_atomic(path, content)
+    except OSError as error:
+        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,0 +1,141 @@
+"""The execution seam: what training and distillation ask of any way to run a circuit."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qiskit import QuantumCircuit, QuantumRegister
+from qiskit.circuit import ParameterVector
+
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+
+
+@runtime_checkable
+class MeasuredCircuit(Protocol):
+    """A measured circuit with its spec and all of its parameters, as `transpile_verified` returns it."""
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The measured circuit."""
+        ...
+
+    @property
+    def spec(self) -> VQCNNSpec:
+        """Its structure."""
+        ...
+
+    @property
+    def x(self) -> ParameterVector | None:
+        """Input parameters; None when inputs are states."""
+        ...
+
+    @property
+    def w(self) -> ParameterVector:
+        """All weights of the spec, removed ones included."""
+        ...
+
+    @property
+    def input_qubits(self) -> tuple[int, ...]:
+        """Circuit qubit of each of the spec's qubits at the start."""
+        ...
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Runs one circuit for many weights and inputs."""
+
+    @property
+    def spec(self) -> VQCNNSpec:
+        """The structure that is evaluated."""
+        ...
+
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
+        """Outcome probabilities.
+
+        Args:
+            weights: Radians, `[..., W]` with all weights of the spec, removed ones included.
+            inputs: Encoded samples `[N, F]`.
+
+        Returns:
+            `[..., N, 2^m]`; the index is the integer read from `meas`.
+        """
+
+
+class LogicalCircuit:
+    """A spec's own circuit, untranspiled, in the form of an `MeasuredCircuit`."""
+
+    def __init__(self, spec: VQCNNSpec) -> None:
+        self.spec = spec
+        self.circuit = build_circuit(spec)
+        vectors = {p.vector.name: p.vector for p in self.circuit.parameters}
+        self.x: ParameterVector | None = vectors.get("x")
+        self.w: ParameterVector = vectors.get("w", ParameterVector("w", 0))
+        self.input_qubits = tuple(range(spec.n_qubits))
+
+
+class CompactCircuit:
+    """An executable cut to its active qubits, renumbered from 0 in rising order.
+
+    It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
+    """
+
+    def __init__(self, source: MeasuredCircuit) -> None:
+        """Cut `source`, whose circuit may be as wide as its device."""
+        wide = source.circuit
+        used = {wide.find_bit(qubit).index for item in wide.data for qubit in item.qubits}
+        active = sorted(used | set(source.input_qubits))
+        position = {qubit: k for k, qubit in enumerate(active)}
+        self.spec, self.x, self.w = source.spec, source.x, source.w
+        self.circuit = QuantumCircuit(QuantumRegister(len(active), "q"), *wide.cregs)
+        for item in wide.data:
+            places = [position[wide.find_bit(qubit).index] for qubit in item.qubits]
+            self.circuit.append(item.operation, places, item.clbits)
+        self.input_qubits = tuple(position[qubit] for qubit in source.input_qubits)
+        self.active_qubits = tuple(active)
+
+
+def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
+    """The source itself, or the logical circuit of a spec."""
+    return LogicalCircuit(source) if isinstance(source, VQCNNSpec) else source
+
+
+def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:
+    """Weights as a finite float64 array `[..., W]`.
+
+    Raises:
+        SimulationError: If the last axis is not W or a value is not finite.
+    """
+    array = np.asarray(weights, dtype=np.float64)
+    if array.ndim == 0 or array.shape[-1] != spec.n_weights:
+        raise SimulationError(f"expected weights [..., {spec.n_weights}], found shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise SimulationError("expected finite weights, found NaN or infinity")
+    return array
+
+
+def flat_weights(weights: FloatArray) -> FloatArray:
+    """Weights `[..., W]` as one list `[P, W]`, also when there are no weights at all."""
+    return weights.reshape(int(np.prod(weights.shape[:-1])), weights.shape[-1])
+
+
+def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> FloatArray:
+    """Inputs as a finite float64 array `[N, F]`; amplitude inputs must be normalized.
+
+    Raises:
+        SimulationError: If the shape is wrong, a value is not finite, or a state is not normalized.
+    """
+    array = np.ascontiguousarray(inputs, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != spec.n_features:
+        raise SimulationError(f"expected inputs [N, {spec.n_features}], found shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise SimulationError("expected finite inputs, found NaN or infinity")
+    if spec.encoding == "amplitude":
+        norms = np.linalg.norm(array, axis=1)
+        if np.abs(norms - 1).max(initial=0.0) > 1e-6:
+            worst = int(np.abs(norms - 1).argmax())
+            raise SimulationError(f"expected states of norm 1, found {norms[worst]:.6g} in row {worst}")
+    return array

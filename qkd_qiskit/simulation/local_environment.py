@@ -1,0 +1,200 @@
+"""Environments of single blocks: all samples' probabilities as a linear map of one block's matrix.
+
+With forward states of the samples before a block and the observables behind it, every outcome probability
+is linear in the block's 16x16 Pauli transfer matrix. A sub-swarm over the weights of that block then costs
+one small matrix product a move (cooperative swarm: F. van den Bergh, A. P. Engelbrecht, IEEE Trans. Evol.
+Comput. 8, 225, 2004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation.block_matrices import BlockMatrices
+from qkd_qiskit.simulation.compiled_circuit import CONSTANT, CompiledCircuit, FusedBlock
+from qkd_qiskit.simulation.contraction import Inputs
+from qkd_qiskit.simulation.contraction_plan import ContractionPlan, ContractionStep, contract_backward
+from qkd_qiskit.simulation.outcomes import read_out, weight_waves
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """Forward states `[samples, 4^qubits]` of qubits that are not in a product with each other."""
+
+    qubits: tuple[int, ...]
+    states: FloatArray
+
+
+class LocalEnvironment:
+    """One block, everything around it frozen.
+
+    Attributes:
+        block: Position of the block in the fused circuit.
+        weights: Weights of the spec that occur in this block and in no other.
+    """
+
+    def __init__(
+        self, program: CompiledCircuit, step: ContractionStep, weights: tuple[int, ...], around: FloatArray
+    ) -> None:
+        self.block = step.block
+        self.weights = weights
+        self._program = program
+        self._rows = list(step.columns)
+        self._table = BlockMatrices([program.blocks[step.block]])
+        self._around = around  # [rows * columns, samples * strings]
+        self._n_strings = 2 ** len(program.measured) - 1
+
+    def build(self, candidates: FloatArray) -> FloatArray:
+        """The block's matrices `[P, d, d]` for full weight vectors `[P, W]`; d is 4 or 16."""
+        pairs, lone, _ = self._table.build(weight_waves(self._program, candidates))
+        matrices: FloatArray = (pairs if len(pairs) else lone)[0]
+        return matrices
+
+    def probabilities(self, matrices: FloatArray) -> FloatArray:
+        """Outcome probabilities `[P, N, 2^m]`, readout errors included, for matrices `[P, d, d]`."""
+        flat = matrices[:, self._rows, :].reshape(len(matrices), -1)
+        values = (flat @ self._around).reshape(len(matrices), -1, self._n_strings)
+        return read_out(self._program, values)
+
+
+class LocalEnvironments:
+    """Goes along the circuit block by block; blocks outside the light cone are left out.
+
+    Example:
+        >>> import numpy as np
+        >>> from qkd_qiskit import PauliEvaluator, VQCNNSpec
+        >>> spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", sharing="site", n_outcomes=2)
+        >>> evaluator, weights, inputs = PauliEvaluator(spec), np.zeros(spec.n_weights), np.zeros((5, 8))
+        >>> sweep = evaluator.environments(weights, inputs)
+        >>> for environment in sweep:
+        ...     better = weights  # search over environment.weights with environment.probabilities
+        ...     sweep.accept(better)
+    """
+
+    def __init__(
+        self,
+        program: CompiledCircuit,
+        plan: ContractionPlan,
+        table: BlockMatrices,
+        weights: FloatArray,
+        inputs: Inputs,
+        memory_budget: int,
+    ) -> None:
+        self._program, self._plan = program, plan
+        needed = 8 * inputs.n_samples * 2 * 4 ** len(plan.qubits)
+        if needed > memory_budget:
+            raise SimulationError(
+                f"expected forward states within the memory budget of {memory_budget / 2**30:.2g} GiB, found "
+                f"{needed / 2**30:.2g} GiB for {inputs.n_samples} samples; use fewer samples or "
+                "raise memory_budget"
+            )
+        pairs, lone, _ = table.build(weight_waves(program, weights[None]))
+        matrices = [
+            (lone if block.second is None else pairs)[table.slots[k]].astype(np.float64)
+            for k, block in enumerate(program.blocks)
+        ]
+        _, self._operands = contract_backward(plan, matrices, keep=True)
+        self._clusters = [
+            _Cluster(qubits, states.astype(np.float64)) for qubits, states in inputs.vectors(plan)
+        ]
+        self._local = local_weights(program)
+        self._weights = weights
+        self._current: LocalEnvironment | None = None
+
+    def __iter__(self) -> Iterator[LocalEnvironment]:
+        """The environments in circuit order; after each, the sweep goes on with the accepted weights."""
+        for number in range(len(self._plan.steps) - 1, -1, -1):
+            step = self._plan.steps[number]
+            around = self._around(step, self._operands[number])
+            environment = LocalEnvironment(self._program, step, self._local[step.block], around)
+            self._current = environment
+            yield environment
+            self._advance(step, environment.build(self._weights[None])[0])
+
+    def accept(self, weights: FloatArray) -> None:
+        """Go on with new values of the current block's own weights.
+
+        Raises:
+            SimulationError: If there is no current block, or another weight differs.
+        """
+        if self._current is None:
+            raise SimulationError("expected a current block, found none; iterate over the sweep first")
+        changed = np.flatnonzero(weights != self._weights)
+        if not set(changed.tolist()) <= set(self._current.weights):
+            raise SimulationError(
+                f"expected changes of weights {list(self._current.weights)} only, found {changed.tolist()}"
+            )
+        self._weights = weights.copy()
+
+    def _around(self, step: ContractionStep, operand: FloatArray) -> FloatArray:
+        """`[rows * columns, samples * strings]`: what multiplies each element of the block's matrix."""
+        near, qubits = self._near(step)
+        beside = [q for q in qubits if q not in _pair(self._program.blocks[step.block])]
+        far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]
+        behind = [q for c in far for q in c.qubits]
+        strings = self._plan.n_observables
+        tensor = operand.reshape(strings, *(4,) * len(step.order))
+        axes = [1 + step.order.index(q) for q in (*behind, *step.inside)]
+        tensor = tensor.transpose(*axes, 0, *(1 + step.order.index(q) for q in beside))
+        n_samples = near.shape[0]
+        rows, inner = len(step.columns), 4 ** len(beside)
+        width = near.shape[1] // inner
+        if not far:
+            mixed = near.reshape(n_samples * width, inner) @ tensor.reshape(rows * strings, inner).T
+            mixed = mixed.reshape(n_samples, width, rows, strings)
+            return np.ascontiguousarray(mixed.transpose(2, 1, 0, 3)).reshape(rows * width, -1)
+        vectors = far[0].states
+        for cluster in far[1:]:
+            vectors = (vectors[:, :, None] * cluster.states[:, None, :]).reshape(n_samples, -1)
+        met = (vectors @ tensor.reshape(vectors.shape[1], -1)).reshape(n_samples, rows * strings, inner)
+        mixed = np.matmul(met, near.reshape(n_samples, width, inner).swapaxes(1, 2))
+        mixed = mixed.reshape(n_samples, rows, strings, width)
+        return np.ascontiguousarray(mixed.transpose(1, 3, 0, 2)).reshape(rows * width, -1)
+
+    def _near(self, step: ContractionStep) -> tuple[FloatArray, tuple[int, ...]]:
+        """States of the clusters that the block touches, its own qubits leading."""
+        pair = _pair(self._program.blocks[step.block])
+        touched = [c for c in self._clusters if set(c.qubits) & set(pair)]
+        states, qubits = touched[0].states, touched[0].qubits
+        for cluster in touched[1:]:
+            states = (states[:, :, None] * cluster.states[:, None, :]).reshape(len(states), -1)
+            qubits = (*qubits, *cluster.qubits)
+        rest = tuple(q for q in qubits if q not in pair)
+        order = (*pair, *rest)
+        if order != qubits:
+            axes = [1 + qubits.index(q) for q in order]
+            tensor = states.reshape(len(states), *(4,) * len(qubits))
+            states = np.ascontiguousarray(tensor.transpose(0, *axes)).reshape(len(states), -1)
+        return states, order
+
+    def _advance(self, step: ContractionStep, matrix: FloatArray) -> None:
+        """Let the block act on the forward states; a qubit that nothing reads afterwards is dropped."""
+        states, qubits = self._near(step)
+        pair = _pair(self._program.blocks[step.block])
+        kept = matrix[list(step.columns)]
+        states = np.matmul(kept, states.reshape(len(states), matrix.shape[1], -1)).reshape(len(states), -1)
+        merged = _Cluster((*step.inside, *(q for q in qubits if q not in pair)), states)
+        self._clusters = [c for c in self._clusters if not set(c.qubits) & set(qubits)] + [merged]
+
+
+def local_weights(program: CompiledCircuit) -> list[tuple[int, ...]]:
+    """For each block the weights that occur in it and nowhere else."""
+    slopes = program.weight_angles[1]
+    present = np.zeros((len(program.blocks), slopes.shape[0]), dtype=bool)
+    for k, block in enumerate(program.blocks):
+        for stage in block.stages:
+            for steps in (stage.first, stage.second, stage.two_qubit):
+                for angle in steps.angles:
+                    if angle != CONSTANT:
+                        present[k] |= slopes[:, angle] != 0
+    alone = present.sum(axis=0) == 1
+    return [tuple(np.flatnonzero(row & alone).tolist()) for row in present]
+
+
+def _pair(block: FusedBlock) -> tuple[int, ...]:
+    return (block.first,) if block.second is None else (block.first, block.second)

@@ -1,0 +1,245 @@
+"""Trials of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.config import TrainingSettings
+from qkd_qiskit.progress import Progress
+from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.training.lbfgs import minimize_lbfgs
+from qkd_qiskit.training.objective import Objective, Targets
+from qkd_qiskit.training.trainer import global_swarm, random_params, train_model
+from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
+
+if TYPE_CHECKING:
+    from qkd_qiskit.simulation import Evaluator
+
+# Parts of the samples held back: enough for a standard error, and the cost does not grow with the samples.
+_PARTS = 50
+
+FullTraining = Callable[[VQCNNSpec, FloatArray, Targets, np.random.Generator], FloatArray]
+"""Parameters [W + 1] of a structure, trained in full on inputs [N, F] and their targets."""
+
+
+@dataclass(frozen=True)
+class CandidateFactory:
+    """How kernels become circuits, and what these cost.
+
+    Attributes:
+        base: The structure whose kernel is searched; all its layers get the same one.
+        evaluator: Makes the evaluator of a structure, under the noise to train with.
+        log_success: The log of a structure's expected success probability, at most 0; 0 without noise.
+        two_qubit: Native two-qubit gates of a structure.
+        train: How finalists are trained, where it is not by `train_model`.
+    """
+
+    base: VQCNNSpec
+    evaluator: Callable[[VQCNNSpec], Evaluator]
+    log_success: Callable[[VQCNNSpec], float]
+    two_qubit: Callable[[VQCNNSpec], int]
+    train: FullTraining | None = None
+
+    def spec(self, kernel: Kernel) -> VQCNNSpec:
+        """The base with another kernel in every layer."""
+        base = self.base
+        return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)
+
+
+class CandidateEvaluation:
+    """Short trainings of kernels, each canonical form once, and full ones of finalists.
+
+    Attributes:
+        kernels: The kernels that were tried, in their order.
+        losses: Validation loss of each after its short training.
+        left_out: The same with each part of the samples held back left out in turn.
+        prices: What each pays for its native gates.
+        two_qubit: Native two-qubit gates of each one's circuit.
+        weights: Circuit weights of each.
+        indices: Model index of each one's structure.
+        evaluations: Parameter vectors evaluated in short trainings, with or without gradient.
+    """
+
+    def __init__(
+        self,
+        workshop: CandidateFactory,
+        inputs: FloatArray,
+        targets: Targets,
+        train: IntArray,
+        held: IntArray,
+        settings: TrainingSettings,
+        seed: int,
+        journal: Journal,
+    ) -> None:
+        """Bind samples to a workshop.
+
+        Args:
+            workshop: Makes circuits of kernels.
+            inputs: Encoded inputs [N, F].
+            targets: What to answer on them.
+            train: Samples to train with, originals and copies in random order.
+            held: Samples that judge.
+            settings: Settings of short and full trainings.
+            seed: Seeds every training.
+            journal: Takes down all finished work.
+        """
+        self.kernels: list[Kernel] = []
+        self.losses: list[float] = []
+        self.left_out: list[FloatArray] = []
+        self.prices: list[float] = []
+        self.two_qubit: list[int] = []
+        self.weights: list[int] = []
+        self.indices: list[int] = []
+        self.evaluations = 0
+        self._numbers: dict[Kernel, int] = {}
+        self._workshop, self._settings, self._seed, self._journal = workshop, settings, seed, journal
+        few = train[: settings.structure.samples]
+        self._short = (inputs[few], targets.rows(few))
+        self._train = (inputs[train], targets.rows(train))
+        self._held = (inputs[held], targets.rows(held))
+        self._rest = _all_but_one_part(self._held[1])
+
+    def fitness(self) -> FloatArray:
+        """Fitness of all kernels so far, [E]."""
+        return np.asarray(np.array(self.losses) + np.array(self.prices), dtype=np.float64)
+
+    def number(self, kernel: Kernel | None) -> int:
+        """Number of a kernel, which is trained if it is new; -1 for none."""
+        if kernel is None:
+            return -1
+        if kernel not in self._numbers:
+            self._try(kernel)
+            self._numbers[kernel] = len(self.kernels)
+            self.kernels.append(kernel)
+        return self._numbers[kernel]
+
+    def full(self, number: int, progress: Progress, label: str) -> tuple[float, FloatArray]:
+        """Validation loss of a kernel after a full training: of all samples, and with each part left out."""
+        kernel, steps = self.kernels[number], self._settings.structure.full_steps
+        rng = self._rng(f"full {kernel}")
+        spec, train = self._workshop.spec(kernel), self._workshop.train
+        evaluator = self._workshop.evaluator(spec)
+        if train is None:
+            params = train_model(
+                evaluator,
+                *self._train,
+                self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
+                rng=rng,
+                journal=self._journal,
+                progress=progress,
+                label=label,
+            ).params
+        else:
+            progress.start(label, 1)
+            (params,) = self._journal.answer(
+                _text(f"full {kernel}"), lambda: (train(spec, *self._train, rng),)
+            )
+            progress.done(label)
+        loss, left_out = self._journal.answer(
+            _text(f"judge {kernel}"), lambda: self._judge(evaluator, params)
+        )
+        return float(loss), left_out
+
+    def preference(
+        self,
+        losses: FloatArray,
+        left_out: FloatArray,
+        numbers: Sequence[int],
+        incumbent: int | None = None,
+    ) -> list[int]:
+        """Positions in `numbers`, the most preferred first.
+
+        Kernels whose fitness is within `resolution` standard errors of the best one's count as equal (the
+        rule of one standard error of Breiman et al., *Classification and Regression Trees*, 1984). Of equals
+        the incumbent comes first, then the fewest native two-qubit gates, the lowest price, and the smallest
+        model index; all others follow by fitness. The error is that of the paired difference from the best
+        kernel, by the jackknife.
+
+        Args:
+            losses: Validation losses [E].
+            left_out: The same with each part left out [E, parts].
+            numbers: The kernels that they belong to.
+            incumbent: Number of the kernel that stays unless another one is better; None for none.
+        """
+        fitness = losses + np.array(self.prices)[list(numbers)]
+        best = int(np.argmin(fitness))
+        equal = fitness <= fitness[best] + self._settings.structure.resolution * _paired_error(left_out, best)
+
+        def key(position: int) -> tuple[bool, float, float, float, int]:
+            k = numbers[position]
+            if equal[position]:
+                return False, k != incumbent, self.two_qubit[k], self.prices[k], self.indices[k]
+            return True, fitness[position], 0.0, 0.0, 0
+
+        return sorted(range(len(numbers)), key=key)
+
+    def _try(self, kernel: Kernel) -> None:
+        spec = self._workshop.spec(kernel)
+        loss, left_out, spent = self._journal.answer(
+            _text(str(kernel)), lambda: self._short_training(kernel, spec)
+        )
+        self.evaluations += int(spent)
+        self.losses.append(float(loss))
+        self.left_out.append(left_out)
+        self.prices.append(-self._settings.structure.price * self._workshop.log_success(spec))
+        self.two_qubit.append(self._workshop.two_qubit(spec))
+        self.weights.append(spec.n_weights)
+        self.indices.append(spec.index)
+
+    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
+        chosen = self._settings.structure
+        evaluator = self._workshop.evaluator(spec)
+        objective = Objective(evaluator, *self._short, l2=self._settings.l2)
+        starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(kernel)))
+        losses = objective.values(starts)
+        best = starts[losses.argmin()]
+        if chosen.moves:
+            moved = self._settings.model_copy(update={"iterations": chosen.moves})
+            best = global_swarm(objective, starts, losses, moved, self._rng(f"swarm {kernel}")).params
+        if chosen.steps:
+            best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
+        return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
+
+    def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Loss on the samples held back, and the losses [parts] with each part of them left out."""
+        inputs, targets = self._held
+        probabilities = evaluator.probabilities(params[None, :-1], inputs)
+        log_scale = params[None, -1]
+        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self._rest]
+        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+
+    def _rng(self, name: str) -> np.random.Generator:
+        """A kernel's own generator: its fitness does not depend on when it is tried."""
+        return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+def _all_but_one_part(targets: Targets) -> list[IntArray]:
+    """Samples that stay when one part is left out, for each part; none where there are no two parts."""
+    counted = np.arange(targets.n_samples)
+    if targets.soft is None and targets.labels is not None:
+        counted = counted[targets.labels >= 0]
+    parts = min(len(counted), _PARTS)
+    if parts < 2:
+        return []
+    # Strided: samples of one origin stand together.
+    return [np.setdiff1d(counted, counted[first::parts]) for first in range(parts)]
+
+
+def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
+    """Standard errors [E] of the differences from the best one, from losses [E, parts]; 0 without parts."""
+    difference = left_out - left_out[best]
+    parts = difference.shape[1]
+    if parts == 0:
+        return np.zeros(len(left_out))
+    return np.asarray(np.sqrt((parts - 1) * difference.var(axis=1)))
+
+
+def _text(text: str) -> FloatArray:
+    """A text as a question to the journal."""
+    return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.float64)

@@ -1,0 +1,87 @@
+"""L-BFGS on exact gradients, after a swarm or alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.errors import TrainingError
+
+# exp(-3) to exp(5): outside, the logits are flat or saturated and the gradient tells nothing.
+LOG_SCALE_BOUNDS = (-3.0, 5.0)
+
+
+@dataclass(frozen=True, eq=False)
+class LBFGSResult:
+    """Outcome of a refinement.
+
+    Attributes:
+        params: The best point seen [D], which need not be the last.
+        value: Its loss.
+        history: Loss at the start and after each iteration.
+        message: Why L-BFGS stopped, in scipy's words; `not run` for zero iterations.
+    """
+
+    params: FloatArray
+    value: float
+    history: tuple[float, ...]
+    message: str
+
+
+def minimize_lbfgs(
+    value_and_gradient: Callable[[FloatArray], tuple[float, FloatArray]],
+    start: FloatArray,
+    *,
+    iterations: int,
+    progress: Callable[[int, float], None] | None = None,
+) -> LBFGSResult:
+    """Minimize a loss from `start` with L-BFGS-B; the last coordinate is the bounded log of the logit scale.
+
+    Args:
+        value_and_gradient: Loss and gradient [D] at a point [D].
+        start: Starting point [D].
+        iterations: Most iterations; 0 evaluates the start only.
+        progress: Called with the number of iterations and the best loss after each.
+
+    Raises:
+        TrainingError: If the loss or its gradient is not finite at the start.
+    """
+    best_value, best_params = np.inf, start
+
+    def evaluate(params: FloatArray) -> tuple[float, FloatArray]:
+        nonlocal best_value, best_params
+        value, gradient = value_and_gradient(params)
+        if value < best_value:
+            best_value, best_params = value, params.copy()
+        return value, gradient
+
+    start = start.copy()
+    start[-1] = np.clip(start[-1], *LOG_SCALE_BOUNDS)
+    first, gradient = evaluate(start)
+    if not np.isfinite(first) or not np.isfinite(gradient).all():
+        raise TrainingError(f"refine: expected a finite loss and gradient at the start, found loss {first}")
+    history = [first]
+    if iterations == 0:
+        return LBFGSResult(best_params, best_value, tuple(history), "not run")
+
+    def note(intermediate_result: OptimizeResult) -> None:
+        history.append(float(intermediate_result.fun))
+        if progress is not None:
+            progress(len(history) - 1, best_value)
+
+    # The first point is known already; scipy asks for it again, and gets it without a second evaluation.
+    known: list[tuple[float, FloatArray]] = [(first, gradient)]
+    result = minimize(
+        lambda params: known.pop() if known else evaluate(params),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None)] * (len(start) - 1) + [LOG_SCALE_BOUNDS],
+        callback=note,
+        options={"maxiter": iterations, "maxcor": 20},
+    )
+    return LBFGSResult(best_params, float(best_value), tuple(history), str(result.message))

@@ -1,0 +1,141 @@
+"""Labels that the server asks for: whose they are, who learns them, what is told of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import deal_data, prepare_data
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.experiment import evaluate
+from qkd_qiskit.federation import run_local_federation, run_rounds, server
+from qkd_qiskit.federation.label_queries import query_labels
+from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.reporting.results import check_results
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore
+
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+WANTED = 6
+COPIES = 2
+
+
+def _context(*overrides, folder=None):
+    short = [
+        "training={particles=2, iterations=0, refine=2}",
+        "fedavg={rounds=1, local_steps=1}",
+        "data.augment={copies=1, shift=0.5, public_copies=2, mixup=1}",
+        f"distillation.label_queries={WANTED}",
+    ]
+    settings = load_experiment(TINY, overrides=[*short, *overrides])
+    store = StageStore(folder, "same")
+    return RunContext(settings, prepare_data(settings), store, NullProgress(), resume=False)
+
+
+@pytest.fixture(scope="module")
+def context():
+    return _context()
+
+
+@pytest.fixture(scope="module")
+def pool(context):
+    """Rows of the unlabelled originals among the public samples."""
+    n_pool = len(context.data.split.public_unlabelled)
+    return context.data.public.n_labelled + np.arange(n_pool)
+
+
+@pytest.fixture(scope="module")
+def soft(context, pool):
+    """A teacher that is sure of everything but every third sample of the pool."""
+    labels = np.zeros(len(context.data.public.samples), dtype=int)
+    answers = 0.02 + 0.94 * np.eye(3)[labels]
+    answers[pool[::3]] = [0.34, 0.36, 0.30]
+    return answers
+
+
+@pytest.fixture(scope="module")
+def truth(context):
+    """Labels of the pool, straight from the dataset."""
+    raw = deal_data(context.settings)
+    return raw.codes[raw.split.public_unlabelled]
+
+
+def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context, soft, pool, truth):
+    asked = query_labels(context, soft)
+    assert asked.n_labels == WANTED
+    uncertain = np.arange(0, len(pool), 3)[:WANTED]
+    n_train = len(context.data.split.public_train)
+    assert np.unique(asked.numbers).tolist() == (n_train + uncertain).tolist()
+    assert len(asked.rows) == WANTED * (1 + COPIES)
+    assert set(pool[uncertain]) <= set(asked.rows)
+    np.testing.assert_array_equal(asked.labels, truth[asked.numbers - n_train])
+    assert asked.teacher_right == (truth[uncertain] == 1).mean()
+    np.testing.assert_array_equal(
+        asked.samples(context.data).inputs, context.data.public.samples.inputs[asked.rows]
+    )
+
+
+def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
+    asked = query_labels(context, soft)
+    known = context.data.public.to_distil.labels
+    labels, mended = asked.told(known), asked.corrected(soft[: len(known)])
+    others = np.setdiff1d(np.arange(len(known)), asked.rows)
+    np.testing.assert_array_equal(labels[asked.rows], asked.labels)
+    np.testing.assert_array_equal(mended[asked.rows], np.eye(3)[asked.labels])
+    np.testing.assert_array_equal(labels[others], known[others])
+    np.testing.assert_array_equal(mended[others], soft[others])
+    assert (known[asked.rows] == -1).all()
+
+
+def test_no_question_no_answer(soft):
+    assert query_labels(_context("distillation.label_queries=0"), soft) is None
+
+
+def test_more_questions_than_samples_are_refused(soft):
+    with pytest.raises(DistillationError, match="label_queries: expected at most .* = 20, found 21"):
+        query_labels(_context("distillation.label_queries=21"), soft)
+
+
+def test_where_nobody_knows_the_labels_nobody_is_asked(context, soft):
+    blind = dataclasses.replace(context, data=dataclasses.replace(context.data, pool_labels=None))
+    with pytest.raises(DistillationError, match="where the labels of the pool are unknown, found 6"):
+        query_labels(blind, soft)
+
+
+def test_what_is_not_to_be_had_is_told_before_any_client_works(context):
+    class Nobody:
+        def exchange(self, queries, *, timeout):
+            raise AssertionError("a client was asked")
+
+    blind = dataclasses.replace(context, data=dataclasses.replace(context.data, pool_labels=None))
+    with pytest.raises(DistillationError, match="where the labels of the pool are unknown"):
+        run_rounds(blind, Nobody())
+
+
+def test_clients_never_know_the_labels_of_the_pool(context):
+    assert context.data.of_client(0).pool_labels is None
+
+
+def test_every_baseline_learns_them_and_the_results_tell(tmp_path, monkeypatch):
+    context = _context(folder=tmp_path)
+    seen, trained = {}, server.train_supervised
+
+    def watched(told, machine, label, samples):
+        seen[label] = samples
+        return trained(told, machine, label, samples)
+
+    monkeypatch.setattr(server, "train_supervised", watched)
+    clients, run = run_local_federation(context)
+    asked, data = run.asked, context.data
+    added = asked.samples(data)
+    for label, before in (("public only", data.public.labelled), ("centralized", server.together(data))):
+        np.testing.assert_array_equal(seen[label].inputs[len(before) :], added.inputs)
+        np.testing.assert_array_equal(seen[label].labels[len(before) :], added.labels)
+        np.testing.assert_array_equal(seen[label].labels[: len(before)], before.labels)
+    results, _ = evaluate(context, clients, run)
+    assert results["asked"] == {"labels": WANTED, "teacher_right": asked.teacher_right}
+    check_results(results | {"timings": {"total": 1.0}})

@@ -1,0 +1,178 @@
+"""Queries on the wire: exact round trips, and refusal of everything else before anything is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import struct
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import UNKNOWN, PublicOriginals, prepare_data
+from qkd_qiskit.federation import RejectionCode, RequestRejected, TaskDescription, TrainRequest
+
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+DIGEST = "5a" * 32
+
+
+@pytest.fixture(scope="module")
+def query():
+    experiment = load_experiment(TINY)
+    data = prepare_data(experiment)
+    task = TaskDescription.of(experiment, data.classes)
+    return TrainRequest(task, 1, data.public.digest, data.originals.without_answers())
+
+
+def _originals(features, image_shape=None, parts=None):
+    n = len(features)
+    sizes = parts or (n, 0, 0, 0)
+    labels = np.full(n, UNKNOWN)
+    labels[: sizes[0]] = np.arange(sizes[0]) % 3
+    return PublicOriginals(features, labels, image_shape, sizes)
+
+
+def test_a_query_comes_back_as_it_was(query):
+    raw = query.to_bytes()
+    back = TrainRequest.from_bytes(raw)
+    assert back.task == query.task
+    assert (back.turn, back.public_digest, back.soft) == (1, query.public_digest, None)
+    np.testing.assert_array_equal(back.originals.features, query.originals.features)
+    np.testing.assert_array_equal(back.originals.labels, query.originals.labels)
+    assert back.originals.parts == query.originals.parts
+    assert back.to_bytes() == raw
+
+
+def test_a_query_tells_no_answers_and_nothing_of_other_clients(query):
+    header = query.to_bytes()[8:].split(b"}}", 1)[0]
+    for word in (b"noisy_line", b"guadalupe", b"two classes", b"samples", b"path"):
+        assert word not in header.replace(b"search_samples", b"").replace(b'"samples":160', b"")
+    back = TrainRequest.from_bytes(query.to_bytes()).originals
+    assert (back.labels[: back.n_train] >= 0).all()
+    assert (back.labels[back.n_train :] == UNKNOWN).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "width"),
+    [
+        (np.arange(256).reshape(4, 64) / 255.0, 1),
+        (np.arange(16).reshape(4, 4) / 16.0, 1),
+        (np.linspace(0, 1, 12).reshape(4, 3), 8),
+        (np.array([[-1.0, 0.5], [3.0, 1e300]]), 8),
+        (np.zeros((2, 5)), 1),
+    ],
+)
+def test_features_keep_every_bit_in_as_few_bytes_as_that_takes(query, features, width):
+    sent = dataclasses.replace(query, originals=_originals(features))
+    bare = dataclasses.replace(query, originals=None)
+    raw = sent.to_bytes()
+    body = len(raw) - 8 - struct.unpack_from("<4sI", raw)[1]
+    assert body == features.size * width + 2 * len(features)
+    np.testing.assert_array_equal(TrainRequest.from_bytes(raw).originals.features, features)
+    assert TrainRequest.from_bytes(bare.to_bytes()).originals is None
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    parts=st.tuples(*[st.integers(0, 4)] * 4),
+    n_features=st.integers(1, 5),
+    turn=st.integers(1, 3),
+)
+@settings(max_examples=50)
+def test_any_query_makes_the_round_trip(query, seed, parts, n_features, turn):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((sum(parts), n_features))
+    soft = None if turn == 1 else rng.dirichlet(np.ones(3), 7).astype(np.float16)
+    sent = TrainRequest(query.task, turn, DIGEST, _originals(features, parts=parts), soft)
+    back = TrainRequest.from_bytes(sent.to_bytes())
+    np.testing.assert_array_equal(back.originals.features, features)
+    assert back.turn == turn
+    if soft is not None:
+        np.testing.assert_array_equal(back.soft, soft)
+
+
+def _with(query, body=None, **changes):
+    """A query whose header is changed; `__` leads into tables."""
+    raw = query.to_bytes()
+    length = struct.unpack_from("<4sI", raw)[1]
+    header = json.loads(raw[8 : 8 + length])
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        node = header
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    text = json.dumps(header).encode()
+    return struct.pack("<4sI", b"QKDA", len(text)) + text + (raw[8 + length :] if body is None else body)
+
+
+LIES = [
+    (lambda q: b"", "at least 8 bytes, found 0"),
+    (lambda q: b"QKDM" + q.to_bytes()[4:], "magic word"),
+    (lambda q: struct.pack("<4sI", b"QKDA", 2**32 - 1), "header: expected at most"),
+    (lambda q: struct.pack("<4sI", b"QKDA", 4) + b"null", "header"),
+    (lambda q: struct.pack("<4sI", b"QKDA", 60000) + b"[" * 60000, "header"),
+    (lambda q: q.to_bytes()[:-1], "arrays: expected"),
+    (lambda q: q.to_bytes() + b"\0", "arrays: expected"),
+    (lambda q: _with(q, public__parts=[10**15, 0, 0, 0]), "arrays: expected"),
+    (lambda q: _with(q, public__parts=[-1, 81, 0, 0]), "header public.parts: expected sizes"),
+    (lambda q: _with(q, public__features=10**15), "arrays: expected"),
+    (lambda q: _with(q, public__features=-64), "header public.features"),
+    (lambda q: _with(q, public__levels=0), "header public.levels"),
+    (lambda q: _with(q, public__image_shape=[8, 9]), "expected 8 x 9 pixels"),
+    (lambda q: _with(q, turn=0), "header turn"),
+    (lambda q: _with(q, turn=2), "soft labels from the second turn"),
+    (lambda q: _with(q, turn="1"), "header turn"),
+    (lambda q: _with(q, schema_version=2), "header schema_version"),
+    (lambda q: _with(q, public_digest="short"), "header public_digest"),
+    (lambda q: _with(q, secret=1), "header secret"),
+    (lambda q: _with(q, task__seed=-1), "header task.seed"),
+    (lambda q: _with(q, task__classes=[0]), "header task.classes"),
+    (lambda q: _with(q, task__model__n_qubits=4000), "header task.model.n_qubits"),
+    (lambda q: _with(q, task__classes=[0, 1]), "public labels: expected numbers below 2, found 2"),
+]
+
+
+@pytest.mark.parametrize(("lie", "message"), LIES)
+def test_a_lying_query_is_refused_without_allocating_what_it_claims(query, lie, message):
+    raw = lie(query)
+    tracemalloc.start()
+    with pytest.raises(RequestRejected, match=message) as found:
+        TrainRequest.from_bytes(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * 2**20
+    assert found.value.code is RejectionCode.NOT_A_QUERY
+    assert "\n" not in str(found.value)
+
+
+def test_numbers_that_are_none_are_refused(query):
+    nan = dataclasses.replace(query, originals=_originals(np.full((3, 2), np.nan)))
+    with pytest.raises(RequestRejected, match="public samples: expected finite numbers"):
+        TrainRequest.from_bytes(nan.to_bytes())
+    for bad in (np.nan, -0.5, 1.5):
+        soft = np.full((4, 3), bad, dtype=np.float16)
+        with pytest.raises(RequestRejected, match="soft labels: expected probabilities"):
+            TrainRequest.from_bytes(dataclasses.replace(query, turn=2, soft=soft).to_bytes())
+
+
+def test_a_query_over_the_limit_is_not_read(query):
+    with pytest.raises(RequestRejected, match="expected at most 10 bytes") as found:
+        TrainRequest.from_bytes(query.to_bytes(), limit=10)
+    assert found.value.code is RejectionCode.TOO_LARGE
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_changed_bytes_are_a_query_or_refused(query, data):
+    raw = bytearray(query.to_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, min(len(raw), 3000) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(RequestRejected):
+        assert TrainRequest.from_bytes(bytes(raw)).turn >= 1

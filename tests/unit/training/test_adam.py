@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import AdamSettings
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.training import Objective, Targets, minimize_adam, random_params, target_rows
+from qkd_qiskit.training.adam import _Batches
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SPEC = VQCNNSpec(n_qubits=2, plan="conv", kernels="su4", n_outcomes=2)
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    return PauliEvaluator(SPEC, dtype=np.float32)
+
+
+def _data(n=60):
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    inputs = 0.3 * rng.standard_normal((n, 4))
+    inputs[:, 0] += np.where(labels == 0, 0.8, -0.8)
+    return inputs, labels
+
+
+def _start():
+    return random_params(1, SPEC.n_weights, rng=np.random.default_rng(1))[0]
+
+
+def _descend(evaluator, settings, **more):
+    inputs, labels = _data()
+    rng = np.random.default_rng(2)
+    return minimize_adam(evaluator, inputs, Targets(2, labels=labels), _start(), settings, rng=rng, **more)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 60, 1000])
+def test_it_lowers_the_loss_of_all_samples(evaluator, batch):
+    inputs, labels = _data()
+    objective = Objective(evaluator, inputs, Targets(2, labels=labels))
+    found = _descend(evaluator, AdamSettings(steps=60, batch=batch))
+    before, after = objective.values(np.stack([_start(), found.params]))
+    assert after < before / 2
+    assert found.steps == 60
+    assert len(found.history) == 20
+
+
+def test_no_step_stays_where_it_is(evaluator):
+    found = _descend(evaluator, AdamSettings(steps=0))
+    np.testing.assert_array_equal(found.params, _start())
+    assert found.history == ()
+
+
+def test_the_first_step_is_as_long_as_the_rate_in_every_moving_coordinate(evaluator):
+    """Adam divides the first gradient by its own size."""
+    inputs, labels = _data()
+    _, gradient = Objective(evaluator, inputs, Targets(2, labels=labels)).value_and_gradient(_start())
+    found = _descend(evaluator, AdamSettings(steps=1, batch=60, rate=0.01))
+    moving = np.abs(gradient) > 1e-4
+    assert moving.sum() > 5
+    np.testing.assert_allclose(
+        (found.params - _start())[moving], -0.01 * np.sign(gradient)[moving], rtol=1e-3
+    )
+
+
+def test_alpha_end_shifts_the_weight_from_soft_to_hard_labels(evaluator):
+    inputs, labels = _data()
+    wrong = np.where(labels[:, None] == [1, 0], 0.95, 0.05)
+    targets = Targets(2, labels=labels, soft=wrong, alpha=0.0)
+
+    def accuracy(alpha_end):
+        found = minimize_adam(
+            evaluator,
+            inputs,
+            targets,
+            _start(),
+            AdamSettings(steps=120, rate=0.1),
+            alpha_end=alpha_end,
+            rng=np.random.default_rng(0),
+        )
+        p = evaluator.probabilities(found.params[:-1], inputs)
+        return (p.argmax(axis=1) == labels).mean()
+
+    assert accuracy(None) < 0.2
+    assert accuracy(1.0) > 0.5
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, 1), (5, 2), (6, 3), (4, 9)])
+def test_every_sample_comes_once_before_any_comes_again(n, size):
+    batches = _Batches(n, size, np.random.default_rng(0))
+    per_round = n // min(size, n)
+    for _ in range(3):
+        seen = np.concatenate([batches.next() for _ in range(per_round)])
+        assert len(set(seen.tolist())) == len(seen) == per_round * min(size, n)
+
+
+def test_target_rows_keeps_what_belongs_together():
+    soft = np.array([[0.1, 0.9], [0.6, 0.4], [0.5, 0.5]])
+    targets = Targets(2, labels=np.array([1, 0, -1]), soft=soft, weights=np.array([1.0, 2.0, 3.0]), alpha=0.2)
+    some = target_rows(targets, np.array([2, 0]))
+    np.testing.assert_array_equal(some.labels, [-1, 1])
+    np.testing.assert_array_equal(some.soft, soft[[2, 0]])
+    np.testing.assert_array_equal(some.weights, [3.0, 1.0])
+    assert some.alpha == 0.2
+
+
+def test_wrong_sizes_are_refused(evaluator):
+    inputs, labels = _data()
+    targets, settings, rng = Targets(2, labels=labels), AdamSettings(steps=1), np.random.default_rng(0)
+    with pytest.raises(DistillationError, match="expected 60 inputs, found 3"):
+        minimize_adam(evaluator, inputs[:3], targets, _start(), settings, rng=rng)
+    with pytest.raises(DistillationError, match=r"expected 16 starting parameters, found \(2,\)"):
+        minimize_adam(evaluator, inputs, targets, np.zeros(2), settings, rng=rng)
