@@ -36,7 +36,9 @@ def crosscheck(
 ) -> None:
     """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane.
 
-    The status is 1 beyond tolerance. Routes: Aer, PennyLane native, PennyLane converted, PennyLane on qiskit.aer, SamplerV2, SamplerQNN.
+    The status is 1 beyond tolerance.
+
+    Routes: Aer, PennyLane native, PennyLane converted, PennyLane on qiskit.aer, SamplerV2, SamplerQNN.
     Those that are not installed are named, with what they need.
     """
     check_json(json_path)
@@ -74,7 +76,8 @@ def submit(
 ) -> None:
     """Run a run's global model on a device: real, or shipped and simulated.
 
-    Real devices are those of IBM Quantum; shipped ones run in the Runtime's local mode. The same command again goes on where an earlier one was interrupted; nothing is submitted twice.
+    Real devices are those of IBM Quantum; shipped ones run in the Runtime's local mode. The same command
+    again goes on where an earlier one was interrupted; nothing is submitted twice.
     """
     check_json(json_path)
     options = SubmissionOptions(
