@@ -51,6 +51,7 @@ class Targets:
         temperature: Temperature of the soft labels, positive.
         soft_loss: `mse` (squared distance) or `kl` (Kullback-Leibler divergence).
         weights: Nonnegative weights [N] of the samples in the cross-entropy; None: all equal.
+        reject: Whether the last outcome is "none of my classes".
     """
 
     n_outcomes: int
@@ -60,6 +61,7 @@ class Targets:
     temperature: float = 1.0
     soft_loss: Literal["mse", "kl"] = "mse"
     weights: FloatArray | None = None
+    reject: bool = False
 
     def __post_init__(self) -> None:
         """Check the arrays against each other.
