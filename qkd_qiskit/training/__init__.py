@@ -6,9 +6,10 @@ from qkd_qiskit.training.cooperative import CooperativeSwarm, EnvironmentEvaluat
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.kernel_space import KernelSpace, native_cost
 from qkd_qiskit.training.lbfgs import LBFGS, minimize_lbfgs
-from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
+from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Targets
 from qkd_qiskit.training.optimizer import Box, Optimizer, OptimizerResult, Starts, weight_period
+from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_mse
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
 from qkd_qiskit.training.swarm import Coefficients, ParticleSwarm, run_swarm
 from qkd_qiskit.training.tracking import Tracking
@@ -16,6 +17,7 @@ from qkd_qiskit.training.trainer import TrainedModel, outcome_probabilities, ran
 
 __all__ = [
     "LBFGS",
+    "SOFT_LOSSES",
     "Adam",
     "Box",
     "CandidateFactory",
@@ -31,6 +33,7 @@ __all__ = [
     "OptimizerResult",
     "ParticleSwarm",
     "SearchTask",
+    "SoftLoss",
     "Starts",
     "StructureSearch",
     "Targets",
