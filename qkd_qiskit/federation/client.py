@@ -25,7 +25,9 @@ from qkd_qiskit.run.context import CompiledModel, RunContext
 from qkd_qiskit.run.fitting import finalist_training, fit_model
 from qkd_qiskit.training import (
     KernelSpace,
+    SearchTask,
     StructureSearch,
+    Tracking,
     TrainedModel,
     device_candidates,
     search_structure,
@@ -214,15 +216,15 @@ def _search(
                 ),
                 train=finalist_training(context, backend),
             ),
-            KernelSpace.of_budget(budget),
-            training.inputs,
-            training.targets,
+            KernelSpace.of_kernel(budget.spec.kernels[0]),
+            SearchTask(
+                training.inputs,
+                training.targets,
+                seed=int(context.rng(stage).integers(2**32)),
+                groups=_originals(context, number, training),
+            ),
             settings.training,
-            groups=_originals(context, number, training),
-            seed=int(context.rng(stage).integers(2**32)),
-            journal=journal,
-            progress=context.progress,
-            label=stage,
+            tracking=Tracking(stage, context.progress, journal),
         ),
     )
 

@@ -8,7 +8,16 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.run.context import CompiledModel, RunContext
-from qkd_qiskit.training import FullTraining, Targets, TrainedModel, minimize_adam, target_rows, train_model
+from qkd_qiskit.training import (
+    Adam,
+    FullTraining,
+    Objective,
+    Starts,
+    Targets,
+    Tracking,
+    TrainedModel,
+    train_model,
+)
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 
@@ -45,21 +54,18 @@ def fit_model(
         descent = descent.of_server()
     rng = context.rng(label)
     few = slice(None) if descent.steps == 0 else rng.permutation(len(inputs))[: descent.search_samples]
-    searched = target_rows(targets, np.arange(len(inputs))[few])
+    searched = targets.rows(np.arange(len(inputs))[few])
     model = context.journaled(
         label if descent.steps == 0 else f"{label}: search",
         TrainedModel,
         lambda journal: train_model(
             machine.noisy,
             inputs[few],
-            searched,
+            replace(searched, reject=reject),
             training,
-            reject=reject,
             initial=initial,
             rng=rng,
-            journal=journal,
-            progress=context.progress,
-            label=label,
+            tracking=Tracking(label, context.progress, journal),
         ),
     )
     if descent.steps == 0:
@@ -67,26 +73,21 @@ def fit_model(
 
     def work() -> TrainedModel:
         context.progress.start(label, descent.steps)
-        found = minimize_adam(
-            machine.fast,
-            inputs,
-            targets,
-            model.params,
-            descent,
-            l2=training.l2,
-            alpha_end=alpha_end,
+        found = Adam(descent, alpha_end).run(
+            Objective(machine.fast, inputs, targets, l2=training.l2),
+            Starts(model.params[None], np.array([model.loss])),
             # Its own generator: a resumed search has drawn nothing from the first one.
             rng=context.rng(f"{label}: descent"),
-            advance=lambda: context.progress.advance(label),
+            advance=lambda step, loss: context.progress.advance(label),
         )
         context.progress.done(label)
         return replace(
             model,
             params=found.params,
-            loss=found.history[-1],
+            loss=found.value,
             refine_history=model.refine_history + found.history,
-            evaluations=model.evaluations + found.steps,
-            gradients=model.gradients + found.steps,
+            evaluations=model.evaluations + descent.steps,
+            gradients=model.gradients + descent.steps,
         )
 
     return context.stage(label, TrainedModel, work)
@@ -111,9 +112,9 @@ def finalist_training(context: RunContext, backend: str) -> FullTraining | None:
     def train(spec: VQCNNSpec, inputs: FloatArray, targets: Targets, rng: np.random.Generator) -> FloatArray:
         machine = context.machine(spec, backend)
         few = rng.permutation(len(inputs))[: descent.search_samples]
-        first = train_model(machine.noisy, inputs[few], target_rows(targets, few), training, rng=rng)
-        return minimize_adam(
-            machine.fast, inputs, targets, first.params, shorter, l2=training.l2, rng=rng
-        ).params
+        first = train_model(machine.noisy, inputs[few], targets.rows(few), training, rng=rng)
+        objective = Objective(machine.fast, inputs, targets, l2=training.l2)
+        starts = Starts(first.params[None], np.array([first.loss]))
+        return Adam(shorter).run(objective, starts, rng=rng).params
 
     return train
