@@ -32,7 +32,7 @@ from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve, write_report, write_results
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.store import StageStore
+from qkd_qiskit.store import open_store
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.training import TrainedModel
 from qkd_qiskit.versions import installed_versions
@@ -72,7 +72,7 @@ def run_experiment(
 
     Args:
         config: Settings, or the name of a shipped experiment, or the path of a TOML file.
-        output: Folder for `results.json`, `report.html`, `global_model.npz` and the checkpoints; None writes
+        output: Folder for `results.json`, `report.html`, `global_model.npz` and finished stages; None writes
             nothing.
         progress: Told of every stage.
         resume: Whether to take finished stages of the same settings and versions from `output`.
@@ -91,16 +91,14 @@ def run_experiment(
     settings = load_experiment(config) if isinstance(config, str) else config
     folder = None if output is None else Path(output)
     start = time.perf_counter()
-    context = RunContext(
-        settings=settings,
-        data=prepare_data(settings),
-        store=StageStore(None if folder is None else folder / "checkpoints", _fingerprint(settings)),
-        progress=progress or NullProgress(),
-        resume=resume,
-    )
-    context.timings["data"] = time.perf_counter() - start
+    data = prepare_data(settings)
+    timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
-    with threadpool_limits(1, user_api="blas"):
+    with (
+        open_store(folder, _fingerprint(settings), resume=resume) as store,
+        threadpool_limits(1, user_api="blas"),
+    ):
+        context = RunContext(settings, data, store, progress or NullProgress(), resume, timings)
         clients, server = run_local_federation(context)
         with context.timed("evaluation"):
             results, confusion = evaluate(context, clients, server)
@@ -148,7 +146,7 @@ def run_distributed(
         settings: The experiment; of its clients only names and order count.
         public: The server's samples, as `write_parts` writes them.
         transport: Asks the clients.
-        output: Folder for results, report, model and checkpoints; None writes nothing.
+        output: Folder for results, report, model and finished stages; None writes nothing.
         progress: Told of every stage.
         resume: Whether to take finished stages and accepted answers of the same settings and versions from
             `output`.
@@ -161,17 +159,14 @@ def run_distributed(
         QKDError: If the settings cannot be met, or too few clients answer; the subclass tells the room.
     """
     folder, start = None if output is None else Path(output), time.perf_counter()
-    checkpoints = None if folder is None else folder / "checkpoints"
-    context = RunContext(
-        settings=settings,
-        data=read_server_data(settings, public),
-        store=StageStore(checkpoints, _fingerprint(settings)),
-        progress=progress or NullProgress(),
-        resume=resume,
-    )
-    context.timings["data"] = time.perf_counter() - start
-    answers = None if checkpoints is None else checkpoints / "answers"
-    with threadpool_limits(1, user_api="blas"):
+    data = read_server_data(settings, public)
+    timings = {"data": time.perf_counter() - start}
+    answers = None if folder is None else folder / "checkpoints" / "answers"
+    with (
+        open_store(folder, _fingerprint(settings), resume=resume) as store,
+        threadpool_limits(1, user_api="blas"),
+    ):
+        context = RunContext(settings, data, store, progress or NullProgress(), resume, timings)
         server = run_remote_federation(context, transport, folder=answers)
         with context.timed("evaluation"):
             results, confusion = evaluate_server(context, server)

@@ -19,7 +19,7 @@ from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import CompactCircuit, PauliEvaluator
-from qkd_qiskit.store import Journal, StageStore
+from qkd_qiskit.store import AnswerLog, StageStore
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 Record = TypeVar("Record")
@@ -124,9 +124,9 @@ class RunContext:
         self.store.save(label, made)
         return made
 
-    def journaled(self, label: str, kind: type[Record], work: Callable[[Journal], Record]) -> Record:
+    def journaled(self, label: str, kind: type[Record], work: Callable[[AnswerLog], Record]) -> Record:
         """A stage that also goes on within itself: its journal lives until its result is stored."""
-        with self.store.journal(label, resume=self.resume) as journal:
+        with self.store.answers(label, resume=self.resume) as journal:
             made = self.stage(label, kind, lambda: work(journal))
             journal.remove()
         return made

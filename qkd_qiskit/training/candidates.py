@@ -12,7 +12,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
 from qkd_qiskit.training.trainer import global_swarm, random_params, train_model
@@ -75,7 +75,7 @@ class CandidateEvaluation:
         held: IntArray,
         settings: TrainingSettings,
         seed: int,
-        journal: Journal,
+        journal: AnswerLog,
     ) -> None:
         """Bind samples to a workshop.
 

@@ -12,7 +12,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, predict_counts, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.candidates import CandidateFactory
 from qkd_qiskit.training.kernel_space import KernelSpace
 from qkd_qiskit.training.objective import Targets
@@ -94,7 +94,7 @@ def train_personal(
     reject: bool = False,
     groups: IntArray | None = None,
     seed: int,
-    journal: Journal | None = None,
+    journal: AnswerLog | None = None,
     progress: Progress | None = None,
     label: str = "training",
 ) -> PersonalModel:

@@ -11,7 +11,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory
 from qkd_qiskit.training.kernel_space import KernelSpace
 from qkd_qiskit.training.objective import Targets
@@ -67,7 +67,7 @@ def search_structure(
     *,
     groups: IntArray | None = None,
     seed: int,
-    journal: Journal | None = None,
+    journal: AnswerLog | None = None,
     progress: Progress | None = None,
     label: str = "structure",
 ) -> StructureSearch:
@@ -97,7 +97,7 @@ def search_structure(
         TrainingError: If there are too few samples to hold some back, or no start can be trained.
     """
     progress = NullProgress() if progress is None else progress
-    journal = Journal() if journal is None else journal
+    journal = AnswerLog() if journal is None else journal
     chosen = settings.structure
     train, held = _split(targets.n_samples, groups, chosen.validation, seed)
     trials = CandidateEvaluation(workshop, inputs, targets, train, held, settings, seed, journal)

@@ -13,7 +13,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.cooperative import CooperativeSettings, run_cooperative
 from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS, LBFGSResult, minimize_lbfgs
 from qkd_qiskit.training.losses import class_logits
@@ -131,7 +131,7 @@ def train_model(
     reject: bool = False,
     initial: FloatArray | None = None,
     rng: np.random.Generator,
-    journal: Journal | None = None,
+    journal: AnswerLog | None = None,
     progress: Progress | None = None,
     label: str = "training",
 ) -> TrainedModel:

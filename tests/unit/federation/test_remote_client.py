@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -179,11 +180,9 @@ def test_a_killed_client_goes_on_from_its_checkpoints(settings, files, apart, tm
     expected = party.answer(query)
     (answered,) = tmp_path.rglob("turn-1.answer")
     answered.unlink()
-    models = sorted(tmp_path.rglob("*.npz"))
-    stamps = [path.stat().st_mtime_ns for path in models]
-    assert models
-    assert _party(settings, files, 2, tmp_path).answer(query) == expected
-    assert [path.stat().st_mtime_ns for path in models] == stamps
+    party = _party(settings, files, 2, tmp_path)
+    with patch("qkd_qiskit.run.fitting.train_model", side_effect=AssertionError("trained already")):
+        assert party.answer(query) == expected
 
 
 def test_a_restarted_server_asks_only_those_whose_answers_are_missing(settings, files, apart, tmp_path):
