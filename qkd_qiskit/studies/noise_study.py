@@ -193,9 +193,9 @@ def _run(settings: ExperimentSettings) -> dict[str, Any]:
     answers = {
         "global": model.predict(compiled.noisy, test.inputs),
         "centralized": centralized.predict(compiled.noisy, test.inputs),
-        "teacher_ensemble": teacher.class_probabilities(
-            [taught[name] for name in teacher.clients]
-        ).argmax(axis=1),
+        "teacher_ensemble": teacher.class_probabilities([taught[name] for name in teacher.clients]).argmax(
+            axis=1
+        ),
     }
     right = {name: pack(given == test.labels) for name, given in answers.items()}
     exact = compiled.noisy.probabilities(model.weights, test.inputs)
