@@ -27,7 +27,9 @@ from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
+    SearchTask,
     StructureSearch,
+    Tracking,
     TrainedModel,
     device_candidates,
     search_structure,
@@ -200,15 +202,15 @@ def _search(
         )
         return search_structure(
             replace(candidates, train=finalist_training(run, compiler, client.backend)),
-            KernelSpace.of_budget(budget),
-            training.inputs,
-            training.targets,
+            KernelSpace.of_kernel(budget.spec.kernels[0]),
+            SearchTask(
+                training.inputs,
+                training.targets,
+                seed=int(run.rng(stage).integers(2**32)),
+                groups=_originals(run, number, training),
+            ),
             settings.training,
-            groups=_originals(run, number, training),
-            seed=int(run.rng(stage).integers(2**32)),
-            journal=journal,
-            progress=run.progress,
-            label=stage.label,
+            tracking=Tracking(stage.label, run.progress, journal),
         )
 
     return run.answered(stage, StructureSearch, work)

@@ -10,7 +10,16 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.run.context import RunContext
 from qkd_qiskit.run.stages import Stage
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
-from qkd_qiskit.training import FullTraining, Targets, TrainedModel, minimize_adam, target_rows, train_model
+from qkd_qiskit.training import (
+    Adam,
+    FullTraining,
+    Objective,
+    Starts,
+    Targets,
+    Tracking,
+    TrainedModel,
+    train_model,
+)
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 
@@ -53,21 +62,18 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
         descent = descent.of_server()
     rng, n = run.rng(stage), len(task.inputs)
     few = slice(None) if descent.steps == 0 else rng.permutation(n)[: descent.search_samples]
-    searched = target_rows(task.targets, np.arange(n)[few])
+    searched = task.targets.rows(np.arange(n)[few])
     model = run.answered(
         stage if descent.steps == 0 else stage.part("search"),
         TrainedModel,
         lambda journal: train_model(
             compiled.noisy,
             task.inputs[few],
-            searched,
+            replace(searched, reject=task.reject),
             training,
-            reject=task.reject,
             initial=task.initial,
             rng=rng,
-            journal=journal,
-            progress=run.progress,
-            label=stage.label,
+            tracking=Tracking(stage.label, run.progress, journal),
         ),
     )
     if descent.steps == 0:
@@ -75,26 +81,21 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
 
     def work() -> TrainedModel:
         run.progress.start(stage.label, descent.steps)
-        found = minimize_adam(
-            compiled.fast,
-            task.inputs,
-            task.targets,
-            model.params,
-            descent,
-            l2=training.l2,
-            alpha_end=task.alpha_end,
+        found = Adam(descent, task.alpha_end).run(
+            Objective(compiled.fast, task.inputs, task.targets, l2=training.l2),
+            Starts(model.params[None], np.array([model.loss])),
             # Its own generator: a resumed search has drawn nothing from the first one.
             rng=run.rng(stage.part("descent")),
-            advance=lambda: run.progress.advance(stage.label),
+            advance=lambda step, loss: run.progress.advance(stage.label),
         )
         run.progress.done(stage.label)
         return replace(
             model,
             params=found.params,
-            loss=found.history[-1],
+            loss=found.value,
             refine_history=model.refine_history + found.history,
-            evaluations=model.evaluations + found.steps,
-            gradients=model.gradients + found.steps,
+            evaluations=model.evaluations + descent.steps,
+            gradients=model.gradients + descent.steps,
         )
 
     return run.stage(stage, TrainedModel, work)
@@ -120,9 +121,9 @@ def finalist_training(run: RunContext, compiler: ModelCompiler, backend: str) ->
     def train(spec: VQCNNSpec, inputs: FloatArray, targets: Targets, rng: np.random.Generator) -> FloatArray:
         compiled = compiler.model(spec, backend)
         few = rng.permutation(len(inputs))[: descent.search_samples]
-        first = train_model(compiled.noisy, inputs[few], target_rows(targets, few), training, rng=rng)
-        return minimize_adam(
-            compiled.fast, inputs, targets, first.params, shorter, l2=training.l2, rng=rng
-        ).params
+        first = train_model(compiled.noisy, inputs[few], targets.rows(few), training, rng=rng)
+        objective = Objective(compiled.fast, inputs, targets, l2=training.l2)
+        starts = Starts(first.params[None], np.array([first.loss]))
+        return Adam(shorter).run(objective, starts, rng=rng).params
 
     return train

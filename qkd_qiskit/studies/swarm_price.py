@@ -22,7 +22,7 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model
 from qkd_qiskit.studies.swarm_data import Cell, draw, run_cells
 from qkd_qiskit.training import Targets, train_model
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec
 
 PAIRS = ((3, 5), (4, 9))

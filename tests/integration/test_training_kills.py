@@ -20,8 +20,12 @@ import numpy as np
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.estimator import estimate_gate_budget
 from qkd_qiskit.hardware import load_backend
+from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store import AnswerLog
-from qkd_qiskit.training import Targets, train_personal
+from qkd_qiskit.training import (
+    KernelSpace, SearchTask, Targets, Tracking,
+    device_candidates, search_structure, searched_spec, train_model,
+)
 
 folder, output, method = sys.argv[1:]
 rng = np.random.default_rng(5)
@@ -36,10 +40,19 @@ settings = TrainingSettings(
 from pathlib import Path
 with AnswerLog(Path(folder), method, resume=True) as answers:
     print("started", flush=True)
-    found = train_personal(
-        budget, device, inputs, Targets(2, labels=labels), settings, seed=3, journal=answers
+    targets, tracking = Targets(2, labels=labels), Tracking(journal=answers)
+    search = search_structure(
+        device_candidates(budget.spec, device),
+        KernelSpace.of_kernel(budget.spec.kernels[0]),
+        SearchTask(inputs, targets, seed=3),
+        settings,
+        tracking=tracking,
     )
-np.savez(output, params=found.model.params, index=np.array(str(found.index)), new=answers.computed)
+    compiled = compile_model(searched_spec(budget.spec, search), device)
+    model = train_model(
+        compiled.noisy, inputs, targets, settings, rng=np.random.default_rng(3), tracking=tracking
+    )
+np.savez(output, params=model.params, index=np.array(str(compiled.spec.index)), new=answers.computed)
 """
 
 
