@@ -38,7 +38,7 @@ class ClientSamples:
         return hashlib.sha256(head.encode() + np.ascontiguousarray(self.values).tobytes()).digest()
 
     def features(self, image_shape: tuple[int, int] | None) -> FloatArray:
-        """Samples as rows [N, F].
+        """Return samples as rows [N, F].
 
         Args:
             image_shape: Rows and columns if they are images, whose pixels are then scaled to [0, 1]; None
@@ -62,7 +62,7 @@ class ClientSamples:
 
 
 def load_client_samples(path: str | Path, labels: str | None = None) -> ClientSamples:
-    """A party's own samples from a file or folder; see `load_file` for the formats.
+    """Load a client's own samples from a file or folder; see `load_file` for the formats.
 
     Args:
         path: The file or folder.

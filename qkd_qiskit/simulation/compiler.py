@@ -93,7 +93,7 @@ class _Builder:
         self._position = 0
 
     def _find_last_inputs(self) -> dict[int, int]:
-        """Position of the last input gate on every qubit; later gates belong to the trained part."""
+        """Return the position of every qubit's last input gate; later gates belong to the trained part."""
         last: dict[int, int] = {}
         for position, item in enumerate(self._circuit.data, start=1):
             if any(p in self._inputs for p in _parameters(item)):
@@ -230,7 +230,7 @@ class _Builder:
             steps.append_constant(error)
 
     def _rotation(self, operation: Operation, expression: ParameterExpression) -> FloatArray:
-        """Harmonic coefficients of a gate, found once for each kind of gate."""
+        """Return harmonic coefficients of a gate, found once for each kind of gate."""
         others = [None if p is expression else float(p) for p in operation.params]
         key = (operation.name, getattr(operation, "ctrl_state", None), *others)
         if key not in self._known:
@@ -241,7 +241,7 @@ class _Builder:
         return self._known[key]
 
     def _constant(self, operation: Operation) -> FloatArray:
-        """Matrix of an instruction without parameters; standard gates are found once."""
+        """Return the matrix of an instruction without parameters; standard gates are found once."""
         if not all(isinstance(p, (int, float)) for p in operation.params) or operation.name in _CHANNELS:
             return self._picture.matrix(operation)
         key = (operation.name, operation.label, getattr(operation, "ctrl_state", None), *operation.params)

@@ -141,7 +141,7 @@ class ParticleSwarm:
         return float(self._swarm.pbest_cost.min())
 
     def ask(self) -> FloatArray:
-        """Positions [P, D] whose costs are wanted next."""
+        """Return the positions [P, D] whose costs are wanted next."""
         if self._swarm.current_cost.size:
             self._move()
         self._asked = True
