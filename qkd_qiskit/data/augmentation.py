@@ -1,4 +1,4 @@
-"""Seeded augmentation of images: small rotations and shifts that every party can make again from a seed."""
+"""Seeded augmentation of images: small rotations and shifts that everyone can make again from a seed."""
 
 from __future__ import annotations
 

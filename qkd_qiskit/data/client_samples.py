@@ -1,4 +1,4 @@
-"""A party's own samples: read without guessing, as others have announced what samples look like."""
+"""A client's own samples: read without guessing, as the server has said what samples look like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qkd_qiskit.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class ClientSamples:
-    """What a party's file holds.
+    """What a client's file holds.
 
     Attributes:
         values: As they stand in the file, [N, ...].

@@ -1,4 +1,4 @@
-"""Features of one's own without labels: what a trained model is asked about."""
+"""Features without labels, for a trained model to predict."""
 
 from __future__ import annotations
 

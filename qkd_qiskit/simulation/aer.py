@@ -1,4 +1,4 @@
-"""Aer behind the seam: one simulation for each particle and sample. It is the exact engine's reference."""
+"""Aer as an evaluator: one simulation for each particle and sample, the reference of the exact engine."""
 
 from __future__ import annotations
 

@@ -121,9 +121,9 @@ class BlockMatrices:
         self,
         blocks: Sequence[FusedBlock],
         dtype: type[np.number[Any]] = np.float64,
-        picture: MatrixBasis = PAULI,
+        basis: MatrixBasis = PAULI,
     ) -> None:
-        self._width = picture.levels**2
+        self._width = basis.levels**2
         pairs = [k for k, block in enumerate(blocks) if block.second is not None]
         pairs.sort(key=lambda k: -len(blocks[k].stages))
         lone = [k for k, block in enumerate(blocks) if block.second is None]
@@ -150,8 +150,8 @@ class BlockMatrices:
         lone_runs = np.arange(len(runs), len(runs) + len(lone))
         runs += [blocks[k].stages[0].first for k in lone]
         self._used = used_harmonics([*runs, *gates])
-        self._runs = FactorTable(runs, picture.levels, self._used)
-        self._gates = FactorTable(gates, picture.levels**2, self._used)
+        self._runs = FactorTable(runs, basis.levels, self._used)
+        self._gates = FactorTable(gates, basis.levels**2, self._used)
         self._lone = self._runs.rows[lone_runs]
         self._levels = [
             _Level(

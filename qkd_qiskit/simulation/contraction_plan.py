@@ -19,7 +19,7 @@ from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
 
 @dataclass(frozen=True)
 class ContractionStep:
-    """One block's turn.
+    """One block's step.
 
     Attributes:
         block: Index of the block in the program.

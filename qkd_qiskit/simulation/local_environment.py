@@ -132,7 +132,7 @@ class LocalEnvironments:
         self._weights = weights.copy()
 
     def _around(self, step: ContractionStep, operand: FloatArray) -> FloatArray:
-        """Return `[rows * columns, samples * strings]`: what multiplies each element of the block's matrix."""
+        """Return the factors of the elements of the block's matrix, `[rows * columns, samples * strings]`."""
         near, qubits = self._near(step)
         beside = [q for q in qubits if q not in _pair(self._program.blocks[step.block])]
         far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]

@@ -104,7 +104,7 @@ def on_second(matrix: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.kron(np.eye(len(matrix)), matrix))
 
 
-def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = PAULI) -> NDArray[Any]:
+def rotation_coefficients(gate: Gate, symbol: Parameter, basis: MatrixBasis = PAULI) -> NDArray[Any]:
     """Return coefficients whose sum over `harmonics(t)` is the gate's matrix at `symbol = t`.
 
     Every gate `exp(-i t G / 2)` whose generator has eigenvalues in {-1, 0, 1} is of this form: the rotations
@@ -114,13 +114,13 @@ def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = 
     Raises:
         SimulationError: If the gate's matrix is no such function of the angle.
     """
-    samples = np.stack([_bound_matrix(gate, symbol, angle, picture) for angle in _FIT_ANGLES])
+    samples = np.stack([_bound_matrix(gate, symbol, angle, basis) for angle in _FIT_ANGLES])
     fitted = np.linalg.solve(harmonics(_FIT_ANGLES), samples.reshape(N_HARMONICS, -1))
     fitted[np.abs(fitted) < 1e-14] = 0.0
     coefficients: NDArray[Any] = fitted.reshape(samples.shape)
     for angle in _CHECK_ANGLES:
         predicted = np.tensordot(harmonics(np.array(angle)), coefficients, axes=1)
-        if np.abs(predicted - _bound_matrix(gate, symbol, angle, picture)).max() > 1e-10:
+        if np.abs(predicted - _bound_matrix(gate, symbol, angle, basis)).max() > 1e-10:
             raise SimulationError(
                 f"expected a gate with one rotation angle, found {gate.name!r}, which is no such "
                 "function of it; transpile to rotations (rx, ry, rz, rxx, ryy, rzz, rzx, p, crx, cry, crz)"
@@ -128,12 +128,12 @@ def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = 
     return coefficients
 
 
-def _bound_matrix(gate: Gate, symbol: Parameter, angle: float, picture: MatrixBasis) -> NDArray[Any]:
+def _bound_matrix(gate: Gate, symbol: Parameter, angle: float, basis: MatrixBasis) -> NDArray[Any]:
     bound = gate.to_mutable()
     bound.params = [
         float(p.bind({symbol: angle})) if getattr(p, "parameters", None) else float(p) for p in gate.params
     ]
-    return picture.matrix(bound)
+    return basis.matrix(bound)
 
 
 def _first_qubit_leads(matrix: NDArray[Any]) -> NDArray[Any]:

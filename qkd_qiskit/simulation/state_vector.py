@@ -42,7 +42,7 @@ class StateVectorSimulator:
         """Plan the sweep.
 
         Args:
-            program: Circuit compiled in the picture `UNITARY`, without noise.
+            program: Circuit compiled in the basis `UNITARY`, without noise.
             dtype: Of the states on the way to a gradient; matrices stay in double precision.
         """
         self._program = program

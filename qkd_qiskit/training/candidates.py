@@ -1,4 +1,4 @@
-"""Trials of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
+"""Evaluation of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
 
 from __future__ import annotations
 

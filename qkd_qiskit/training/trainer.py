@@ -88,7 +88,7 @@ class TrainedModel:
         return np.asarray(softmax(logits, axis=-1))
 
     def predict(self, evaluator: Evaluator, inputs: FloatArray) -> IntArray:
-        """Return the most probable class [N] as an index of the sorted class set, never the reject outcome."""
+        """Return the most probable class [N], an index of the sorted class set; never the reject outcome."""
         logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
         return np.asarray(logits.argmax(axis=-1), dtype=np.int64)
 
@@ -108,7 +108,7 @@ def random_params(n: int, n_weights: int, *, rng: np.random.Generator) -> FloatA
     """Return random parameter vectors [n, n_weights + 1], from near zero to anywhere.
 
     Half of them have normal weights of a width drawn log-uniformly from 0.05 to 1 radian: near the identity,
-    gradients of a deep circuit do not vanish. The other half is uniform over a turn. The logit scale starts
+    gradients of a deep circuit do not vanish. The other half is uniform over 2 pi. The logit scale starts
     near 3, because noise flattens the probabilities.
     """
     near = n - n // 2
