@@ -1,10 +1,11 @@
-"""Accepted answers of one turn: on disk, so that memory holds one at a time and a restart loses none."""
+"""Messages of one round: on disk, so that memory holds one at a time and a restart loses none."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
+from qkd_qiskit.distillation import ClientMessage
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.store.files import write_atomic
 
@@ -27,7 +28,7 @@ class MessageStore:
         Raises:
             FederationError: If the folder cannot be read or written.
         """
-        self._memory: dict[int, bytes] = {}
+        self._memory: dict[int, ClientMessage] = {}
         self._folder = folder and folder / hashlib.sha256(query).hexdigest()[:16]
         self.positions: set[int] = set()
         if self._folder is None:
@@ -39,27 +40,27 @@ class MessageStore:
             raise _unusable(self._folder, error) from None
         self.positions = {int(name) for name in kept if name.isdecimal()}
 
-    def keep(self, position: int, raw: bytes) -> None:
-        """Keep an answer.
+    def keep(self, position: int, message: ClientMessage) -> None:
+        """Keep a message.
 
         Args:
             position: Position of the client.
-            raw: The answer.
+            message: Its message.
 
         Raises:
             FederationError: If it cannot be written.
         """
         if self._folder is None:
-            self._memory[position] = raw
+            self._memory[position] = message
         else:
             try:
-                write_atomic(self._path(self._folder, position), raw)
+                write_atomic(self._path(self._folder, position), message.to_bytes())
             except OSError as error:
                 raise _unusable(self._folder, error) from None
         self.positions.add(position)
 
-    def message(self, position: int) -> bytes:
-        """A kept answer.
+    def message(self, position: int) -> ClientMessage:
+        """Return a kept message.
 
         Args:
             position: Position of the client.
@@ -70,7 +71,7 @@ class MessageStore:
         if self._folder is None:
             return self._memory[position]
         try:
-            return self._path(self._folder, position).read_bytes()
+            return ClientMessage.from_bytes(self._path(self._folder, position).read_bytes())
         except OSError as error:
             raise _unusable(self._folder, error) from None
 

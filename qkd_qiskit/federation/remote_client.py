@@ -31,11 +31,12 @@ from qkd_qiskit.data import (
     public_maker,
 )
 from qkd_qiskit.errors import DataError, FederationError, QKDError
-from qkd_qiskit.federation.client import ClientRun, answer_request
+from qkd_qiskit.federation.client import ClientOutcome, answer_request
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, encode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 from qkd_qiskit.store.files import write_atomic
 
@@ -115,11 +116,11 @@ class RemoteClient:
         room = _ClientFolder(self._folder / key[:16])
         try:
             with room.alone():
-                found = room.answer(asked.turn, raw)
+                found = room.answer(asked.round, raw)
                 if found is None:
                     with threadpool_limits(1, user_api="blas"):
                         found = self._trained(asked, raw, own, room, key).message.to_bytes()
-                    room.keep(asked.turn, raw, found)
+                    room.keep(asked.round, raw, found)
         except OSError as error:
             raise FederationError(f"folder {self._folder}: {error.strerror or error}") from None
         return found
@@ -129,7 +130,7 @@ class RemoteClient:
 
     def _trained(
         self, asked: TrainRequest, raw: bytes, own: ClientSamples, room: _ClientFolder, key: str
-    ) -> ClientRun:
+    ) -> ClientOutcome:
         originals = self._originals(asked, own, raw, room)
         task = asked.task
         maker = public_maker(task.seed, task.augment, task.model, originals)
@@ -148,11 +149,12 @@ class RemoteClient:
         settings = self._experiment(task, data.sizes[0])
         store = StageStore(room.folder, key)
         context = RunContext(settings, data, store, self._progress, resume=True)
-        run: ClientRun | None = None
+        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        outcome: ClientOutcome | None = None
         for turn in room.turns():
-            if 1 < turn < asked.turn:
-                run = answer_request(context, self._read(room.query(turn)), run)
-        return answer_request(context, asked, run)
+            if 1 < turn < asked.round:
+                outcome = answer_request(context, compiler, self._read(room.query(turn)), outcome)
+        return answer_request(context, compiler, asked, outcome)
 
     def _originals(
         self, asked: TrainRequest, own: ClientSamples, raw: bytes, room: _ClientFolder

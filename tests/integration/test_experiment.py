@@ -16,7 +16,7 @@ import pytest
 from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
-from qkd_qiskit.evaluation import MODEL_NAMES
+from qkd_qiskit.evaluation import REQUIRED_MODELS
 from qkd_qiskit.reporting import check_results, read_results
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -38,9 +38,9 @@ def finished(tmp_path_factory):
 
 def test_results_are_complete_and_every_model_learns(finished):
     run, folder = finished
-    assert read_results(folder / "results.json") == json.loads((folder / "results.json").read_text())
+    assert read_results(folder / "results.json").dump() == json.loads((folder / "results.json").read_text())
     check_results(run.results)
-    assert set(run.results["models"]) >= set(MODEL_NAMES)
+    assert set(run.results["models"]) >= set(REQUIRED_MODELS)
     chance = 1 / 3
     for name in ("global", "centralized", "public_only", "teacher_ensemble", "rbf_svm", "mlp"):
         assert run.results["models"][name]["accuracy"] > chance + 0.15, name
@@ -120,7 +120,7 @@ def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finis
             with np.load(file, allow_pickle=False) as stored:
                 assert "meta" in stored.files
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert comparable(read_results(tmp_path / "results.json")) == comparable(run.results)
+    assert comparable(read_results(tmp_path / "results.json").dump()) == comparable(run.results)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_client_killed_in_mid_round_rejoins(machines: Machines, expected: byte
     assert machines.node_log(2).count("Received successfully") == 2
     results = machines.federation.folder / "results"
     assert (results / "global_model.npz").read_bytes() == expected
-    entries = read_results(results / "results.json")["participation"]
+    entries = read_results(results / "results.json").dump()["participation"]
     assert [entry["standing"] for entry in entries] == ["used"] * 3
 
 
