@@ -15,7 +15,7 @@ from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, make_split
-from qkd_qiskit.encoding.registry import Encoder
+from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
 
 

@@ -11,7 +11,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings, ModelSettings
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
-from qkd_qiskit.encoding.registry import make_encoder
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
 
 

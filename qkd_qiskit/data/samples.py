@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data.augmentation import augment_images, draw_blends, mixup_images
-from qkd_qiskit.encoding.registry import Encoder
+from qkd_qiskit.encoding import Encoder
 
 UNKNOWN = -1
 
