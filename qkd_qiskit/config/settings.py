@@ -158,7 +158,7 @@ class AdamSettings(Settings):
     )
 
     def of_server(self) -> AdamSettings:
-        """Settings of the global model and its baselines."""
+        """Return the settings of the global model and its baselines."""
         steps = self.steps if self.server_steps is None else self.server_steps
         batch = self.batch if self.server_batch is None else self.server_batch
         return self.model_copy(update={"steps": steps, "batch": batch})
