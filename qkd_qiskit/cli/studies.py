@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json, numbers, show
+from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json, numbers
+from qkd_qiskit.cli.tables import show
 
 app = typer.Typer()
 study_app = typer.Typer(help="Studies of the distillation: many federations, kept as they come.")

@@ -102,10 +102,10 @@ def _layout(text: TextIO, label_column: str | None, path: Path) -> _Layout:
     headings = tuple(cell.strip() for cell in first)
     # Headings may be numbers (pandas counts columns), and labels may be text: no single sign is enough.
     is_header = (
-        (label_column in headings and not _is_number(str(label_column)))
+        (label_column in headings and not is_number(str(label_column)))
         or any(cell.lower() in LABEL_NAMES for cell in headings)
-        or not any(_is_number(cell) for cell in headings)
-        or any(not _is_number(a) and _is_number(b) for a, b in zip(headings, second, strict=False))
+        or not any(is_number(cell) for cell in headings)
+        or any(not is_number(a) and is_number(b) for a, b in zip(headings, second, strict=False))
     )
     return _Layout(headings if is_header else None, len(first))
 
@@ -136,7 +136,7 @@ def _looks_like_labels(text: TextIO, layout: _Layout, column: int) -> bool:
     different = set(cells)
     if not 2 <= len(different) <= min(_MOST_CLASSES, len(cells) // 2):
         return False
-    numbers = [_is_number(cell) for cell in different]
+    numbers = [is_number(cell) for cell in different]
     return not any(numbers) or (all(numbers) and all(float(cell).is_integer() for cell in different))
 
 
@@ -156,7 +156,8 @@ def _table(text: TextIO, layout: _Layout, column: int) -> tuple[NDArray[np.float
     return np.delete(table, column, axis=1), names[table[:, column].astype(np.int64)]
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a cell reads as a number."""
     try:
         float(cell)
     except ValueError:

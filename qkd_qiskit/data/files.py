@@ -17,6 +17,7 @@ from qkd_qiskit.arrays import as_features
 from qkd_qiskit.data.csv import read_csv, read_label_column
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.idx import MAX_VALUES, read_idx
+from qkd_qiskit.data.loader import DataSource
 from qkd_qiskit.errors import DataError
 
 FEATURE_KEYS = ("images", "features", "X", "x", "data", "x_train", "X_train", "train_images")
@@ -31,6 +32,24 @@ _LABEL_NAMES_OF = (("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1"
 # What numpy and zipfile were seen to raise on damaged files.
 _UNREADABLE = (OSError, EOFError, KeyError, MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError,
                ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+
+
+class FileLoader:
+    """Loads a file or folder of one's own."""
+
+    name = "a path to a file"
+
+    def takes(self, source: DataSource) -> bool:
+        """Return whether the source has a path."""
+        return source.path is not None
+
+    def load(self, source: DataSource) -> Dataset:
+        """Return what `load_file` reads.
+
+        Raises:
+            DataError: If something cannot be read, or does not fit.
+        """
+        return load_file(source.path or "", source.labels)
 
 
 def load_file(path: str | Path, labels: str | None = None) -> Dataset:

@@ -13,7 +13,7 @@ from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
-from qkd_qiskit.data.splitting import ClientShare, Split, make_split
+from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
 
@@ -127,12 +127,14 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
     split = make_split(
         dataset.labels,
-        public_train=data.public_train,
-        public_unlabelled=data.public_unlabelled,
-        public_calibration=data.public_calibration,
-        public_validation=data.public_validation,
-        test=data.test,
-        clients=[ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
+        SplitSizes(
+            public_train=data.public_train,
+            public_unlabelled=data.public_unlabelled,
+            public_calibration=data.public_calibration,
+            public_validation=data.public_validation,
+            test=data.test,
+        ),
+        [ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
         dirichlet=data.dirichlet,
         rng=np.random.default_rng(settings.seed),
     )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkd_qiskit.config import Label
+from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.errors import DistillationError, VQCNNError
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -67,14 +68,19 @@ class ClientMessage:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The outputs as float64; those of one byte are renormalized, as rounding spoils their sums."""
+        """Outputs as float64; those of one byte are renormalized, as rounding spoils their sums."""
         if self.outputs.dtype != np.uint8:
             return self.outputs.astype(np.float64)
         counts = self.outputs.astype(np.float64)
         return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
 
+    def outputs_in(self, classes: Sequence[Label]) -> ClientOutputs:
+        """Return the probabilities, with the client's classes as positions among all classes."""
+        held = np.array([classes.index(label) for label in self.classes], dtype=np.int64)
+        return ClientOutputs(self.client, held, self.probabilities)
+
     def to_bytes(self) -> bytes:
-        """The message as it travels."""
+        """Return the message as it travels."""
         header = json.dumps(
             {
                 "schema": self.schema,
@@ -147,7 +153,7 @@ def make_message(
     *,
     precision: Precision = "float16",
 ) -> ClientMessage:
-    """The message of a client with the given outcome probabilities.
+    """Make the message of a client with the given outcome probabilities.
 
     Args:
         client: Name of the client.
@@ -168,7 +174,7 @@ def make_message(
 def message_fault(
     message: ClientMessage, *, n_public: int, public_digest: str, classes: Sequence[Label]
 ) -> str | None:
-    """Why a message cannot be used, or None if it can.
+    """Return why a message cannot be used, or None if it can.
 
     Args:
         message: The decoded message.

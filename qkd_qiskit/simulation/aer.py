@@ -35,8 +35,8 @@ class AerEvaluator:
     Example:
         >>> import numpy as np
         >>> from qkd_qiskit import AerEvaluator, VQCNNSpec
-        >>> spec = VQCNNSpec(n_qubits=3, plan="conv, edge, conv", kernels="su4", n_outcomes=2)
-        >>> AerEvaluator(spec).probabilities(np.zeros(spec.n_weights), np.zeros((2, 6))).shape
+        >>> spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", n_outcomes=2)
+        >>> AerEvaluator(spec).probabilities(np.zeros(spec.n_weights), np.zeros((2, 8))).shape
         (2, 2)
     """
 

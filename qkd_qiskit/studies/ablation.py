@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.config import DistillationSettings, ExperimentSettings, load_experiment
-from qkd_qiskit.federation import LocalTransport, distil_aggregate, run_rounds
+from qkd_qiskit.federation import LocalTransport, distil, run_rounds
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
@@ -121,22 +122,23 @@ def _cell(name: str, settings: ExperimentSettings, folder: Path) -> Cell:
             shared = client_fingerprint(settings)
             store = StageStore(folder / "clients" / shared[:16], shared)
             training = replace(context, store=store, resume=True)
-        local = LocalTransport(training)
-        found = distil_aggregate(context, run_rounds(training, local).taught)
-        clients = [local.runs[number] for number in range(len(settings.clients))]
+        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        local = LocalTransport(training, compiler)
+        found = distil(context, compiler, run_rounds(training, local))
+        teacher = found.rounds.aggregate.teacher
         test = context.data.test
         outputs = [
-            client.model.outcome_probabilities(client.machine.noisy, test.inputs)
-            for client in clients
-            if client.settings.name in found.teacher.clients
+            client.model.outcome_probabilities(client.compiled.noisy, test.inputs)
+            for client in local.clients
+            if client.settings.name in teacher.clients
         ]
-        taught = found.teacher.class_probabilities(outputs).argmax(axis=1)
+        taught = teacher.class_probabilities(outputs).argmax(axis=1)
         return {
             "right": {
-                "global": pack(found.global_model.predict(found.machine.noisy, test.inputs) == test.labels),
+                "global": pack(found.global_model.predict(found.compiled.noisy, test.inputs) == test.labels),
                 "teacher": pack(taught == test.labels),
             },
-            "bytes_up": sum(client.bytes_sent for client in clients),
+            "bytes_up": sum(client.bytes_sent for client in local.clients),
         }
 
     return Cell(f"{name}-seed{settings.seed}", settings.model_dump(mode="json"), work)

@@ -12,8 +12,7 @@ from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.evaluation import BootstrapInterval, accuracy_interval, difference_interval
-from qkd_qiskit.experiment import predict_all
-from qkd_qiskit.federation import run_local_federation
+from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.store import StageStore
@@ -34,18 +33,17 @@ def federation_cell(name: str, settings: ExperimentSettings) -> Cell:
     """A whole federation with all baselines; its record holds the right answers of every model."""
 
     def work() -> dict[str, Any]:
-        context = open_context(settings)
-        clients, server = run_local_federation(context)
-        test = context.data.test
-        answers = predict_all(context, clients, server, test.inputs)
+        finished = run_experiment(settings)
+        assert finished.data is not None
+        labels, predictions = finished.data.test.labels, finished.predictions
         return {
-            "right": {model: pack(given.noisy == test.labels) for model, given in answers.items()},
+            "right": {model: pack(given.noisy == labels) for model, given in predictions.items()},
             "ideal": {
-                model: pack(given.ideal == test.labels)
-                for model, given in answers.items()
+                model: pack(given.ideal == labels)
+                for model, given in predictions.items()
                 if given.ideal is not None
             },
-            "bytes_up": sum(client.bytes_sent for client in clients),
+            "bytes_up": finished.record.communication.distillation.up,
         }
 
     return Cell(f"{name}-seed{settings.seed}", settings.model_dump(mode="json"), work)

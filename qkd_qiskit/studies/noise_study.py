@@ -13,13 +13,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from qkd_qiskit.baselines.base import together, train_supervised
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.federation import distil, run_client, together, train_supervised
-from qkd_qiskit.hardware import descriptor_folder, load_backend, transpile_verified
+from qkd_qiskit.federation import distil_messages, run_client
+from qkd_qiskit.hardware import descriptor_folder
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.run import RunContext, Stage
+from qkd_qiskit.run.stages import CENTRALIZED
+from qkd_qiskit.simulation import ModelCompiler, compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.studies.federated import draw_accuracy, open_context, pack, percent, pooled_accuracy
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
@@ -142,7 +144,7 @@ def gradient_variance(n_qubits: int, *, draws: int = DRAWS) -> dict[str, Any]:
         draws: Random weight vectors.
     """
     spec = VQCNNSpec(n_qubits, plan=default_plan(n_qubits, 2), kernels="su4", sharing="site", n_outcomes=2)
-    device = load_backend(BASE)
+    compiled = compile_model(spec, BASE)
     rng = np.random.default_rng(n_qubits)
     weights = rng.uniform(-np.pi, np.pi, (draws, spec.n_weights))
     inputs = rng.uniform(-np.pi / 2, np.pi / 2, (1, spec.n_features))
@@ -154,8 +156,8 @@ def gradient_variance(n_qubits: int, *, draws: int = DRAWS) -> dict[str, Any]:
 
     found: dict[str, Any] = {"qubits": n_qubits, "weights": spec.n_weights}
     evaluators = {
-        "ideal": PauliEvaluator(spec),
-        "noisy": PauliEvaluator(transpile_verified(spec, device, seed=0), device.noise_model),
+        "ideal": compiled.ideal,
+        "noisy": compiled.noisy,
     }
     for name, evaluator in evaluators.items():
         gradient = evaluator.loss_and_gradient(weights, inputs, loss)[1]
@@ -177,26 +179,28 @@ def _cell(settings: ExperimentSettings, strength: float, device: Path) -> Cell:
 
 def _run(settings: ExperimentSettings) -> dict[str, Any]:
     context: RunContext = open_context(settings)
+    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
     try:
-        clients = [run_client(context, number) for number in range(len(settings.clients))]
-        found = distil(context, [client.message.to_bytes() for client in clients])
+        clients = [run_client(context, compiler, number) for number in range(len(settings.clients))]
+        found = distil_messages(context, compiler, [client.message.to_bytes() for client in clients])
     except EstimatorError as error:
         return {"refused": str(error)}
-    data, test, machine, model = context.data, context.data.test, found.machine, found.global_model
-    centralized = train_supervised(context, machine, "centralized", together(data))
-    outputs = [client.model.outcome_probabilities(client.machine.noisy, test.inputs) for client in clients]
+    data, test, model = context.data, context.data.test, found.global_model
+    compiled, teacher = found.compiled, found.rounds.aggregate.teacher
+    centralized = train_supervised(context, compiled, CENTRALIZED, together(data))
+    outputs = [client.model.outcome_probabilities(client.compiled.noisy, test.inputs) for client in clients]
     taught = dict(zip([client.settings.name for client in clients], outputs, strict=True))
     answers = {
-        "global": model.predict(machine.noisy, test.inputs),
-        "centralized": centralized.predict(machine.noisy, test.inputs),
-        "teacher_ensemble": found.teacher.class_probabilities(
-            [taught[name] for name in found.teacher.clients]
-        ).argmax(axis=1),
+        "global": model.predict(compiled.noisy, test.inputs),
+        "centralized": centralized.predict(compiled.noisy, test.inputs),
+        "teacher_ensemble": teacher.class_probabilities([taught[name] for name in teacher.clients]).argmax(
+            axis=1
+        ),
     }
     right = {name: pack(given == test.labels) for name, given in answers.items()}
-    exact = machine.noisy.probabilities(model.weights, test.inputs)
+    exact = compiled.noisy.probabilities(model.weights, test.inputs)
     for shots in SHOTS:
-        seen = sampled(exact, shots, rng=context.rng(f"{shots} shots"))
+        seen = sampled(exact, shots, rng=context.rng(Stage.named(f"{shots} shots")))
         predicted = class_logits(seen, model.params[-1], model.n_outcomes).argmax(axis=1)
         right[f"{shots} shots"] = pack(predicted == test.labels)
     return {"right": right}

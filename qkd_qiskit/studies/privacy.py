@@ -18,9 +18,10 @@ from sklearn.metrics import roc_auc_score
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Samples
-from qkd_qiskit.federation import ClientRun, distil, run_client
+from qkd_qiskit.federation import ClientOutcome, distil_messages, run_client
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.run import CompiledModel, RunContext, fit_model
+from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.studies.federated import open_context
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
 from qkd_qiskit.training import Objective, Targets, TrainedModel, minimize_lbfgs, outcome_probabilities
@@ -73,8 +74,9 @@ def membership_area(members: NDArray[np.float64], others: NDArray[np.float64]) -
 
 def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
     context = open_context(settings)
-    clients = [run_client(context, number) for number in range(len(settings.clients))]
-    found = distil(context, [client.message.to_bytes() for client in clients])
+    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+    clients = [run_client(context, compiler, number) for number in range(len(settings.clients))]
+    found = distil_messages(context, compiler, [client.message.to_bytes() for client in clients])
     areas: dict[str, list[float]] = {"outputs": [], "own model": [], "FedAvg parameters": []}
     for number, client in enumerate(clients):
         own, test = context.data.own(number), context.data.test
@@ -82,13 +84,13 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
         stolen = _stolen(context, client)
         for attack, params in (("outputs", stolen.params), ("own model", client.model.params)):
             areas[attack].append(
-                _area(client.machine, params, client.model.n_outcomes, client.held, own, others)
+                _area(client.compiled, params, client.model.n_outcomes, client.held, own, others)
             )
-        machine = context.machine(found.machine.spec, client.settings.backend)
-        local = _local(machine, found.global_model.params, context, context.data.clients[number])
+        compiled = compiler.model(found.compiled.spec, client.settings.backend)
+        local = _local(compiled, found.global_model.params, context, context.data.clients[number])
         areas["FedAvg parameters"].append(
             _area(
-                machine, local, len(context.data.classes), np.arange(len(context.data.classes)), own, others
+                compiled, local, len(context.data.classes), np.arange(len(context.data.classes)), own, others
             )
         )
     return {
@@ -101,26 +103,27 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
     }
 
 
-def _stolen(context: RunContext, client: ClientRun) -> TrainedModel:
+def _stolen(context: RunContext, client: ClientOutcome) -> TrainedModel:
     """The client's structure, trained on its outputs on the public images."""
     soft = client.message.probabilities
     targets = Targets(soft.shape[1], soft=soft / soft.sum(axis=1, keepdims=True), soft_loss="kl")
     inputs = context.data.public.samples.inputs
-    label = f"attack on {client.settings.name}"
-    return fit_model(context, client.machine, inputs, targets, reject=client.model.reject, label=label)
+    stage = Stage.named(f"attack on {client.settings.name}")
+    task = FitTask(stage, inputs, targets, reject=client.model.reject)
+    return fit_model(context, client.compiled, task)
 
 
 def _local(
-    machine: CompiledModel, start: NDArray[np.float64], context: RunContext, own: Samples
+    compiled: CompiledModel, start: NDArray[np.float64], context: RunContext, own: Samples
 ) -> NDArray[np.float64]:
     """A FedAvg client's parameters: from the common start, fitted to its own samples."""
     targets = Targets(len(context.data.classes), labels=own.labels)
-    objective = Objective(machine.noisy, own.inputs, targets, l2=context.settings.training.l2)
+    objective = Objective(compiled.noisy, own.inputs, targets, l2=context.settings.training.l2)
     return minimize_lbfgs(objective.value_and_gradient, start, iterations=LOCAL_STEPS).params
 
 
 def _area(
-    machine: CompiledModel,
+    compiled: CompiledModel,
     params: NDArray[np.float64],
     n_outcomes: int,
     held: NDArray[np.int64],
@@ -128,7 +131,7 @@ def _area(
     others: Samples,
 ) -> float:
     def scores(samples: Samples) -> NDArray[np.float64]:
-        p = outcome_probabilities(params, machine.noisy, samples.inputs, n_outcomes)
+        p = outcome_probabilities(params, compiled.noisy, samples.inputs, n_outcomes)
         right = p[np.arange(len(samples)), np.searchsorted(held, samples.labels)]
         return np.asarray(np.log(np.maximum(right, _FLOOR)))
 

@@ -12,47 +12,48 @@ import numpy as np
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.distillation import make_message
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.federation import ClientRun, distil, run_client
+from qkd_qiskit.federation import ClientOutcome, distil_messages, run_client
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.studies.federated import open_context, pack, percent, pooled_accuracy, pooled_difference
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
 
-Spoil = Callable[[ClientRun], bytes | None]
+Spoil = Callable[[ClientOutcome], bytes | None]
 BAD = 2
 """How many clients are bad: the last ones, except for liars, who are the holders of one class."""
 
 ROBUSTNESS_COLUMNS = ("case", "accuracy", "minus honest", "left out")
 
 
-def silent(client: ClientRun) -> None:
+def silent(client: ClientOutcome) -> None:
     """Send nothing."""
 
 
-def garbage(client: ClientRun) -> bytes:
+def garbage(client: ClientOutcome) -> bytes:
     """Send bytes that mean nothing."""
     return bytes(range(256)) * 4
 
 
-def not_a_number(client: ClientRun) -> bytes:
+def not_a_number(client: ClientOutcome) -> bytes:
     """Send outputs with NaN in them."""
     outputs = client.message.outputs.astype(np.float16)
     outputs[::7] = np.nan
     return dataclasses.replace(client.message, outputs=outputs).to_bytes()
 
 
-def stale(client: ClientRun) -> bytes:
+def stale(client: ClientOutcome) -> bytes:
     """Answer on another public set."""
     return dataclasses.replace(client.message, public_digest="0" * 64).to_bytes()
 
 
-def free_ride(client: ClientRun) -> bytes:
+def free_ride(client: ClientOutcome) -> bytes:
     """Answer the same to everything."""
     p = client.message.probabilities
     return _resent(client, np.broadcast_to(np.full(p.shape[1], 1 / p.shape[1]), p.shape))
 
 
-def lie(client: ClientRun) -> bytes:
+def lie(client: ClientOutcome) -> bytes:
     """Exchange the first two outcomes: every image of one class is called another one."""
     p = client.message.probabilities.copy()
     p[:, [0, 1]] = p[:, [1, 0]]
@@ -126,13 +127,14 @@ def study_robustness(
 
 def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
     context = open_context(settings)
+    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
     trusting = dataclasses.replace(
         context,
         settings=settings.model_copy(
             update={"distillation": settings.distillation.model_copy(update={"audit": False})}
         ),
     )
-    clients = [run_client(context, number) for number in range(len(settings.clients))]
+    clients = [run_client(context, compiler, number) for number in range(len(settings.clients))]
     right, left_out = {}, {}
     for attack in ("", *ATTACKS):
         bad = bad_ones(settings, attack) if attack else ()
@@ -144,19 +146,21 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
         modes = {"": context} | ({", no audit": trusting} if attack in ("free riders", "liars") else {})
         for suffix, mode in modes.items():
             case = (attack or "honest") + suffix
-            right[case], left_out[case] = _taught(mode, messages)
+            right[case], left_out[case] = _taught(mode, compiler, messages)
     return {"right": right, "left_out": left_out}
 
 
-def _taught(context: RunContext, messages: Sequence[bytes | None]) -> tuple[str, list[str]]:
-    found = distil(context, messages)
+def _taught(
+    context: RunContext, compiler: ModelCompiler, messages: Sequence[bytes | None]
+) -> tuple[str, list[str]]:
+    found = distil_messages(context, compiler, messages)
     test = context.data.test
-    answers = found.global_model.predict(found.machine.noisy, test.inputs)
-    left_out = [verdict.client for verdict in found.verdicts if verdict.standing != "used"]
+    answers = found.global_model.predict(found.compiled.noisy, test.inputs)
+    left_out = [record.client for record in found.rounds.records if record.status != "used"]
     return pack(answers == test.labels), left_out
 
 
-def _resent(client: ClientRun, probabilities: Any) -> bytes:
+def _resent(client: ClientOutcome, probabilities: Any) -> bytes:
     sent = client.message
     again = make_message(sent.client, sent.model_index, sent.classes, probabilities, sent.public_digest)
     return again.to_bytes()

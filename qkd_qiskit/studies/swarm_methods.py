@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,22 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.studies.swarm_data import Cell, Draw, draw, run_cells
 from qkd_qiskit.training import (
+    Box,
     CandidateFactory,
-    CooperativeSettings,
+    CooperativeSwarm,
     KernelSpace,
     Objective,
     ParticleSwarm,
+    SearchTask,
+    Starts,
     Targets,
     class_logits,
     minimize_lbfgs,
     random_params,
-    run_cooperative,
     run_swarm,
     search_structure,
     weight_period,
 )
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec, native_two_qubit
 
 CLASSES = (0, 1, 2, 3)
@@ -49,7 +50,7 @@ EVALUATIONS, SECONDS = 6000, 20.0
 REFINE = 100
 L2 = 0.015
 PARTICLES = 30
-SUB_SWARMS = CooperativeSettings(sweeps=10**6, particles=20, iterations=14, patience=14, tolerance=-1.0)
+SUB_SWARMS = CooperativeSwarm(sweeps=10**6, particles=20, iterations=14, patience=14, tolerance=-1.0)
 STRUCTURE = TrainingSettings(
     l2=L2,
     structure=StructureSettings(
@@ -69,7 +70,7 @@ STRUCTURE_SWARM = STRUCTURE.model_copy(
     update={"structure": STRUCTURE.structure.model_copy(update={"starts": 8, "moves": 4, "steps": 0})}
 )
 # The search on its own: enough particles to use a sweep well, and as many sweeps as two minutes allow.
-COOPERATIVE = CooperativeSettings(sweeps=8, particles=30, iterations=50, patience=15)
+COOPERATIVE = CooperativeSwarm(sweeps=8, particles=30, iterations=50, patience=15)
 COOPERATIVE_SAMPLES = 1000
 
 
@@ -191,15 +192,14 @@ def _cooperative_alone(seed: int) -> dict[str, Any]:
     start, worked = time.perf_counter(), time.process_time()
     objective = Objective(evaluator, data.inputs, Targets(len(CLASSES), labels=data.labels), l2=L2)
     rng = np.random.default_rng(seed)
-    first = _best_of(objective, 40, rng)
-    found = run_cooperative(objective, first, COOPERATIVE, rng=rng)
+    found = COOPERATIVE.run(objective, _best_of(objective, 40, rng), rng=rng)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - worked
     return {
         "seed": seed,
         "accuracy": _accuracy(evaluator, found.params, data.test_inputs, data.test_labels),
         "training_accuracy": _accuracy(evaluator, found.params, data.inputs, data.labels),
         "loss": found.value,
-        "sweeps": found.sweeps,
+        "sweeps": (len(found.history) - 1) // len(SPEC.blocks),
         "evaluations": objective.evaluations,
         "gradients": objective.gradients,
         "training_seconds": round(seconds, 1),
@@ -257,15 +257,8 @@ def _global(
     data: Draw, limit: Limit, rng: np.random.Generator, spec: VQCNNSpec = SPEC
 ) -> tuple[Objective, FloatArray]:
     objective = _objective(spec, data)
-    upper = np.append(np.full(objective.n_params - 1, weight_period(spec) / 2), LOG_SCALE_BOUNDS[1])
-    lower = np.append(-upper[:-1], LOG_SCALE_BOUNDS[0])
-    swarm = ParticleSwarm(
-        np.clip(random_params(PARTICLES, objective.n_params - 1, rng=rng), lower, upper),
-        lower,
-        upper,
-        periodic=np.arange(objective.n_params) < objective.n_params - 1,
-        rng=rng,
-    )
+    box = Box.of_params(objective.n_params - 1, weight_period(spec))
+    swarm = ParticleSwarm(box.clip(random_params(PARTICLES, objective.n_params - 1, rng=rng)), box, rng=rng)
     found = run_swarm(
         swarm,
         objective.values,
@@ -278,8 +271,8 @@ def _global(
 
 def _cooperative(data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
     objective = _objective(SPEC, data)
-    first = _best_of(objective, PARTICLES, rng)
-    found = run_cooperative(objective, first, SUB_SWARMS, rng=rng, stop=lambda: limit.reached(objective))
+    search = replace(SUB_SWARMS, stop=lambda: limit.reached(objective))
+    found = search.run(objective, _best_of(objective, PARTICLES, rng), rng=rng)
     return objective, found.params
 
 
@@ -292,10 +285,8 @@ def _structure(
     search = search_structure(
         workshop,
         KernelSpace(len(kernel.genes), kernel.n_two_qubit),
-        data.inputs,
-        Targets(len(CLASSES), labels=data.labels),
+        SearchTask(data.inputs, Targets(len(CLASSES), labels=data.labels), int(rng.integers(2**32))),
         settings,
-        seed=int(rng.integers(2**32)),
     )
     limit.spent = search.evaluations
     spec = VQCNNSpec(8, plan=PLAN, kernels=search.winner, sharing="site", n_outcomes=len(CLASSES))
@@ -311,9 +302,9 @@ _SEARCHES: dict[str, Callable[[Draw, Limit, np.random.Generator], tuple[Objectiv
 }
 
 
-def _best_of(objective: Objective, n: int, rng: np.random.Generator) -> FloatArray:
+def _best_of(objective: Objective, n: int, rng: np.random.Generator) -> Starts:
     tried = random_params(n, objective.n_params - 1, rng=rng)
-    return np.asarray(tried[objective.values(tried).argmin()])
+    return Starts(tried, objective.values(tried))
 
 
 def _accuracy(evaluator: Any, params: FloatArray, inputs: FloatArray, labels: Any) -> float:

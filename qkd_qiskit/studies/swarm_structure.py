@@ -18,6 +18,7 @@ from qkd_qiskit.studies.swarm_data import Cell, Draw, draw, run_cells
 from qkd_qiskit.training import (
     CandidateFactory,
     KernelSpace,
+    SearchTask,
     StructureSearch,
     Targets,
     device_candidates,
@@ -161,10 +162,8 @@ def _against_preset(pair: tuple[int, int], seed: int) -> dict[str, Any]:
     search = search_structure(
         CandidateFactory(preset, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
         KernelSpace(len(kernel.genes), kernel.n_two_qubit, kernel.n_two_qubit),
-        data.inputs,
-        targets,
+        SearchTask(data.inputs, targets, seed),
         SEARCH,
-        seed=seed,
     )
     spec = searched_spec(preset, search)
     hits = {"preset": _hits(preset, data, targets, seed), "searched": _hits(spec, data, targets, seed)}
@@ -210,10 +209,8 @@ def _under_noise(device: str | None, price: float, seed: int) -> dict[str, Any]:
     search = search_structure(
         workshop,
         KernelSpace(len(kernel.genes), kernel.n_two_qubit),
-        data.inputs,
-        Targets(2, labels=data.labels),
+        SearchTask(data.inputs, Targets(2, labels=data.labels), seed),
         settings,
-        seed=seed,
     )
     return {"device": device or "none", "price": price, "seed": seed, **_gates(search)}
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.optimizer import Box
 from qkd_qiskit.vqcnn import GATES, PRESETS, Gene, Kernel
-
-if TYPE_CHECKING:
-    from qkd_qiskit.estimator import GateBudget
 
 _IDENTITY = GATES.index("I") + 1
 
@@ -48,15 +45,15 @@ class KernelSpace:
             )
 
     @classmethod
-    def of_budget(cls, budget: GateBudget) -> KernelSpace:
-        """What a gate budget grants: as many genes and native gates a block as its own kernel has."""
-        kernel = budget.spec.kernels[0]
+    def of_kernel(cls, kernel: Kernel) -> KernelSpace:
+        """Grant as many genes and native gates as a kernel has."""
         return cls(n_genes=len(kernel.genes), max_two_qubit=native_cost(kernel))
 
     @property
-    def upper(self) -> FloatArray:
-        """Upper bounds [2 k] of a position; the lower ones are 0."""
-        return np.tile([float(len(GATES)), 2.0], self.n_genes)
+    def box(self) -> Box:
+        """Bounds of a position [2 k]; all coordinates are periodic."""
+        upper = np.tile([float(len(GATES)), 2.0], self.n_genes)
+        return Box(np.zeros_like(upper), upper, np.ones(len(upper), dtype=bool))
 
     def decode(self, position: FloatArray) -> Kernel | None:
         """The canonical kernel at a position.
@@ -102,7 +99,7 @@ class KernelSpace:
 
     def starts(self, n: int, *, presets: bool, rng: np.random.Generator) -> FloatArray:
         """Random positions [n, 2 k]; the presets that fit replace the first ones if wanted."""
-        positions = rng.uniform(0.0, self.upper, (n, 2 * self.n_genes))
+        positions = rng.uniform(0.0, self.box.upper, (n, 2 * self.n_genes))
         fitting = [kernel for kernel in PRESETS.values() if self.holds(kernel)] if presets else []
         for row, kernel in enumerate(fitting[:n]):
             positions[row] = self.encode(kernel)

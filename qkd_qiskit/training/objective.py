@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.store.journal import Journal
-from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
+from qkd_qiskit.store.answers import AnswerLog
+from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
+from qkd_qiskit.training.soft_losses import SOFT_LOSSES
 
 if TYPE_CHECKING:
     from qkd_qiskit.simulation import Evaluator
@@ -49,8 +50,9 @@ class Targets:
         soft: Soft labels [N, C], at `temperature`; each row sums to one. None: no soft labels.
         alpha: Share of the cross-entropy, in [0, 1]; ignored when only one kind of label is there.
         temperature: Temperature of the soft labels, positive.
-        soft_loss: `mse` (squared distance) or `kl` (Kullback-Leibler divergence).
+        soft_loss: Name among `SOFT_LOSSES`: `mse` (squared distance) or `kl` (Kullback-Leibler divergence).
         weights: Nonnegative weights [N] of the samples in the cross-entropy; None: all equal.
+        reject: Whether the last outcome is "none of my classes".
     """
 
     n_outcomes: int
@@ -58,8 +60,9 @@ class Targets:
     soft: FloatArray | None = None
     alpha: float = 1.0
     temperature: float = 1.0
-    soft_loss: Literal["mse", "kl"] = "mse"
+    soft_loss: str = "mse"
     weights: FloatArray | None = None
+    reject: bool = False
 
     def __post_init__(self) -> None:
         """Check the arrays against each other.
@@ -78,8 +81,8 @@ class Targets:
             return f"expected alpha in [0, 1], found {self.alpha}"
         if not self.temperature > 0.0:
             return f"expected a positive temperature, found {self.temperature}"
-        if self.soft_loss not in ("mse", "kl"):
-            return f"expected soft_loss mse or kl, found {self.soft_loss!r}"
+        if self.soft_loss not in SOFT_LOSSES:
+            return f"expected soft_loss {' or '.join(SOFT_LOSSES)}, found {self.soft_loss!r}"
         n = self.n_samples
         if n == 0:
             return "expected at least one sample, found none"
@@ -133,11 +136,10 @@ class Targets:
         return values, *logits_backward(logit_gradient, probabilities, logits, log_scale)
 
     def _price(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-        soft_loss = soft_mse if self.soft_loss == "mse" else soft_kl
         if self.soft is None:
             assert self.labels is not None
             return cross_entropy(logits, self.labels, self.weights)
-        soft_value, soft_gradient = soft_loss(logits, self.soft, self.temperature)
+        soft_value, soft_gradient = SOFT_LOSSES[self.soft_loss](logits, self.soft, self.temperature)
         if self.labels is None:
             return soft_value, soft_gradient
         hard_value, hard_gradient = cross_entropy(logits, self.labels, self.weights)
@@ -165,7 +167,7 @@ class Objective:
         targets: Targets,
         *,
         l2: float = 0.0,
-        journal: Journal | None = None,
+        journal: AnswerLog | None = None,
     ) -> None:
         """Bind inputs and targets to an evaluator.
 
@@ -192,7 +194,7 @@ class Objective:
         self.inputs = inputs
         self.targets = targets
         self.l2 = l2
-        self.journal = Journal() if journal is None else journal
+        self.journal = AnswerLog() if journal is None else journal
         self.evaluations = 0
         self.gradients = 0
 

@@ -10,10 +10,10 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import deal_data, prepare_data
+from qkd_qiskit.distillation import query_labels
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.experiment import evaluate
 from qkd_qiskit.federation import run_local_federation, run_rounds, server
-from qkd_qiskit.federation.label_queries import query_labels
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.reporting.results import check_results
 from qkd_qiskit.run import RunContext
@@ -82,7 +82,7 @@ def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context,
 def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
     asked = query_labels(context, soft)
     known = context.data.public.to_distil.labels
-    labels, mended = asked.told(known), asked.corrected(soft[: len(known)])
+    labels, mended = asked.known_labels(known), asked.corrected(soft[: len(known)])
     others = np.setdiff1d(np.arange(len(known)), asked.rows)
     np.testing.assert_array_equal(labels[asked.rows], asked.labels)
     np.testing.assert_array_equal(mended[asked.rows], np.eye(3)[asked.labels])
@@ -108,7 +108,7 @@ def test_where_nobody_knows_the_labels_nobody_is_asked(context, soft):
 
 def test_what_is_not_to_be_had_is_told_before_any_client_works(context):
     class Nobody:
-        def exchange(self, queries, *, timeout):
+        def exchange(self, requests, /, *, timeout):
             raise AssertionError("a client was asked")
 
     blind = dataclasses.replace(context, data=dataclasses.replace(context.data, pool_labels=None))
