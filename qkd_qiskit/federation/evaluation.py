@@ -17,7 +17,7 @@ from qkd_qiskit.hardware import NativeCounts
 from qkd_qiskit.simulation.basis import Array
 from qkd_qiskit.training import TrainedModel
 from qkd_qiskit.training.losses import IntArray
-from qkd_qiskit.versions import installed_versions
+from qkd_qiskit.versions import blas_kernel, installed_versions
 
 _COMPARED = (
     "public_only",
@@ -92,7 +92,7 @@ def experiment_record(context: Context) -> dict[str, Any]:
         "schema": 1,
         "experiment": settings.name,
         "seed": settings.seed,
-        "versions": installed_versions(),
+        "versions": {**installed_versions(), "blas": blas_kernel()},
         "data": {
             "dataset": data.name,
             "classes": list(data.classes),
