@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KIND = "query"
 QUERY, ANSWER, RAW = "query", "answer", "raw"
 _POLL = 0.5
-# A client whose process fails is asked again; it goes on from its checkpoints.
+# A client whose process fails is asked again; it goes on from its stages.
 _MOST_FAILURES = 3
 # Answers of a past turn are looked for, and thrown away by Flower after this long.
 _KEPT_SECONDS = 86_400.0

@@ -27,7 +27,7 @@ from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_s
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.simulation import ModelCompiler
-from qkd_qiskit.store import StageStore
+from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import installed_versions
 
 
@@ -46,7 +46,7 @@ def run_experiment(
 
     Args:
         config: Settings, or the name of a shipped experiment, or the path of a TOML file.
-        output: Folder for `results.json`, `report.html`, `global_model.npz` and the checkpoints; None writes
+        output: Folder for `results.json`, `report.html`, `global_model.npz` and finished stages; None writes
             nothing.
         progress: Shows every stage.
         resume: Whether to take finished stages and accepted answers of the same settings and versions from
@@ -68,42 +68,39 @@ def run_experiment(
     """
     settings = load_experiment(config) if isinstance(config, str) else config
     start = time.perf_counter()
-    checkpoints = None if output is None else Path(output) / "checkpoints"
-    run = RunContext(
-        settings=settings,
-        data=prepare_data(settings) if data is None else data,
-        store=StageStore(checkpoints, _fingerprint(settings)),
-        progress=progress or NullProgress(),
-        resume=resume,
-    )
-    run.timings["data"] = time.perf_counter() - start
-    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
-    # A client of this process is not requested again: its stages are kept.
-    answers = None if checkpoints is None or transport is None else checkpoints / "answers"
-    transport = transport or LocalTransport(run, compiler)
+    folder = None if output is None else Path(output)
+    samples = prepare_data(settings) if data is None else data
+    timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
-    with threadpool_limits(1, user_api="blas"):
-        server = run_server(run, compiler, transport, folder=answers)
+    with (
+        open_store(folder, _fingerprint(settings), resume=resume) as store,
+        threadpool_limits(1, user_api="blas"),
+    ):
+        run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
+        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        # A client of this process is not requested again: its stages are kept.
+        messages = None if transport is None else folder
+        transport = transport or LocalTransport(run, compiler)
+        server = run_server(run, compiler, transport, folder=messages)
         baselines = fit_baselines(
             BaselineData(run, compiler, server.compiled, server.rounds.aggregate, server.label_queries)
         )
         with run.timed("evaluation"):
             evaluation = evaluate(run, server, baselines, transport.clients)
-    communication = _communication(run, server, baselines, transport)
-    run.timings["total"] = time.perf_counter() - start
-    record = _record(run, server, evaluation, communication)
-    finished = ExperimentResult(
-        settings,
-        record,
-        data=run.data,
-        server=server,
-        clients=transport.clients,
-        baselines=baselines,
-        predictions=evaluation.predictions,
-        confusion=evaluation.confusion,
-    )
-    if output is not None:
-        finished.save(output)
+        communication = _communication(run, server, baselines, transport)
+        run.timings["total"] = time.perf_counter() - start
+        finished = ExperimentResult(
+            settings,
+            _record(run, server, evaluation, communication),
+            data=run.data,
+            server=server,
+            clients=transport.clients,
+            baselines=baselines,
+            predictions=evaluation.predictions,
+            confusion=evaluation.confusion,
+        )
+        if folder is not None:
+            finished.save(folder)
     return finished
 
 

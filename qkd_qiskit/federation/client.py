@@ -24,7 +24,7 @@ from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
 from qkd_qiskit.run.stages import client_stage
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
-from qkd_qiskit.store import Journal
+from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
     SearchTask,
@@ -196,7 +196,7 @@ def _search(
         return None
     stage = client_stage(client.name).part("structure")
 
-    def work(journal: Journal) -> StructureSearch:
+    def work(journal: AnswerLog) -> StructureSearch:
         candidates = device_candidates(
             budget.spec, load_backend(client.backend), noise=settings.noise.enabled, seed=settings.seed
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,8 +58,8 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
     Args:
         run: Shared by all stages.
         transport: Carries the requests.
-        folder: Where accepted answers are kept; None keeps them in memory. A resumed run sends no request to
-            those whose answers are there.
+        folder: Folder of the database that keeps accepted answers; None keeps them in memory. A resumed run
+            sends no request to those whose answers are there.
 
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
@@ -69,8 +68,6 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
     """
     settings, data = run.settings, run.data
     check_label_queries(run)
-    if folder is not None and not run.resume:
-        shutil.rmtree(folder, ignore_errors=True)
     originals = None if data.originals is None else data.originals.without_answers()
     request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
     clients = [_Client(client.name) for client in settings.clients]
@@ -80,8 +77,9 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
         request = replace(request, round=number)
         first, again = request.to_bytes(), replace(request, originals=None).to_bytes()
         requests = {k: again if k in known else first for k in range(len(clients))}
-        messages = MessageStore(folder, again)
-        late = MessageStore(folder / "late" if folder and settings.federation.late == "use" else None, again)
+        messages = MessageStore(folder, again, resume=run.resume)
+        late_folder = folder if settings.federation.late == "use" else None
+        late = MessageStore(late_folder, again, late=True, resume=run.resume)
         with run.timed("clients"):
             used = _run_round(run, transport, requests, _RoundCollector(run, messages, late, clients), number)
         bytes_down += sum(map(len, requests.values()))

@@ -16,7 +16,7 @@ from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run.stages import Stage
-from qkd_qiskit.store import Journal, StageStore
+from qkd_qiskit.store import AnswerLog, StageStore
 
 Record = TypeVar("Record")
 
@@ -60,11 +60,11 @@ class RunContext:
         self.store.save(stage.key, made)
         return made
 
-    def answered(self, stage: Stage, kind: type[Record], work: Callable[[Journal], Record]) -> Record:
+    def answered(self, stage: Stage, kind: type[Record], work: Callable[[AnswerLog], Record]) -> Record:
         """Run a stage that also goes on within itself: its answers are kept until its result is stored."""
-        with self.store.journal(stage.key, resume=self.resume) as journal:
-            made = self.stage(stage, kind, lambda: work(journal))
-            journal.remove()
+        with self.store.answers(stage.key, resume=self.resume) as answers:
+            made = self.stage(stage, kind, lambda: work(answers))
+            answers.remove()
         return made
 
     @contextmanager

@@ -18,6 +18,7 @@ from qkd_qiskit.simulation.evaluator import (
     check_inputs,
     check_weights,
     flat_weights,
+    whole_state,
 )
 from qkd_qiskit.simulation.noise import LocalNoise, apply_readout, cut_to_active
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -112,12 +113,8 @@ class AerEvaluator:
 
     def _prepared(self, state: FloatArray) -> QuantumCircuit:
         """Return the circuit with an ideal input state in front; qubits outside the spec start in |0>."""
-        n, n_data = self._circuit.num_qubits, len(self._state_qubits)
-        full = np.zeros(2**n, dtype=complex)
-        index = np.zeros(2**n_data, dtype=np.intp)
-        for bit, qubit in enumerate(self._state_qubits):
-            index |= ((np.arange(2**n_data) >> bit) & 1) << qubit
-        full[index] = state / np.linalg.norm(state)
+        n = self._circuit.num_qubits
+        full = whole_state(state, self._state_qubits, n)
         first = SetStatevector(full) if self._noise is None else SetDensityMatrix(np.outer(full, full.conj()))
         circuit = self._circuit.copy_empty_like()
         circuit.append(first, range(n))

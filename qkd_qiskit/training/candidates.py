@@ -12,7 +12,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import Device, predict_counts
 from qkd_qiskit.simulation import Evaluator, PauliEvaluator, compile_model
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
@@ -116,7 +116,7 @@ class CandidateEvaluation:
         train: IntArray,
         held: IntArray,
         settings: TrainingSettings,
-        journal: Journal,
+        journal: AnswerLog,
     ) -> None:
         """Bind samples to a factory.
 

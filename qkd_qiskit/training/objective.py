@@ -15,7 +15,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import Evaluator
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES
 
@@ -165,7 +165,7 @@ class Objective:
         targets: Targets,
         *,
         l2: float = 0.0,
-        journal: Journal | None = None,
+        journal: AnswerLog | None = None,
     ) -> None:
         """Bind inputs and targets to an evaluator.
 
@@ -192,7 +192,7 @@ class Objective:
         self.inputs = inputs
         self.targets = targets
         self.l2 = l2
-        self.journal = Journal() if journal is None else journal
+        self.journal = AnswerLog() if journal is None else journal
         self.evaluations = 0
         self.gradients = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.store.answers import AnswerLog
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Tracking:
 
     label: str = "training"
     progress: Progress = field(default_factory=NullProgress)
-    journal: Journal = field(default_factory=Journal)
+    journal: AnswerLog = field(default_factory=AnswerLog)
 
     def start(self, steps: int) -> None:
         """Announce the training and its steps."""

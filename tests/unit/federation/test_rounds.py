@@ -16,7 +16,7 @@ import pytest
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import make_message
-from qkd_qiskit.errors import DistillationError, FederationError
+from qkd_qiskit.errors import DistillationError, FederationError, StoreError
 from qkd_qiskit.federation import (
     Arrival,
     RecordedTransport,
@@ -29,6 +29,7 @@ from qkd_qiskit.federation.message_store import MessageStore
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.store import StageStore
+from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
@@ -264,24 +265,25 @@ def test_answers_to_another_request_are_not_taken_for_these(messages, tmp_path):
     assert MessageStore(tmp_path, b"one").positions == {3}
     assert MessageStore(tmp_path, b"one").message(3).to_bytes() == messages[0].to_bytes()
     assert MessageStore(tmp_path, b"other").positions == set()
+    assert MessageStore(tmp_path, b"one", late=True).positions == set()
+    assert MessageStore(tmp_path, b"one", resume=False).positions == set()
+    assert MessageStore(tmp_path, b"one").positions == set()
     memory = MessageStore(None, b"one")
     memory.keep(1, messages[1])
     assert memory.message(1) is messages[1]
 
 
 def test_a_message_store_that_cannot_be_used_is_named(messages, tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(FederationError, match="answers of clients in .*file"):
-        MessageStore(file, b"query")
-    store = MessageStore(tmp_path / "folder", b"query")
-    with pytest.raises(FederationError, match="answers of clients in .*folder.*: No such file"):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/run.sqlite"):
+        MessageStore(tmp_path / "file", b"request")
+    store = MessageStore(tmp_path / "folder", b"request")
+    store.keep(0, messages[0])
+    (tmp_path / "folder" / DATABASE_FILE).write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StoreError, match=r"cannot use .*folder/run.sqlite"):
         store.message(0)
-    for kept in (tmp_path / "folder").iterdir():
-        kept.rmdir()
-        kept.write_text("")
-    with pytest.raises(FederationError, match="answers of clients in .*folder"):
-        store.keep(0, messages[0])
+    with pytest.raises(StoreError, match=r"cannot use .*folder/run.sqlite"):
+        store.keep(1, messages[1])
 
 
 def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.store import Journal
+from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import CooperativeSwarm, Objective, Starts, Targets, random_params
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -73,18 +73,17 @@ def test_one_seed_gives_one_result(circuit):
 
 @pytest.mark.parametrize("sharing", ["site", "layer"])
 @pytest.mark.parametrize("kept", [0.0, 0.4, 1.0])
-def test_resumes_to_the_identical_result(circuit, tmp_path, sharing, kept):
+def test_resumes_to_the_identical_result(circuit, tmp_path, keep_answers, sharing, kept):
     path = tmp_path / "j"
 
     def run(resume):
-        with Journal(path, resume=resume) as journal:
+        with AnswerLog(path, resume=resume) as journal:
             objective = circuit(sharing, journal)
             found = _run(objective, _start(objective), seed=3)
         return found, objective.evaluations, journal
 
     whole, evaluations, _ = run(False)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
+    keep_answers(path, kept)
     again, repeated, journal = run(True)
     np.testing.assert_array_equal(again.params, whole.params)
     assert again.history == whole.history

@@ -7,7 +7,7 @@ from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.store import Journal
+from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     CandidateFactory,
     KernelSpace,
@@ -167,7 +167,7 @@ def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
     rows = np.arange(targets.n_samples)
     factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
     candidates = CandidateEvaluation(
-        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), Journal()
+        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
     )
     for name, values in lists.items():
         setattr(candidates, name, values)
@@ -257,10 +257,10 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
             tracking=Tracking(journal=journal),
         )
 
-    with Journal(tmp_path / "j") as journal:
+    with AnswerLog(tmp_path / "j") as journal:
         found = search(journal)
     assert trained == [found.kernels[k] for k in found.finalists]
-    with Journal(tmp_path / "j", resume=True) as journal:
+    with AnswerLog(tmp_path / "j", resume=True) as journal:
         again = search(journal)
     assert again.final_fitness == found.final_fitness
     assert len(trained) == 2
@@ -299,13 +299,12 @@ def test_one_seed_gives_one_search(blobs):
     assert first.kernels != other.kernels
 
 
-def test_resumes_to_the_identical_search(blobs, tmp_path):
+def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
     path = tmp_path / "j"
-    with Journal(path) as journal:
+    with AnswerLog(path) as journal:
         whole, _ = _search(blobs, journal=journal)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    with Journal(path, resume=True) as journal:
+    keep_answers(path, 0.5)
+    with AnswerLog(path, resume=True) as journal:
         again, made = _search(blobs, journal=journal)
     assert journal.replayed > 0 < journal.computed
     assert again.winner == whole.winner
