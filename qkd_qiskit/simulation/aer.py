@@ -1,4 +1,4 @@
-"""Aer behind the seam: one simulation for each particle and sample. It is the exact engine's reference."""
+"""Aer as an evaluator: one simulation for each particle and sample, the reference of the exact engine."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class AerEvaluator:
         return self._spec
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Outcome probabilities, readout errors included.
+        """Return outcome probabilities, readout errors included.
 
         Args:
             weights: Radians, `[..., W]`.
@@ -112,7 +112,7 @@ class AerEvaluator:
         return saved
 
     def _prepared(self, state: FloatArray) -> QuantumCircuit:
-        """The circuit with an ideal input state in front; qubits outside the spec start in |0>."""
+        """Return the circuit with an ideal input state in front; qubits outside the spec start in |0>."""
         n = self._circuit.num_qubits
         full = whole_state(state, self._state_qubits, n)
         first = SetStatevector(full) if self._noise is None else SetDensityMatrix(np.outer(full, full.conj()))
@@ -123,7 +123,7 @@ class AerEvaluator:
     def _run(
         self, circuit: QuantumCircuit, weights: FloatArray, inputs: FloatArray | None = None
     ) -> FloatArray:
-        """Probabilities `[bindings, 2^m]` of one circuit at many parameter values."""
+        """Return probabilities `[bindings, 2^m]` of one circuit at many parameter values."""
         present = set(circuit.parameters)
         columns = {p: weights[:, k] for k, p in enumerate(self._w) if p in present}
         if inputs is not None and self._x is not None:

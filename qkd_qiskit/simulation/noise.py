@@ -33,7 +33,7 @@ class LocalNoise:
         self._ptms: dict[tuple[str, tuple[int, ...]], FloatArray | None] = {}
 
     def error_ptm(self, name: str, label: str | None, qubits: tuple[int, ...]) -> FloatArray | None:
-        """PTM of the error after an instruction, in its own order of qubits; None if there is none."""
+        """Return the PTM of the error after an instruction, in its order of qubits; None if there is none."""
         key = (label or name, qubits)
         if key not in self._ptms:
             error = find_error(self._model, name, label, qubits)
@@ -41,7 +41,7 @@ class LocalNoise:
         return self._ptms[key]
 
     def readout(self, qubit: int) -> FloatArray:
-        """Confusion matrix `[true, measured]` of one qubit."""
+        """Return the confusion matrix `[true, measured]` of one qubit."""
         model = self._model
         if model is None:
             return np.eye(2)
@@ -62,7 +62,7 @@ class LocalNoise:
 
 
 def _ptm_of(error: QuantumError) -> FloatArray | None:
-    """PTM of an error, found once in its life; None if it does nothing."""
+    """Return the PTM of an error, found once in its life; None if it does nothing."""
     key = id(error)
     if key not in _PTMS:
         found = None if error.ideal() else channel_ptm(error)
@@ -75,7 +75,7 @@ def _ptm_of(error: QuantumError) -> FloatArray | None:
 def find_error(
     model: NoiseModel | None, name: str, label: str | None, qubits: tuple[int, ...]
 ) -> QuantumError | None:
-    """The error that Aer would sample after this instruction: by label before name, local before default."""
+    """Find the error that Aer would sample after an instruction: by label first, local first."""
     if model is None:
         return None
     for key in (label, name):
@@ -90,7 +90,7 @@ def find_error(
 
 
 def active_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Indices of the qubits that anything but delays and barriers touches, in rising order."""
+    """Return indices of the qubits that anything but delays and barriers touches, in rising order."""
     return tuple(
         sorted(
             {
@@ -104,7 +104,7 @@ def active_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
 
 
 def with_idle_noise(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> QuantumCircuit:
-    """The circuit without untouched qubits' delays and with the noise model's passes applied.
+    """Return the circuit without untouched qubits' delays, after the noise model's passes.
 
     A model made by `NoiseModel.from_backend` holds a `RelaxationNoisePass`, which puts a channel after each
     delay; Aer runs it before every simulation, and so does the exact engine.
@@ -121,7 +121,7 @@ def with_idle_noise(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> 
 def cut_to_active(
     circuit: QuantumCircuit, noise_model: NoiseModel | None, *, keep: Sequence[int] = ()
 ) -> tuple[QuantumCircuit, NoiseModel | None, tuple[int, ...]]:
-    """Circuit and noise model on the active qubits alone, renumbered from 0.
+    """Cut circuit and noise model to the active qubits, renumbered from 0.
 
     Idle noise becomes part of the circuit. The result is equal to the original and spares Aer the untouched
     qubits of a large device.
@@ -169,7 +169,7 @@ def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[s
 def apply_readout(
     probabilities: NDArray[np.float64], confusions: Sequence[FloatArray]
 ) -> NDArray[np.float64]:
-    """Probabilities `[..., 2^m]` after the confusion matrices of the m bits, least significant bit first."""
+    """Apply the confusion matrices of the m bits, least significant bit first, to `[..., 2^m]`."""
     m = len(confusions)
     tensor = probabilities.reshape(*probabilities.shape[:-1], *(2,) * m)
     for bit, confusion in enumerate(confusions):

@@ -254,7 +254,7 @@ class PauliEvaluator:
                 weights=source.w,
                 input_qubits=source.input_qubits,
                 noise_model=None,
-                picture=UNITARY,
+                basis=UNITARY,
             )
         except SimulationError:
             return None
