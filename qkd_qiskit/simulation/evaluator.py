@@ -7,13 +7,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
 
 @runtime_checkable
@@ -85,17 +85,9 @@ class CompactCircuit:
 
     def __init__(self, source: MeasuredCircuit) -> None:
         """Cut `source`, whose circuit may be as wide as its device."""
-        wide = source.circuit
-        used = {wide.find_bit(qubit).index for item in wide.data for qubit in item.qubits}
-        active = sorted(used | set(source.input_qubits))
-        position = {qubit: k for k, qubit in enumerate(active)}
         self.spec, self.x, self.w = source.spec, source.x, source.w
-        self.circuit = QuantumCircuit(QuantumRegister(len(active), "q"), *wide.cregs)
-        for item in wide.data:
-            places = [position[wide.find_bit(qubit).index] for qubit in item.qubits]
-            self.circuit.append(item.operation, places, item.clbits)
-        self.input_qubits = tuple(position[qubit] for qubit in source.input_qubits)
-        self.active_qubits = tuple(active)
+        self.circuit, self.active_qubits = without_idle_qubits(source.circuit, source.input_qubits)
+        self.input_qubits = tuple(map(self.active_qubits.index, source.input_qubits))
 
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
