@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from qkd_qiskit.arrays import FloatArray
@@ -75,27 +75,6 @@ class LogicalCircuit:
         self.circuit = build_circuit(spec)
         self.x, self.w = parameter_vectors(self.circuit)
         self.input_qubits = tuple(range(spec.n_qubits))
-
-
-class CompactCircuit:
-    """A measured circuit cut to its active qubits, renumbered from 0 in rising order.
-
-    It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
-    """
-
-    def __init__(self, source: MeasuredCircuit) -> None:
-        """Cut `source`, whose circuit may be as wide as its device."""
-        wide = source.circuit
-        used = {wide.find_bit(qubit).index for item in wide.data for qubit in item.qubits}
-        active = sorted(used | set(source.input_qubits))
-        position = {qubit: k for k, qubit in enumerate(active)}
-        self.spec, self.x, self.w = source.spec, source.x, source.w
-        self.circuit = QuantumCircuit(QuantumRegister(len(active), "q"), *wide.cregs)
-        for item in wide.data:
-            places = [position[wide.find_bit(qubit).index] for qubit in item.qubits]
-            self.circuit.append(item.operation, places, item.clbits)
-        self.input_qubits = tuple(position[qubit] for qubit in source.input_qubits)
-        self.active_qubits = tuple(active)
 
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
