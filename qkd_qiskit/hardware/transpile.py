@@ -20,7 +20,7 @@ from qkd_qiskit.hardware.predict import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routed import route_circuit
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +52,7 @@ class TranspiledVQCNN:
     @cached_property
     def active_qubits(self) -> tuple[int, ...]:
         """Physical qubits that the circuit or its input uses, sorted."""
-        used = {self.circuit.find_bit(q).index for inst in self.circuit.data for q in inst.qubits}
-        return tuple(sorted(used | set(self.input_qubits)))
-
-    def compact_circuit(self) -> QuantumCircuit:
-        """Return the circuit on its active qubits alone: qubit i is physical qubit `active_qubits[i]`.
-
-        It goes with `Device.noise_model_for(active_qubits)`, which tells the same noise under the same
-        numbers.
-        """
-        position = {physical: i for i, physical in enumerate(self.active_qubits)}
-        compact = QuantumCircuit(len(position), name=self.circuit.name, metadata=self.circuit.metadata)
-        for register in self.circuit.cregs:
-            compact.add_register(register)
-        for inst in self.circuit.data:
-            qubits = [position[self.circuit.find_bit(q).index] for q in inst.qubits]
-            compact.append(inst.operation, qubits, inst.clbits)
-        return compact
+        return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
 def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0) -> TranspiledVQCNN:
@@ -135,9 +119,8 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
 
 
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:
-    position = {physical: i for i, physical in enumerate(done.active_qubits)}
-    inputs = tuple(position[physical] for physical in done.input_qubits)
-    return outcome_deviation(done.spec, logical, done.compact_circuit(), inputs)
+    compact, active = without_idle_qubits(done.circuit, done.input_qubits)
+    return outcome_deviation(done.spec, logical, compact, tuple(map(active.index, done.input_qubits)))
 
 
 def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> int:

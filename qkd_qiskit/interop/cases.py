@@ -20,8 +20,7 @@ from qiskit_aer.noise import (
 
 from qkd_qiskit.encoding import ENCODINGS, encoding_named
 from qkd_qiskit.errors import VQCNNError
-from qkd_qiskit.hardware import load_backend, transpile_verified
-from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator
+from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator, compile_model
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
 # Outputs nearer to one-hot than this would tell little in a test of counts.
@@ -36,7 +35,7 @@ class CrosscheckCase:
     """What all routes compute.
 
     Attributes:
-        source: A spec, or the result of `transpile_verified`.
+        source: A spec, or its transpiled circuit.
         weights: Radians [W].
         inputs: Encoded samples [N, F].
         noise_model: Noise over the circuit's qubits; None for none.
@@ -113,8 +112,8 @@ def make_cases(
     ideal = CrosscheckCase(spec, weights, inputs)
     if backend is None:
         return ideal, CrosscheckCase(spec, weights, inputs, random_noise(spec.n_qubits, rng=rng))
-    device = load_backend(backend)
-    return ideal, CrosscheckCase(transpile_verified(spec, device), weights, inputs, device.noise_model)
+    compiled = compile_model(spec, backend)
+    return ideal, CrosscheckCase(compiled.circuit or spec, weights, inputs, compiled.noise)
 
 
 def _random_spec(max_qubits: int, rng: np.random.Generator) -> VQCNNSpec | None:

@@ -250,7 +250,7 @@ class PennyLaneEvaluator:
             return self._qml.device("default.mixed" if noisy else "default.qubit", wires=wires)
         if self._simulator == "lightning.qubit":
             return self._qml.device("lightning.qubit", wires=wires)
-        options: dict[str, Any] = {"optimization_level": 0, "method": "statevector"}
+        options: dict[str, object] = {"optimization_level": 0, "method": "statevector"}
         if self._shots is not None:
             (child,) = self._seeds.spawn(1)
             options["seed_simulator"] = int(child.generate_state(1)[0]) >> 2

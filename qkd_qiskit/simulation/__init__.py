@@ -2,14 +2,8 @@
 
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
-from qkd_qiskit.simulation.compiled import (
-    CompactCircuit,
-    CompiledModel,
-    ModelCompiler,
-    compile_model,
-    compile_transpiled,
-)
-from qkd_qiskit.simulation.evaluator import Evaluator, MeasuredCircuit
+from qkd_qiskit.simulation.compiled import CompiledModel, ModelCompiler, compile_model, compile_transpiled
+from qkd_qiskit.simulation.evaluator import CompactCircuit, Evaluator, MeasuredCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.state_vector import Loss

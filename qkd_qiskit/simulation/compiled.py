@@ -9,23 +9,10 @@ import numpy as np
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.simulation.evaluator import CompactCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import SamplerEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-
-class CompactCircuit:
-    """A transpiled circuit cut to its active qubits, renumbered from 0 in rising order: a `MeasuredCircuit`.
-
-    It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
-    """
-
-    def __init__(self, source: TranspiledVQCNN) -> None:
-        """Cut `source`, whose circuit is as wide as its device."""
-        self.spec, self.x, self.w = source.spec, source.x, source.w
-        self.circuit = source.compact_circuit()
-        self.active_qubits = source.active_qubits
-        self.input_qubits = tuple(self.active_qubits.index(qubit) for qubit in source.input_qubits)
 
 
 @dataclass(frozen=True, eq=False)

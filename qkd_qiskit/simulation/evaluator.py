@@ -13,7 +13,7 @@ from qiskit.circuit import ParameterVector
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
 
 @runtime_checkable
@@ -75,6 +75,19 @@ class LogicalCircuit:
         self.circuit = build_circuit(spec)
         self.x, self.w = parameter_vectors(self.circuit)
         self.input_qubits = tuple(range(spec.n_qubits))
+
+
+class CompactCircuit:
+    """A measured circuit cut to its active qubits, renumbered from 0 in rising order.
+
+    It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
+    """
+
+    def __init__(self, source: MeasuredCircuit) -> None:
+        """Cut `source`, whose circuit may be as wide as its device."""
+        self.spec, self.x, self.w = source.spec, source.x, source.w
+        self.circuit, self.active_qubits = without_idle_qubits(source.circuit, source.input_qubits)
+        self.input_qubits = tuple(map(self.active_qubits.index, source.input_qubits))
 
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:

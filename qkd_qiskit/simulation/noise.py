@@ -11,12 +11,13 @@ from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit
 from qiskit_aer.noise import NoiseModel, QuantumError
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.ptm import channel_ptm
+from qkd_qiskit.vqcnn import without_idle_qubits
 
 _SILENT = ("barrier", "delay")
 
@@ -135,15 +136,9 @@ def cut_to_active(
         The circuit, the noise model (None stays None), and the original index of each remaining qubit.
     """
     noisy = with_idle_noise(circuit, noise_model)
-    active = tuple(sorted({*active_qubits(noisy), *keep}))
+    small, active = without_idle_qubits(noisy, keep)
     position = {qubit: k for k, qubit in enumerate(active)}
-    small = QuantumCircuit(QuantumRegister(len(active), "q"), *noisy.cregs)
-    names: set[str] = set()
-    for item in noisy.data:
-        names.add(item.operation.name)
-        qubits = [position[noisy.find_bit(qubit).index] for qubit in item.qubits]
-        small.append(item.operation, qubits, [noisy.find_bit(bit).index for bit in item.clbits])
-    return small, _renumbered(noise_model, position, names), active
+    return small, _renumbered(noise_model, position, set(small.count_ops())), active
 
 
 def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[str]) -> NoiseModel | None:

@@ -1,6 +1,6 @@
 """The structure of a VQCNN: kernels, layers, spec and model index, and its circuit."""
 
-from qkd_qiskit.vqcnn.circuit import build_circuit, encoding_circuit, parameter_vectors
+from qkd_qiskit.vqcnn.circuit import build_circuit, encoding_circuit, parameter_vectors, without_idle_qubits
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.index import MAX_INDEX_BITS
 from qkd_qiskit.vqcnn.kernel import Kernel
@@ -25,4 +25,5 @@ __all__ = [
     "native_two_qubit",
     "parameter_vectors",
     "resolve_kernel",
+    "without_idle_qubits",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumCircuit, QuantumRegister
 
 from qkd_qiskit.encoding import ENCODINGS
@@ -52,6 +54,29 @@ def parameter_vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, 
     """Return the vectors `x` and `w` of a spec's circuit; `x` is None where inputs are states."""
     vectors = {parameter.vector.name: parameter.vector for parameter in circuit.parameters}
     return vectors.get("x"), vectors.get("w", ParameterVector("w", 0))
+
+
+def without_idle_qubits(
+    circuit: QuantumCircuit, keep: Sequence[int] = ()
+) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    """Cut a circuit to the qubits that it uses, renumbered from 0 in rising order.
+
+    Args:
+        circuit: A circuit, perhaps as wide as its device.
+        keep: Qubits that stay even if nothing touches them.
+
+    Returns:
+        The narrow circuit, and the former number of each of its qubits.
+    """
+    used = {circuit.find_bit(qubit).index for item in circuit.data for qubit in item.qubits}
+    active = tuple(sorted(used.union(keep)))
+    position = {qubit: k for k, qubit in enumerate(active)}
+    narrow = QuantumCircuit(QuantumRegister(len(active), "q"), *circuit.cregs, name=circuit.name)
+    narrow.metadata = circuit.metadata
+    for item in circuit.data:
+        qubits = [position[circuit.find_bit(qubit).index] for qubit in item.qubits]
+        narrow.append(item.operation, qubits, item.clbits)
+    return narrow, active
 
 
 def _append(circuit: QuantumCircuit, kernel: Kernel, pair: tuple[int, int], angles: list[Parameter]) -> None:

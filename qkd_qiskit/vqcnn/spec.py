@@ -169,27 +169,9 @@ class VQCNNSpec:
         return self._chains[-1][: self.n_measured]
 
     @property
-    def discarded(self) -> tuple[int, ...]:
-        """The qubits that pooling traces out, in the order in which it does."""
-        return tuple(block.qubits[0] for block in self.blocks if block.kind != "conv")
-
-    @property
     def is_chain_native(self) -> bool:
         """Whether every block acts on neighbours of the physical chain, so that nothing needs routing."""
         return all(abs(first - second) == 1 for first, second in (block.qubits for block in self.blocks))
-
-    def active_after(self, layer: int) -> tuple[int, ...]:
-        """Return the qubits that are active after a layer, in chain order.
-
-        Args:
-            layer: Position in the plan, from 0.
-
-        Raises:
-            VQCNNError: If the plan has no such layer.
-        """
-        if not 0 <= layer < len(self.plan):
-            raise VQCNNError(f"layer: expected 0 to {len(self.plan) - 1}, found {layer}")
-        return self._chains[layer + 1]
 
     def describe(self) -> str:
         """Return the structure in one line, for tables and logs."""
