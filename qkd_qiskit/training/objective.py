@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
 
 # Parameter vectors between two lines of the journal: with thousands of samples, a second of work.
 _JOURNALED = 16

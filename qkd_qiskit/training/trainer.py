@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -11,15 +10,13 @@ from scipy.special import softmax
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.training.lbfgs import LBFGS
 from qkd_qiskit.training.losses import class_logits
 from qkd_qiskit.training.objective import Objective, Targets
 from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, OptimizerResult, Starts, weight_period
 from qkd_qiskit.training.optimizers import make_optimizer
 from qkd_qiskit.training.tracking import Tracking
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
 
 _STARTS_PER_PARTICLE = 4
 
