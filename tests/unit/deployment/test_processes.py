@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> list[int]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -83,8 +83,9 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom qkd_qiskit.deployment import processes\n"
         f"processes._SUPERVISOR = Path({str(tmp_path / 'tether.py')!r})\n"
-        f"child = processes.ChildProcess('it', "
-        f"[sys.executable, '-c', {_STUBBORN!r}, {str(tmp_path / 'pids')!r}], log=Path({str(tmp_path / 'log')!r}))\ntime.sleep(600)\n"
+        f"child = processes.ChildProcess('it', [sys.executable, '-c', {_STUBBORN!r}, "
+        f"{str(tmp_path / 'pids')!r}], "
+        f"log=Path({str(tmp_path / 'log')!r}))\ntime.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as parent:
         try:
