@@ -44,7 +44,7 @@ def load_experiment(
         _apply(table, item)
     if seed is not None:
         table["seed"] = seed
-    return _validated(ExperimentSettings, table, where)
+    return parse_settings(ExperimentSettings, table, where)
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
@@ -57,7 +57,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
     Raises:
         ConfigError: If the file is unreadable, or a key or value wrong.
     """
-    return _validated(kind, _table(_text(path), str(path)), str(path))
+    return parse_settings(kind, _table(_text(path), str(path)), str(path))
 
 
 def model_settings(**values: Any) -> ModelSettings:
@@ -69,10 +69,20 @@ def model_settings(**values: Any) -> ModelSettings:
     Raises:
         ConfigError: If a field is unknown or its value wrong.
     """
-    return _validated(ModelSettings, values, "model")
+    return parse_settings(ModelSettings, values, "model")
 
 
-def _validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+    """Return checked settings of any kind.
+
+    Args:
+        kind: Their class.
+        table: Values by key.
+        where: Where they come from, for messages.
+
+    Raises:
+        ConfigError: If a key or value is wrong.
+    """
     try:
         return kind.model_validate(table)
     except ValidationError as error:
