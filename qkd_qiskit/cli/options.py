@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import ConfigError, ReportingError, VQCNNError
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
@@ -20,7 +21,7 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
 Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
-Encoding = Annotated[str, typer.Option(help="angle or amplitude")]
+Encoding = Annotated[str, typer.Option(help=" or ".join(ENCODINGS))]
 Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]
 Sharing = Annotated[str, typer.Option(help="layer or site")]
 

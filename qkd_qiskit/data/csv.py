@@ -31,7 +31,7 @@ class _Layout:
 
 
 def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Features and labels of a comma-separated file.
+    """Read features and labels of a comma-separated file.
 
     A first row of headings is recognized. Without `label_column` the label column is the one headed
     label, labels, class, target or y. In a file without headings it is the first or the last column,
@@ -63,7 +63,7 @@ def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.fl
 
 
 def read_label_column(path: Path) -> NDArray[Any]:
-    """Labels from a text file with one label per line; a heading named as in `LABEL_NAMES` is left out.
+    """Read labels from a text file, one a line; a heading among `LABEL_NAMES` is left out.
 
     Raises:
         DataError: If the file is unreadable or has more than one column.
@@ -82,7 +82,7 @@ def read_label_column(path: Path) -> NDArray[Any]:
 
 
 def _text(path: Path) -> TextIO:
-    """The whole text in memory, so that it can be passed over several times."""
+    """Read the whole text into memory, so that it can be passed over several times."""
     with path.open("rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
     with gzip.open(path, "rb") if packed else path.open("rb") as file:

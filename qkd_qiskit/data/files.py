@@ -53,7 +53,7 @@ class FileLoader:
 
 
 def load_file(path: str | Path, labels: str | None = None) -> Dataset:
-    """A dataset from a file or folder.
+    """Load a dataset from a file or folder.
 
     - folder: a pair of IDX files with the usual MNIST names (`train-images-idx3-ubyte`,
       `train-labels-idx1-ubyte`, also with a dot, also `.gz`). Of several pairs `train` is taken.
@@ -81,7 +81,7 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
 
 
 def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[Any], NDArray[Any], Path]:
-    """Samples and labels as they stand in a file or folder, and the file that holds the samples.
+    """Read samples and labels as they stand, and say which file holds the samples.
 
     Args:
         path: The file or folder, as for `load_file`.
@@ -105,7 +105,7 @@ def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[A
 
 
 def _flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
-    """Rows of features, scaled where they are pixels, and the shape of the images."""
+    """Return rows of features, scaled where they are pixels, and the shape of the images."""
     if samples.ndim == 4 and 1 in (samples.shape[1], samples.shape[3]):
         samples = samples[:, 0] if samples.shape[1] == 1 else samples[..., 0]
     if samples.ndim not in (2, 3):
@@ -140,7 +140,7 @@ def _images_in(folder: Path) -> Path:
 
 
 def _counterpart(path: Path) -> Path | None:
-    """The label file that usually lies beside a file of samples, if it does."""
+    """Return the label file that usually lies beside a file of samples, if it does."""
     for samples_word, labels_word in _LABEL_NAMES_OF:
         if samples_word in path.name:
             name = path.name.replace(samples_word, labels_word)
@@ -197,7 +197,7 @@ def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any
 
 @contextmanager
 def _opened_npz(path: Path) -> Iterator[Any]:
-    """The arrays of an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
+    """Open an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())

@@ -138,7 +138,7 @@ def make_split(
 
 
 def _allowed_classes(clients: Sequence[ClientShare], classes: tuple[Label, ...]) -> NDArray[np.bool_]:
-    """Which client may hold which class, [clients, K]."""
+    """Return which client may hold which class, [clients, K]."""
     if not clients:
         raise DataError("expected at least one client, found none")
     allowed = np.ones((len(clients), len(classes)), dtype=np.bool_)
@@ -165,7 +165,7 @@ def _who(client: ClientShare, number: int) -> str:
 
 
 def _draw_common(stock: IntArray, sizes: dict[str, int], rng: np.random.Generator) -> IntArray:
-    """Samples per class of the public parts and the test set, [5, K]."""
+    """Return samples per class of the public parts and the test set, [5, K]."""
     drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
     for row, (part, size) in enumerate(sizes.items()):
         left = stock - drawn.sum(axis=0)
@@ -179,7 +179,7 @@ def _draw_common(stock: IntArray, sizes: dict[str, int], rng: np.random.Generato
 def round_to_total(
     shares: NDArray[np.float64], total: int, most: IntArray, *, rng: np.random.Generator
 ) -> IntArray:
-    """Whole numbers near the shares that add up to the total (largest remainder).
+    """Return whole numbers near the shares that add up to the total (largest remainder).
 
     Args:
         shares: Wished numbers, nonnegative, [K].
@@ -208,7 +208,7 @@ def _wishes(
     dirichlet: float | None,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """How many samples of each class every client would get if all classes had plenty, [clients, K]."""
+    """Return what clients would get of each class if all classes had plenty, [clients, K]."""
     wishes = np.zeros(allowed.shape)
     for number, client in enumerate(clients):
         if client.classes is not None:
@@ -228,7 +228,7 @@ def _deal(
     wishes: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> IntArray:
-    """Samples per client and class, [clients, K], near the wishes and within what is left."""
+    """Deal samples per client and class, [clients, K], near the wishes and within what is left."""
     stock, left = left, left.copy()
     held = np.zeros(allowed.shape, dtype=np.int64)
     for number, client in enumerate(clients):

@@ -1,4 +1,4 @@
-"""Features of one's own without labels: what a trained model is asked about."""
+"""Features without labels, for a trained model to predict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qkd_qiskit.errors import DataError
 
 
 def load_features(path: str | Path) -> FloatArray:
-    """Samples from a file without labels, scaled like those of `load_file`.
+    """Load samples from a file without labels, scaled like those of `load_file`.
 
     Args:
         path: `.npy`; `.npz` with an array named as in `FEATURE_KEYS` (or one array only); `.csv` whose

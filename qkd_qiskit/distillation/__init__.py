@@ -1,6 +1,11 @@
 """Distillation: clients' messages, the teacher made of them, and the targets of the global model."""
 
-from qkd_qiskit.distillation.aggregation import Aggregate, aggregate_messages, aggregate_outputs
+from qkd_qiskit.distillation.aggregation import (
+    Aggregate,
+    aggregate_messages,
+    aggregate_outputs,
+    wanted_rules,
+)
 from qkd_qiskit.distillation.calibration import (
     CALIBRATIONS,
     CalibrationKind,
@@ -63,4 +68,5 @@ __all__ = [
     "screen_message",
     "soften",
     "student_targets",
+    "wanted_rules",
 ]

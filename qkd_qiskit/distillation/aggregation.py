@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation.copies import pool_copies
 from qkd_qiskit.distillation.messages import ClientMessage
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.distillation.rules import RULES
 from qkd_qiskit.distillation.teacher import Teacher, build_teacher
+from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.run.context import RunContext
 
 
@@ -27,6 +29,20 @@ class Aggregate:
 
     teacher: Teacher
     soft_labels: FloatArray
+
+
+def wanted_rules(distillation: DistillationSettings) -> tuple[str, ...]:
+    """Return the names of the aggregation rules among which the settings choose.
+
+    Raises:
+        DistillationError: If there is no rule of the wanted name.
+    """
+    wanted = distillation.aggregation
+    if wanted != "auto" and wanted not in RULES:
+        raise DistillationError(
+            f"distillation.aggregation: expected one of {', '.join(('auto', *RULES))}, found {wanted!r}"
+        )
+    return tuple(RULES) if wanted == "auto" else (wanted,)
 
 
 def aggregate_messages(run: RunContext, messages: Iterable[ClientMessage]) -> Aggregate:
@@ -49,16 +65,16 @@ def aggregate_outputs(run: RunContext, clients: Iterable[ClientOutputs]) -> Aggr
         clients: Outputs of at least one client; anything that can be gone through more than once.
 
     Raises:
-        DistillationError: If there is no client, or nothing to choose a teacher with.
+        DistillationError: If there is no client, nothing to choose a teacher with, or no rule of the wanted
+            name.
     """
     data, public = run.data, run.data.public
-    wanted = run.settings.distillation.aggregation
     teacher, soft = build_teacher(
         clients,
         n_classes=len(data.classes),
         calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
         validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
-        aggregations=tuple(RULES) if wanted == "auto" else (wanted,),
+        aggregations=wanted_rules(run.settings.distillation),
     )
     if run.settings.distillation.pool_copies:
         n = len(public.to_distil)

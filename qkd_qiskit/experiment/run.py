@@ -28,7 +28,7 @@ from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import open_store
-from qkd_qiskit.versions import installed_versions
+from qkd_qiskit.versions import blas_kernel, installed_versions
 
 
 def run_experiment(
@@ -146,7 +146,7 @@ def _record(
         schema_version=1,
         experiment=settings.name,
         seed=settings.seed,
-        versions=installed_versions(),
+        versions={**installed_versions(), "blas": blas_kernel()},
         data=DataResult(
             dataset=data.name,
             classes=list(data.classes),

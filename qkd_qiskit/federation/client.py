@@ -97,7 +97,7 @@ def run_client(run: RunContext, compiler: ModelCompiler, number: int) -> ClientO
         compiled = compiler.model(spec, settings.backend)
     except QKDError as error:
         raise type(error)(f"client {settings.name}: {error}") from None
-    task = FitTask(client_stage(settings.name), training.inputs, training.targets, training.reject)
+    task = FitTask(client_stage(settings.name), training.inputs, training.targets)
     model = fit_model(run, compiled, task)
     message = _answer(run, settings.name, compiled, model, training.held)
     return ClientOutcome(
@@ -153,7 +153,7 @@ def refine_client(run: RunContext, before: ClientOutcome, soft: FloatArray, numb
         soft,
         rng=run.rng(stage.part("public samples")),
     )
-    task = FitTask(stage, training.inputs, training.targets, training.reject, before.model.params)
+    task = FitTask(stage, training.inputs, training.targets, before.model.params)
     model = fit_model(run, before.compiled, task)
     message = _answer(run, before.settings.name, before.compiled, model, before.held)
     return replace(

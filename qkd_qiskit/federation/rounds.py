@@ -19,6 +19,7 @@ from qkd_qiskit.distillation import (
     check_label_queries,
     check_message,
     screen_message,
+    wanted_rules,
 )
 from qkd_qiskit.distillation.messages import MAX_HEADER_BYTES
 from qkd_qiskit.errors import DistillationError, FederationError
@@ -63,11 +64,13 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
 
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
-        DistillationError: If none is, or label queries cannot be answered.
+        DistillationError: If none is, or label queries or the aggregation rule are impossible.
         QKDError: What a local client raises.
     """
     settings, data = run.settings, run.data
+    # Before any client works.
     check_label_queries(run)
+    wanted_rules(settings.distillation)
     originals = None if data.originals is None else data.originals.without_answers()
     request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
     clients = [_Client(client.name) for client in settings.clients]

@@ -113,7 +113,7 @@ def distil(
 
 
 def _student_spec(run: RunContext, budget: GateBudget) -> VQCNNSpec:
-    """Return the budget's structure, or the largest of the ladder within the blocks of the settings."""
+    """Return the budget's structure, or the ladder's largest within the blocks that the settings allow."""
     most, model = run.settings.distillation.student_blocks, run.settings.model
     if most is None:
         return budget.spec

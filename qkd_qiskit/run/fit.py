@@ -31,7 +31,6 @@ class FitTask:
         stage: Names of the training.
         inputs: Encoded inputs [N, F].
         targets: What to answer on them.
-        reject: Whether the last outcome of `targets` is the reject outcome.
         initial: A parameter vector [W + 1] that joins the swarm.
         alpha_end: Share of the cross-entropy at the end of Adam's steps; None keeps that of `targets`.
         at_server: Whether the server's numbers of steps and of samples a step count.
@@ -40,7 +39,6 @@ class FitTask:
     stage: Stage
     inputs: FloatArray
     targets: Targets
-    reject: bool = False
     initial: FloatArray | None = None
     alpha_end: float | None = None
     at_server: bool = False
@@ -69,7 +67,7 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
         lambda journal: train_model(
             compiled.noisy,
             task.inputs[few],
-            replace(searched, reject=task.reject),
+            searched,
             training,
             initial=task.initial,
             rng=rng,

@@ -106,10 +106,11 @@ def _attacked(settings: ExperimentSettings) -> dict[str, Any]:
 def _stolen(context: RunContext, client: ClientOutcome) -> TrainedModel:
     """The client's structure, trained on its outputs on the public images."""
     soft = client.message.probabilities
-    targets = Targets(soft.shape[1], soft=soft / soft.sum(axis=1, keepdims=True), soft_loss="kl")
+    shares = soft / soft.sum(axis=1, keepdims=True)
+    targets = Targets(soft.shape[1], soft=shares, soft_loss="kl", reject=client.model.reject)
     inputs = context.data.public.samples.inputs
     stage = Stage.named(f"attack on {client.settings.name}")
-    task = FitTask(stage, inputs, targets, reject=client.model.reject)
+    task = FitTask(stage, inputs, targets)
     return fit_model(context, client.compiled, task)
 
 

@@ -1,4 +1,4 @@
-"""Trials of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
+"""Evaluation of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CandidateFactory:
     train: FullTraining | None = None
 
     def spec(self, kernel: Kernel) -> VQCNNSpec:
-        """The base with another kernel in every layer."""
+        """Return the base with another kernel in every layer."""
         base = self.base
         return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)
 
@@ -146,11 +146,11 @@ class CandidateEvaluation:
         self._rest = _all_but_one_part(self._held[1])
 
     def fitness(self) -> FloatArray:
-        """Fitness of all kernels so far, [E]."""
+        """Return the fitness of all kernels so far, [E]."""
         return np.asarray(np.array(self.losses) + np.array(self.prices), dtype=np.float64)
 
     def number(self, kernel: Kernel | None) -> int:
-        """Number of a kernel, which is trained if it is new; -1 for none."""
+        """Return the number of a kernel, which is trained if it is new; -1 for none."""
         if kernel is None:
             return -1
         if kernel not in self._numbers:
@@ -195,7 +195,7 @@ class CandidateEvaluation:
         numbers: Sequence[int],
         incumbent: int | None = None,
     ) -> list[int]:
-        """Positions in `numbers`, the most preferred first.
+        """Return the positions in `numbers`, the most preferred first.
 
         Kernels whose fitness is within `resolution` standard errors of the best one's count as equal (the
         rule of one standard error of Breiman et al., *Classification and Regression Trees*, 1984). Of equals
@@ -249,7 +249,7 @@ class CandidateEvaluation:
         return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
 
     def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Loss on the samples held back, and the losses [parts] with each part of them left out."""
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
         inputs, targets = self._held
         probabilities = evaluator.probabilities(params[None, :-1], inputs)
         log_scale = params[None, -1]
@@ -257,12 +257,12 @@ class CandidateEvaluation:
         return targets.values(probabilities, log_scale)[0], np.array(left_out)
 
     def _rng(self, name: str) -> np.random.Generator:
-        """A kernel's own generator: its fitness does not depend on when it is tried."""
+        """Return a kernel's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
 
 
 def _all_but_one_part(targets: Targets) -> list[IntArray]:
-    """Samples that stay when one part is left out, for each part; none where there are no two parts."""
+    """Return the samples that stay when one part is left out, for each of at least two parts."""
     counted = np.arange(targets.n_samples)
     if targets.soft is None and targets.labels is not None:
         counted = counted[targets.labels >= 0]
@@ -274,7 +274,7 @@ def _all_but_one_part(targets: Targets) -> list[IntArray]:
 
 
 def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
-    """Standard errors [E] of the differences from the best one, from losses [E, parts]; 0 without parts."""
+    """Return standard errors [E] of the differences from the best one; 0 without parts."""
     difference = left_out - left_out[best]
     parts = difference.shape[1]
     if parts == 0:
@@ -283,5 +283,5 @@ def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
 
 
 def _text(text: str) -> FloatArray:
-    """A text as a question to the journal."""
+    """Encode a text as a question to the journal."""
     return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.float64)

@@ -36,17 +36,17 @@ class Environment(Protocol):
         """Weights that occur in this block and in no other."""
 
     def build(self, candidates: FloatArray) -> FloatArray:
-        """The block's matrices [P, d, d] at full weight vectors [P, W]."""
+        """Return the block's matrices [P, d, d] at full weight vectors [P, W]."""
 
     def probabilities(self, matrices: FloatArray) -> FloatArray:
-        """Outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
+        """Return outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
 
 
 class Environments(Protocol):
     """Goes along the circuit block by block."""
 
     def __iter__(self) -> Iterator[Environment]:
-        """The environments in circuit order."""
+        """Return the environments in circuit order."""
 
     def accept(self, weights: FloatArray) -> None:
         """Go on with new values of the current block's own weights."""
@@ -57,7 +57,7 @@ class EnvironmentEvaluator(Protocol):
     """An evaluator that knows the environments of its blocks."""
 
     def environments(self, weights: FloatArray, inputs: FloatArray) -> Environments:
-        """The sweep at weights [W]."""
+        """Return the sweep at weights [W]."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class CooperativeSwarm:
 
 
 def _ignore(step: int, value: float) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 class _Search:
@@ -172,13 +172,13 @@ class _Search:
             self._improve(group, self.objective.values, journaled=True)
 
     def _groups(self, local: set[int]) -> list[list[int]]:
-        """Weights outside of `local`, those of one spec block together."""
+        """Return weights outside of `local`, those of one spec block together."""
         groups = {block.weights for block in self.objective.evaluator.spec.blocks}
         rest = [sorted(set(group) - local) for group in sorted(groups)]
         return [group for group in rest if group]
 
     def _in_environment(self, environment: Environment) -> None:
-        """A sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
+        """Run a sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
         columns = list(environment.weights)
 
         def values(candidates: FloatArray) -> FloatArray:
@@ -234,7 +234,7 @@ class _Search:
         return found.params, np.asarray(found.value)
 
     def _starts(self, moving: list[int], rng: np.random.Generator) -> FloatArray:
-        """The context itself, points around it at many distances, and some anywhere."""
+        """Return the context itself, points around it at many distances, and some anywhere."""
         n, dims = self._settings.particles, len(moving)
         near = max(1, round(_NEAR_SHARE * n))
         width = np.exp(rng.uniform(np.log(_SMALLEST), np.log(_LARGEST), (n, 1)))

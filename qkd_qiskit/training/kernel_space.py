@@ -56,7 +56,7 @@ class KernelSpace:
         return Box(np.zeros_like(upper), upper, np.ones(len(upper), dtype=bool))
 
     def decode(self, position: FloatArray) -> Kernel | None:
-        """The canonical kernel at a position.
+        """Return the canonical kernel at a position.
 
         Two-qubit genes that would exceed the limit are read as I. Distinct positions may mean one kernel.
 
@@ -80,7 +80,7 @@ class KernelSpace:
         return kernel if fits else None
 
     def encode(self, kernel: Kernel) -> FloatArray:
-        """A position [2 k] that `decode` reads as the kernel's canonical form: its genes, then I.
+        """Return a position [2 k] that `decode` reads as the kernel's canonical form: its genes, then I.
 
         Raises:
             TrainingError: If the kernel does not fit into the space.
@@ -94,11 +94,11 @@ class KernelSpace:
         return np.array([[gene.gate - 0.5, gene.orientation + 0.5] for gene in genes]).ravel()
 
     def holds(self, kernel: Kernel) -> bool:
-        """Whether the kernel fits into the space."""
+        """Return whether the kernel fits into the space."""
         return len(kernel.genes) <= self.n_genes and native_cost(kernel) <= self.max_two_qubit
 
     def starts(self, n: int, *, presets: bool, rng: np.random.Generator) -> FloatArray:
-        """Random positions [n, 2 k]; the presets that fit replace the first ones if wanted."""
+        """Return random positions [n, 2 k]; the presets that fit replace the first ones if wanted."""
         positions = rng.uniform(0.0, self.box.upper, (n, 2 * self.n_genes))
         fitting = [kernel for kernel in PRESETS.values() if self.holds(kernel)] if presets else []
         for row, kernel in enumerate(fitting[:n]):
@@ -107,7 +107,7 @@ class KernelSpace:
 
 
 def native_cost(kernel: Kernel) -> int:
-    """Native two-qubit gates of one block of a kernel, at most."""
+    """Return native two-qubit gates of one block of a kernel, at most."""
     return sum(_gene_cost(gene) for gene in kernel.genes)
 
 

@@ -17,7 +17,7 @@ PROBABILITY_FLOOR = 1e-9
 
 
 def class_logits(probabilities: FloatArray, log_scale: ArrayLike, n_outcomes: int) -> FloatArray:
-    """Logits of the class outcomes.
+    """Return logits of the class outcomes.
 
     Args:
         probabilities: Outcome probabilities [..., N, 2^m], of which the first `n_outcomes` are classes.
@@ -34,7 +34,7 @@ def class_logits(probabilities: FloatArray, log_scale: ArrayLike, n_outcomes: in
 def logits_backward(
     logit_gradient: FloatArray, probabilities: FloatArray, logits: FloatArray, log_scale: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    """Gradients of a loss with respect to probabilities and log of the logit scale.
+    """Return the gradients of a loss with respect to probabilities and log of the logit scale.
 
     Args:
         logit_gradient: Gradient with respect to the logits [..., N, n_outcomes].
@@ -58,7 +58,7 @@ def logits_backward(
 def cross_entropy(
     logits: FloatArray, labels: IntArray, weights: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Weighted mean of the cross-entropy with hard labels, in nats.
+    """Return the weighted mean of the cross-entropy with hard labels, in nats.
 
     Args:
         logits: [..., N, C].

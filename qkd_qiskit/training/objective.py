@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
 
 # Parameter vectors between two lines of the journal: with thousands of samples, a second of work.
 _JOURNALED = 16
@@ -34,7 +32,7 @@ class DifferentiableEvaluator(Protocol):
     def loss_and_gradient(
         self, weights: FloatArray, inputs: FloatArray, loss: ProbabilityLoss
     ) -> tuple[FloatArray, FloatArray]:
-        """Values [P] and gradients [P, W] of `loss` at weights [P, W]."""
+        """Return values [P] and gradients [P, W] of `loss` at weights [P, W]."""
         ...
 
 
@@ -111,7 +109,7 @@ class Targets:
         return 0 if array is None else len(array)
 
     def rows(self, chosen: IntArray) -> Targets:
-        """The targets of some samples.
+        """Return the targets of some samples.
 
         Raises:
             TrainingError: If none of them can be learnt from.
@@ -124,13 +122,13 @@ class Targets:
         )
 
     def values(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
-        """Loss [P] of probabilities [P, N, 2^m] and logs of the logit scale [P]."""
+        """Return the loss [P] of probabilities [P, N, 2^m] and logs of the logit scale [P]."""
         return self._price(class_logits(probabilities, log_scale, self.n_outcomes))[0]
 
     def values_and_gradients(
         self, probabilities: FloatArray, log_scale: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Loss [P], its gradient [P, N, 2^m] in the probabilities and [P] in the logs of the logit scale."""
+        """Return the loss [P] and its gradients, in probabilities [P, N, 2^m] and log scales [P]."""
         logits = class_logits(probabilities, log_scale, self.n_outcomes)
         values, logit_gradient = self._price(logits)
         return values, *logits_backward(logit_gradient, probabilities, logits, log_scale)
@@ -204,19 +202,19 @@ class Objective:
         return self.evaluator.spec.n_weights + 1
 
     def values(self, params: FloatArray) -> FloatArray:
-        """Losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
+        """Return the losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
         self.evaluations += len(params)
         parts = [params[start : start + _JOURNALED] for start in range(0, len(params), _JOURNALED)]
         found = [self.journal.answer(part, partial(self._losses, part)) for part in parts]
         return np.concatenate([losses for (losses,) in found])
 
     def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
-        """Losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
+        """Return losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
         self.evaluations += len(probabilities)
         return self.targets.values(probabilities, log_scale) + self.l2 * log_scale**2
 
     def value_and_gradient(self, params: FloatArray) -> tuple[float, FloatArray]:
-        """Loss and exact gradient [W + 1] of one parameter vector [W + 1].
+        """Return the loss and exact gradient [W + 1] of one parameter vector [W + 1].
 
         Raises:
             TrainingError: If the evaluator gives no gradients.

@@ -22,7 +22,7 @@ class StructureSearch:
     """What a structure search has seen, and what it chose.
 
     Attributes:
-        kernels: Gate strings of the kernels that were tried, in the order of their trials.
+        kernels: Gate strings of the kernels that were tried, in the order of their candidates.
         losses: Validation loss of each after its short training, [E].
         prices: What each pays for its native gates, [E]; the fitness is the sum of both.
         two_qubit: Native two-qubit gates of each one's circuit, [E].
@@ -87,15 +87,17 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     train, held = _split(task, chosen.validation)
-    trials = CandidateEvaluation(factory, task, train, held, settings, tracking.journal)
+    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.journal)
     tracking.start(chosen.particles * (chosen.iterations + 1))
     trail: list[IntArray] = []
 
     def fitness(positions: FloatArray) -> FloatArray:
-        found = np.array([trials.number(space.decode(position)) for position in positions], dtype=np.int64)
+        found = np.array(
+            [candidates.number(space.decode(position)) for position in positions], dtype=np.int64
+        )
         trail.append(found)
         tracking.advance(len(positions))
-        known = trials.fitness()
+        known = candidates.fitness()
         return np.array([np.inf if k < 0 else known[k] for k in found])
 
     rng = np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")])
@@ -107,31 +109,31 @@ def search_structure(
     )
     found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)
     tracking.done()
-    own = trials.number(factory.base.kernels[0].canonical()) if chosen.own else None
-    losses, left_out = np.array(trials.losses), np.stack(trials.left_out)
-    order = trials.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
+    own = candidates.number(factory.base.kernels[0].canonical()) if chosen.own else None
+    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
+    order = candidates.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
     if own is not None and own not in order:
         order.append(own)
     if len(order) > 1:
-        full = [trials.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
+        full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
     else:
         losses, left_out = losses[order], left_out[order]
-    final = losses + np.array(trials.prices)[order]
+    final = losses + np.array(candidates.prices)[order]
     visited = np.stack(trail)
     return StructureSearch(
-        kernels=tuple(map(str, trials.kernels)),
-        losses=np.array(trials.losses),
-        prices=np.array(trials.prices),
-        two_qubit=np.array(trials.two_qubit, dtype=np.int64),
-        weights=np.array(trials.weights, dtype=np.int64),
+        kernels=tuple(map(str, candidates.kernels)),
+        losses=np.array(candidates.losses),
+        prices=np.array(candidates.prices),
+        two_qubit=np.array(candidates.two_qubit, dtype=np.int64),
+        weights=np.array(candidates.weights, dtype=np.int64),
         trail=visited,
         history=found.history,
         finalists=tuple(order),
         final_fitness=tuple(map(float, final)),
-        winner=str(trials.kernels[order[trials.preference(losses, left_out, order, own)[0]]]),
+        winner=str(candidates.kernels[order[candidates.preference(losses, left_out, order, own)[0]]]),
         reused=int((visited >= 0).sum()) - len(np.unique(visited[visited >= 0])),
-        evaluations=trials.evaluations,
+        evaluations=candidates.evaluations,
     )
 
 

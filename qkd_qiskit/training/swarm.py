@@ -128,7 +128,7 @@ class ParticleSwarm:
             pbest_cost=np.full(len(start), np.inf),
         )
         self._asked = False
-        self._told = np.ones(len(start), dtype=np.int64)
+        self._n_costs = np.ones(len(start), dtype=np.int64)
 
     @property
     def best_position(self) -> FloatArray:
@@ -141,14 +141,14 @@ class ParticleSwarm:
         return float(self._swarm.pbest_cost.min())
 
     def ask(self) -> FloatArray:
-        """Positions [P, D] whose costs are wanted next."""
+        """Return the positions [P, D] whose costs are wanted next."""
         if self._swarm.current_cost.size:
             self._move()
         self._asked = True
         return np.array(self._swarm.position)
 
     def tell(self, costs: FloatArray) -> None:
-        """Take the costs [P] of the positions asked for; a cost that is not a number counts as infinite.
+        """Take the costs [P] of the positions that `ask` returned; NaN counts as infinite.
 
         Raises:
             TrainingError: If `ask` was not called before, or the number of costs is wrong.
@@ -160,8 +160,8 @@ class ParticleSwarm:
         self._asked = False
         swarm = self._swarm
         swarm.current_cost = np.where(np.isnan(costs), np.inf, costs)
-        # A new best has been told of once.
-        self._told = np.where(swarm.current_cost < swarm.pbest_cost, 1, self._told)
+        # A new best has one cost so far.
+        self._n_costs = np.where(swarm.current_cost < swarm.pbest_cost, 1, self._n_costs)
         swarm.pbest_pos, swarm.pbest_cost = self._compute_pbest(swarm)
         swarm.best_pos, best_cost = self._topology.compute_gbest(swarm, **self._neighbours)
         swarm.best_cost = float(best_cost)
@@ -169,7 +169,7 @@ class ParticleSwarm:
     def tell_bests(self, costs: FloatArray) -> None:
         """Take new costs [P] of the personal bests, where costs scatter: a lucky one must not live for ever.
 
-        Each best's cost becomes the mean of all that were told of it.
+        Each best's cost becomes the mean of all that it got.
 
         Raises:
             TrainingError: If the number of costs is wrong.
@@ -179,9 +179,9 @@ class ParticleSwarm:
             raise TrainingError(
                 f"swarm: expected {swarm.n_particles} costs of the bests, found shape {costs.shape}"
             )
-        self._told += 1
+        self._n_costs += 1
         swarm.pbest_cost = (
-            swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._told
+            swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._n_costs
         )
 
     @property
@@ -221,13 +221,13 @@ def run_swarm(
     """Move a swarm until it stops getting better.
 
     Args:
-        swarm: The swarm; it is evaluated where it stands, unless it has been told of costs already.
+        swarm: The swarm; it is evaluated where it stands, unless it has costs already.
         values: Costs [P] of positions [P, D].
         iterations: Most moves; 0 evaluates the starts only.
         patience: Moves without a better best before it stops.
         reevaluate: Whether every move also evaluates the personal bests again, for values that scatter from
             call to call; the best cost may then rise.
-        stop: Asked before each move; True ends the search.
+        stop: Called before each move; True ends the search.
         progress: Called with the number of moves and the best cost after each.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -11,15 +10,13 @@ from scipy.special import softmax
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.training.lbfgs import LBFGS
 from qkd_qiskit.training.losses import class_logits
 from qkd_qiskit.training.objective import Objective, Targets
 from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, OptimizerResult, Starts, weight_period
 from qkd_qiskit.training.optimizers import make_optimizer
 from qkd_qiskit.training.tracking import Tracking
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
 
 _STARTS_PER_PARTICLE = 4
 
@@ -70,7 +67,7 @@ class TrainedModel:
     def outcome_probabilities(
         self, evaluator: Evaluator, inputs: FloatArray, *, temperature: float = 1.0
     ) -> FloatArray:
-        """Softmax of the logits over all class outcomes, the reject outcome last where there is one.
+        """Return the softmax [N, n_outcomes] of a parameter vector's logits, divided by `temperature`.
 
         Args:
             evaluator: Runs the model's circuit, with the noise that is wanted.
@@ -83,12 +80,12 @@ class TrainedModel:
         return outcome_probabilities(self.params, evaluator, inputs, self.n_outcomes, temperature=temperature)
 
     def class_probabilities(self, evaluator: Evaluator, inputs: FloatArray) -> FloatArray:
-        """Probabilities [N, K], renormalized over the classes: the reject outcome is left out."""
+        """Return probabilities [N, K], renormalized over the classes: the reject outcome is left out."""
         logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
         return np.asarray(softmax(logits, axis=-1))
 
     def predict(self, evaluator: Evaluator, inputs: FloatArray) -> IntArray:
-        """Index [N] of the most probable class, in the sorted class set; never the reject outcome."""
+        """Return the most probable class [N], an index of the sorted class set; never the reject outcome."""
         logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
         return np.asarray(logits.argmax(axis=-1), dtype=np.int64)
 
@@ -96,7 +93,7 @@ class TrainedModel:
 def outcome_probabilities(
     params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outcomes: int, *, temperature: float = 1.0
 ) -> FloatArray:
-    """Softmax [N, n_outcomes] of the logits of one parameter vector [W + 1], divided by `temperature`."""
+    """Return the softmax [N, n_outcomes] of a parameter vector's logits, divided by `temperature`."""
     return np.asarray(softmax(_logits(params, evaluator, inputs, n_outcomes) / temperature, axis=-1))
 
 
@@ -105,10 +102,10 @@ def _logits(params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outc
 
 
 def random_params(n: int, n_weights: int, *, rng: np.random.Generator) -> FloatArray:
-    """Random parameter vectors [n, n_weights + 1], from near zero to anywhere.
+    """Return random parameter vectors [n, n_weights + 1], from near zero to anywhere.
 
     Half of them have normal weights of a width drawn log-uniformly from 0.05 to 1 radian: near the identity,
-    gradients of a deep circuit do not vanish. The other half is uniform over a turn. The logit scale starts
+    gradients of a deep circuit do not vanish. The other half is uniform over 2 pi. The logit scale starts
     near 3, because noise flattens the probabilities.
     """
     near = n - n // 2

@@ -17,6 +17,7 @@ from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.evaluation import REQUIRED_MODELS
+from qkd_qiskit.experiment import ExperimentResult
 from qkd_qiskit.reporting import check_results, read_results
 from qkd_qiskit.store import Database, folder_lock
 from qkd_qiskit.store.database import DATABASE_FILE
@@ -52,8 +53,18 @@ def test_results_are_complete_and_every_model_learns(finished):
         spec = VQCNNSpec.from_index(int(client["model_index"]))
         assert len(spec.blocks) == client["budget"]["blocks"]
         assert client["gates"]["estimated"]["two_qubit"] == client["gates"]["transpiled"]["two_qubit"]
+    assert list(run.predictions) == list(run.results["models"])
+    assert set(run.baselines) < set(run.predictions)
     assert run.clients[0].model.reject
     assert not run.clients[2].model.reject
+
+
+def test_a_finished_run_is_loaded_and_shown(finished):
+    run, folder = finished
+    loaded = ExperimentResult.load(folder)
+    assert (loaded.settings, loaded.results) == (run.settings, run.results)
+    assert str(loaded) == str(run)
+    assert f"{100 * run.record.measured['global'].accuracy:.1f}" in str(run)
 
 
 def test_the_report_stands_alone(finished):
@@ -71,7 +82,7 @@ def test_a_search_is_in_the_report_of_its_run(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Structure search" in page
     for client in run.clients:
-        assert client.search.winner == str(client.machine.spec.kernels[0])
+        assert client.search.winner == str(client.compiled.spec.kernels[0])
         assert str(client.budget.spec.kernels[0].canonical()) in client.search.kernels
         title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one kernel"
         assert title in page

@@ -1,6 +1,6 @@
 """Aggregation rules: from several clients' probabilities to one distribution over all classes.
 
-A further rule is a file beside these, a line in `RULES` and a name in the settings.
+A further rule is a file beside these and a line in `RULES`; settings name it, and `auto` tries it too.
 """
 
 from __future__ import annotations

@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax, xlogy
 
+from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation import (
     CALIBRATIONS,
     RULES,
+    AggregationRule,
     ClientOutputs,
     aggregate,
     build_teacher,
     lift,
+    wanted_rules,
 )
 from qkd_qiskit.distillation.rules import rule_named
 from qkd_qiskit.errors import DistillationError
@@ -121,3 +124,25 @@ def test_the_teacher_takes_a_stream_and_answers_as_the_combined_clients():
 def test_an_unknown_rule_is_refused():
     with pytest.raises(DistillationError, match="aggregation: expected one of mean, .*, found 'median'"):
         rule_named("median")
+
+
+class Largest(AggregationRule):
+    """A rule of this test: the largest probability of all clients."""
+
+    name = "largest"
+
+    def add(self, lifted, held, reject):
+        self.total = np.maximum(self.total, self.term(lifted, held, reject))
+
+    def term(self, lifted, held, reject):
+        return lifted
+
+
+def test_a_further_rule_needs_its_class_and_a_line_in_the_registry(monkeypatch):
+    monkeypatch.setitem(RULES, Largest.name, Largest)
+    clients = crowd(3, 4, 50, 4)
+    lifted = [lift(c.outputs, c.held, 4) for c in clients]
+    found = aggregate(lifted, [c.held for c in clients], [c.reject for c in clients], "largest")
+    np.testing.assert_allclose(found, _normalized(np.max(lifted, axis=0)))
+    assert wanted_rules(DistillationSettings()) == (*RULES,)
+    assert wanted_rules(DistillationSettings(aggregation="largest")) == ("largest",)

@@ -291,3 +291,13 @@ def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp
     result = run_rounds(context, Script([Arrival(k, raw[k]) for k in range(3)]), folder=tmp_path)
     assert [result.messages.message(k).to_bytes() for k in range(3)] == raw
     assert result.messages.message(1).client == "two classes"
+
+
+def test_an_unknown_rule_is_named_before_any_client_works():
+    class Nobody:
+        def exchange(self, requests, /, *, timeout):
+            raise AssertionError("a client has got a request")
+
+    expected = "distillation.aggregation: expected one of auto, mean, .*, found 'median'"
+    with pytest.raises(DistillationError, match=expected):
+        run_rounds(_context("distillation.aggregation=median"), Nobody())

@@ -108,8 +108,8 @@ def test_stops_when_a_sweep_brings_nothing(circuit):
 
 
 def test_a_reason_to_stop_ends_the_search(circuit):
-    objective, asked = circuit(), []
-    search = replace(QUICK, stop=lambda: len(asked) > 2 or asked.append(1))
+    objective, calls = circuit(), []
+    search = replace(QUICK, stop=lambda: len(calls) > 2 or calls.append(1))
     assert len(_run(objective, _start(objective), search).history) == 3
 
 

@@ -161,17 +161,17 @@ def test_where_nothing_can_be_told_apart_the_cheapest_kernel_or_the_bases_own_on
     assert own.winner == str(BASE.kernels[0].canonical())
 
 
-def _trials(targets=None, *, held=4, resolution=1.0, **lists):
+def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
     targets = targets or Targets(2, labels=np.arange(held) % 2)
     inputs = np.random.default_rng(0).normal(size=(targets.n_samples, 8))
     rows = np.arange(targets.n_samples)
-    workshop = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
-    trials = CandidateEvaluation(
-        workshop, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
+    factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    candidates = CandidateEvaluation(
+        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
     )
     for name, values in lists.items():
-        setattr(trials, name, values)
-    return trials
+        setattr(candidates, name, values)
+    return candidates
 
 
 # Two parts: the standard error of a difference is half of what it differs between them.
@@ -195,18 +195,18 @@ COSTS = {"prices": [0.0] * 4, "two_qubit": [9, 3, 1, 0], "indices": [1, 2, 3, 4]
 def test_of_kernels_within_the_error_the_incumbent_then_the_cheapest_comes_first(
     resolution, costs, incumbent, order
 ):
-    trials = _trials(resolution=resolution, **{**COSTS, **costs})
-    assert trials.preference(LOSSES, LEFT_OUT, range(4), incumbent) == order
+    candidates = _candidates(resolution=resolution, **{**COSTS, **costs})
+    assert candidates.preference(LOSSES, LEFT_OUT, range(4), incumbent) == order
 
 
 def test_without_parts_to_leave_out_the_fitness_decides():
-    trials = _trials(held=1, **COSTS)
-    assert trials.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
+    candidates = _candidates(held=1, **COSTS)
+    assert candidates.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
 
 
 def test_preferences_are_positions_among_the_given_kernels():
-    trials = _trials(**COSTS)
-    assert trials.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
+    candidates = _candidates(**COSTS)
+    assert candidates.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
 
 
 def test_the_error_of_a_difference_is_that_of_its_mean():
@@ -217,11 +217,11 @@ def test_the_error_of_a_difference_is_that_of_its_mean():
 
 
 def test_losses_with_one_sample_left_out_average_to_the_loss():
-    trials = _trials(held=7)
-    trials.number(Kernel.from_string("CX01 RY1"))
-    assert trials.left_out[0].shape == (7,)
-    assert trials.left_out[0].std() > 0
-    np.testing.assert_allclose(trials.left_out[0].mean(), trials.losses[0])
+    candidates = _candidates(held=7)
+    candidates.number(Kernel.from_string("CX01 RY1"))
+    assert candidates.left_out[0].shape == (7,)
+    assert candidates.left_out[0].std() > 0
+    np.testing.assert_allclose(candidates.left_out[0].mean(), candidates.losses[0])
 
 
 @pytest.mark.parametrize(("n", "parts"), [(1, 0), (2, 2), (50, 50), (51, 50), (120, 50)])
@@ -239,7 +239,7 @@ def test_samples_without_labels_are_not_left_out():
     assert len(_all_but_one_part(Targets(2, labels=labels, soft=soft))) == 4
 
 
-def test_finalists_are_trained_by_the_workshops_own_training(blobs, tmp_path):
+def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     inputs, labels = blobs(2, n=40, n_features=8)
     trained = []
 

@@ -136,7 +136,7 @@ def _noisy(rng):
 
 
 def test_bests_of_scattering_costs_are_evaluated_again():
-    # Told once, the lowest of many draws is far too low; told again, it comes close to the true cost.
+    # With one cost, the lowest of many draws is far too low; with more, it comes close to the true cost.
     errors = {}
     for again in (False, True):
         swarm = _swarm(np.random.default_rng(0))
