@@ -1,4 +1,4 @@
-"""Long measurements: calibration, drift, bench, studies of the distillation."""
+"""Studies of the distillation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json, numbers, show
+from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json, show
 
 app = typer.Typer()
 study_app = typer.Typer(help="Studies of the distillation: many federations, kept as they come.")
@@ -19,129 +19,6 @@ StudyFolder = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="Records and pictures; runs/STUDY-EXPERIMENT if omitted."),
 ]
-
-
-@app.command()
-def calibrate(
-    plan: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Sweep as .toml; the shipped one when omitted.")
-    ] = None,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and results.")] = Path(
-        "runs/calibration"
-    ),
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that train at the same time.")] = 1,
-    refit: Annotated[
-        bool, typer.Option("--refit", help="Train nothing: fit the records that come with the package.")
-    ] = False,
-    json_path: Json = None,
-) -> None:
-    """Train the estimator's calibration tasks, fit its coefficients and validate them.
-
-    An interrupted sweep goes on where it stopped. The shipped one takes the better part of an hour.
-    """
-    check_folder(output)
-    check_json(json_path)
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.reporting import write_json
-    from qkd_qiskit.studies import calibration
-    from qkd_qiskit.studies.calibration_plan import load_plan
-
-    sweep = load_plan(plan)
-    if refit:
-        finished = calibration.evaluate_records(sweep, *calibration.shipped_records(sweep))
-        calibration.write_calibration(finished, output)
-    else:
-        with RichProgress() as progress:
-            finished = calibration.calibrate(sweep, output, jobs=jobs, progress=progress)
-    found = finished.to_dict()
-    show("Calibration tasks", calibration.TASK_COLUMNS, found["tasks"], None)
-    typer.echo(finished.coefficients.method)
-    typer.echo(f"coefficients: {output / 'coefficients.json'}")
-    if json_path is not None:
-        write_json(found, json_path)
-
-
-@app.command()
-def drift(
-    backend: Annotated[
-        str, typer.Option(help="Device, or snapshot, that models are trained for.")
-    ] = "ibm_torino",
-    other: Annotated[
-        list[str] | None, typer.Option(help="Later snapshot, or another device; repeatable.")
-    ] = None,
-    spread: Annotated[
-        list[float] | None,
-        typer.Option(min=0, help="Spread of made-up calibrations; repeatable; 0.1 and 0.3 without --other."),
-    ] = None,
-    samples: Annotated[int, typer.Option(min=8, help="Training samples.")] = 300,
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of data, start and drift.")] = 3,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drift.json and drift.png.")] = Path(
-        "runs/drift"
-    ),
-    json_path: Json = None,
-) -> None:
-    """Train for one calibration of a device, and run under later ones."""
-    check_folder(output)
-    check_json(json_path)
-    from qkd_qiskit.hardware import load_backend
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.studies.drift import DRIFT_COLUMNS, study_drift, write_drift
-
-    spreads = spread or ([] if other else [0.1, 0.3])
-    with RichProgress() as progress:
-        rows = study_drift(
-            load_backend(backend),
-            [load_backend(name) for name in other or ()],
-            spreads=spreads,
-            samples=samples,
-            seeds=seeds,
-            progress=progress,
-        )
-    write_drift(rows, output)
-    show(f"Trained for {backend}", DRIFT_COLUMNS, [row.to_dict() for row in rows], json_path)
-    typer.echo(f"picture: {output / 'drift.png'}")
-
-
-@app.command()
-def bench(
-    qubits: Annotated[str, typer.Option(metavar="A,B,...", help="Widths to measure.")] = "4,6,8,10,12",
-    samples: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Numbers of samples.")
-    ] = "10,100,500,1000,5000,10000",
-    particles: Annotated[int, typer.Option(min=1, help="Particles of the swarm.")] = 30,
-    threads: Annotated[int, typer.Option(min=0, help="BLAS threads; 0 for one each core.")] = 0,
-    peers: Annotated[
-        bool, typer.Option("--peers/--no-peers", help="Also PennyLane and qiskit-machine-learning.")
-    ] = True,
-    plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the result as PNG.")] = None,
-    json_path: Json = None,
-) -> None:
-    """Measure the exact engine beside its peers, side by side on this machine."""
-    check_json(json_path)
-    check_json(plot)
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.store.files import write_atomic
-    from qkd_qiskit.studies.bench import BENCH_COLUMNS, BenchSettings, bench_rows, run_bench
-    from qkd_qiskit.studies.bench_plot import plot_bench
-
-    settings = BenchSettings(
-        qubits=numbers("--qubits", qubits),
-        samples=numbers("--samples", samples),
-        particles=particles,
-        threads=threads,
-        peers=peers,
-    )
-    with RichProgress() as progress:
-        result = run_bench(settings, progress)
-    show("Seconds a particle; * scaled up from at most 10 samples", BENCH_COLUMNS, bench_rows(result), None)
-    for name, value in result["checks"].items():
-        typer.echo(f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.3g}'}")
-    if plot is not None:
-        write_atomic(plot, plot_bench(result))
-    if json_path is not None:
-        from qkd_qiskit.reporting import write_json
-
-        write_json(result, json_path)
 
 
 def _study(

@@ -18,14 +18,14 @@ from matplotlib.figure import Figure
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.estimator import build_size_ladder
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
+from qkd_qiskit.estimator.calibration.records import draw_task
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, drifted_device, transpile_verified
 from qkd_qiskit.hardware.counts import count_native
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.figures import BLUE, GREEN, GREY, ORANGE, new_figure
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
-from qkd_qiskit.studies.calibration_sweep import draw_task
 from qkd_qiskit.training import Targets, TrainedModel, train_model
 
 #: Heading of a column of the command line's table, and where its value lies.

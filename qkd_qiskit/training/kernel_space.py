@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.vqcnn import GATES, PRESETS, Gene, Kernel
-
-if TYPE_CHECKING:
-    from qkd_qiskit.estimator import GateBudget
 
 _IDENTITY = GATES.index("I") + 1
 
@@ -48,7 +45,7 @@ class KernelSpace:
             )
 
     @classmethod
-    def of_budget(cls, budget: GateBudget) -> KernelSpace:
+    def of_budget(cls, budget: Any) -> KernelSpace:
         """What a gate budget grants: as many genes and native gates a block as its own kernel has."""
         kernel = budget.spec.kernels[0]
         return cls(n_genes=len(kernel.genes), max_two_qubit=native_cost(kernel))

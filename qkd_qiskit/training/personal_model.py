@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from qkd_qiskit.training.trainer import TrainedModel, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit, resolve_kernel
 
 if TYPE_CHECKING:
-    from qkd_qiskit.estimator import GateBudget
     from qkd_qiskit.progress import Progress
     from qkd_qiskit.simulation import Evaluator
 
@@ -84,7 +83,7 @@ def device_candidates(
 
 
 def train_personal(
-    budget: GateBudget,
+    budget: Any,
     device: Device,
     inputs: FloatArray,
     targets: Targets,

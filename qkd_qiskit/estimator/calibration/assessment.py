@@ -16,10 +16,10 @@ from qkd_qiskit.estimator import (
     budget_terms,
     grant,
 )
+from qkd_qiskit.estimator.calibration.curves import POINT, Curve
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
+from qkd_qiskit.estimator.calibration.records import task_ladder
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.studies.calibration_curves import POINT, Curve
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan
-from qkd_qiskit.studies.calibration_sweep import task_ladder
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 ENOUGH_TASKS = 0.8

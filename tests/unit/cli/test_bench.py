@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import peers
 import pytest
+from engine_peers import BenchSettings, bench_rows, bench_spec, run_bench, shortest
+from peers_plot import plot_bench
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import CompactCircuit
-from qkd_qiskit.studies import peers
-from qkd_qiskit.studies.bench import BenchSettings, bench_rows, bench_spec, run_bench, shortest
-from qkd_qiskit.studies.bench_plot import plot_bench
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,9 @@ def test_the_first_run_is_not_counted():
 def test_widths_must_be_numbers(capsys):
     assert main(["bench", "--qubits", "4x"]) == 2
     assert "--qubits: expected positive whole numbers" in capsys.readouterr().err
+
+
+def test_an_installed_package_has_no_bench(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("qkd_qiskit.cli.bench.BENCHMARKS", tmp_path)
+    assert main(["bench"]) == 2
+    assert "bench: needs a checkout of the repository" in capsys.readouterr().err

@@ -19,9 +19,9 @@ from qkd_qiskit.estimator import (
     NeedCoefficients,
     class_diversity,
 )
-from qkd_qiskit.studies.calibration_curves import POINT, Curve
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan
-from qkd_qiskit.studies.calibration_verdicts import ENOUGH_TASKS, verdicts
+from qkd_qiskit.estimator.calibration.assessment import ENOUGH_TASKS, verdicts
+from qkd_qiskit.estimator.calibration.curves import POINT, Curve
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
 from qkd_qiskit.vqcnn import resolve_kernel
 
 ENOUGH_FITTED = 0.9

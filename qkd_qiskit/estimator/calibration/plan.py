@@ -74,9 +74,9 @@ def load_plan(path: Path | None = None) -> CalibrationPlan:
     Raises:
         ConfigError: If the file cannot be read, is not TOML, or a key or value is wrong.
     """
-    where = "the shipped calibration.toml" if path is None else str(path)
+    where = "the shipped plan.toml" if path is None else str(path)
     try:
-        source = resources.files("qkd_qiskit.studies") / "calibration.toml" if path is None else path
+        source = resources.files("qkd_qiskit.estimator.calibration") / "plan.toml" if path is None else path
         table = tomllib.loads(source.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
-from qkd_qiskit.studies.calibration_sweep import UnitRecord
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
+from qkd_qiskit.estimator.calibration.records import UnitRecord
 
 POINT = 0.01 + 1e-9
 """What counts as equally accurate: one point, the tolerance of 'sufficient', and what rounding may add."""

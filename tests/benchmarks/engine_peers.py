@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import peers
 from qiskit_aer.noise import NoiseModel
 from threadpoolctl import threadpool_limits
 
@@ -19,7 +20,6 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
-from qkd_qiskit.studies import peers
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SLOW_SAMPLES = 10

@@ -1,24 +1,15 @@
-"""Calibration of the estimator: sweep, fit, validation, and the files that tell of them."""
+"""A calibration from end to end: sweep, fit, validation."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import Coefficients
-from qkd_qiskit.progress import Progress
-from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.studies.calibration_curves import Curve, curves
-from qkd_qiskit.studies.calibration_fit import fit_coefficients
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan
-from qkd_qiskit.studies.calibration_plot import draw_calibration
-from qkd_qiskit.studies.calibration_sweep import UnitRecord, read_records, run_sweep, train_granted
-from qkd_qiskit.studies.calibration_verdicts import (
+from qkd_qiskit.estimator.calibration.assessment import (
     Summary,
     TaskAssessment,
     fit_error,
@@ -26,18 +17,11 @@ from qkd_qiskit.studies.calibration_verdicts import (
     summarize,
     verdicts,
 )
-
-#: Heading of a column of the command line's table, and where its value lies.
-TASK_COLUMNS = (
-    ("task", "task"),
-    ("use", "use"),
-    ("limit", "limited_by"),
-    ("granted\nblocks", "granted"),
-    ("smallest\nsufficient", "smallest"),
-    ("accu-\nracy", "accuracy"),
-    ("best", "best"),
-    ("suffi-\ncient", "sufficient"),
-)
+from qkd_qiskit.estimator.calibration.curves import Curve, curves
+from qkd_qiskit.estimator.calibration.fit import fit_coefficients
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
+from qkd_qiskit.estimator.calibration.records import UnitRecord, read_records, run_sweep, train_granted
+from qkd_qiskit.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -94,8 +78,7 @@ def calibrate(
 
     Args:
         plan: The sweep.
-        folder: Gets `records.jsonl` and `granted.jsonl` while the sweep runs, then the files of
-            `write_calibration`.
+        folder: Gets `records.jsonl` and `granted.jsonl` while the sweep runs.
         jobs: Processes that train at the same time.
         progress: Told of every training unit.
 
@@ -108,9 +91,7 @@ def calibrate(
     # Validation is by the very structures that are granted, not by their neighbours among the rungs.
     wanted = granted_beside_rungs(plan, found, fit_coefficients(plan, found))
     granted = train_granted(plan, wanted, folder / "granted.jsonl", progress=progress)
-    finished = evaluate_records(plan, records, granted)
-    write_calibration(finished, folder)
-    return finished
+    return evaluate_records(plan, records, granted)
 
 
 def evaluate_records(
@@ -146,21 +127,6 @@ def evaluate_records(
     return CalibrationResult(rule, error, found, judged, fit, validation, round(seconds, 1))
 
 
-def write_calibration(finished: CalibrationResult, folder: Path) -> None:
-    """Write `coefficients.json`, `calibration.json` and `calibration.png`.
-
-    Raises:
-        EstimatorError: If a file cannot be written.
-    """
-    rule = finished.coefficients.model_dump(mode="json", by_alias=True)
-    try:
-        write_atomic(folder / "coefficients.json", json.dumps(rule, indent=2) + "\n")
-        write_atomic(folder / "calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n")
-        draw_calibration(finished.curves, finished.verdicts).savefig(folder / "calibration.png", dpi=130)
-    except OSError as error:
-        raise EstimatorError(f"cannot write into {folder}: {error.strerror or error}") from None
-
-
 def shipped_records(
     plan: CalibrationPlan,
 ) -> tuple[tuple[UnitRecord, ...], dict[tuple[str, int, int], float]]:
@@ -169,10 +135,10 @@ def shipped_records(
     Raises:
         EstimatorError: If a file is damaged.
     """
-    folder = resources.files("qkd_qiskit.studies")
-    with resources.as_file(folder / "calibration_records.jsonl") as path:
+    folder = resources.files("qkd_qiskit.estimator.calibration")
+    with resources.as_file(folder / "records.jsonl") as path:
         records = tuple(read_records(path, plan).values())
-    with resources.as_file(folder / "calibration_granted.jsonl") as path:
+    with resources.as_file(folder / "granted.jsonl") as path:
         return records, train_granted(plan, {}, path)
 
 

@@ -20,10 +20,10 @@ from qkd_qiskit.data import load_dataset
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 

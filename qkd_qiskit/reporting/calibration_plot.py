@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.estimator.calibration import MOST_GATES, CalibrationResult, Curve, TaskAssessment
 from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure
-from qkd_qiskit.studies.calibration_curves import Curve
-from qkd_qiskit.studies.calibration_verdicts import MOST_GATES, TaskAssessment
+from qkd_qiskit.store.files import write_atomic
 
 _COLOURS = {"fit": BLUE, "validation": ORANGE}
+
+
+def write_calibration(finished: CalibrationResult, folder: Path) -> None:
+    """Write `coefficients.json`, `calibration.json` and `calibration.png`.
+
+    Raises:
+        ReportingError: If a file cannot be written.
+    """
+    rule = finished.coefficients.model_dump(mode="json", by_alias=True)
+    try:
+        write_atomic(folder / "coefficients.json", json.dumps(rule, indent=2) + "\n")
+        write_atomic(folder / "calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n")
+        draw_calibration(finished.curves, finished.verdicts).savefig(folder / "calibration.png", dpi=130)
+    except OSError as error:
+        raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
 
 
 def draw_calibration(curves: Sequence[Curve], verdicts: Sequence[TaskAssessment]) -> Figure:

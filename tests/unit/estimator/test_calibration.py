@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qkd_qiskit.errors import ConfigError, DataError, EstimatorError
-from qkd_qiskit.estimator import DataStatistics, budget_terms, grant, load_coefficients
-from qkd_qiskit.studies import (
-    calibration,
-    calibration_curves,
-    calibration_fit,
-    calibration_sweep,
-    calibration_verdicts,
+from qkd_qiskit.errors import ConfigError, DataError, EstimatorError, ReportingError
+from qkd_qiskit.estimator import DataStatistics, budget_terms, calibration, grant, load_coefficients
+from qkd_qiskit.estimator.calibration import assessment, curves, fit
+from qkd_qiskit.estimator.calibration import records as sweep
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
+from qkd_qiskit.estimator.calibration.records import (
+    RungRecord,
+    UnitRecord,
+    draw_task,
+    read_records,
+    run_sweep,
 )
-from qkd_qiskit.studies.calibration_plan import CalibrationPlan, CalibrationTask, load_plan
-from qkd_qiskit.studies.calibration_sweep import RungRecord, UnitRecord, draw_task, read_records, run_sweep
+from qkd_qiskit.reporting.calibration_plot import write_calibration
 
 SHORT = CalibrationPlan.model_validate(
     {
@@ -51,7 +53,7 @@ SHORT = CalibrationPlan.model_validate(
 def folder(tmp_path_factory):
     """A finished short calibration."""
     folder = tmp_path_factory.mktemp("calibration")
-    calibration.calibrate(SHORT, folder)
+    write_calibration(calibration.calibrate(SHORT, folder), folder)
     return folder
 
 
@@ -80,13 +82,13 @@ def test_an_interrupted_sweep_goes_on(folder, tmp_path, monkeypatch):
     path = tmp_path / "records.jsonl"
     path.write_text("".join(lines[:6]) + lines[6][:100], "utf-8")
     trained = []
-    honest = calibration_sweep.train_unit
+    honest = sweep.train_unit
 
     def counted(plan, task, seed):
         trained.append((task.name, seed))
         return honest(plan, task, seed)
 
-    monkeypatch.setattr(calibration_sweep, "train_unit", counted)
+    monkeypatch.setattr(sweep, "train_unit", counted)
     records = run_sweep(SHORT, path)
     assert len(trained) == 3
     wanted = [json.loads(line) for line in lines]
@@ -185,7 +187,7 @@ def synthetic(scale=2.0, diversity=0.8, overlap=10.0, noise=0.0, seed=0):
         lost = float(rng.uniform(0, 0.4))
         need = scale * len(classes) ** diversity * (1 + overlap * lost)
         statistics = DataStatistics(300, 0, len(classes), float(np.log2(len(classes))), 1.0, lost, 8.0)
-        shapes = calibration_sweep.task_rungs(plan, task)
+        shapes = sweep.task_rungs(plan, task)
         for draw in range(2):
             trained = []
             for spec in shapes:
@@ -236,13 +238,13 @@ def test_a_rule_that_does_not_hold_stays_provisional():
 
 def test_verdicts_by_hand():
     plan, records = synthetic()
-    curve = calibration_curves.curves(plan, records)[0]
+    curve = curves.curves(plan, records)[0]
     assert curve.plateau == max(curve.accuracy)
     first = next(b for b, a in zip(curve.blocks, curve.accuracy, strict=True) if a >= curve.plateau - 0.01)
     assert curve.smallest == curve.smooth_smallest == first
     rule = load_coefficients()
-    [verdict] = calibration_verdicts.verdicts(plan, [curve], rule)
-    ladder = calibration_sweep.task_ladder(plan, curve.task)
+    [verdict] = assessment.verdicts(plan, [curve], rule)
+    ladder = sweep.task_ladder(plan, curve.task)
     spec, _ = grant(ladder, budget_terms(ladder, curve.records[0].statistics, rule, None))
     assert verdict.granted == len(spec.blocks)
     reached = max(b for b in curve.blocks if b <= verdict.granted)
@@ -256,7 +258,7 @@ def test_quantile_regression_leaves_its_share_below():
     x = rng.uniform(0, 1, (200, 3))
     y = 0.5 + x @ [1.0, 0.5, 0.2] + rng.normal(0, 0.3, 200)
     for level in (0.5, 0.8):
-        _, values = calibration_fit._quantile_regression(x, y, level)
+        _, values = fit._quantile_regression(x, y, level)
         assert np.mean(y < values[0] + x @ values[1:]) == pytest.approx(level, abs=0.03)
 
 
@@ -274,7 +276,14 @@ def test_the_shipped_coefficients_are_those_of_the_shipped_records():
     found = calibration.evaluate_records(plan, records, granted)
     assert found.coefficients == load_coefficients()
     shipped = json.loads(
-        (resources.files("qkd_qiskit.studies") / "calibration_result.json").read_text("utf-8")
+        (resources.files("qkd_qiskit.estimator.calibration") / "result.json").read_text("utf-8")
     )
     assert shipped["validation"]["is_met"] == found.validation.is_met == (not found.coefficients.provisional)
     assert (Path(__file__).parents[3] / "docs" / "calibration.png").exists()
+
+
+def test_results_that_cannot_be_written_are_named(tmp_path):
+    plan, records = synthetic()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportingError, match="cannot write into .*file"):
+        write_calibration(calibration.evaluate_records(plan, records), tmp_path / "file")
