@@ -12,6 +12,10 @@ class ConfigError(QKDError):
     """An experiment file, a key or a value is not what `config` expects."""
 
 
+class StoreError(QKDError):
+    """The file of a run's folder cannot be read or written, or another run is working there."""
+
+
 class DataError(QKDError):
     """A dataset, a file, an encoding or a split is impossible."""
 

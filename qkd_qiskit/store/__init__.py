@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qkd_qiskit.store.checkpoints import StageStore
+    from qkd_qiskit.store.database import Database, folder_lock
     from qkd_qiskit.store.files import write_atomic
     from qkd_qiskit.store.journal import Journal
+    from qkd_qiskit.store.records import RecordStore
 
 _HOMES = {
+    "Database": "database",
     "Journal": "journal",
+    "RecordStore": "records",
     "StageStore": "checkpoints",
+    "folder_lock": "database",
     "write_atomic": "files",
 }
 
-__all__ = ["Journal", "StageStore", "write_atomic"]
+__all__ = ["Database", "Journal", "RecordStore", "StageStore", "folder_lock", "write_atomic"]
 
 
 def __getattr__(name: str) -> Any:
