@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,10 +17,10 @@ from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import ClassifierError, QKDError
 from qkd_qiskit.estimator import estimate_gate_budget
 from qkd_qiskit.estimator.size_ladder import build_size_ladder
-from qkd_qiskit.hardware import Device, load_backend, transpile_verified
+from qkd_qiskit.hardware import Device, load_backend
 from qkd_qiskit.hardware.descriptor import Descriptor
 from qkd_qiskit.hardware.registry import device_from_descriptor
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -124,9 +123,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         self.encoder_ = make_encoder(self.encoding, self.n_qubits).fit(features)
         inputs = self.encoder_.transform(features)
-        device = None if self.backend is None else self._device(self.backend)
+        device = load_backend(self.backend) if isinstance(self.backend, str) else self.backend
         self.spec_ = self._structure(inputs, targets, device)
-        self._evaluator = self._make_evaluator(device)
+        self._evaluator = compile_model(self.spec_, device).noisy
         model = train_model(
             self._evaluator, inputs, Targets(len(self.classes_), labels=targets), settings, rng=rng
         )
@@ -165,22 +164,6 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return affordable[-1]
 
-    def _make_evaluator(self, device: Device | None) -> PauliEvaluator:
-        if device is None:
-            return PauliEvaluator(self.spec_)
-        transpiled = transpile_verified(self.spec_, device)
-        # PERF: the noise of the active qubits is built in a fraction of the whole device's 2 to 6 s.
-        active = transpiled.active_qubits
-        compact = replace(
-            transpiled,
-            circuit=transpiled.compact_circuit(),
-            input_qubits=tuple(active.index(qubit) for qubit in transpiled.input_qubits),
-        )
-        return PauliEvaluator(compact, device.noise_model_for(active))
-
-    def _device(self, backend: str | Device) -> Device:
-        return backend if isinstance(backend, Device) else load_backend(backend)
-
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Class probabilities under the noise that the model was trained with.
 
@@ -194,7 +177,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = validate_data(self, X, dtype=np.float64, reset=False)
         evaluator = getattr(self, "_evaluator", None)
         if evaluator is None:
-            evaluator = self._make_evaluator(None if self.backend is None else self._device(self.backend))
+            evaluator = compile_model(self.spec_, self.backend).noisy
         probabilities: FloatArray = self._model.class_probabilities(
             evaluator, self.encoder_.transform(features)
         )

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.data import load_dataset
 from qkd_qiskit.data.unlabelled import load_features
-from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.models import SavedModel, load_model
-from qkd_qiskit.simulation import Evaluator, PauliEvaluator, SamplerEvaluator
+from qkd_qiskit.simulation import Evaluator, compile_model
 
 IDEAL = "ideal"
 
@@ -95,15 +94,6 @@ def predict_file(
 
 
 def make_evaluator(model: SavedModel, noise: str, *, shots: int | None = None, seed: int = 0) -> Evaluator:
-    """The exact engine, or a sampler, for a model's structure under a device's noise or `ideal`."""
-    if noise == IDEAL:
-        return (
-            PauliEvaluator(model.spec)
-            if shots is None
-            else SamplerEvaluator(model.spec, shots=shots, seed=seed)
-        )
-    device = load_backend(noise)
-    transpiled = transpile_verified(model.spec, device, seed=model.seed)
-    if shots is None:
-        return PauliEvaluator(transpiled, device.noise_model)
-    return SamplerEvaluator(transpiled, device.noise_model, shots=shots, seed=seed)
+    """Make the exact engine, or a sampler, for a model's structure under a device's noise or `ideal`."""
+    compiled = compile_model(model.spec, None if noise == IDEAL else noise, seed=model.seed)
+    return compiled.noisy if shots is None else compiled.sampler(shots=shots, seed=seed)

@@ -2,6 +2,7 @@
 
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
+from qkd_qiskit.simulation.compiled import CompiledModel, ModelCompiler, compile_model, compile_transpiled
 from qkd_qiskit.simulation.evaluator import CompactCircuit, Evaluator, MeasuredCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
@@ -11,12 +12,16 @@ __all__ = [
     "AerEvaluator",
     "Agreement",
     "CompactCircuit",
+    "CompiledModel",
     "Evaluator",
     "Loss",
     "MeasuredCircuit",
+    "ModelCompiler",
     "PauliEvaluator",
     "Sampled",
     "SamplerEvaluator",
+    "compile_model",
+    "compile_transpiled",
     "count_agreement",
     "outcome_counts",
     "parameter_pub",

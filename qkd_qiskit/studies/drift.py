@@ -24,7 +24,7 @@ from qkd_qiskit.hardware import Device, TranspiledVQCNN, drifted_device, transpi
 from qkd_qiskit.hardware.counts import count_native
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.figures import BLUE, GREEN, GREY, ORANGE, new_figure
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import PauliEvaluator, compile_transpiled
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.training import Targets, TrainedModel, train_model
 
@@ -112,7 +112,7 @@ def study_drift(
     ladder = build_size_ladder(n_qubits, n_outcomes=len(classes))
     spec = next((rung for rung in ladder if len(rung.blocks) >= blocks), ladder[-1])
     then = transpile_verified(spec, device)
-    old = PauliEvaluator(then, device.noise_model)
+    old = compile_transpiled(then, device).noisy
     progress.start("drift", seeds * (len(others) + len(spreads)))
     rows = []
     for seed in range(seeds):
@@ -132,11 +132,11 @@ def study_drift(
             days.append((f"spread {spread:g}", drawn))
         for label, today in days:
             again = transpile_verified(spec, today)
-            new = PauliEvaluator(again, today.noise_model)
+            new = compile_transpiled(again, today).noisy
             kept = esp_after = None
             if _can_run(then, today):
                 esp_after = count_native(then.circuit, today.target).esp
-                kept = accuracy(model, PauliEvaluator(then, today.noise_model))
+                kept = accuracy(model, compile_transpiled(then, today).noisy)
             further = train_model(
                 new,
                 data.inputs,

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.federation import distil, run_client, together, train_supervised
-from qkd_qiskit.hardware import descriptor_folder, load_backend, transpile_verified
+from qkd_qiskit.hardware import descriptor_folder
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.studies.federated import draw_accuracy, open_context, pack, percent, pooled_accuracy
 from qkd_qiskit.studies.swarm_data import Cell, run_cells
@@ -142,7 +142,7 @@ def gradient_variance(n_qubits: int, *, draws: int = DRAWS) -> dict[str, Any]:
         draws: Random weight vectors.
     """
     spec = VQCNNSpec(n_qubits, plan=default_plan(n_qubits, 2), kernels="su4", sharing="site", n_outcomes=2)
-    device = load_backend(BASE)
+    compiled = compile_model(spec, BASE)
     rng = np.random.default_rng(n_qubits)
     weights = rng.uniform(-np.pi, np.pi, (draws, spec.n_weights))
     inputs = rng.uniform(-np.pi / 2, np.pi / 2, (1, spec.n_features))
@@ -154,8 +154,8 @@ def gradient_variance(n_qubits: int, *, draws: int = DRAWS) -> dict[str, Any]:
 
     found: dict[str, Any] = {"qubits": n_qubits, "weights": spec.n_weights}
     evaluators = {
-        "ideal": PauliEvaluator(spec),
-        "noisy": PauliEvaluator(transpile_verified(spec, device, seed=0), device.noise_model),
+        "ideal": compiled.ideal,
+        "noisy": compiled.noisy,
     }
     for name, evaluator in evaluators.items():
         gradient = evaluator.loss_and_gradient(weights, inputs, loss)[1]

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from qkd_qiskit.config import AugmentSettings, TrainingSettings
-from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.studies.swarm_data import Cell, classical_accuracies, draw, run_cells
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -99,11 +98,7 @@ def _row(name: str, noise: str | None, records: Sequence[dict[str, Any]]) -> dic
 
 def _train(pair: tuple[int, int], seed: int, noise: str | None) -> dict[str, Any]:
     data = draw(pair, samples=SAMPLES, augment=AUGMENT, seed=seed)
-    if noise is None:
-        evaluator = PauliEvaluator(SPEC)
-    else:
-        device = load_backend(noise)
-        evaluator = PauliEvaluator(transpile_verified(SPEC, device, seed=seed), device.noise_model)
+    evaluator = compile_model(SPEC, noise, seed=seed).noisy
     model = train_model(
         evaluator,
         data.inputs,

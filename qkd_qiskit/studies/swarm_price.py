@@ -17,9 +17,9 @@ from scipy.optimize import minimize_scalar
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import TrainingSettings
-from qkd_qiskit.hardware import load_backend, predict_counts, transpile_verified
+from qkd_qiskit.hardware import load_backend, predict_counts
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import PauliEvaluator, compile_model
 from qkd_qiskit.studies.swarm_data import Cell, draw, run_cells
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
@@ -104,7 +104,7 @@ def _damped(pair: tuple[int, int], preset: str, seed: int) -> dict[str, Any]:
         evaluator, minus_log = PauliEvaluator(spec), 0.0
         if name is not None:
             device = load_backend(name)
-            evaluator = PauliEvaluator(transpile_verified(spec, device, seed=seed), device.noise_model)
+            evaluator = compile_model(spec, device, seed=seed).noisy
             minus_log = -float(np.log(predict_counts(spec, device).esp))
         scale = _best_scale(evaluator.probabilities(model.weights[None], data.inputs[:SAMPLES]), learnt)
         found = evaluator.probabilities(model.weights[None], data.inputs[SAMPLES:])

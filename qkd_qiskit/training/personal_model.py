@@ -11,7 +11,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, predict_counts, transpile_verified
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
 from qkd_qiskit.store.journal import Journal
 from qkd_qiskit.training.candidates import CandidateFactory
 from qkd_qiskit.training.kernel_space import KernelSpace
@@ -72,7 +72,7 @@ def device_candidates(
     """
 
     def noisy(spec: VQCNNSpec) -> Evaluator:
-        return PauliEvaluator(transpile_verified(spec, device, seed=seed), device.noise_model)
+        return compile_model(spec, device, seed=seed).noisy
 
     def log_success(spec: VQCNNSpec) -> float:
         return float(np.log(max(predict_counts(spec, device).esp, np.finfo(float).tiny)))
@@ -132,7 +132,7 @@ def train_personal(
         )
         spec = searched_spec(spec, search)
     transpiled = transpile_verified(spec, device, seed=seed)
-    evaluator = PauliEvaluator(transpiled, device.noise_model) if noise else PauliEvaluator(spec)
+    evaluator = compile_transpiled(transpiled, device).noisy if noise else PauliEvaluator(spec)
     model = train_model(
         evaluator,
         inputs,

@@ -23,7 +23,7 @@ from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statist
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -307,9 +307,8 @@ def _trained(
 def _evaluator(spec: VQCNNSpec, backend: str | None) -> PauliEvaluator:
     # PERF: single precision halves the time; its error of 1e-6 is far below that of an accuracy.
     if backend is None:
-        return PauliEvaluator(spec, dtype=np.float32)
-    transpiled = _transpiled(spec, backend)
-    return PauliEvaluator(transpiled, load_backend(backend).noise_model, dtype=np.float32)
+        return compile_model(spec, None).fast
+    return compile_transpiled(_transpiled(spec, backend), load_backend(backend)).fast
 
 
 @lru_cache(maxsize=128)

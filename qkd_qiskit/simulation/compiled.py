@@ -1,0 +1,121 @@
+"""Structures compiled for a device: the one place where circuits are cut to their active qubits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from qiskit_aer.noise import NoiseModel
+
+from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.simulation.evaluator import CompactCircuit
+from qkd_qiskit.simulation.pauli import PauliEvaluator
+from qkd_qiskit.simulation.sampler import SamplerEvaluator
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledModel:
+    """A structure on a device, or as its own logical circuit without one.
+
+    Attributes:
+        spec: The structure.
+        transpiled: Its ISA circuit, with predicted and counted gates; None without a device.
+        circuit: The same circuit, cut to the qubits that it uses; None without a device.
+        noise: Noise of these qubits; None for none.
+    """
+
+    spec: VQCNNSpec
+    transpiled: TranspiledVQCNN | None = None
+    circuit: CompactCircuit | None = None
+    noise: NoiseModel | None = None
+
+    @cached_property
+    def noisy(self) -> PauliEvaluator:
+        """Exact evaluator of the circuit under `noise`."""
+        return PauliEvaluator(self.circuit or self.spec, self.noise)
+
+    @cached_property
+    def fast(self) -> PauliEvaluator:
+        """`noisy` in single precision: noise of small batches is far above its errors."""
+        return PauliEvaluator(self.circuit or self.spec, self.noise, dtype=np.float32)
+
+    @cached_property
+    def ideal(self) -> PauliEvaluator:
+        """Exact evaluator of the logical circuit, without noise."""
+        return PauliEvaluator(self.spec)
+
+    def sampler(self, *, shots: int, seed: int | None = None) -> SamplerEvaluator:
+        """Make an evaluator that draws shots of the circuit under `noise` with Aer's sampler.
+
+        Args:
+            shots: Shots of each circuit, at least 1.
+            seed: Seed of the shots, at least 0; None draws a fresh one.
+        """
+        return SamplerEvaluator(self.circuit or self.spec, self.noise, shots=shots, seed=seed)
+
+    @property
+    def two_qubit_gates(self) -> int | None:
+        """Native two-qubit gates, counted; None without a device."""
+        return None if self.transpiled is None else self.transpiled.report.counted.two_qubit
+
+
+def compile_model(
+    spec: VQCNNSpec, device: Device | str | None, *, noise: bool = True, seed: int = 0
+) -> CompiledModel:
+    """Transpile a structure to a device, and compile it for the qubits that it uses.
+
+    Args:
+        spec: The structure.
+        device: The device, or what `load_backend` takes; None for the logical circuit without noise.
+        noise: Whether `noisy` has the device's noise.
+        seed: Seed of the transpiler.
+
+    Raises:
+        HardwareError: If the device is unknown, or the structure does not fit it.
+    """
+    if device is None:
+        return CompiledModel(spec)
+    if isinstance(device, str):
+        device = load_backend(device)
+    return compile_transpiled(transpile_verified(spec, device, seed=seed), device, noise=noise)
+
+
+def compile_transpiled(transpiled: TranspiledVQCNN, device: Device, *, noise: bool = True) -> CompiledModel:
+    """Cut a transpiled structure, with a device's noise, to the qubits that it uses.
+
+    Args:
+        transpiled: The ISA circuit, with its spec.
+        device: The device whose noise is taken: the circuit's own, or one with another calibration.
+        noise: Whether `noisy` has the device's noise.
+    """
+    circuit = CompactCircuit(transpiled)
+    # PERF: the noise of a whole device takes seconds, that of the active qubits a fraction of one.
+    model = device.noise_model_for(circuit.active_qubits) if noise else None
+    return CompiledModel(transpiled.spec, transpiled, circuit, model)
+
+
+class ModelCompiler:
+    """Compiles each structure once a device, under one choice of noise and seed."""
+
+    def __init__(self, *, noise: bool = True, seed: int = 0) -> None:
+        """Set what all models have in common.
+
+        Args:
+            noise: Whether the models have their devices' noise.
+            seed: Seed of the transpiler.
+        """
+        self._noise, self._seed = noise, seed
+        self._models: dict[tuple[int, str], CompiledModel] = {}
+
+    def model(self, spec: VQCNNSpec, backend: str) -> CompiledModel:
+        """Return the structure on the device that `load_backend` finds under a name.
+
+        Raises:
+            HardwareError: If the device is unknown, or the structure does not fit it.
+        """
+        key = (spec.index, backend)
+        if key not in self._models:
+            self._models[key] = compile_model(spec, backend, noise=self._noise, seed=self._seed)
+        return self._models[key]
