@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from qkd_qiskit.cli import bench, calibrate, federation, quantum, resources, run, studies
+from qkd_qiskit.cli import bench, calibrate, federation, quantum, resources, run, sweep
 from qkd_qiskit.errors import QKDError, ServiceError
 
 PROGRAM = "qkd-qiskit"
@@ -31,7 +31,7 @@ app = typer.Typer(
     suggest_commands=False,
     pretty_exceptions_enable=False,
 )
-for _group in (run, resources, quantum, calibrate, bench, studies, federation):
+for _group in (run, resources, quantum, calibrate, bench, sweep, federation):
     app.add_typer(_group.app)
 
 

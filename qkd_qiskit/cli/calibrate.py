@@ -1,4 +1,4 @@
-"""Calibration of the estimator, and drift of devices."""
+"""The command `calibrate`: the estimator's coefficients."""
 
 from __future__ import annotations
 
@@ -62,44 +62,3 @@ def calibrate(
     typer.echo(f"coefficients: {output / 'coefficients.json'}")
     if json_path is not None:
         write_json(found, json_path)
-
-
-@app.command()
-def drift(
-    backend: Annotated[
-        str, typer.Option(help="Device, or snapshot, that models are trained for.")
-    ] = "ibm_torino",
-    other: Annotated[
-        list[str] | None, typer.Option(help="Later snapshot, or another device; repeatable.")
-    ] = None,
-    spread: Annotated[
-        list[float] | None,
-        typer.Option(min=0, help="Spread of made-up calibrations; repeatable; 0.1 and 0.3 without --other."),
-    ] = None,
-    samples: Annotated[int, typer.Option(min=8, help="Training samples.")] = 300,
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of data, start and drift.")] = 3,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for drift.json and drift.png.")] = Path(
-        "runs/drift"
-    ),
-    json_path: Json = None,
-) -> None:
-    """Train for one calibration of a device, and run under later ones."""
-    check_folder(output)
-    check_json(json_path)
-    from qkd_qiskit.hardware import load_backend
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.studies.drift import DRIFT_COLUMNS, study_drift, write_drift
-
-    spreads = spread or ([] if other else [0.1, 0.3])
-    with RichProgress() as progress:
-        rows = study_drift(
-            load_backend(backend),
-            [load_backend(name) for name in other or ()],
-            spreads=spreads,
-            samples=samples,
-            seeds=seeds,
-            progress=progress,
-        )
-    write_drift(rows, output)
-    show(f"Trained for {backend}", DRIFT_COLUMNS, [row.to_dict() for row in rows], json_path)
-    typer.echo(f"picture: {output / 'drift.png'}")
