@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_info
 
 #: Packages whose version can change a number of `results.json`, as `constraints.txt` pins them.
@@ -22,17 +24,22 @@ TESTED = {
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of Python, this package and those of `TESTED`, and the processor of BLAS.
+    """Return the versions of Python, of this package and of those of `TESTED`."""
+    names = ("qkd-qiskit", *TESTED)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
-    Versions of BLAS itself follow from those of NumPy and SciPy, whose wheels bring it.
+
+def blas_kernel() -> str:
+    """Return NumPy's BLAS and the kind of processor that it computes for, on which the last digits depend.
+
+    Its version follows from that of NumPy, whose wheels bring it.
     """
-    pools = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
-    blas = {f"{pool['internal_api']} {pool.get('architecture', '')}".strip() for pool in pools}
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("qkd-qiskit", *TESTED)},
-        "blas": ", ".join(sorted(blas)),
-    }
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    # Other packages load a BLAS of their own, which computes nothing here. NumPy's may be the system's.
+    numpy_files = str(Path(np.__file__).resolve().parent)
+    own = [pool for pool in pools if pool["filepath"].startswith(numpy_files)] or pools
+    kernels = {f"{pool['internal_api']} {pool.get('architecture', '')}".strip() for pool in own}
+    return ", ".join(sorted(kernels))
 
 
 def version_remarks(versions: Mapping[str, str]) -> list[str]:

@@ -1,82 +1,123 @@
-"""The same round with classical models: perceptrons as large as the circuits teach a perceptron.
+"""The same rounds with classical models: perceptrons as large as the circuits teach a perceptron.
 
 It shows what distillation gives without anything quantum: data, labels, augmentation, reject outcome,
-teacher and numbers of weights are those of the quantum round.
+teacher and numbers of weights are those of the quantum clients and the global model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.baselines.classical import (
-    MAX_ITERATIONS,
-    ClassicalModel,
-    fit_quietly,
-    hidden_units,
-    stored_numbers,
+from qkd_qiskit.baselines.base import BaselineData
+from qkd_qiskit.baselines.classical import MAX_ITERATIONS, ClassicalModel, ClassicalTask, fit_quietly
+from qkd_qiskit.baselines.perceptron import make_perceptron, perceptron_weights
+from qkd_qiskit.distillation import (
+    ClientOutputs,
+    ClientTrainingSet,
+    aggregate_outputs,
+    client_training_set,
 )
-from qkd_qiskit.distillation.training_sets import ClientTrainingSet
+from qkd_qiskit.run import gate_budget
 
 _RIDGE = 0.01
-_LBFGS_SAMPLES = 5000
 
 
-def classical_distillation(
-    clients: Sequence[ClientTrainingSet],
-    n_weights: Sequence[int],
-    public_inputs: FloatArray,
-    teach: Callable[[Sequence[FloatArray]], FloatArray],
-    student_inputs: FloatArray,
-    student_labels: IntArray,
-    student_weights: int,
-    *,
-    seed: int,
-) -> ClassicalModel:
-    """Distil perceptrons into a perceptron.
+@dataclass(frozen=True, eq=False)
+class ClassicalDistillationTask:
+    """What perceptrons are distilled from.
 
-    Args:
+    Attributes:
         clients: What each client trains on.
-        n_weights: Number of weights of each client's circuit, which its perceptron matches.
+        client_weights: Number of weights of each client's circuit, which its perceptron matches.
         public_inputs: Encoded public inputs [M, F].
-        teach: Maps the clients' outcome probabilities on them to class probabilities [M, G].
-        student_inputs: The first N of the public inputs, which the student learns [N, F].
-        student_labels: Their class indices, -1 where nobody knows: there the teacher's answer counts, with
-            the teacher's confidence as its weight.
+        combine: Maps the clients' outcome probabilities on them to class probabilities [M, G].
+        student_labels: Class indices of the first N public inputs, which the student learns; -1 where nobody
+            knows: there the teacher's answer counts, with the teacher's confidence as its weight.
         student_weights: Number of weights of the global circuit.
         seed: Seeds every start.
+    """
+
+    clients: Sequence[ClientTrainingSet]
+    client_weights: Sequence[int]
+    public_inputs: FloatArray
+    combine: Callable[[Sequence[FloatArray]], FloatArray]
+    student_labels: IntArray
+    student_weights: int
+    seed: int
+
+
+class ClassicalDistillation:
+    """Distils perceptrons of the clients' sizes into one of the global model's size."""
+
+    name = "classical_distillation"
+
+    def fit(self, data: BaselineData) -> ClassicalModel | None:
+        """Fit all perceptrons; None where the clients' samples are elsewhere."""
+        run, prepared = data.run, data.run.data
+        if not prepared.clients:
+            return None
+        clients, public, known = run.settings.clients, prepared.public, prepared.public.labelled
+        sets = [
+            client_training_set(
+                held.inputs, held.labels, known.inputs, known.labels, n_classes=len(prepared.classes)
+            )
+            for held in prepared.clients
+        ]
+        budgets = [
+            gate_budget(run, prepared.task(number), client.backend, training.targets.n_outcomes)
+            for number, (client, training) in enumerate(zip(clients, sets, strict=True))
+        ]
+
+        def soft_labels(outputs: Sequence[FloatArray]) -> FloatArray:
+            named = [
+                ClientOutputs(client.name, training.held, output)
+                for client, training, output in zip(clients, sets, outputs, strict=True)
+            ]
+            return aggregate_outputs(run, named).soft_labels
+
+        labels, queried = public.to_distil.labels, data.label_queries
+        return distil_perceptrons(
+            ClassicalDistillationTask(
+                clients=sets,
+                client_weights=[budget.weights + 1 for budget in budgets],
+                public_inputs=public.samples.inputs,
+                combine=soft_labels,
+                student_labels=labels if queried is None else queried.known_labels(labels),
+                student_weights=data.n_weights,
+                seed=run.settings.seed,
+            )
+        )
+
+
+def distil_perceptrons(task: ClassicalDistillationTask) -> ClassicalModel:
+    """Distil perceptrons into a perceptron.
 
     Returns:
         The student; scikit-learn's perceptron learns hard labels only.
     """
     outputs = []
-    for client, size in zip(clients, n_weights, strict=True):
+    for client, size in zip(task.clients, task.client_weights, strict=True):
         labels, weights = client.targets.labels, client.targets.weights
         assert labels is not None
         shares = np.ones(len(labels)) if weights is None else weights
-        model, _ = _perceptron(client.inputs, labels, shares, size, seed)
-        outputs.append(np.asarray(model.predict_proba(public_inputs)))
-    soft = teach(outputs)[: len(student_inputs)]
-    known = student_labels >= 0
-    answers = np.where(known, student_labels, soft.argmax(axis=1))
+        model, _ = _perceptron(ClassicalTask(client.inputs, labels, size, task.seed), shares)
+        outputs.append(np.asarray(model.predict_proba(task.public_inputs)))
+    n = len(task.student_labels)
+    soft, known = task.combine(outputs)[:n], task.student_labels >= 0
+    answers = np.where(known, task.student_labels, soft.argmax(axis=1))
     confidence = np.where(known, 1.0, soft.max(axis=1))
-    student, converged = _perceptron(student_inputs, answers, confidence, student_weights, seed)
-    return ClassicalModel("classical_distillation", student, stored_numbers(student[-1]), {}, converged)
+    wanted = ClassicalTask(task.public_inputs[:n], answers, task.student_weights, task.seed)
+    student, converged = _perceptron(wanted, confidence)
+    return ClassicalModel(ClassicalDistillation.name, student, perceptron_weights(student[-1]), {}, converged)
 
 
-def _perceptron(
-    inputs: FloatArray, labels: IntArray, weights: FloatArray, size: int, seed: int
-) -> tuple[Pipeline, bool]:
-    hidden = hidden_units(size, inputs.shape[1], len(np.unique(labels)))
-    # PERF: on small data L-BFGS is many times faster than Adam, and no worse.
-    solver = "lbfgs" if len(labels) <= _LBFGS_SAMPLES else "adam"
-    estimator = MLPClassifier(
-        (hidden,), solver=solver, alpha=_RIDGE, max_iter=MAX_ITERATIONS, random_state=seed
-    )
+def _perceptron(task: ClassicalTask, weights: FloatArray) -> tuple[Pipeline, bool]:
+    estimator = make_perceptron(task, max_iter=MAX_ITERATIONS, alpha=_RIDGE)
     model = make_pipeline(StandardScaler(), estimator)
-    return model, fit_quietly(model.fit, inputs, labels, mlpclassifier__sample_weight=weights)
+    return model, fit_quietly(model.fit, task.features, task.labels, mlpclassifier__sample_weight=weights)

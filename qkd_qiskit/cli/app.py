@@ -7,16 +7,41 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from importlib import import_module
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from qkd_qiskit.cli import bench, calibrate, federation, quantum, resources, run, sweep
 from qkd_qiskit.errors import QKDError, ServiceError
 
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
 TERMINATED = 143
+
+#: The module below `qkd_qiskit.cli` that holds a command, and the command's line in the help.
+COMMANDS = {
+    "run": ("run", "Run one experiment end to end, and print its result."),
+    "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
+    "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
+    "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
+    "transpile": ("resources", "Transpile, and show predicted beside counted native gates."),
+    "backends": ("resources", "Show the devices that come with the package, or store a calibration."),
+    "crosscheck": ("quantum", "Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane."),
+    "submit": ("quantum", "Run a run's global model on a device: real, or shipped and simulated."),
+    "jobs": ("quantum", "List the jobs of a run, and collect, resume or cancel them."),
+    "calibrate": (
+        "calibrate",
+        "Train the estimator's calibration tasks, fit its coefficients and validate them.",
+    ),
+    "sweep": ("sweep", "Run experiments over a grid of settings and seeds, and compare them."),
+    "drift": ("sweep", "Train for one calibration of a device, and run under later ones."),
+    "bench": ("bench", "Measure the exact engine beside its peers, side by side on this machine."),
+    "server": ("federation", "Run one round as its server; started again, it goes on where it stopped."),
+    "client": ("federation", "Take part in rounds as a client, until interrupted."),
+    "federation": ("federation", "Set up a federation, or try one on this machine."),
+}
 
 # NOTE: Typer raises the exceptions of the installed Click up to 0.25, and of a copy of its own from 0.26 on.
 # The public `BadParameter` is one of them in either case; its ancestor is what the command line may raise.
@@ -24,22 +49,49 @@ _CommandLineError: type[typer.BadParameter] = next(
     ancestor for ancestor in typer.BadParameter.__mro__ if ancestor.__name__ == "ClickException"
 )
 
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`; the module of a command is imported when the command is used.
+
+    PERF: the help needs no module: importing all of them takes seconds.
+    """
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by its name, or None where there is none; while the help is written, its line."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, line = COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, help=line, short_help=line)
+        found = typer.main.get_command(import_module(f"qkd_qiskit.cli.{module}").app)
+        # Typer makes no group of a single command.
+        return found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of the program."""
+        self._listing = True
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name=PROGRAM,
+    cls=LazyGroup,
     help="Quantum knowledge distillation for variational quantum convolutional neural networks.",
     add_completion=False,
     suggest_commands=False,
     pretty_exceptions_enable=False,
 )
-for _group in (run, resources, quantum, calibrate, bench, sweep, federation):
-    app.add_typer(_group.app)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        typer.echo(f"{PROGRAM} {installed_version(PROGRAM)}")
         raise typer.Exit
 
 

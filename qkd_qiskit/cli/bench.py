@@ -10,8 +10,12 @@ from typing import Annotated
 
 import typer
 
-from qkd_qiskit.cli.options import Json, check_json, numbers, show
+from qkd_qiskit.cli.options import Json, check_json, numbers
+from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.reporting import write_json
+from qkd_qiskit.store.files import write_atomic
 
 app = typer.Typer()
 BENCHMARKS = Path(__file__).parents[2] / "tests" / "benchmarks"
@@ -34,9 +38,6 @@ def bench(
     """Measure the exact engine beside its peers, side by side on this machine."""
     check_json(json_path)
     check_json(plot)
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.reporting import write_json
-    from qkd_qiskit.store.files import write_atomic
 
     measured = _benchmarks("engine_peers")
     settings = measured.BenchSettings(

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from qkd_qiskit.cli.options import Json, check_folder, check_json, show
+from qkd_qiskit.cli.options import Json, check_folder, check_json
+from qkd_qiskit.cli.tables import show
+from qkd_qiskit.estimator import calibration
+from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.reporting import write_json
+from qkd_qiskit.reporting.calibration_plot import write_calibration
 
 app = typer.Typer()
 
@@ -44,10 +49,6 @@ def calibrate(
     """
     check_folder(output)
     check_json(json_path)
-    from qkd_qiskit.estimator import calibration
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.reporting import write_json
-    from qkd_qiskit.reporting.calibration_plot import write_calibration
 
     sweep = calibration.load_plan(plan)
     if refit:

@@ -101,4 +101,4 @@ def _show(folder: Path, json_path: Path | None, *, table: bool = True) -> None:
         print_results(results)
         typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
     if json_path is not None:
-        write_json(results, json_path)
+        write_json(results.dump(), json_path)

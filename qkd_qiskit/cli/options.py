@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import ConfigError, ReportingError, VQCNNError
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
@@ -21,41 +21,9 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
 Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
-Encoding = Annotated[str, typer.Option(help="angle or amplitude")]
+Encoding = Annotated[str, typer.Option(help=" or ".join(ENCODINGS))]
 Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]
 Sharing = Annotated[str, typer.Option(help="layer or site")]
-
-
-_NO_LIMIT = 10_000
-
-
-def show(
-    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, Any]], json_path: Path | None
-) -> None:
-    """Print rows as a table of some of their keys, and write all of them as JSON if wanted.
-
-    In a file or a pipe the table is as wide as it must be. Under it stand the rows' notes, and why rows with
-    the key `refused` have no figures.
-    """
-    from rich.console import Console
-
-    from qkd_qiskit.reporting import records_table, write_json
-
-    console, table = Console(), records_table(title, columns, rows)
-    if not console.is_terminal:
-        free = console.options.update(max_width=_NO_LIMIT)
-        console.width = max(console.width, console.measure(table, options=free).maximum)
-    console.print(table)
-    said = [note for row in rows for note in row.get("notes", ())]
-    for row in rows:
-        if row.get("refused"):
-            heading, key = columns[0]
-            name = f"{row['client']} on {row['backend']}" if "client" in row else f"{heading} {row.get(key)}"
-            said.append(f"{name}: {row['refused']}")
-    for line in dict.fromkeys(said):
-        typer.echo(line)
-    if json_path is not None:
-        write_json(list(rows), json_path)
 
 
 def check_folder(folder: Path) -> None:

@@ -8,8 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index, show
-from qkd_qiskit.errors import ConfigError
+from qkd_qiskit import interop, services
+from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index
+from qkd_qiskit.cli.tables import show
+from qkd_qiskit.errors import ConfigError, SubmissionError
+from qkd_qiskit.progress import NullProgress, RichProgress
+from qkd_qiskit.runtime import Ledger, SubmissionOptions
 
 app = typer.Typer()
 
@@ -30,7 +34,9 @@ def crosscheck(
     ] = None,
     json_path: Json = None,
 ) -> None:
-    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane; status 1 beyond tolerance.
+    """Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane.
+
+    The status is 1 beyond tolerance.
 
     Routes: Aer, PennyLane native, PennyLane converted, PennyLane on qiskit.aer, SamplerV2, SamplerQNN.
     Those that are not installed are named, with what they need.
@@ -38,9 +44,6 @@ def crosscheck(
     check_json(json_path)
     if index is None and backend is not None:
         raise ConfigError("--backend needs --index")
-
-    from qkd_qiskit import interop
-    from qkd_qiskit.progress import RichProgress
 
     interop.require_routes(require or ())
     chosen = None if index is None else model_index(index)
@@ -71,14 +74,12 @@ def submit(
     wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
     json_path: Json = None,
 ) -> None:
-    """Run a run's global model on a device: real ones at IBM Quantum, shipped ones in the local mode.
+    """Run a run's global model on a device: real, or shipped and simulated.
 
-    The same command again goes on where an earlier one was interrupted; nothing is submitted twice.
+    Real devices are those of IBM Quantum; shipped ones run in the Runtime's local mode. The same command
+    again goes on where an earlier one was interrupted; nothing is submitted twice.
     """
     check_json(json_path)
-    from qkd_qiskit import services
-    from qkd_qiskit.runtime import Ledger, SubmissionOptions
-
     options = SubmissionOptions(
         samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds
     )
@@ -124,10 +125,6 @@ def jobs(
     check_json(json_path)
     if cancel and (resume or retry):
         raise ConfigError("--cancel stands without --resume and --retry")
-    from qkd_qiskit import services
-    from qkd_qiskit.progress import NullProgress
-    from qkd_qiskit.runtime import Ledger
-
     services.require_ledger(run_folder)
     with Ledger(run_folder) as ledger:
         submission = services.chosen_submission(ledger, name)
@@ -148,8 +145,6 @@ def jobs(
 
 
 def _ask_before_spending(backend: str) -> None:
-    from qkd_qiskit.errors import SubmissionError
-
     if not sys.stdin.isatty():
         raise SubmissionError(
             f"running on {backend} costs quantum seconds: say --yes, or answer at a terminal"
@@ -169,9 +164,6 @@ def _work(
     json_path: Path | None,
 ) -> None:
     """Send, collect and show."""
-    from qkd_qiskit import services
-    from qkd_qiskit.progress import RichProgress
-
     with RichProgress() as progress:
         runner = services.make_runner(ledger, submission, target.service, progress)
         if send:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from qkd_qiskit.cli.options import (
     Backends,
@@ -21,12 +22,20 @@ from qkd_qiskit.cli.options import (
     class_names,
     is_path,
     model_index,
-    show,
 )
+from qkd_qiskit.cli.tables import show
+from qkd_qiskit.config import load_experiment, model_settings
 from qkd_qiskit.errors import ConfigError
+from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, unavailable, write_snapshot
+from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.reporting import resources, rows_table, write_json
+from qkd_qiskit.reporting.device_picture import save_device_picture
+from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
+from qkd_qiskit.runtime import IBMService
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 app = typer.Typer()
-backends_app = typer.Typer(help="The devices that come with the package.")
+backends_app = typer.Typer(help="Show the devices that come with the package, or store a calibration.")
 app.add_typer(backends_app, name="backends")
 
 
@@ -61,15 +70,10 @@ def estimate(
     if dataset is None and any(value is not None for value in (labels, classes, samples)):
         raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
 
-    from qkd_qiskit.config import load_experiment, model_settings
-    from qkd_qiskit.reporting import resources
-
     if dataset is None:
         settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
         found = resources.experiment_budgets(settings, backends=backends or ())
     else:
-        from qkd_qiskit.hardware import list_backends, unavailable
-
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
         found = resources.dataset_budgets(
             dataset,
@@ -124,12 +128,7 @@ def transpile(
     if experiment is not None and index is not None:
         raise ConfigError("--index stands without an experiment")
 
-    from qkd_qiskit.reporting import resources
-    from qkd_qiskit.vqcnn import VQCNNSpec
-
     if experiment is not None:
-        from qkd_qiskit.config import load_experiment
-
         settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
         rows = resources.experiment_transpile_rows(settings, backends=backends or ())
     else:
@@ -144,10 +143,6 @@ def transpile(
 
 def _write_reports(folder: Path, json_path: Path | None) -> None:
     check_folder(folder)
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.reporting import write_json
-    from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
-
     with RichProgress() as progress:
         written = write_transpile_reports(folder, progress=progress)
     typer.echo(f"{len(written)} devices, {len(written[0]['rows'])} structures each: {folder / 'README.md'}")
@@ -159,8 +154,6 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
 def backends_list(json_path: Json = None) -> None:
     """List the devices."""
     check_json(json_path)
-    from qkd_qiskit.reporting import resources
-
     show("Devices", resources.BACKEND_COLUMNS, resources.backend_rows(), json_path)
 
 
@@ -177,11 +170,6 @@ def backends_show(
 ) -> None:
     """Show one device, and the chain that a model of --qubits would run on."""
     check_json(json_path)
-    from rich.console import Console
-
-    from qkd_qiskit.reporting import resources, rows_table, write_json
-    from qkd_qiskit.vqcnn import VQCNNSpec
-
     spec = VQCNNSpec(qubits, kernels=kernel)
     row = resources.backend_row(name, spec)
     lines = [
@@ -190,9 +178,6 @@ def backends_show(
     ]
     Console().print(rows_table(row["name"], ("property", "value"), lines))
     if picture is not None:
-        from qkd_qiskit.hardware import load_backend
-        from qkd_qiskit.reporting.device_picture import save_device_picture
-
         save_device_picture(load_backend(name), picture, spec if row["chain"] else None)
         typer.echo(f"picture: {picture}")
     if json_path is not None:
@@ -215,15 +200,11 @@ def backends_snapshot(
     ] = None,
 ) -> None:
     """Store a device's calibration with its date, to be loaded again without the device."""
-    from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, write_snapshot
-
     if name.startswith("Fake"):
         device = load_fake_backend(name)
     elif name in list_backends() or name.endswith(".toml"):
         device = load_backend(name)
     else:
-        from qkd_qiskit.runtime import IBMService
-
         device = IBMService(name).device()
     found = date or device.calibration_date or ""
     path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)

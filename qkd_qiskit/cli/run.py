@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit import services
 from qkd_qiskit.cli.options import Json, Overrides, RunFolder, Seed, check_folder, check_json
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.experiment.run import run_experiment
+from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.reporting import print_results, write_json
 
 app = typer.Typer()
 
@@ -24,16 +29,10 @@ def run(
     json_path: Json = None,
 ) -> None:
     """Run one experiment end to end, and print its result."""
-    from qkd_qiskit.config import load_experiment
-
     settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
     folder = output or Path("runs") / settings.name
     check_folder(folder)
     check_json(json_path)
-
-    from qkd_qiskit.experiment.run import run_experiment
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.reporting import print_results, write_json
 
     with RichProgress() as progress:
         finished = run_experiment(settings, output=folder, progress=progress, resume=resume)
@@ -56,10 +55,8 @@ def predict(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a CSV.")] = None,
     json_path: Json = None,
 ) -> None:
-    """Class probabilities of your own data, from a run's global model."""
+    """Print class probabilities of your own data, from a run's global model."""
     check_json(json_path)
-    from qkd_qiskit import services
-
     found = services.predict_file(run_folder, source, labels=labels, backend=backend, shots=shots, seed=seed)
     if output is None:
         typer.echo(found.to_csv(), nl=False)
@@ -70,8 +67,6 @@ def predict(
     if found.accuracy is not None:
         typer.echo(f"accuracy {found.accuracy:.1%}", err=output is None)
     if json_path is not None:
-        from qkd_qiskit.reporting import write_json
-
         write_json(found.to_dict(), json_path)
 
 
@@ -89,8 +84,6 @@ def export(
 ) -> None:
     """Write a run's global model as QPY, OpenQASM 3 and model card."""
     folder = output or run_folder / "export"
-    from qkd_qiskit import services
-
     wanted = tuple(formats or services.EXPORTS)
     for path in services.export_model(run_folder, folder, formats=wanted, backend=backend, free=free):
         typer.echo(path)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json, show
-
-if TYPE_CHECKING:
-    from qkd_qiskit.sweep import SweepOptions, SweepSettings
+from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json
+from qkd_qiskit.cli.tables import show
+from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
+from qkd_qiskit.sweep.plot import save_picture
 
 app = typer.Typer()
 
@@ -47,8 +48,6 @@ def sweep(
 
     Every record is kept as it comes: an interrupted sweep goes on where it stopped.
     """
-    from qkd_qiskit.sweep import SweepOptions, load_sweep
-
     settings = load_sweep(name)
     changes: dict[str, Any] = {"experiment": experiment or settings.experiment}
     changes["seeds"] = {
@@ -86,9 +85,7 @@ def drift(
     ),
     json_path: Json = None,
 ) -> None:
-    """Train for one calibration of a device, and run under later ones: the sweep `drift`."""
-    from qkd_qiskit.sweep import SweepOptions, load_sweep
-
+    """Train for one calibration of a device, and run under later ones."""
     later = [*(other or ()), *(spread or ([] if other else [0.1, 0.3]))]
     settings = load_sweep(
         "drift",
@@ -112,10 +109,6 @@ class _Files:
 
 def _run(settings: SweepSettings, options: SweepOptions, files: _Files) -> None:
     """Run a sweep in its folder, show its table, and write its files."""
-    from qkd_qiskit.progress import RichProgress
-    from qkd_qiskit.sweep import run_sweep
-    from qkd_qiskit.sweep.plot import save_picture
-
     folder = options.folder or Path()
     check_folder(folder)
     for path in (files.json, files.csv, files.plot):

@@ -4,6 +4,7 @@ from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mi
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
+from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.prepared import (
     PreparedData,
@@ -16,14 +17,16 @@ from qkd_qiskit.data.prepared import (
 )
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
-from qkd_qiskit.data.splitting import ClientShare, Split, make_split
+from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
 
 __all__ = [
     "UNKNOWN",
     "Blends",
     "ClientSamples",
     "ClientShare",
+    "DataSource",
     "Dataset",
+    "DatasetLoader",
     "Origins",
     "PreparedData",
     "PublicOriginals",
@@ -32,6 +35,7 @@ __all__ = [
     "SampleMaker",
     "Samples",
     "Split",
+    "SplitSizes",
     "augment_images",
     "deal_data",
     "draw_blends",

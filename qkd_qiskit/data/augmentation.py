@@ -1,4 +1,4 @@
-"""Seeded augmentation of images: small rotations and shifts that every party can make again from a seed."""
+"""Seeded augmentation of images: small rotations and shifts that everyone can make again from a seed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def augment_images(
     copies: int | None = None,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Rotated and shifted copies of images.
+    """Return rotated and shifted copies of images.
 
     Args:
         features: Images as rows, [N, H * W], values in [0, 1].
@@ -72,7 +72,7 @@ def augment_images(
 
 
 def draw_blends(n_images: int, count: int, *, rng: np.random.Generator) -> Blends:
-    """Random pairs of images and their shares, after Zhang et al., arXiv:1710.09412.
+    """Draw random pairs of images and their shares, after Zhang et al., arXiv:1710.09412.
 
     Args:
         n_images: Number of images to choose from; of none there are no blends.
@@ -86,6 +86,6 @@ def draw_blends(n_images: int, count: int, *, rng: np.random.Generator) -> Blend
 
 
 def mixup_images(features: FloatArray, blends: Blends) -> FloatArray:
-    """Blends `share * first + (1 - share) * second` of images as rows, [N, F]."""
+    """Return blends `share * first + (1 - share) * second` of images as rows, [N, F]."""
     share = blends.share[:, None]
     return np.asarray(share * features[blends.first] + (1.0 - share) * features[blends.second])

@@ -1,4 +1,4 @@
-"""A party's own samples: read without guessing, as others have announced what samples look like."""
+"""A client's own samples: read without guessing, as the server has said what samples look like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qkd_qiskit.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class ClientSamples:
-    """What a party's file holds.
+    """What a client's file holds.
 
     Attributes:
         values: As they stand in the file, [N, ...].
@@ -38,7 +38,7 @@ class ClientSamples:
         return hashlib.sha256(head.encode() + np.ascontiguousarray(self.values).tobytes()).digest()
 
     def features(self, image_shape: tuple[int, int] | None) -> FloatArray:
-        """Samples as rows [N, F].
+        """Return samples as rows [N, F].
 
         Args:
             image_shape: Rows and columns if they are images, whose pixels are then scaled to [0, 1]; None
@@ -62,7 +62,7 @@ class ClientSamples:
 
 
 def load_client_samples(path: str | Path, labels: str | None = None) -> ClientSamples:
-    """A party's own samples from a file or folder; see `load_file` for the formats.
+    """Load a client's own samples from a file or folder; see `load_file` for the formats.
 
     Args:
         path: The file or folder.

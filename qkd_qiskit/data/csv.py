@@ -31,7 +31,7 @@ class _Layout:
 
 
 def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Features and labels of a comma-separated file.
+    """Read features and labels of a comma-separated file.
 
     A first row of headings is recognized. Without `label_column` the label column is the one headed
     label, labels, class, target or y. In a file without headings it is the first or the last column,
@@ -63,7 +63,7 @@ def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.fl
 
 
 def read_label_column(path: Path) -> NDArray[Any]:
-    """Labels from a text file with one label per line; a heading named as in `LABEL_NAMES` is left out.
+    """Read labels from a text file, one a line; a heading among `LABEL_NAMES` is left out.
 
     Raises:
         DataError: If the file is unreadable or has more than one column.
@@ -82,7 +82,7 @@ def read_label_column(path: Path) -> NDArray[Any]:
 
 
 def _text(path: Path) -> TextIO:
-    """The whole text in memory, so that it can be passed over several times."""
+    """Read the whole text into memory, so that it can be passed over several times."""
     with path.open("rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
     with gzip.open(path, "rb") if packed else path.open("rb") as file:
@@ -102,10 +102,10 @@ def _layout(text: TextIO, label_column: str | None, path: Path) -> _Layout:
     headings = tuple(cell.strip() for cell in first)
     # Headings may be numbers (pandas counts columns), and labels may be text: no single sign is enough.
     is_header = (
-        (label_column in headings and not _is_number(str(label_column)))
+        (label_column in headings and not is_number(str(label_column)))
         or any(cell.lower() in LABEL_NAMES for cell in headings)
-        or not any(_is_number(cell) for cell in headings)
-        or any(not _is_number(a) and _is_number(b) for a, b in zip(headings, second, strict=False))
+        or not any(is_number(cell) for cell in headings)
+        or any(not is_number(a) and is_number(b) for a, b in zip(headings, second, strict=False))
     )
     return _Layout(headings if is_header else None, len(first))
 
@@ -136,7 +136,7 @@ def _looks_like_labels(text: TextIO, layout: _Layout, column: int) -> bool:
     different = set(cells)
     if not 2 <= len(different) <= min(_MOST_CLASSES, len(cells) // 2):
         return False
-    numbers = [_is_number(cell) for cell in different]
+    numbers = [is_number(cell) for cell in different]
     return not any(numbers) or (all(numbers) and all(float(cell).is_integer() for cell in different))
 
 
@@ -156,7 +156,8 @@ def _table(text: TextIO, layout: _Layout, column: int) -> tuple[NDArray[np.float
     return np.delete(table, column, axis=1), names[table[:, column].astype(np.int64)]
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a cell reads as a number."""
     try:
         float(cell)
     except ValueError:

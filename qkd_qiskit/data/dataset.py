@@ -60,11 +60,11 @@ class Dataset:
         return tuple(np.unique(self.labels).tolist())
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
         return len(self.labels)
 
     def select(self, classes: tuple[Label, ...]) -> Dataset:
-        """The samples of the given classes, in their order here.
+        """Return the samples of the given classes, in their order here.
 
         Raises:
             DataError: If a class does not occur, is named twice, or fewer than two are named.
@@ -81,13 +81,13 @@ class Dataset:
 
 
 def describe_classes(classes: tuple[Label, ...]) -> str:
-    """One phrase that names the classes, shortened when they are many."""
+    """Return one phrase that names the classes, shortened when they are many."""
     shown = ", ".join(str(c) for c in classes[:12])
     return f"the {len(classes)} classes there are {shown}{', ...' if len(classes) > 12 else ''}"
 
 
 def as_labels(values: Any, where: str) -> Labels:
-    """Labels as int64 where all of them are whole numbers (also as text), else as text.
+    """Return labels as int64 where all of them are whole numbers (also as text), else as text.
 
     Args:
         values: One label per sample, [N] or [N, 1], N at least 1.
@@ -127,7 +127,7 @@ def as_labels(values: Any, where: str) -> Labels:
 
 
 def as_pixels(images: NDArray[Any], where: str) -> NDArray[Any]:
-    """Pixel values scaled to [0, 1].
+    """Scale pixel values to [0, 1].
 
     Unsigned integers are divided by the largest value of their type. Other numbers stay as they are
     when they lie in [0, 1], and are divided by 255 when they lie in [0, 255].
@@ -146,7 +146,7 @@ def as_pixels(images: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def square_image(table: NDArray[Any]) -> tuple[int, int] | None:
-    """Shape of the square images that rows of a plain table may be, or None.
+    """Return the shape of the square images that rows of a plain table may be, or None.
 
     A row counts as an image when it has a square number of at least 64 values, all of them in
     [0, 1] or all of them whole numbers in [0, 255]. Smaller tables are rarely pictures.
@@ -163,7 +163,7 @@ def square_image(table: NDArray[Any]) -> tuple[int, int] | None:
 
 
 def _whole_numbers_of_text(text: Labels) -> Labels:
-    """Text such as "7" as numbers; "07" stays text, for it may be a code."""
+    """Return text such as "7" as numbers; "07" stays text, for it may be a code."""
     names = np.unique(text).tolist()
     if all(name.lstrip("-").isdecimal() and len(name) < 19 and str(int(name)) == name for name in names):
         return text.astype(np.int64)

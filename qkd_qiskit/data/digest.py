@@ -16,10 +16,10 @@ _LARGEST = 1e9
 
 
 def public_digest(inputs: NDArray[Any]) -> str:
-    """SHA-256 of the public inputs: their shape and their values in order, to six decimals.
+    """Return the SHA-256 of the public inputs: their shape and their values in order, to six decimals.
 
     Values are rounded because linear algebra libraries differ in the last bits between machines, and
-    parties that fitted the same encoder must agree. The sign of zero and the memory layout do not count.
+    clients that fitted the same encoder must agree. The sign of zero and the memory layout do not count.
 
     Args:
         inputs: Encoded inputs, [N, F], of magnitude at most 1e9.

@@ -17,6 +17,7 @@ from qkd_qiskit.arrays import as_features
 from qkd_qiskit.data.csv import read_csv, read_label_column
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.idx import MAX_VALUES, read_idx
+from qkd_qiskit.data.loader import DataSource
 from qkd_qiskit.errors import DataError
 
 FEATURE_KEYS = ("images", "features", "X", "x", "data", "x_train", "X_train", "train_images")
@@ -33,8 +34,26 @@ _UNREADABLE = (OSError, EOFError, KeyError, MemoryError, OverflowError, RuntimeE
                ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
+class FileLoader:
+    """Loads a file or folder of one's own."""
+
+    name = "a path to a file"
+
+    def takes(self, source: DataSource) -> bool:
+        """Return whether the source has a path."""
+        return source.path is not None
+
+    def load(self, source: DataSource) -> Dataset:
+        """Return what `load_file` reads.
+
+        Raises:
+            DataError: If something cannot be read, or does not fit.
+        """
+        return load_file(source.path or "", source.labels)
+
+
 def load_file(path: str | Path, labels: str | None = None) -> Dataset:
-    """A dataset from a file or folder.
+    """Load a dataset from a file or folder.
 
     - folder: a pair of IDX files with the usual MNIST names (`train-images-idx3-ubyte`,
       `train-labels-idx1-ubyte`, also with a dot, also `.gz`). Of several pairs `train` is taken.
@@ -62,7 +81,7 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
 
 
 def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[Any], NDArray[Any], Path]:
-    """Samples and labels as they stand in a file or folder, and the file that holds the samples.
+    """Read samples and labels as they stand, and say which file holds the samples.
 
     Args:
         path: The file or folder, as for `load_file`.
@@ -86,7 +105,7 @@ def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[A
 
 
 def _flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
-    """Rows of features, scaled where they are pixels, and the shape of the images."""
+    """Return rows of features, scaled where they are pixels, and the shape of the images."""
     if samples.ndim == 4 and 1 in (samples.shape[1], samples.shape[3]):
         samples = samples[:, 0] if samples.shape[1] == 1 else samples[..., 0]
     if samples.ndim not in (2, 3):
@@ -121,7 +140,7 @@ def _images_in(folder: Path) -> Path:
 
 
 def _counterpart(path: Path) -> Path | None:
-    """The label file that usually lies beside a file of samples, if it does."""
+    """Return the label file that usually lies beside a file of samples, if it does."""
     for samples_word, labels_word in _LABEL_NAMES_OF:
         if samples_word in path.name:
             name = path.name.replace(samples_word, labels_word)
@@ -178,7 +197,7 @@ def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any
 
 @contextmanager
 def _opened_npz(path: Path) -> Iterator[Any]:
-    """The arrays of an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
+    """Open an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())

@@ -23,7 +23,7 @@ _DEFLATE_RATIO = 1032  # no deflate stream unpacks to more than this many bytes 
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """The array of an IDX file, plain or gzip-compressed (told by its content, not its name).
+    """Read an IDX file, plain or gzip-compressed (which its content shows, not its name).
 
     The header is never trusted: its size is compared with the file before memory is taken.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,8 @@ from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
-from qkd_qiskit.data.splitting import ClientShare, Split, make_split
-from qkd_qiskit.encoding.registry import Encoder
+from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
+from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
 
 
@@ -50,7 +49,7 @@ class PreparedData:
     pool_labels: IntArray | None = None
 
     def own(self, client: int) -> Samples:
-        """A client's own samples, without copies."""
+        """Return a client's own samples, without copies."""
         return self.clients[client].rows(slice(0, self.sizes[client]))
 
     @property
@@ -59,7 +58,7 @@ class PreparedData:
         return self.public.samples.rows(slice(0, len(self.split.public_train)))
 
     def task(self, client: int) -> Samples:
-        """What a client has to tell apart: its own samples, and public ones of the classes that it misses.
+        """Return what a client has to tell apart: its own samples, and public ones of classes that it misses.
 
         The latter bear the index behind the last class: to the client they are one class, "none of mine".
         """
@@ -71,7 +70,7 @@ class PreparedData:
         )
 
     def of_client(self, client: int) -> PreparedData:
-        """What one client works with: the public set and its own samples."""
+        """Return what one client works with: the public set and its own samples."""
         return replace(
             self,
             originals=None,
@@ -84,7 +83,7 @@ class PreparedData:
 
 
 def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> IntArray:
-    """Which original each sample of some parts comes from: an original and its copies share a number.
+    """Tell which original each sample of some parts comes from: an original and its copies share a number.
 
     Args:
         parts: Samples with their copies behind.
@@ -128,12 +127,14 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
     split = make_split(
         dataset.labels,
-        public_train=data.public_train,
-        public_unlabelled=data.public_unlabelled,
-        public_calibration=data.public_calibration,
-        public_validation=data.public_validation,
-        test=data.test,
-        clients=[ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
+        SplitSizes(
+            public_train=data.public_train,
+            public_unlabelled=data.public_unlabelled,
+            public_calibration=data.public_calibration,
+            public_validation=data.public_validation,
+            test=data.test,
+        ),
+        [ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
         dirichlet=data.dirichlet,
         rng=np.random.default_rng(settings.seed),
     )
@@ -181,7 +182,7 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
 
 
 def client_stage(name: str) -> str:
-    """What seeds the augmentation of a client's samples."""
+    """Return the text that seeds the augmentation of a client's samples."""
     return f"client {name}"
 
 
@@ -194,7 +195,7 @@ def prepare_client(
     public: PublicSet,
     originals: PublicOriginals,
 ) -> PreparedData:
-    """What one client knows: the public set and its own samples, encoded and augmented.
+    """Prepare what one client knows: the public set and its own samples, encoded and augmented.
 
     Args:
         name: The client's name; it seeds the augmentation.
@@ -220,7 +221,17 @@ def prepare_client(
         wanted = ", ".join(map(str, classes))
         raise DataError(f"client {name}: expected samples of the classes {wanted}, found none")
     own = maker.augmented(features[kept], codes[kept], client_stage(name), maker.augment.copies)
-    return _one_party("own samples", classes, maker, public, originals, (own,), (int(kept.sum()),), None)
+    return PreparedData(
+        name="own samples",
+        classes=classes,
+        encoder=maker.encoder,
+        public=public,
+        originals=originals,
+        clients=(own,),
+        sizes=(int(kept.sum()),),
+        test=own.rows(slice(0, 0)),
+        split=_own_numbering(originals, client=int(kept.sum())),
+    )
 
 
 def prepare_server(
@@ -230,7 +241,7 @@ def prepare_server(
     originals: PublicOriginals,
     test: tuple[FloatArray, IntArray] | None,
 ) -> PreparedData:
-    """What a server without clients' data knows.
+    """Prepare what a server without clients' data knows.
 
     Args:
         settings: The experiment.
@@ -244,41 +255,38 @@ def prepare_server(
     """
     maker = public_maker(settings.seed, settings.data.augment, settings.model, originals)
     public = make_public(maker, originals)
-    kept_back = None if test is None else maker.plain(*test)
-    return _one_party(name, classes, maker, public, originals, (), (), kept_back)
-
-
-def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Label, ...]) -> IntArray:
-    """Index of each label in the sorted class set, `UNKNOWN` for labels that are not in it."""
-    codes = np.full(len(labels), UNKNOWN, dtype=np.int64)
-    for code, label in enumerate(classes):
-        codes[labels == label] = code
-    return codes
-
-
-def _one_party(
-    name: str,
-    classes: tuple[Label, ...],
-    maker: SampleMaker,
-    public: PublicSet,
-    originals: PublicOriginals,
-    clients: tuple[Samples, ...],
-    sizes: tuple[int, ...],
-    test: Samples | None,
-) -> PreparedData:
-    kept_back = test or Samples(np.empty((0, maker.encoder.n_features)), np.empty(0, dtype=np.int64))
-    train, unlabelled, calibration, validation = (
-        np.arange(start, end) for start, end in pairwise(np.cumsum((0, *originals.parts)))
-    )
-    held = tuple(np.arange(size) for size in sizes)
+    kept_back = public.samples.rows(slice(0, 0)) if test is None else maker.plain(*test)
     return PreparedData(
         name=name,
         classes=classes,
         encoder=maker.encoder,
         public=public,
         originals=originals,
-        clients=clients,
-        sizes=sizes,
+        clients=(),
+        sizes=(),
         test=kept_back,
-        split=Split(train, unlabelled, calibration, validation, np.arange(len(kept_back)), held),
+        split=_own_numbering(originals, test=len(kept_back)),
     )
+
+
+def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Label, ...]) -> IntArray:
+    """Return the index of each label in the sorted class set, `UNKNOWN` for labels that are not in it."""
+    codes = np.full(len(labels), UNKNOWN, dtype=np.int64)
+    for code, label in enumerate(classes):
+        codes[labels == label] = code
+    return codes
+
+
+def _own_numbering(originals: PublicOriginals, *, client: int | None = None, test: int = 0) -> Split:
+    """Return a split that numbers a party's samples in the order in which it holds them.
+
+    Args:
+        originals: The public samples.
+        client: Own samples of the one client; None for no client.
+        test: Test samples.
+    """
+    held = () if client is None else (np.arange(client),)
+    train, unlabelled, calibration, validation = (
+        np.arange(part.start, part.stop) for part in originals.slices
+    )
+    return Split(train, unlabelled, calibration, validation, np.arange(test), held)

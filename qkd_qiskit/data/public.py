@@ -11,13 +11,13 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings, ModelSettings
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
-from qkd_qiskit.encoding.registry import make_encoder
+from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
 
 
 @dataclass(frozen=True)
 class PublicSet:
-    """What everybody has: the server announces it, clients answer on it.
+    """What everybody has: the server sends it, clients answer on it.
 
     Attributes:
         samples: Training samples and their augmented copies, then unlabelled ones and theirs with the blends
@@ -95,18 +95,24 @@ class PublicOriginals:
             )
 
     @property
+    def slices(self) -> tuple[slice, slice, slice, slice]:
+        """Rows of the four parts."""
+        train, unlabelled, calibration, validation = pairwise(np.cumsum((0, *self.parts)).tolist())
+        return slice(*train), slice(*unlabelled), slice(*calibration), slice(*validation)
+
+    @property
     def n_train(self) -> int:
         """Labelled training samples."""
         return self.parts[0]
 
     def without_answers(self) -> PublicOriginals:
-        """What a client may know: the labels of the training part alone."""
+        """Return what a client may know: the labels of the training part alone."""
         labels = np.full(len(self.labels), UNKNOWN, dtype=np.int64)
         labels[: self.n_train] = self.labels[: self.n_train]
         return replace(self, labels=labels)
 
     def n_inputs(self, augment: AugmentSettings) -> int:
-        """Public inputs that they become, copies and blends included."""
+        """Count the public inputs that they become, copies and blends included."""
         train, unlabelled, calibration, validation = self.parts
         pool = train + unlabelled
         return pool * (1 + _copies(augment) + augment.mixup) + calibration + validation
@@ -115,7 +121,7 @@ class PublicOriginals:
 def public_maker(
     seed: int, augment: AugmentSettings, model: ModelSettings, originals: PublicOriginals
 ) -> SampleMaker:
-    """The maker of all samples of an experiment: its encoder is fitted on the public originals alone.
+    """Return the maker of all samples of an experiment: its encoder is fitted on the public originals alone.
 
     Raises:
         DataError: If they cannot be encoded in this way.
@@ -126,15 +132,14 @@ def public_maker(
 
 
 def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
-    """The encoded public set; copies and blends come from the seed, so all parties make the same.
+    """Make the encoded public set; copies and blends come from the seed, so all parties make the same.
 
     Raises:
         DataError: If copies of samples are wanted that are no images.
     """
     copies = _copies(maker.augment)
     train, unlabelled, calibration, validation = (
-        (originals.features[start:end], originals.labels[start:end])
-        for start, end in pairwise(np.cumsum((0, *originals.parts)))
+        (originals.features[part], originals.labels[part]) for part in originals.slices
     )
     labelled = maker.augmented(*train, "public train", copies)
     nameless = maker.augmented(*unlabelled, "public unlabelled", copies)

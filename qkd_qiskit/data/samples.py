@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data.augmentation import augment_images, draw_blends, mixup_images
-from qkd_qiskit.encoding.registry import Encoder
+from qkd_qiskit.encoding import Encoder
 
 UNKNOWN = -1
 
@@ -29,11 +29,11 @@ class Samples:
     labels: IntArray
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Return the number of samples."""
         return len(self.labels)
 
     def rows(self, chosen: IntArray | NDArray[np.bool_] | slice) -> Samples:
-        """Some of the samples."""
+        """Return some of the samples."""
         return Samples(self.inputs[chosen], self.labels[chosen])
 
 
@@ -53,12 +53,12 @@ class Origins:
 
     @classmethod
     def of_copies(cls, n: int, copies: int, *, start: int = 0) -> Origins:
-        """`n` originals, numbered from `start`, with their copies round after round behind them."""
+        """Return origins of `n` originals, numbered from `start`, and of their copies behind them."""
         numbers = np.tile(start + np.arange(n), copies + 1)
         return cls(numbers, numbers, np.ones(len(numbers)))
 
     def __add__(self, other: Origins) -> Origins:
-        """One after the other."""
+        """Append others."""
         return Origins(
             np.concatenate([self.first, other.first]),
             np.concatenate([self.second, other.second]),
@@ -83,11 +83,11 @@ class SampleMaker:
     encoder: Encoder
 
     def plain(self, features: FloatArray, labels: IntArray) -> Samples:
-        """Encoded samples as they are."""
+        """Encode samples as they are."""
         return Samples(self._encoded(features), labels)
 
     def augmented(self, features: FloatArray, labels: IntArray, stage: str, copies: int) -> Samples:
-        """Encoded samples, then their augmented copies; each `stage` has its own random numbers."""
+        """Encode samples, then their augmented copies; each `stage` has its own random numbers."""
         own = self.plain(features, labels)
         if copies == 0 or len(labels) == 0:
             return own
@@ -97,7 +97,7 @@ class SampleMaker:
         )
 
     def blends(self, features: FloatArray, stage: str) -> tuple[Samples, Origins]:
-        """Encoded blends of augmented copies, without labels, and which rows they are made of."""
+        """Encode blends of augmented copies, without labels, and tell which rows they are made of."""
         rng, n = self._rng(stage), len(features)
         moved = augment_images(features, self.image_shape, self.augment, copies=self.augment.mixup, rng=rng)
         drawn = draw_blends(len(moved), len(moved), rng=rng)
@@ -106,7 +106,7 @@ class SampleMaker:
         return made, Origins(drawn.first % max(n, 1), drawn.second % max(n, 1), drawn.share)
 
     def _encoded(self, features: FloatArray) -> FloatArray:
-        """Encoded features; none of none."""
+        """Encode features; none of none."""
         return self.encoder.transform(features) if len(features) else np.empty((0, self.encoder.n_features))
 
     def _rng(self, stage: str) -> np.random.Generator:

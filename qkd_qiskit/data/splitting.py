@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,25 @@ class ClientShare:
     samples: int
     classes: tuple[Label, ...] | None = None
     name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSizes:
+    """Numbers of samples that no client gets, in the order in which they are dealt.
+
+    Attributes:
+        public_train: Public training samples, at least 1.
+        public_unlabelled: Public samples whose labels stay unused, at least 0.
+        public_calibration: Public calibration samples, at least 0.
+        public_validation: Public validation samples, at least 1.
+        test: Test samples, at least 1.
+    """
+
+    public_train: int
+    public_unlabelled: int = 0
+    public_calibration: int
+    public_validation: int
+    test: int
 
 
 @dataclass(frozen=True)
@@ -61,13 +80,9 @@ class Split:
 
 def make_split(
     labels: NDArray[Any],
-    *,
-    public_train: int,
-    public_unlabelled: int = 0,
-    public_calibration: int,
-    public_validation: int,
-    test: int,
+    sizes: SplitSizes,
     clients: Sequence[ClientShare],
+    *,
     dirichlet: float | None = None,
     rng: np.random.Generator,
 ) -> Split:
@@ -80,11 +95,7 @@ def make_split(
 
     Args:
         labels: Class of each sample, [N].
-        public_train: Number of public training samples, at least 1.
-        public_unlabelled: Number of public samples whose labels stay unused, at least 0.
-        public_calibration: Number of public calibration samples, at least 0.
-        public_validation: Number of public validation samples, at least 1.
-        test: Number of test samples, at least 1.
+        sizes: Numbers of samples of the public parts and the test set.
         clients: What each client is to hold; at least one client.
         dirichlet: Concentration of the symmetric Dirichlet distribution that the class proportions
             of clients without explicit classes are drawn from: 0.1 skews strongly, 100 hardly
@@ -101,21 +112,15 @@ def make_split(
         raise DataError(f"expected at least two classes in the experiment, found only {classes[0]!s}")
     if dirichlet is not None and not (np.isfinite(dirichlet) and dirichlet > 0):
         raise DataError(f"expected a positive Dirichlet concentration, found {dirichlet}")
-    sizes = {
-        "public_train": public_train,
-        "public_unlabelled": public_unlabelled,
-        "public_calibration": public_calibration,
-        "public_validation": public_validation,
-        "test": test,
-    }
-    for part, size in sizes.items():
+    parts_of = asdict(sizes)
+    for part, size in parts_of.items():
         least = 0 if part in ("public_unlabelled", "public_calibration") else 1
         if size < least:
             raise DataError(f"{part}: expected at least {least} samples, found {size}")
     allowed = _allowed_classes(clients, tuple(classes.tolist()))
 
     stock = np.bincount(codes)
-    drawn = _draw_common(stock, sizes, rng)
+    drawn = _draw_common(stock, parts_of, rng)
     left = stock - drawn.sum(axis=0)
     wishes = _wishes(left, clients, allowed, dirichlet, rng)
     held = _deal(left, clients, allowed, wishes, rng)
@@ -133,7 +138,7 @@ def make_split(
 
 
 def _allowed_classes(clients: Sequence[ClientShare], classes: tuple[Label, ...]) -> NDArray[np.bool_]:
-    """Which client may hold which class, [clients, K]."""
+    """Return which client may hold which class, [clients, K]."""
     if not clients:
         raise DataError("expected at least one client, found none")
     allowed = np.ones((len(clients), len(classes)), dtype=np.bool_)
@@ -160,7 +165,7 @@ def _who(client: ClientShare, number: int) -> str:
 
 
 def _draw_common(stock: IntArray, sizes: dict[str, int], rng: np.random.Generator) -> IntArray:
-    """Samples per class of the public parts and the test set, [5, K]."""
+    """Return samples per class of the public parts and the test set, [5, K]."""
     drawn = np.zeros((len(sizes), len(stock)), dtype=np.int64)
     for row, (part, size) in enumerate(sizes.items()):
         left = stock - drawn.sum(axis=0)
@@ -174,7 +179,7 @@ def _draw_common(stock: IntArray, sizes: dict[str, int], rng: np.random.Generato
 def round_to_total(
     shares: NDArray[np.float64], total: int, most: IntArray, *, rng: np.random.Generator
 ) -> IntArray:
-    """Whole numbers near the shares that add up to the total (largest remainder).
+    """Return whole numbers near the shares that add up to the total (largest remainder).
 
     Args:
         shares: Wished numbers, nonnegative, [K].
@@ -203,7 +208,7 @@ def _wishes(
     dirichlet: float | None,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """How many samples of each class every client would get if all classes had plenty, [clients, K]."""
+    """Return what clients would get of each class if all classes had plenty, [clients, K]."""
     wishes = np.zeros(allowed.shape)
     for number, client in enumerate(clients):
         if client.classes is not None:
@@ -223,7 +228,7 @@ def _deal(
     wishes: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> IntArray:
-    """Samples per client and class, [clients, K], near the wishes and within what is left."""
+    """Deal samples per client and class, [clients, K], near the wishes and within what is left."""
     stock, left = left, left.copy()
     held = np.zeros(allowed.shape, dtype=np.int64)
     for number, client in enumerate(clients):

@@ -1,4 +1,4 @@
-"""Features of one's own without labels: what a trained model is asked about."""
+"""Features without labels, for a trained model to predict."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.data.csv import is_number
 from qkd_qiskit.data.files import FEATURE_KEYS, _flatten, _member, _opened_npz, _read_npy
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.errors import DataError
 
 
 def load_features(path: str | Path) -> FloatArray:
-    """Samples from a file without labels, scaled like those of `load_file`.
+    """Load samples from a file without labels, scaled like those of `load_file`.
 
     Args:
         path: `.npy`; `.npz` with an array named as in `FEATURE_KEYS` (or one array only); `.csv` whose
@@ -57,22 +58,14 @@ def _samples_of_csv(path: Path) -> FloatArray:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {error}") from None
-    if rows and not any(map(_is_number, rows[0])):
+    if rows and not any(map(is_number, rows[0])):
         rows = rows[1:]
     if not rows:
         raise DataError(f"{path}: expected at least one row of numbers, found none")
     for number, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise DataError(f"{path}: expected {len(rows[0])} values in row {number}, found {len(row)}")
-        wrong = next((cell for cell in row if not _is_number(cell)), None)
+        wrong = next((cell for cell in row if not is_number(cell)), None)
         if wrong is not None:
             raise DataError(f"{path}: expected numbers only, found {wrong!r} in row {number}")
     return np.array([[float(cell) for cell in row] for row in rows])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

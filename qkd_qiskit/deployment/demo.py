@@ -12,12 +12,13 @@ from typing import Any
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.deployment.processes import ChildProcess, Tail, free_port, stop_all, wait_until
-from qkd_qiskit.deployment.server_app import LogProgress, make_server_app, read_traffic
+from qkd_qiskit.deployment.server_app import LogProgress, make_server_app
 from qkd_qiskit.deployment.settings import ServerFile
 from qkd_qiskit.deployment.setup import EXPERIMENT_FILE, make_federation, with_clients
 from qkd_qiskit.deployment.transport import FlowerTransport
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.experiment.run import run_distributed
+from qkd_qiskit.experiment.run import run_experiment
+from qkd_qiskit.federation.data_files import read_server_data
 
 __all__ = ["app", "run_demo", "run_round"]  # noqa: F822
 
@@ -31,14 +32,13 @@ def run_round(told: ServerFile, transport: Callable[[tuple[str, ...]], FlowerTra
     """
     settings = load_experiment(told.experiment)
     names = tuple(client.name for client in settings.clients)
-    run_distributed(
+    run_experiment(
         settings,
-        Path(told.public),
-        transport(names),
-        output=Path(told.output),
+        output=told.output,
         progress=LogProgress(),
         resume=True,
-        wire=lambda: read_traffic(Path(told.state)),
+        transport=transport(names),
+        data=read_server_data(settings, told.public),
     )
 
 

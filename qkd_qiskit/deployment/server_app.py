@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qkd_qiskit.deployment.gateway import TRAFFIC
 from qkd_qiskit.deployment.settings import ServerFile, load_server
 from qkd_qiskit.deployment.transport import FlowerTransport
 from qkd_qiskit.errors import FederationError, QKDError
@@ -93,9 +92,3 @@ def read_outcome(state: Path) -> bool:
     if error is not None:
         raise FederationError(str(error))
     return True
-
-
-def read_traffic(state: Path) -> dict[str, dict[str, int]]:
-    """Bytes on the wire by client, as the gateway has counted them so far; see `Traffic`."""
-    path = state / TRAFFIC
-    return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}

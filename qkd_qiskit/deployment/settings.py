@@ -29,7 +29,7 @@ class ServerFile(Settings):
     clients: dict[str, str] = Field(min_length=1, description="public key files by name of the client")
     experiment: str = Field("experiment.toml", description="a shipped experiment or a TOML file")
     public: str = Field("public.npz", description="public samples, and the server's test samples")
-    output: str = Field("results", description="folder for results and checkpoints")
+    output: str = Field("results", description="folder for the results and the run's database")
     state: str = Field("server-state", description="folder for logs and what Flower writes")
     upload_limit: int = Field(
         64 * MIB, ge=1024, description="most bytes that a client may upload at once, and each minute"
@@ -42,7 +42,7 @@ class ClientFile(Settings):
     server: str = Field(description="address of the server, host:port")
     authority: str = Field("ca.crt", description="certificate of the authority that signed the server's")
     key: str = Field(description="the client's private key")
-    folder: str = Field(description="folder for its model, checkpoints and logs")
+    folder: str = Field(description="folder for its model, stages and logs")
     client: RemoteClientSettings
 
 

@@ -147,7 +147,7 @@ def _client_text(client: ClientSettings, file: str, server: str, data: str, dige
 server = {json.dumps(server)}
 authority = "ca.crt"
 key = {json.dumps(file + ".key")}
-# Its model, checkpoints and logs; nothing of it leaves this machine.
+# Its model, stages and logs; nothing of it leaves this machine.
 folder = {json.dumps(file)}
 
 [client]

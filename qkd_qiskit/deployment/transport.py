@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qkd_qiskit.deployment.gateway import NOTICES
+from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC
 from qkd_qiskit.distillation import MAX_MESSAGE_BYTES
+from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.transport import Arrival
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 KIND = "query"
 QUERY, ANSWER, RAW = "query", "answer", "raw"
 _POLL = 0.5
-# A client whose process fails is asked again; it goes on from its checkpoints.
+# A client whose process fails is asked again; it goes on from its stages.
 _MOST_FAILURES = 3
 # Answers of a past turn are looked for, and thrown away by Flower after this long.
 _KEPT_SECONDS = 86_400.0
@@ -58,6 +59,17 @@ class FlowerTransport:
     _activation: dict[int, tuple[int, str]] = field(default_factory=dict)
     _failures: dict[int, int] = field(default_factory=dict)
     _turn: int = 0
+
+    @property
+    def clients(self) -> None:
+        """None: the clients are elsewhere."""
+        return None
+
+    def traffic(self) -> dict[str, Wire]:
+        """Return the bytes on the wire by client, as the gateway has counted them so far."""
+        path = self.state / TRAFFIC
+        counts = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        return {name: Wire.model_validate(count) for name, count in counts.items()}
 
     def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
         """Send queries, and yield what arrives; see `Transport`.

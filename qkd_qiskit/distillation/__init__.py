@@ -1,6 +1,11 @@
 """Distillation: clients' messages, the teacher made of them, and the targets of the global model."""
 
-from qkd_qiskit.distillation.aggregation import AGGREGATIONS, Aggregation, aggregate, lift
+from qkd_qiskit.distillation.aggregation import (
+    Aggregate,
+    aggregate_messages,
+    aggregate_outputs,
+    wanted_rules,
+)
 from qkd_qiskit.distillation.calibration import (
     CALIBRATIONS,
     CalibrationKind,
@@ -8,7 +13,12 @@ from qkd_qiskit.distillation.calibration import (
     fit_calibration,
 )
 from qkd_qiskit.distillation.copies import pool_copies
-from qkd_qiskit.distillation.label_queries import least_certain
+from qkd_qiskit.distillation.label_queries import (
+    LabelQueryResult,
+    check_label_queries,
+    least_certain,
+    query_labels,
+)
 from qkd_qiskit.distillation.messages import (
     MAX_MESSAGE_BYTES,
     ClientMessage,
@@ -16,34 +26,35 @@ from qkd_qiskit.distillation.messages import (
     make_message,
     message_fault,
 )
-from qkd_qiskit.distillation.screening import Screening, audit
+from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
+from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
+from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_targets
-from qkd_qiskit.distillation.teacher import (
-    ClientOutputs,
-    Teacher,
-    TeacherScore,
-    build_teacher,
-    own_outcomes,
-    soften,
-)
+from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
 __all__ = [
-    "AGGREGATIONS",
     "CALIBRATIONS",
     "MAX_MESSAGE_BYTES",
-    "Aggregation",
+    "RULES",
+    "Aggregate",
+    "AggregationRule",
     "CalibrationKind",
     "ClientMessage",
     "ClientOutputs",
+    "ClientStatus",
     "ClientTrainingSet",
+    "LabelQueryResult",
     "OutputCalibration",
     "Screening",
     "Teacher",
     "TeacherScore",
     "aggregate",
+    "aggregate_messages",
+    "aggregate_outputs",
     "audit",
     "build_teacher",
+    "check_label_queries",
     "check_message",
     "client_training_set",
     "fit_calibration",
@@ -51,9 +62,11 @@ __all__ = [
     "lift",
     "make_message",
     "message_fault",
-    "own_outcomes",
     "pool_copies",
+    "query_labels",
     "refined_training_set",
+    "screen_message",
     "soften",
     "student_targets",
+    "wanted_rules",
 ]

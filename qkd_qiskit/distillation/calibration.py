@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.distillation.aggregation import OUTPUT_FLOOR
+from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.training.losses import cross_entropy
 
@@ -41,7 +41,7 @@ class OutputCalibration:
     samples: int
 
     def apply(self, outputs: FloatArray) -> FloatArray:
-        """Calibrated probabilities [N, C] of outputs [N, C]; `none` only renormalizes."""
+        """Return calibrated probabilities [N, C] of outputs [N, C]; `none` only renormalizes."""
         return np.asarray(softmax(self.scale * _logs(outputs) + self.shift, axis=1))
 
 

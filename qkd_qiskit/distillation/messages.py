@@ -1,4 +1,4 @@
-"""What a client sends: its model index and its outputs on the public set, and nothing else.
+"""A client's message: its model index and its outputs on the public set, and nothing else.
 
 On the wire a message is a magic word, the length of a JSON header, the header, and the outputs as raw
 float16, or as multiples of 1/255 in one byte each. Every size is checked before anything is allocated, and
@@ -11,12 +11,14 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
-from qkd_qiskit.config import Label
+from qkd_qiskit.config import Label, Settings
+from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.errors import DistillationError, VQCNNError
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -26,12 +28,25 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 _PREFIX = struct.Struct("<4sI")
 _MAGIC = b"QKDM"
-_KEYS = {"schema", "client", "model_index", "classes", "public_digest", "shape", "precision"}
 # float16 keeps 11 bits: the sum of a row of rounded probabilities is that far from one, and no farther.
 _SUM_TOLERANCE = 0.01
 _LEVELS = 255
 _TYPES: dict[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "uint8": np.dtype("u1")}
 Precision = Literal["float16", "uint8"]
+_Size = Annotated[int, Field(ge=0, strict=True)]
+
+
+class _MessageHeader(Settings):
+    """What precedes the outputs; in the order in which it travels."""
+
+    classes: tuple[StrictInt | StrictStr, ...]
+    client: StrictStr
+    # Python itself refuses to read longer numbers, and the family ends far below.
+    model_index: StrictStr = Field(pattern="^[0-9]+$", max_length=4000)
+    precision: Precision
+    public_digest: StrictStr
+    schema_version: StrictInt = Field(alias="schema", ge=SCHEMA, le=SCHEMA)
+    shape: tuple[_Size, _Size]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +82,29 @@ class ClientMessage:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The outputs as float64; those of one byte are renormalized, as rounding spoils their sums."""
+        """Outputs as float64; those of one byte are renormalized, as rounding spoils their sums."""
         if self.outputs.dtype != np.uint8:
             return self.outputs.astype(np.float64)
         counts = self.outputs.astype(np.float64)
         return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
 
+    def outputs_in(self, classes: Sequence[Label]) -> ClientOutputs:
+        """Return the probabilities, with the client's classes as positions among all classes."""
+        held = np.array([classes.index(label) for label in self.classes], dtype=np.int64)
+        return ClientOutputs(self.client, held, self.probabilities)
+
     def to_bytes(self) -> bytes:
-        """The message as it travels."""
+        """Return the message as it travels."""
         header = json.dumps(
             {
-                "schema": self.schema,
+                "classes": self.classes,
                 "client": self.client,
                 "model_index": str(self.model_index),
-                "classes": self.classes,
-                "public_digest": self.public_digest,
-                "shape": self.outputs.shape,
                 "precision": self.precision,
+                "public_digest": self.public_digest,
+                "schema": self.schema,
+                "shape": self.outputs.shape,
             },
-            sort_keys=True,
             separators=(",", ":"),
         ).encode()
         return (
@@ -94,16 +113,16 @@ class ClientMessage:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that the message takes on the wire."""
+        """Number of bytes that the message takes on the wire."""
         return len(self.to_bytes())
 
     @classmethod
     def from_bytes(cls, data: bytes, *, sender: str = "unknown") -> ClientMessage:
-        """Decode a message; its content is not judged yet, see `check_message`.
+        """Decode a message; its content is not checked yet, see `check_message`.
 
         Args:
             data: What arrived.
-            sender: Name for errors, as long as the message has not told its own.
+            sender: Name for errors, as long as that in the message is not known.
 
         Raises:
             DistillationError: If the bytes are no message of this schema.
@@ -119,22 +138,21 @@ class ClientMessage:
                 sender, f"header: at most {min(MAX_HEADER_BYTES, len(data))} bytes can be, found {length}"
             )
         header = _parse_header(data[_PREFIX.size : body], sender)
-        rows, columns = header["shape"]
-        kind = _TYPES[header["precision"]]
-        if rows * columns * kind.itemsize != len(data) - body:
+        (rows, columns), kind = header.shape, _TYPES[header.precision]
+        expected = rows * columns * kind.itemsize
+        if expected != len(data) - body:
             raise _refused(
-                header["client"],
-                f"outputs: expected {rows * columns * kind.itemsize} bytes for shape ({rows}, {columns}), "
-                f"found {len(data) - body}",
+                header.client,
+                f"outputs: expected {expected} bytes for shape ({rows}, {columns}), found {len(data) - body}",
             )
         outputs = np.frombuffer(data, dtype=kind, offset=body).reshape(rows, columns)
         return cls(
-            client=header["client"],
-            model_index=int(header["model_index"]),
-            classes=tuple(header["classes"]),
+            client=header.client,
+            model_index=int(header.model_index),
+            classes=header.classes,
             outputs=outputs.astype(kind.newbyteorder("=")),
-            public_digest=header["public_digest"],
-            schema=header["schema"],
+            public_digest=header.public_digest,
+            schema=header.schema_version,
         )
 
 
@@ -147,7 +165,7 @@ def make_message(
     *,
     precision: Precision = "float16",
 ) -> ClientMessage:
-    """The message of a client with the given outcome probabilities.
+    """Make the message of a client with the given outcome probabilities.
 
     Args:
         client: Name of the client.
@@ -168,7 +186,7 @@ def make_message(
 def message_fault(
     message: ClientMessage, *, n_public: int, public_digest: str, classes: Sequence[Label]
 ) -> str | None:
-    """Why a message cannot be used, or None if it can.
+    """Return why a message cannot be used, or None if it can.
 
     Args:
         message: The decoded message.
@@ -238,40 +256,13 @@ def _output_fault(message: ClientMessage, n_public: int) -> str | None:
     return None
 
 
-def _parse_header(raw: bytes, sender: str) -> dict[str, Any]:
+def _parse_header(raw: bytes, sender: str) -> _MessageHeader:
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise _refused(sender, "header: expected JSON, found something else") from None
-    if not isinstance(header, dict) or set(header) != _KEYS:
-        raise _refused(sender, f"header: expected the keys {', '.join(sorted(_KEYS))}")
-    fault = _header_fault(header)
-    if fault is not None:
-        name = header["client"]
-        raise _refused(name if isinstance(name, str) else sender, f"header: {fault}")
-    return header
-
-
-def _header_fault(header: dict[str, Any]) -> str | None:
-    def natural(value: Any) -> bool:
-        return type(value) is int and value >= 0
-
-    if not isinstance(header["client"], str) or not isinstance(header["public_digest"], str):
-        return "expected client and public_digest as text"
-    if header["schema"] != SCHEMA or type(header["schema"]) is not int:
-        return f"expected schema {SCHEMA}, found {header['schema']!r}"
-    index = header["model_index"]
-    # Python itself refuses to read longer numbers, and the family ends far below.
-    if not isinstance(index, str) or not (index.isascii() and index.isdigit()) or len(index) > 4000:
-        return "expected model_index as a decimal string of at most 4000 digits"
-    if not isinstance(header["classes"], list) or not all(type(c) in (int, str) for c in header["classes"]):
-        return "expected classes as a list of numbers or strings"
-    if not isinstance(header["precision"], str) or header["precision"] not in _TYPES:
-        return f"expected precision {' or '.join(_TYPES)}, found {header['precision']!r}"
-    shape = header["shape"]
-    if not isinstance(shape, list) or len(shape) != 2 or not all(natural(size) for size in shape):
-        return "expected shape as two sizes"
-    return None
+        return _MessageHeader.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("header", *first["loc"]))
+        raise _refused(sender, f"{where}: {first['msg']}") from None
 
 
 def _refused(client: str, reason: str) -> DistillationError:

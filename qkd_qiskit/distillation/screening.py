@@ -8,38 +8,62 @@ who agree with each other. It cannot find a client that answers audited samples 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from scipy.stats import binom
 
 from qkd_qiskit.arrays import IntArray
-from qkd_qiskit.distillation.teacher import ClientOutputs, own_outcomes
-
-Standing = Literal["used", "dropped", "refused", "silent", "late"]
+from qkd_qiskit.distillation.messages import ClientMessage
+from qkd_qiskit.distillation.outputs import ClientOutputs
+from qkd_qiskit.run.context import RunContext
 
 FALSE_ALARM = 0.01
 """Chance of dropping a client that answers half of the samples rightly; honest clients do far better."""
 
 
+class ClientStatus(StrEnum):
+    """What became of a client's answer; the values are those of `results.json`."""
+
+    USED = "used"
+    DROPPED = "dropped"
+    REJECTED = "refused"
+    SILENT = "silent"
+    LATE = "late"
+
+
 @dataclass(frozen=True)
 class Screening:
-    """What became of one client.
+    """Whether one client's answer is used.
 
     Attributes:
         client: Its name.
-        standing: `used`; `dropped` by the audit; `refused`, as its message could not be used; `silent`;
-            `late`.
-        reason: Why, in one line; empty for `used`.
+        status: `DROPPED` is left out by the audit, and `REJECTED` as its message could not be used.
+        reason: Why, in one line; empty for `USED`.
         agreement: Mean over its outcomes of the share of audited samples that it answered rightly; None where
             there was nothing to audit.
     """
 
     client: str
-    standing: Standing
+    status: ClientStatus
     reason: str = ""
     agreement: float | None = None
+
+
+def screen_message(run: RunContext, message: ClientMessage) -> Screening:
+    """Audit a message, where the settings want it; without audit every message is used.
+
+    Args:
+        run: Shared by all stages.
+        message: A message that can be used; see `message_fault`.
+    """
+    data, public = run.data, run.data.public
+    rows = np.concatenate([np.arange(len(data.split.public_train)), public.calibration_rows])
+    found = audit(message.outputs_in(data.classes), rows, public.samples.labels[rows], data.classes)
+    if run.settings.distillation.audit:
+        return found
+    return replace(found, status=ClientStatus.USED, reason="")
 
 
 def audit(client: ClientOutputs, rows: IntArray, labels: IntArray, names: Sequence[object]) -> Screening:
@@ -52,11 +76,11 @@ def audit(client: ClientOutputs, rows: IntArray, labels: IntArray, names: Sequen
         names: Names of all classes, for the reason.
 
     Returns:
-        `dropped` if it answers clearly less than half of the audited samples rightly, of all or of one of
+        `DROPPED` if it answers clearly less than half of the audited samples rightly, of all or of one of
         its classes: if half right would give so few hits with a probability below `FALSE_ALARM`, divided by
-        the number of its classes; otherwise `used`.
+        the number of its classes; otherwise `USED`.
     """
-    wanted = own_outcomes(labels, client)
+    wanted = client.outcomes_of(labels)
     hit = client.outputs[rows].argmax(axis=1) == wanted
     shares = [float(hit[wanted == k].mean()) for k in range(client.outputs.shape[1]) if (wanted == k).any()]
     agreement = float(np.mean(shares)) if shares else None
@@ -68,5 +92,5 @@ def audit(client: ClientOutputs, rows: IntArray, labels: IntArray, names: Sequen
         right, n = int(hits.sum()), len(hits)
         if n and binom.cdf(right, n, 0.5) < level:
             reason = f"{right} of {n} labelled public samples{what} answered rightly"
-            return Screening(client.client, "dropped", reason, agreement)
-    return Screening(client.client, "used", "", agreement)
+            return Screening(client.client, ClientStatus.DROPPED, reason, agreement)
+    return Screening(client.client, ClientStatus.USED, "", agreement)

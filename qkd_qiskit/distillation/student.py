@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import DistillationSettings
-from qkd_qiskit.distillation.teacher import soften
+from qkd_qiskit.distillation.outputs import soften
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.training import Targets
 
@@ -12,7 +12,7 @@ from qkd_qiskit.training import Targets
 def student_targets(
     labels: IntArray | None, teacher: FloatArray, distillation: DistillationSettings
 ) -> Targets:
-    """Targets of `alpha * CE(hard labels) + (1 - alpha) * soft loss(soft labels)`.
+    """Return the targets of `alpha * CE(hard labels) + (1 - alpha) * soft loss(soft labels)`.
 
     Args:
         labels: Global class index of each public input [N], -1 where there is none; None for no hard labels.

@@ -8,42 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.distillation.aggregation import (
-    AGGREGATIONS,
-    OUTPUT_FLOOR,
-    Aggregation,
-    Census,
-    RunningAggregate,
-    aggregate,
-    lift,
-)
 from qkd_qiskit.distillation.calibration import (
     CALIBRATIONS,
     CalibrationKind,
     OutputCalibration,
     fit_calibration,
 )
+from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR, ClientOutputs, lift, soften
+from qkd_qiskit.distillation.rules import RULES, Census, aggregate, rule_named
 from qkd_qiskit.errors import DistillationError
-
-
-@dataclass(frozen=True, eq=False)
-class ClientOutputs:
-    """One client's outputs on the public set, as the teacher takes them.
-
-    Attributes:
-        client: Name of the client.
-        held: Indices [k] of its classes in the global class set, increasing.
-        outputs: Outcome probabilities [n_public, k], or [n_public, k + 1] with the reject outcome last.
-    """
-
-    client: str
-    held: IntArray
-    outputs: FloatArray
-
-    @property
-    def reject(self) -> bool:
-        """Whether the last column is the reject outcome."""
-        return bool(self.outputs.shape[1] == len(self.held) + 1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +30,7 @@ class TeacherScore:
         loss: Mean cross-entropy in nats; the lowest wins.
     """
 
-    aggregation: Aggregation
+    aggregation: str
     calibration: CalibrationKind
     accuracy: float
     loss: float
@@ -83,7 +56,7 @@ class Teacher:
     rejects: tuple[bool, ...]
     n_classes: int
     calibrations: tuple[OutputCalibration, ...]
-    aggregation: Aggregation
+    aggregation: str
     sharpness: float
     scores: tuple[TeacherScore, ...]
 
@@ -111,20 +84,13 @@ class Teacher:
         return soften(combined, 1.0 / self.sharpness)
 
 
-def soften(probabilities: FloatArray, temperature: float) -> FloatArray:
-    """Probabilities [N, G] at another temperature: raised to `1 / temperature` and renormalized."""
-    logs = np.log(np.maximum(probabilities, OUTPUT_FLOOR)) / temperature
-    p = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
-
-
 def build_teacher(
     clients: Iterable[ClientOutputs],
     *,
     n_classes: int,
     calibration: tuple[IntArray, IntArray],
     validation: tuple[IntArray, IntArray],
-    aggregations: Sequence[Aggregation] = AGGREGATIONS,
+    aggregations: Sequence[str] = tuple(RULES),
     calibrations: Sequence[CalibrationKind] = CALIBRATIONS,
 ) -> tuple[Teacher, FloatArray]:
     """Calibrate each client, and choose how to combine them.
@@ -137,7 +103,7 @@ def build_teacher(
         n_classes: Number G of all classes.
         calibration: Indices into the public set and their global class indices, for fitting; may be empty.
         validation: The same for choosing; disjoint from the former and not empty.
-        aggregations: Rules to choose from.
+        aggregations: Names of rules to choose from.
         calibrations: Kinds to choose from.
 
     Returns:
@@ -154,7 +120,7 @@ def build_teacher(
     members: list[_Member] = []
     censuses: dict[CalibrationKind, Census] = {}
     for client in clients:
-        outcomes = own_outcomes(labels, client)
+        outcomes = client.outcomes_of(labels)
         fitted = {kind: fit_calibration(client.outputs[rows], outcomes, kind) for kind in calibrations}
         members.append(_Member(client.client, client.held, client.reject, fitted))
         for kind in calibrations:
@@ -162,7 +128,7 @@ def build_teacher(
             census.count(_mended(client, fitted[kind], n_classes), client.held)
     if not members or not aggregations or not calibrations:
         raise DistillationError("teacher: expected at least one client, aggregation and calibration")
-    running = {(k, rule): RunningAggregate(rule, censuses[k]) for k in calibrations for rule in aggregations}
+    running = {(k, rule): rule_named(rule)(censuses[k]) for k in calibrations for rule in aggregations}
     for client, member in zip(clients, members, strict=True):
         for kind in calibrations:
             lifted = _mended(client, member.fitted[kind], n_classes)
@@ -196,17 +162,6 @@ def build_teacher(
     )
     soft = soften(running[best.calibration, best.aggregation].combined(), 1.0 / sharpness)
     return teacher, soft
-
-
-def own_outcomes(labels: IntArray, client: ClientOutputs) -> IntArray:
-    """Global class indices [N] as outcomes of one client.
-
-    A class that the client does not hold becomes its reject outcome, or -1 where it has none.
-    """
-    outcome = np.full(len(labels), len(client.held) if client.reject else -1, dtype=np.int64)
-    for position, label in enumerate(client.held):
-        outcome[labels == label] = position
-    return outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,15 +17,13 @@ class ClientTrainingSet:
 
     Attributes:
         inputs: Encoded inputs [N, F], own samples first.
-        targets: Their outcomes and weights.
+        targets: Their outcomes and weights, with the reject outcome where classes are missing.
         held: Indices [k] of the client's classes in the global class set, increasing.
-        reject: Whether the last outcome is "none of my classes".
     """
 
     inputs: FloatArray
     targets: Targets
     held: IntArray
-    reject: bool
 
 
 def client_training_set(
@@ -61,7 +59,7 @@ def client_training_set(
     held, own = np.unique(labels, return_inverse=True)
     own = own.astype(np.int64)
     if len(held) == n_classes:
-        return ClientTrainingSet(inputs, Targets(n_classes, labels=own), held, reject=False)
+        return ClientTrainingSet(inputs, Targets(n_classes, labels=own), held)
     other = ~np.isin(public_labels, held)
     n_other = int(other.sum())
     if n_other == 0:
@@ -80,8 +78,9 @@ def client_training_set(
         len(held) + 1,
         labels=np.concatenate([own, np.full(n_other, len(held), dtype=np.int64)]),
         weights=weights * len(weights),
+        reject=True,
     )
-    return ClientTrainingSet(np.concatenate([inputs, public_inputs[other]]), targets, held, reject=True)
+    return ClientTrainingSet(np.concatenate([inputs, public_inputs[other]]), targets, held)
 
 
 def refined_training_set(
@@ -113,10 +112,11 @@ def refined_training_set(
     assert labels is not None
     chosen = rng.permutation(len(teacher))[:n_own]
     soft = teacher[chosen][:, first.held]
-    if first.reject:
+    if first.targets.reject:
         soft = np.concatenate([soft, np.maximum(1.0 - soft.sum(axis=1, keepdims=True), 0.0)], axis=1)
     own = np.eye(first.targets.n_outcomes)[labels[:n_own]]
     # Without hard labels the divergence from a one-hot row is the cross-entropy.
-    targets = Targets(first.targets.n_outcomes, soft=np.concatenate([own, soft]), soft_loss="kl")
+    soft = np.concatenate([own, soft])
+    targets = Targets(first.targets.n_outcomes, soft=soft, soft_loss="kl", reject=first.targets.reject)
     inputs = np.concatenate([first.inputs[:n_own], public_inputs[chosen]])
-    return ClientTrainingSet(inputs, targets, first.held, first.reject)
+    return ClientTrainingSet(inputs, targets, first.held)

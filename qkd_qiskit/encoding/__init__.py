@@ -1,7 +1,6 @@
-"""Encodings of features into circuits."""
+"""Encodings of features into circuits: one object each, found by name."""
 
-from qkd_qiskit.encoding.amplitude import AmplitudeEncoder
-from qkd_qiskit.encoding.angle import AngleEncoder
-from qkd_qiskit.encoding.registry import Encoder, encoder_from_arrays, make_encoder
+from qkd_qiskit.encoding.base import Encoder, Encoding
+from qkd_qiskit.encoding.registry import ENCODINGS, encoding_named, make_encoder
 
-__all__ = ["AmplitudeEncoder", "AngleEncoder", "Encoder", "encoder_from_arrays", "make_encoder"]
+__all__ = ["ENCODINGS", "Encoder", "Encoding", "encoding_named", "make_encoder"]

@@ -9,9 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
+from qkd_qiskit.encoding.base import Encoding
 from qkd_qiskit.encoding.checks import check_width, checked_qubits
 from qkd_qiskit.encoding.resizing import resize
 from qkd_qiskit.errors import DataError
+
+
+class AmplitudeEncoding(Encoding):
+    """Inputs are the 2^n real amplitudes of an ideal state, of norm 1; index bit q is qubit q."""
+
+    name = "amplitude"
+    code = 1
+    takes_states = True
+
+    def n_features(self, n_qubits: int) -> int:
+        """Return the number of amplitudes, 2^n."""
+        return 1 << n_qubits
+
+    def make_encoder(self, n_qubits: int, image_shape: tuple[int, int] | None = None) -> AmplitudeEncoder:
+        """Return an encoder; only its check of features is left to `fit`."""
+        return AmplitudeEncoder(n_qubits, image_shape)
+
+    def restore_encoder(self, n_qubits: int, arrays: Mapping[str, NDArray[Any]]) -> AmplitudeEncoder:
+        """Return the encoder whose `arrays()` these are."""
+        return AmplitudeEncoder.from_arrays(n_qubits, arrays)
+
+    def fault(self, inputs: FloatArray) -> str | None:
+        """Tell of states that are not normalized."""
+        norms = np.linalg.norm(inputs, axis=1)
+        if np.abs(norms - 1).max(initial=0.0) <= 1e-6:
+            return None
+        worst = int(np.abs(norms - 1).argmax())
+        return f"expected states of norm 1, found {norms[worst]:.6g} in row {worst}"
+
+    def random_inputs(self, n_qubits: int, count: int, *, rng: np.random.Generator) -> FloatArray:
+        """Draw states [count, 2^n]."""
+        states = super().random_inputs(n_qubits, count, rng=rng)
+        return np.asarray(states / np.linalg.norm(states, axis=1, keepdims=True))
 
 
 class AmplitudeEncoder:
@@ -28,7 +62,7 @@ class AmplitudeEncoder:
         image_shape: Rows and columns of the images, or None for features that are no pixels.
     """
 
-    encoding = "amplitude"
+    encoding = AmplitudeEncoding.name
 
     def __init__(self, n_qubits: int, image_shape: tuple[int, int] | None = None) -> None:
         """Make an encoder.
@@ -71,7 +105,7 @@ class AmplitudeEncoder:
         return self
 
     def transform(self, features: NDArray[Any]) -> FloatArray:
-        """Amplitudes of the features.
+        """Return the amplitudes of features.
 
         Args:
             features: Features, [N, F].
@@ -96,12 +130,12 @@ class AmplitudeEncoder:
         return np.asarray(amplitudes / np.linalg.norm(amplitudes, axis=1, keepdims=True))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything needed to restore the encoder with `encoder_from_arrays`."""
+        """Return everything that `from_arrays` needs."""
         return {"image_shape": np.asarray(self.image_shape or (0, 0), dtype=np.int64)}
 
     @classmethod
     def from_arrays(cls, n_qubits: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The encoder whose `arrays()` these are.
+        """Return the encoder whose `arrays()` these are.
 
         Raises:
             DataError: If the array is missing or does not fit.

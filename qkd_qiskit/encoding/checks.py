@@ -1,4 +1,4 @@
-"""Checks that both encodings share."""
+"""Checks that encodings share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from qkd_qiskit.errors import DataError
 
 
 def checked_qubits(n_qubits: int) -> int:
-    """The number itself, at least 1."""
+    """Return the number itself, at least 1."""
     if n_qubits < 1:
         raise DataError(f"encoding: expected at least 1 qubit, found {n_qubits}")
     return n_qubits

@@ -8,7 +8,7 @@ from qkd_qiskit.arrays import FloatArray
 
 
 def resize(images: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    """Images on another grid: area averages where an axis shrinks, linear interpolation where it grows.
+    """Resize images: area averages where an axis shrinks, linear interpolation where it grows.
 
     Constant images stay constant. Area averages use every source pixel, so thin strokes do not vanish
     between sampling points, as they do in plain bilinear interpolation.
@@ -25,7 +25,7 @@ def resize(images: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def axis_weights(source: int, target: int) -> FloatArray:
-    """Weights of source pixels in target pixels, [target, source]; each row sums to 1."""
+    """Return the weights of source pixels in target pixels, [target, source]; each row sums to 1."""
     if target <= source:
         edges = np.arange(target + 1) * (source / target)
         pixels = np.arange(source)

@@ -106,13 +106,13 @@ def estimate_gate_budget(
     """Grant a client two-qubit blocks from its data and its device.
 
     Args:
-        X: Encoded inputs [N, F] with F = 2 n_qubits angles in radians, or 2^n_qubits amplitudes. Raw
-            features [N, F] of any other width are accepted for `angle`: they are encoded by an encoder
-            fitted on X, and the budget's notes say so.
+        X: Encoded inputs [N, F], as many as the encoding has. Raw features [N, F] of any other width are
+            accepted where inputs are angles: they are encoded by an encoder fitted on X, and the budget's
+            notes say so.
         y: Class labels [N], numbers or strings.
         backend: The client's device, or its name.
         n_qubits: Width of the model, at least 2.
-        encoding: `angle` or `amplitude`.
+        encoding: Name of the encoding.
         kernel: Preset name, gate string or `Kernel`.
         sharing: `layer` or `site`.
         n_outcomes: Outcomes of the model; by default the number of classes, at least 2. One more makes
@@ -136,8 +136,10 @@ def estimate_gate_budget(
         n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes
     )
     inputs, notes = _encoded(features, ladder[0])
-    if encoding != "angle":
-        notes += (f"the coefficients were fitted to angle encoding; for {encoding} they extrapolate",)
+    if encoding != rule.encoding:
+        notes += (
+            f"the coefficients were fitted to {rule.encoding} encoding; for {encoding} they extrapolate",
+        )
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = load_backend(backend) if isinstance(backend, str) else backend
     terms = budget_terms(ladder, statistics, rule, device)
@@ -234,7 +236,7 @@ def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np
     width = features.shape[1]
     if width == spec.n_features:
         return features, ()
-    if spec.encoding != "angle":
+    if spec.takes_states:
         raise EstimatorError(
             f"expected {spec.n_features} amplitudes for {spec.n_qubits} qubits, found {width} features"
         )

@@ -63,6 +63,7 @@ class Coefficients(Settings):
     schema_version: Literal[1] = Field(alias="schema")
     provisional: bool = Field(description="true until a calibration sweep with left-out tasks has set them")
     method: str = Field(min_length=1, description="how the values were chosen")
+    encoding: str = Field("angle", description="encoding of the tasks that set them")
     need: NeedCoefficients
     data: DataCoefficients
     device: DeviceCoefficients

@@ -35,7 +35,7 @@ def build_size_ladder(
 
     Args:
         n_qubits: Width of the chain, at least 2.
-        encoding: `angle` or `amplitude`.
+        encoding: Name of the encoding.
         kernel: Preset name, gate string or `Kernel`, used in every layer.
         sharing: `layer` or `site`.
         n_outcomes: Outcomes of the model, at least 2.

@@ -1,7 +1,7 @@
 """What the estimator reads from a client's data: class diversity, separability, dimension, counts.
 
-All of it is measured in the space that the circuit sees. For `angle` that is the Bloch vectors of the
-encoded qubits, `(cos a cos b, cos a sin b, -sin a)` on each; for `amplitude` the state itself.
+All of it is measured in the space that the circuit sees, `Encoding.feature_space`: for angles that is the
+Bloch vectors of the encoded qubits, for amplitudes the state itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.encoding import encoding_named
+from qkd_qiskit.errors import DataError, EstimatorError
 
 SUBSAMPLE = 20_000
 """Rows above which separability and dimension are measured on a stratified subsample."""
@@ -68,26 +69,25 @@ def data_statistics(
     subsample. Counts come from all rows.
 
     Args:
-        inputs: Encoded inputs [N, F]: angles in radians, columns `a_0, b_0, a_1, ...`, or state vectors.
+        inputs: Encoded inputs [N, F].
         labels: Class labels [N], numbers or strings.
-        encoding: `angle` or `amplitude`.
+        encoding: Name of the encoding.
         seed: Seed of the subsample.
 
     Raises:
-        EstimatorError: If there is no sample, the shapes do not fit, or a value is not finite.
+        EstimatorError: If there is no sample, the shapes do not fit, a value is not finite, or the encoding
+            is unknown.
     """
     x, classes, y = check_data(inputs, labels)
-    if encoding == "angle":
-        if x.shape[1] % 2:
-            raise EstimatorError(f"expected two angles for each qubit, found {x.shape[1]} features")
-    elif encoding != "amplitude":
-        raise EstimatorError(f"expected encoding angle or amplitude, found {encoding!r}")
     shares = np.bincount(y) / len(y)
     rows = [row.tobytes() for row in x + 0.0]  # adding zero makes -0.0 and 0.0 the same bytes
     # A copy of the sample that is left out would betray it.
     once = _first(zip(rows, y.tolist(), strict=True))
     kept = once[_stratified(y[once], np.random.default_rng(seed))]
-    space = bloch_features(x[kept]) if encoding == "angle" else x[kept]
+    try:
+        space = encoding_named(encoding).feature_space(x[kept])
+    except DataError as error:
+        raise EstimatorError(str(error)) from None
     return DataStatistics(
         samples=len(y),
         duplicates=len(y) - len(set(rows)),
@@ -133,13 +133,6 @@ def check_data(
     except TypeError:
         raise EstimatorError("expected labels that can be sorted, found mixed types") from None
     return x, classes, numbers.astype(np.int64)
-
-
-def bloch_features(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bloch vectors [N, 3n] of the angle-encoded qubits, from the angles [N, 2n] in radians."""
-    a, b = angles[:, 0::2], angles[:, 1::2]
-    parts = (np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), -np.sin(a))
-    return np.stack(parts, axis=2).reshape(len(angles), -1)
 
 
 def class_overlap(features: NDArray[np.float64], classes: NDArray[np.int64]) -> float:

@@ -1,6 +1,24 @@
-"""What is said of the models: intervals, and the typed results of an experiment."""
+"""Metrics, bootstrap intervals, the models that are compared, and the typed results of an experiment."""
 
+from qkd_qiskit.evaluation.compared import COMPARED, DIFFERENCES, REQUIRED_MODELS, ComparedModel, model_title
 from qkd_qiskit.evaluation.intervals import BootstrapInterval, accuracy_interval, difference_interval
-from qkd_qiskit.evaluation.results import MODEL_NAMES, Results
+from qkd_qiskit.evaluation.metrics import Predictions, accuracy, compare, confusion_matrix, score
+from qkd_qiskit.evaluation.results import ClientRecord, Results
 
-__all__ = ["MODEL_NAMES", "BootstrapInterval", "Results", "accuracy_interval", "difference_interval"]
+__all__ = [
+    "COMPARED",
+    "DIFFERENCES",
+    "REQUIRED_MODELS",
+    "BootstrapInterval",
+    "ClientRecord",
+    "ComparedModel",
+    "Predictions",
+    "Results",
+    "accuracy",
+    "accuracy_interval",
+    "compare",
+    "confusion_matrix",
+    "difference_interval",
+    "model_title",
+    "score",
+]

@@ -35,7 +35,7 @@ class BootstrapInterval:
 def accuracy_interval(
     correct: BoolArray, *, rng: np.random.Generator, level: float = 0.95, resamples: int = 10_000
 ) -> BootstrapInterval:
-    """Share of right answers with its bootstrap percentile interval.
+    """Return the share of right answers with its bootstrap percentile interval.
 
     If all answers are right, or all are wrong, the interval has no width: the bootstrap knows nothing
     beyond its sample.
@@ -63,7 +63,7 @@ def difference_interval(
     level: float = 0.95,
     resamples: int = 10_000,
 ) -> BootstrapInterval:
-    """Accuracy of a model minus that of a baseline on the same samples, with its paired bootstrap interval.
+    """Return the accuracy of a model minus that of a baseline, with its paired bootstrap interval.
 
     Args:
         correct: Whether the model was right [N], N at least 1.

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qkd_qiskit.evaluation.compared import REQUIRED_MODELS
 
 Label = int | str
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0)]
-
-#: The models that every result compares, in the order of tables and pictures.
-MODEL_NAMES = (
-    "global",
-    "centralized",
-    "fedavg",
-    "public_only",
-    "teacher_ensemble",
-    "best_client",
-    "logistic_regression",
-    "rbf_svm",
-    "mlp",
-)
 
 
 class Record(BaseModel):
@@ -139,7 +128,7 @@ class Communication(Record):
 
     @property
     def carried(self) -> str | None:
-        """One line on all that travelled, whatever carries the answers included; None in one process."""
+        """Return one line on all that travelled, the transport's own calls included; None in one process."""
         if self.wire is None:
             return None
         up, down = (sum(getattr(wire, way) for wire in self.wire.values()) for way in ("up", "down"))
@@ -147,21 +136,27 @@ class Communication(Record):
 
 
 class ClientRecord(Record):
-    """One client's part in the round."""
+    """One client's part in the rounds."""
 
     client: str
-    standing: str = Field(description="of its last answer: used, dropped, refused, silent or late")
-    reason: str = ""
-    ignored: Natural = 0
-    missed: tuple[int, ...] = ()
-    stood_in: tuple[int, ...] = Field((), description="turns in which an answer to an earlier one was taken")
+    status: str = Field(
+        alias="standing", description="of its last answer: used, dropped, refused, silent or late"
+    )
+    reason: str = Field("", description="why, in one line; empty for a client that is used")
+    ignored: Natural = Field(0, description="answers that came twice or late")
+    missed: tuple[int, ...] = Field((), description="rounds in which it was not used")
+    stood_in: tuple[int, ...] = Field((), description="rounds in which an answer to an earlier one was taken")
+    agreement: float | None = Field(
+        None, description="share of audited samples that it answered rightly, as the audit counts it"
+    )
+    bytes_received: Natural = Field(0, description="bytes of its answers, those included that were of no use")
 
     @property
     def remark(self) -> str:
-        """What is to be said of it, in one line; empty for a client that was used throughout."""
-        said = [] if self.standing == "used" else [f"{self.standing}: {self.reason}"]
-        for turns, what in ((self.missed, "not used in turn"), (self.stood_in, "answered too late for turn")):
-            said += [f"{what} {', '.join(map(str, turns))}"] if turns else []
+        """Return what there is to say of it, in one line; nothing for a client used throughout."""
+        said = [] if self.status == "used" else [f"{self.status}: {self.reason}"]
+        for what, rounds in (("not used in", self.missed), ("answered too late for", self.stood_in)):
+            said += [f"{what} turn {', '.join(map(str, rounds))}"] if rounds else []
         if self.ignored:
             said.append(f"{self.ignored} late or further answer{'' if self.ignored == 1 else 's'} ignored")
         return "; ".join(said)
@@ -174,13 +169,22 @@ class DataResult(Record):
     classes: list[Label]
     public: Natural = Field(description="public samples in all")
     test: Natural = Field(description="test samples")
+    public_inputs: Natural = Field(0, description="public samples, copies included")
 
 
 class LabelQueryRecord(Record):
-    """Labels that the server asked for after the round."""
+    """Labels that the server asked for after the rounds."""
 
     labels: Natural = Field(description="unlabelled public samples that got a label")
     teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
+
+
+class TeacherRecord(Record):
+    """The ensemble that taught the global model, where clients' models are elsewhere."""
+
+    aggregation: str = Field(description="how the clients' answers were combined")
+    calibration: str = Field(description="how each client's answers were calibrated")
+    validation_accuracy: Share = Field(description="on the public validation samples")
 
 
 class Results(Record):
@@ -199,10 +203,11 @@ class Results(Record):
     participation: list[ClientRecord] = []
     asked: LabelQueryRecord | None = None
     timings: dict[str, float]
+    teacher: TeacherRecord | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        missing = [name for name in MODEL_NAMES if name not in self.models]
+        missing = [name for name in REQUIRED_MODELS if name not in self.models]
         if missing:
             raise ValueError(f"models lacks {', '.join(missing)}")
         unexplained = [name for name in self.models if self.models[name] is None and name not in self.absent]
@@ -216,5 +221,9 @@ class Results(Record):
 
     @property
     def measured(self) -> dict[str, ModelResult]:
-        """The models that were tested."""
+        """Return the models that were tested."""
         return {name: model for name, model in self.models.items() if model is not None}
+
+    def dump(self) -> dict[str, Any]:
+        """Return what `results.json` holds: keys in the order of the schema, without those never set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

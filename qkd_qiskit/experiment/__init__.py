@@ -10,33 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkd_qiskit.experiment.evaluation import Predictions, evaluate, predict_all
-    from qkd_qiskit.experiment.run import FinishedExperiment, FinishedRound, run_distributed, run_experiment
-    from qkd_qiskit.experiment.server_evaluation import client_specs, evaluate_server
+    from qkd_qiskit.experiment.evaluation import Evaluation, evaluate, predict_all
+    from qkd_qiskit.experiment.result import ExperimentResult
+    from qkd_qiskit.experiment.run import run_experiment
 
 _HOMES = {
-    "FinishedExperiment": "run",
-    "FinishedRound": "run",
-    "Predictions": "evaluation",
-    "client_specs": "server_evaluation",
+    "Evaluation": "evaluation",
+    "ExperimentResult": "result",
     "evaluate": "evaluation",
-    "evaluate_server": "server_evaluation",
     "predict_all": "evaluation",
-    "run_distributed": "run",
     "run_experiment": "run",
 }
 
-__all__ = [
-    "FinishedExperiment",
-    "FinishedRound",
-    "Predictions",
-    "client_specs",
-    "evaluate",
-    "evaluate_server",
-    "predict_all",
-    "run_distributed",
-    "run_experiment",
-]
+__all__ = ["Evaluation", "ExperimentResult", "evaluate", "predict_all", "run_experiment"]
 
 
 def __getattr__(name: str) -> Any:

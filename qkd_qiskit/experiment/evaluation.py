@@ -1,270 +1,250 @@
-"""The single look at the test samples, and the results that come of it."""
+"""The single look at the test samples, and the records of results that come of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.baselines import FedAvgResult
+from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
 from qkd_qiskit.distillation import Teacher, lift
-from qkd_qiskit.evaluation import accuracy_interval, difference_interval
-from qkd_qiskit.federation.client import ClientRun
-from qkd_qiskit.federation.server import PublicRun, ServerRun
-from qkd_qiskit.hardware import NativeCounts
-from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.training import TrainedModel
-from qkd_qiskit.versions import installed_versions
-
-_COMPARED = (
-    "public_only",
-    "fedavg",
-    "best_client",
-    "centralized",
-    "logistic_regression",
-    "rbf_svm",
-    "mlp",
-    "classical_distillation",
+from qkd_qiskit.evaluation import (
+    COMPARED,
+    DIFFERENCES,
+    Predictions,
+    accuracy,
+    compare,
+    confusion_matrix,
+    score,
 )
+from qkd_qiskit.evaluation.results import (
+    Budget,
+    ClientAccuracy,
+    ClientResult,
+    Comparison,
+    GateCounts,
+    Gates,
+    ModelResult,
+    QuantityRange,
+)
+from qkd_qiskit.federation.client import ClientOutcome
+from qkd_qiskit.federation.rounds import RoundsResult
+from qkd_qiskit.federation.server import ServerResult
+from qkd_qiskit.hardware import NativeCounts
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.run.stages import difference_stage, interval_stage
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+_NO_TEST = "the server has no test samples"
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """A model's answers on the test samples.
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the test samples say of models and clients.
 
     Attributes:
-        noisy: Class indices under the experiment's noise, [N].
-        ideal: Class indices without noise, [N]; None where noise has no meaning.
-        noise: Whose noise; None for none.
-        weights: Trained numbers, the logit scale included.
-        two_qubit_gates: Native two-qubit gates; None for classical models.
+        clients: What is known of each client, in the order of the settings.
+        models: Each compared model; None for one that could not be tested.
+        absent: Why each of these could not.
+        comparisons: `A_minus_B` to the paired difference.
+        predictions: Each tested model's predictions for the test samples.
+        confusion: The global model's confusion matrix [K, K], rows are true classes; None without test
+            samples.
     """
 
-    noisy: IntArray
-    ideal: IntArray | None
-    noise: str | None
-    weights: int
-    two_qubit_gates: int | None
+    clients: list[ClientResult]
+    models: dict[str, ModelResult | None]
+    absent: dict[str, str]
+    comparisons: dict[str, Comparison]
+    predictions: dict[str, Predictions]
+    confusion: IntArray | None
 
 
 def evaluate(
-    context: RunContext, clients: Sequence[ClientRun], server: ServerRun
-) -> tuple[dict[str, Any], NDArray[np.int64]]:
-    """Evaluate every model on the test samples, once.
+    run: RunContext,
+    server: ServerResult,
+    baselines: Mapping[str, FittedBaseline],
+    clients: Sequence[ClientOutcome] | None,
+) -> Evaluation:
+    """Evaluate every model that is here on the test samples, once.
 
     Args:
-        context: Shared by all stages.
-        clients: The clients' runs.
-        server: The server's run.
-
-    Returns:
-        Results in the schema of `results.json`, without timings, and the global model's confusion matrix
-        [K, K] (rows are true classes).
+        run: Shared by all stages.
+        server: The server's part.
+        baselines: Fitted baselines by name.
+        clients: What each client did, in the order of the settings; None where the clients are elsewhere.
     """
-    inputs, labels = context.data.test.inputs, context.data.test.labels
-    answers = predict_all(context, clients, server, inputs)
-    fedavg = server.fedavg
-    results: dict[str, Any] = {
-        **experiment_record(context),
-        **asked_record(server),
-        "clients": [_client_record(client, inputs, labels) for client in clients],
-        "participation": [part.to_dict() for part in server.lesson.participation],
-        **scores(context, answers),
-        "communication": {
-            "distillation": {
-                "up": sum(client.bytes_sent for client in clients),
-                "down": server.lesson.bytes_down,
-                "rounds": context.settings.distillation.rounds,
-            },
-            "fedavg": {"up": fedavg.bytes_up, "down": fedavg.bytes_down, "rounds": fedavg.rounds},
-        },
-    }
-    return results, confusion_matrix(context, answers)
-
-
-def experiment_record(context: RunContext) -> dict[str, Any]:
-    """What was run on what, as results tell it."""
-    data, settings = context.data, context.settings
-    return {
-        "schema": 1,
-        "experiment": settings.name,
-        "seed": settings.seed,
-        "versions": installed_versions(),
-        "data": {
-            "dataset": data.name,
-            "classes": list(data.classes),
-            "public": len(data.split.public),
-            "public_inputs": len(data.public.samples),
-            "test": len(data.test),
-        },
-    }
-
-
-def asked_record(server: PublicRun) -> dict[str, Any]:
-    """The labels that the server asked for, as results tell it; nothing where it asked for none."""
-    asked = server.asked
-    if asked is None:
-        return {}
-    return {"asked": {"labels": asked.n_labels, "teacher_right": asked.teacher_right}}
-
-
-def scores(context: RunContext, answers: Mapping[str, Predictions]) -> dict[str, Any]:
-    """Accuracy of every model on the test samples, and the global model compared with the others."""
-    labels = context.data.test.labels
-    models = {}
-    for name, answer in answers.items():
-        interval = accuracy_interval(answer.noisy == labels, rng=context.rng(f"interval {name}"))
-        models[name] = {
-            "accuracy": interval.value,
-            "accuracy_ideal": None if answer.ideal is None else float((answer.ideal == labels).mean()),
-            "interval": [interval.low, interval.high],
-            "noise": answer.noise,
-            "weights": answer.weights,
-            "two_qubit_gates": answer.two_qubit_gates,
+    test, rounds = run.data.test, server.rounds
+    if clients is None:
+        records = [_client_elsewhere(rounds, position) for position in range(len(rounds.records))]
+        absent = {
+            model.name: model.absent for model in COMPARED if model.absent and model.name not in baselines
         }
-    right = answers["global"].noisy == labels
-    comparisons = {}
-    for name in _COMPARED:
-        if name in answers:
-            paired = difference_interval(
-                right, answers[name].noisy == labels, rng=context.rng(f"difference {name}")
-            )
-            comparisons[f"global_minus_{name}"] = {
-                "difference": paired.value,
-                "interval": [paired.low, paired.high],
-            }
-    return {"models": models, "comparisons": comparisons}
-
-
-def confusion_matrix(context: RunContext, answers: Mapping[str, Predictions]) -> NDArray[np.int64]:
-    """The global model's confusion matrix on the test samples [K, K]; rows are true classes."""
-    k, labels = len(context.data.classes), context.data.test.labels
-    counts = np.bincount(labels * k + answers["global"].noisy, minlength=k * k)
-    return counts.reshape(k, k).astype(np.int64)
+    else:
+        records, absent = [_client_here(client, test.inputs, test.labels) for client in clients], {}
+    if len(test) == 0:
+        absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
+        return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
+    found = predict_all(run, server, baselines, clients, test.inputs)
+    models = {
+        name: score(predictions, test.labels, rng=run.rng(interval_stage(name)))
+        for name, predictions in found.items()
+    }
+    own = found["global"]
+    comparisons = {
+        f"global_minus_{name}": compare(own, found[name], test.labels, rng=run.rng(difference_stage(name)))
+        for name in DIFFERENCES
+        if name in found
+    }
+    confusion = confusion_matrix(own.noisy, test.labels, len(run.data.classes))
+    return Evaluation(records, models | dict.fromkeys(absent), absent, comparisons, found, confusion)
 
 
 def predict_all(
-    context: RunContext, clients: Sequence[ClientRun], server: ServerRun, inputs: FloatArray
-) -> dict[str, Predictions]:
-    """Every model's answers to encoded inputs [N, F], by name of the model."""
-    quantum: dict[str, TrainedModel | FedAvgResult] = {
-        "global": server.global_model,
-        "centralized": server.centralized,
-        "fedavg": server.fedavg,
-        "public_only": server.public_only,
-    }
-    if server.fedprox is not None:
-        quantum["fedprox"] = server.fedprox
-    answers = quantum_predictions(context, server, quantum, inputs)
-    noisy = context.settings.noise.enabled
-    used = [client for client in clients if client.settings.name in server.teacher.clients]
-    answers["teacher_ensemble"] = Predictions(
-        _ensemble(server.teacher, used, "noisy", inputs),
-        _ensemble(server.teacher, used, "ideal", inputs),
-        "own devices" if noisy else None,
-        sum(len(client.model.params) for client in used),
-        sum(client.machine.two_qubit_gates for client in used),
-    )
-    best = _best_client(context, clients)
-    answers["best_client"] = Predictions(
-        _lifted(best, "noisy", inputs, len(context.data.classes)),
-        _lifted(best, "ideal", inputs, len(context.data.classes)),
-        best.settings.backend if noisy else None,
-        len(best.model.params),
-        best.machine.two_qubit_gates,
-    )
-    return answers | classical_predictions(server, inputs)
-
-
-def quantum_predictions(
-    context: RunContext,
-    server: PublicRun,
-    models: Mapping[str, TrainedModel | FedAvgResult],
+    run: RunContext,
+    server: ServerResult,
+    baselines: Mapping[str, FittedBaseline],
+    clients: Sequence[ClientOutcome] | None,
     inputs: FloatArray,
 ) -> dict[str, Predictions]:
-    """Answers of models of the global structure to encoded inputs [N, F]."""
-    machine, settings = server.machine, context.settings
+    """Let every model that is here predict encoded inputs.
+
+    Args:
+        run: Shared by all stages.
+        server: The server's part.
+        baselines: Fitted baselines by name.
+        clients: What each client did; None where the clients are elsewhere.
+        inputs: [N, F].
+
+    Returns:
+        Predictions by name of the model: those of `COMPARED` in its order, then others.
+    """
+    own = FittedCircuit.at_server(run, server.compiled, server.global_model)
+    found = {"global": own.predictions(inputs)}
+    found |= {name: model.predictions(inputs) for name, model in baselines.items()}
+    if clients is not None:
+        found["teacher_ensemble"] = _ensemble(run, server.rounds.aggregate.teacher, clients, inputs)
+        found["best_client"] = _best_client(run, clients, inputs)
+    known = [model.name for model in COMPARED if model.name in found]
+    return {name: found[name] for name in dict.fromkeys((*known, *found))}
+
+
+def client_specs(server: ServerResult, clients: Sequence[ClientOutcome] | None) -> dict[str, VQCNNSpec]:
+    """Return the structures of the clients that are here, or whose last answer could be read, by name."""
+    if clients is not None:
+        return {client.settings.name: client.compiled.spec for client in clients}
+    records, messages = server.rounds.records, server.rounds.messages
     return {
-        name: Predictions(
-            model.predict(machine.noisy, inputs),
-            model.predict(machine.ideal, inputs),
-            settings.server.backend if settings.noise.enabled else None,
-            len(model.params),
-            machine.two_qubit_gates,
-        )
-        for name, model in models.items()
+        records[position].client: VQCNNSpec.from_index(messages.message(position).model_index)
+        for position in sorted(messages.positions)
     }
 
 
-def classical_predictions(server: PublicRun, inputs: FloatArray) -> dict[str, Predictions]:
-    """Answers of the server's classical models to encoded inputs [N, F]."""
-    return {
-        name: Predictions(model.predict(inputs), None, None, model.n_weights, None)
-        for name, model in server.classical.items()
-    }
+def _ensemble(
+    run: RunContext, teacher: Teacher, clients: Sequence[ClientOutcome], inputs: FloatArray
+) -> Predictions:
+    """Return what the clients that the teacher uses predict together."""
+    used = [client for client in clients if client.settings.name in teacher.clients]
+
+    def predicted(kind: str) -> IntArray:
+        outputs = [c.model.outcome_probabilities(getattr(c.compiled, kind), inputs) for c in used]
+        return np.asarray(teacher.class_probabilities(outputs).argmax(axis=1), dtype=np.int64)
+
+    return Predictions(
+        predicted("noisy"),
+        predicted("ideal"),
+        "own devices" if run.settings.noise.enabled else None,
+        sum(len(client.model.params) for client in used),
+        sum(client.compiled.two_qubit_gates or 0 for client in used),
+    )
 
 
-def _ensemble(teacher: Teacher, clients: Sequence[ClientRun], kind: str, inputs: FloatArray) -> IntArray:
-    outputs = [c.model.outcome_probabilities(getattr(c.machine, kind), inputs) for c in clients]
-    return np.asarray(teacher.class_probabilities(outputs).argmax(axis=1), dtype=np.int64)
+def _best_client(run: RunContext, clients: Sequence[ClientOutcome], inputs: FloatArray) -> Predictions:
+    """Return what the client predicts that is best on the public validation samples, the first of equals."""
+    public, k = run.data.public.validation, len(run.data.classes)
+    best = max(
+        clients, key=lambda client: accuracy(_lifted(client, "noisy", public.inputs, k), public.labels)
+    )
+    return Predictions(
+        _lifted(best, "noisy", inputs, k),
+        _lifted(best, "ideal", inputs, k),
+        best.settings.backend if run.settings.noise.enabled else None,
+        len(best.model.params),
+        best.compiled.two_qubit_gates,
+    )
 
 
-def _best_client(context: RunContext, clients: Sequence[ClientRun]) -> ClientRun:
-    """The client that does best on the public validation samples; the first of equals."""
-    inputs, labels = context.data.public.validation.inputs, context.data.public.validation.labels
-    k = len(context.data.classes)
-    return max(clients, key=lambda client: float((_lifted(client, "noisy", inputs, k) == labels).mean()))
-
-
-def _lifted(client: ClientRun, kind: str, inputs: FloatArray, n_classes: int) -> IntArray:
-    """A client's answers over all classes; the reject outcome spreads over those that it does not hold."""
-    outputs = client.model.outcome_probabilities(getattr(client.machine, kind), inputs)
+def _lifted(client: ClientOutcome, kind: str, inputs: FloatArray, n_classes: int) -> IntArray:
+    """Return predictions over all classes; the reject outcome spreads over those that a client lacks."""
+    outputs = client.model.outcome_probabilities(getattr(client.compiled, kind), inputs)
     return np.asarray(lift(outputs, client.held, n_classes).argmax(axis=1), dtype=np.int64)
 
 
-def _client_record(client: ClientRun, inputs: FloatArray, labels: IntArray) -> dict[str, Any]:
+def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) -> ClientResult:
     own = np.isin(labels, client.held)
-    predicted = client.held[client.model.predict(client.machine.noisy, inputs)]
+    predicted = client.held[client.model.predict(client.compiled.noisy, inputs)]
     everywhere = _lifted(client, "noisy", inputs, len(client.class_counts))
-    report = client.machine.transpiled.report
-    errors = report.relative_errors
-    return {
-        "name": client.settings.name,
-        "backend": client.settings.backend,
-        "samples": int(client.class_counts.sum()),
-        "classes": list(client.message.classes),
-        "budget": {
-            "blocks": client.budget.blocks,
-            "weights": client.budget.weights,
-            "two_qubit_gates": client.budget.two_qubit_gates,
-            "limited_by": client.budget.limited_by,
-        },
-        "model_index": str(client.machine.spec.index),
-        "gates": {
-            "estimated": _gate_record(report.predicted),
-            "transpiled": _gate_record(report.counted),
-            "relative_error": {
-                key: errors[key] for key in ("two_qubit", "one_qubit", "two_qubit_depth", "esp")
-            },
-        },
-        "accuracy": {
-            "own_classes": float((predicted[own] == labels[own]).mean()),
-            "all_classes": float((everywhere == labels).mean()),
-        },
-        "bytes_sent": client.bytes_sent,
-        "seconds": round(client.seconds, 3),
-    }
+    assert client.compiled.transpiled is not None
+    report = client.compiled.transpiled.report
+    errors, budget = report.relative_errors, client.budget
+    return ClientResult(
+        name=client.settings.name,
+        backend=client.settings.backend,
+        samples=int(client.class_counts.sum()),
+        classes=list(client.message.classes),
+        budget=Budget(
+            blocks=budget.blocks,
+            weights=budget.weights,
+            two_qubit_gates=budget.two_qubit_gates,
+            limited_by=budget.limited_by,
+        ),
+        model_index=str(client.compiled.spec.index),
+        gates=Gates(
+            estimated=_gate_counts(report.predicted),
+            transpiled=_gate_counts(report.counted),
+            relative_error=GateCounts(
+                two_qubit=errors["two_qubit"],
+                one_qubit=errors["one_qubit"],
+                two_qubit_depth=errors["two_qubit_depth"],
+                esp=errors["esp"],
+            ),
+        ),
+        accuracy=ClientAccuracy(
+            own_classes=accuracy(predicted[own], labels[own]), all_classes=accuracy(everywhere, labels)
+        ),
+        bytes_sent=client.bytes_sent,
+        seconds=round(client.seconds, 3),
+    )
 
 
-def _gate_record(counts: NativeCounts) -> dict[str, Any]:
+def _client_elsewhere(rounds: RoundsResult, position: int) -> ClientResult:
+    """Return what a client's last answer says of it."""
+    record, messages = rounds.records[position], rounds.messages
+    message = messages.message(position) if position in messages.positions else None
+    spec = None if message is None else VQCNNSpec.from_index(message.model_index)
+    return ClientResult(
+        name=record.client,
+        backend=None,
+        samples=None,
+        classes=[] if message is None else list(message.classes),
+        budget=None
+        if spec is None
+        else Budget(blocks=len(spec.blocks), weights=spec.n_weights, two_qubit_gates=None, limited_by=None),
+        model_index=None if message is None else str(message.model_index),
+        gates=None,
+        accuracy=None,
+        bytes_sent=record.bytes_received,
+        seconds=None,
+    )
+
+
+def _gate_counts(counts: NativeCounts) -> GateCounts:
     one = counts.one_qubit
-    return {
-        "two_qubit": counts.two_qubit,
-        "one_qubit": one.mid if one.low == one.high else {"low": one.low, "mid": one.mid, "high": one.high},
-        "two_qubit_depth": counts.two_qubit_depth,
-        "esp": counts.esp,
-    }
+    return GateCounts(
+        two_qubit=counts.two_qubit,
+        one_qubit=one.mid if one.low == one.high else QuantityRange(low=one.low, mid=one.mid, high=one.high),
+        two_qubit_depth=counts.two_qubit_depth,
+        esp=counts.esp,
+    )

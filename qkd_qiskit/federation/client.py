@@ -1,14 +1,14 @@
-"""A client's part of the round: estimate, build, transpile, train, answer."""
+"""A client's part of a round: estimate, build, transpile, train, answer."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ClientSettings
 from qkd_qiskit.distillation import (
     ClientMessage,
@@ -21,11 +21,15 @@ from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.run.context import CompiledModel, RunContext
-from qkd_qiskit.run.fitting import finalist_training, fit_model
+from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
+from qkd_qiskit.run.stages import client_stage
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler
+from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
+    SearchTask,
     StructureSearch,
+    Tracking,
     TrainedModel,
     device_candidates,
     search_structure,
@@ -34,15 +38,15 @@ from qkd_qiskit.training import (
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 
-@dataclass(frozen=True)
-class ClientWork:
-    """What one client did, as it leaves a worker process.
+@dataclass(frozen=True, eq=False)
+class ClientOutcome:
+    """What one client did; pickled, it leaves its compiled model behind.
 
     Attributes:
         settings: Its settings.
         budget: What the estimator granted it.
-        spec: Its structure.
         search: How its kernel was found; None where the budget's own kernel was taken.
+        compiled: Its structure on its device.
         model: Its trained model.
         held: Indices of its classes in the global class set.
         message: What it sent to the server last.
@@ -53,70 +57,54 @@ class ClientWork:
 
     settings: ClientSettings
     budget: GateBudget
-    spec: VQCNNSpec
     search: StructureSearch | None
+    compiled: CompiledModel
     model: TrainedModel
-    held: NDArray[np.int64]
+    held: IntArray
     message: ClientMessage
     bytes_sent: int
-    class_counts: NDArray[np.int64]
+    class_counts: IntArray
     seconds: float
 
-    def on(self, machine: CompiledModel) -> ClientRun:
-        """The same with its structure on its device."""
-        values = {field.name: getattr(self, field.name) for field in fields(ClientWork)}
-        return ClientRun(**values, machine=machine)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the compiled model, which is sooner made again than sent."""
+        return {name: value for name, value in vars(self).items() if name != "compiled"}
+
+    def compiled_by(self, compiler: ModelCompiler) -> ClientOutcome:
+        """Return the same with its model compiled, for an outcome that comes from another process."""
+        spec = VQCNNSpec.from_index(self.message.model_index)
+        return replace(self, compiled=compiler.model(spec, self.settings.backend))
 
 
-@dataclass(frozen=True)
-class ClientRun(ClientWork):
-    """What one client did, and its circuit.
-
-    Attributes:
-        machine: Its structure on its device.
-    """
-
-    machine: CompiledModel
-
-    def without_machine(self) -> ClientWork:
-        """What is worth sending to another process: a circuit is sooner made again than sent."""
-        return ClientWork(**{field.name: getattr(self, field.name) for field in fields(ClientWork)})
-
-
-def run_client(context: RunContext, number: int) -> ClientRun:
+def run_client(run: RunContext, compiler: ModelCompiler, number: int) -> ClientOutcome:
     """Run one client from its data to its message.
 
     Args:
-        context: Shared by all stages.
+        run: Shared by all stages.
+        compiler: Compiles its structure.
         number: Position of the client in the settings.
 
     Raises:
         QKDError: If its budget, circuit or training is impossible; the message names the client.
     """
     start = time.perf_counter()
-    settings, data = context.settings.clients[number], context.data
-    own, known = data.clients[number], data.public.labelled
-    training = client_training_set(
-        own.inputs, own.labels, known.inputs, known.labels, n_classes=len(data.classes)
-    )
-    stage = f"client {settings.name}"
+    settings, data = run.settings.clients[number], run.data
+    training = _first_training_set(run, number)
     try:
-        budget = context.budget(data.task(number), settings.backend, training.targets.n_outcomes)
-        search = _search(context, number, budget, training, f"{stage}: structure")
+        budget = gate_budget(run, data.task(number), settings.backend, training.targets.n_outcomes)
+        search = _search(run, compiler, number, budget, training)
         spec = budget.spec if search is None else searched_spec(budget.spec, search)
-        machine = context.machine(spec, settings.backend)
+        compiled = compiler.model(spec, settings.backend)
     except QKDError as error:
         raise type(error)(f"client {settings.name}: {error}") from None
-    model = fit_model(
-        context, machine, training.inputs, training.targets, reject=training.reject, label=stage
-    )
-    message = _answer(context, settings.name, machine, model, training.held)
-    return ClientRun(
+    task = FitTask(client_stage(settings.name), training.inputs, training.targets)
+    model = fit_model(run, compiled, task)
+    message = _answer(run, settings.name, compiled, model, training.held)
+    return ClientOutcome(
         settings=settings,
         budget=budget,
-        spec=spec,
-        machine=machine,
         search=search,
+        compiled=compiled,
         model=model,
         held=training.held,
         message=message,
@@ -126,110 +114,111 @@ def run_client(context: RunContext, number: int) -> ClientRun:
     )
 
 
-def answer_request(context: RunContext, asked: TrainRequest, before: ClientRun | None) -> ClientRun:
-    """Let the only client of a context answer a query.
+def answer_request(
+    run: RunContext, compiler: ModelCompiler, request: TrainRequest, before: ClientOutcome | None
+) -> ClientOutcome:
+    """Let the only client of a run answer a request.
 
     Args:
-        context: Of this client alone.
-        asked: The query.
+        run: Of this client alone.
+        compiler: Compiles its structure.
+        request: The request.
         before: What it did so far; None where it has yet to train its first model.
 
     Raises:
         QKDError: If its budget, circuit or training is impossible.
     """
-    run = run_client(context, 0) if before is None else before
-    if asked.soft is None:
-        return run
-    # Another set of answers at the server gives other soft labels, and then this turn's model is another.
-    given = replace(context, store=context.store.given(asked.soft))
-    return refine_client(given, 0, run, asked.soft.astype(np.float64), asked.turn)
+    outcome = run_client(run, compiler, 0) if before is None else before
+    if request.soft is None:
+        return outcome
+    # Another set of answers at the server gives other soft labels, and then this round's model is another.
+    return refine_client(run.given(request.soft), outcome, request.soft.astype(np.float64), request.round)
 
 
-def refine_client(context: RunContext, number: int, run: ClientRun, soft: FloatArray, turn: int) -> ClientRun:
-    """Train a client once more, with the server's soft labels, and let it answer again.
+def refine_client(run: RunContext, before: ClientOutcome, soft: FloatArray, number: int) -> ClientOutcome:
+    """Train the only client of a run once more, with the server's soft labels, and let it answer again.
 
     Args:
-        context: Shared by all stages.
-        number: Position of the client in the settings.
-        run: What it did so far.
+        run: Of this client alone.
+        before: What it did so far.
         soft: The server's class probabilities on the public samples to distil [M, G].
-        turn: Number of this round, 2 or more.
+        number: Number of this round, 2 or more.
     """
     start = time.perf_counter()
-    data, stage = context.data, f"client {run.settings.name}, round {turn}"
-    own, known, public = data.clients[number], data.public.labelled, data.public.to_distil
-    first = client_training_set(
-        own.inputs, own.labels, known.inputs, known.labels, n_classes=len(data.classes)
-    )
+    stage, public = client_stage(before.settings.name, number), run.data.public.to_distil
     training = refined_training_set(
-        first, len(own), public.inputs, soft, rng=context.rng(f"{stage}: public samples")
+        _first_training_set(run, 0),
+        len(run.data.clients[0]),
+        public.inputs,
+        soft,
+        rng=run.rng(stage.part("public samples")),
     )
-    model = fit_model(
-        context,
-        run.machine,
-        training.inputs,
-        training.targets,
-        reject=training.reject,
-        initial=run.model.params,
-        label=stage,
-    )
-    message = _answer(context, run.settings.name, run.machine, model, run.held)
+    task = FitTask(stage, training.inputs, training.targets, before.model.params)
+    model = fit_model(run, before.compiled, task)
+    message = _answer(run, before.settings.name, before.compiled, model, before.held)
     return replace(
-        run,
+        before,
         model=model,
         message=message,
-        bytes_sent=run.bytes_sent + message.n_bytes,
-        seconds=run.seconds + time.perf_counter() - start,
+        bytes_sent=before.bytes_sent + message.n_bytes,
+        seconds=before.seconds + time.perf_counter() - start,
+    )
+
+
+def _first_training_set(run: RunContext, number: int) -> ClientTrainingSet:
+    """Return what a client learns before the server has labelled anything."""
+    own, known = run.data.clients[number], run.data.public.labelled
+    return client_training_set(
+        own.inputs, own.labels, known.inputs, known.labels, n_classes=len(run.data.classes)
     )
 
 
 def _answer(
-    context: RunContext, name: str, machine: CompiledModel, model: TrainedModel, held: NDArray[np.int64]
+    run: RunContext, name: str, compiled: CompiledModel, model: TrainedModel, held: IntArray
 ) -> ClientMessage:
-    data = context.data
+    data = run.data
     return make_message(
         name,
-        machine.spec.index,
+        compiled.spec.index,
         [data.classes[k] for k in held],
-        model.outcome_probabilities(machine.noisy, data.public.samples.inputs),
+        model.outcome_probabilities(compiled.noisy, data.public.samples.inputs),
         data.public.digest,
-        precision=context.settings.distillation.precision,
+        precision=run.settings.distillation.precision,
     )
 
 
 def _search(
-    context: RunContext, number: int, budget: GateBudget, training: ClientTrainingSet, stage: str
+    run: RunContext, compiler: ModelCompiler, number: int, budget: GateBudget, training: ClientTrainingSet
 ) -> StructureSearch | None:
-    """The search of a client's kernel, where the settings want one."""
-    settings, backend = context.settings, context.settings.clients[number].backend
+    """Search a client's kernel, where the settings want it."""
+    settings, client = run.settings, run.settings.clients[number]
     if not settings.training.structure.enabled:
         return None
-    return context.journaled(
-        stage,
-        StructureSearch,
-        lambda journal: search_structure(
-            replace(
-                device_candidates(
-                    budget.spec, load_backend(backend), noise=settings.noise.enabled, seed=settings.seed
-                ),
-                train=finalist_training(context, backend),
+    stage = client_stage(client.name).part("structure")
+
+    def work(journal: AnswerLog) -> StructureSearch:
+        candidates = device_candidates(
+            budget.spec, load_backend(client.backend), noise=settings.noise.enabled, seed=settings.seed
+        )
+        return search_structure(
+            replace(candidates, train=finalist_training(run, compiler, client.backend)),
+            KernelSpace.of_kernel(budget.spec.kernels[0]),
+            SearchTask(
+                training.inputs,
+                training.targets,
+                seed=int(run.rng(stage).integers(2**32)),
+                groups=_originals(run, number, training),
             ),
-            KernelSpace.of_budget(budget),
-            training.inputs,
-            training.targets,
             settings.training,
-            groups=_originals(context, number, training),
-            seed=int(context.rng(stage).integers(2**32)),
-            journal=journal,
-            progress=context.progress,
-            label=stage,
-        ),
-    )
+            tracking=Tracking(stage.label, run.progress, journal),
+        )
+
+    return run.answered(stage, StructureSearch, work)
 
 
-def _originals(context: RunContext, number: int, training: ClientTrainingSet) -> NDArray[np.int64]:
-    """Which original each training sample of a client comes from: its own first, then public ones."""
-    data = context.data
+def _originals(run: RunContext, number: int, training: ClientTrainingSet) -> IntArray:
+    """Return which original each training sample of a client comes from: its own first, then public ones."""
+    data = run.data
     own, size = data.clients[number], data.sizes[number]
     groups = np.arange(len(own)) % size
     known = data.public.labelled

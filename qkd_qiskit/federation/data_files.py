@@ -1,4 +1,4 @@
-"""An experiment's samples as files: one for the server, one for each client, as if they had always had them.
+"""An experiment's samples as files: one for the server, one for each client.
 
 A round between processes that hold these files ends in the bits of the round in one process: pixels are
 written so that reading them gives the very same numbers.
@@ -38,7 +38,7 @@ class DataFiles:
 
 
 def write_data_files(settings: ExperimentSettings, folder: str | Path) -> DataFiles:
-    """Deal an experiment's samples out into files.
+    """Write the samples of each client and of the server into files of their own.
 
     Args:
         settings: The experiment.
@@ -62,7 +62,7 @@ def write_data_files(settings: ExperimentSettings, folder: str | Path) -> DataFi
 
 
 def read_server_data(settings: ExperimentSettings, path: str | Path) -> PreparedData:
-    """What a server without clients' samples works with.
+    """Read what a server without clients' samples works with.
 
     Args:
         settings: The experiment.
@@ -110,7 +110,7 @@ def _server_arrays(raw: RawData) -> dict[str, NDArray[Any]]:
 
 
 def _shaped(features: NDArray[np.float64], image_shape: tuple[int, int] | None) -> NDArray[Any]:
-    """Images as bytes where that loses nothing, [N, rows, columns]; plain features as they are."""
+    """Return images as bytes where that loses nothing, [N, rows, columns]; plain features as they are."""
     if image_shape is None:
         return features
     images = features.reshape(len(features), *image_shape)
@@ -119,7 +119,7 @@ def _shaped(features: NDArray[np.float64], image_shape: tuple[int, int] | None) 
 
 
 def _rows(values: NDArray[Any], path: Path, key: str) -> NDArray[np.float64]:
-    """Features [N, F] of what `_shaped` made."""
+    """Return features [N, F] of what `_shaped` made."""
     if values.dtype.kind not in "uf" or values.ndim < 2 or not np.isfinite(values).all():
         raise FederationError(f"{path}: {key}: expected finite samples, found {values.dtype} {values.shape}")
     table = values.reshape(len(values), int(np.prod(values.shape[1:])))

@@ -20,37 +20,47 @@ from threadpoolctl import threadpool_limits
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.client import ClientRun, ClientWork, answer_request
+from qkd_qiskit.evaluation.results import Wire
+from qkd_qiskit.federation.client import ClientOutcome, answer_request
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.federation.transport import Arrival
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
-from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.progress import Progress
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 
 _WATCH_SECONDS = 0.2
 
 
 class LocalTransport:
-    """Asks the clients of an experiment whose samples all lie in this process.
+    """Trains the clients of an experiment whose samples all lie in this process."""
 
-    Attributes:
-        runs: What each client has done last, by its position; they stay at hand for the evaluation.
-    """
-
-    def __init__(self, context: RunContext) -> None:
+    def __init__(self, run: RunContext, compiler: ModelCompiler) -> None:
         """Take the clients of an experiment.
 
         Args:
-            context: Shared by all stages.
+            run: Shared by all stages.
+            compiler: Compiles the clients' structures.
         """
-        self.runs: dict[int, ClientRun] = {}
-        self._context = context
+        self._run = run
+        self._compiler = compiler
+        self._outcomes: dict[int, ClientOutcome] = {}
 
-    def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
+    @property
+    def clients(self) -> tuple[ClientOutcome, ...]:
+        """What each client did so far, in the order of the settings; they must all have answered."""
+        return tuple(self._outcomes[position] for position in range(len(self._run.settings.clients)))
+
+    def traffic(self) -> dict[str, Wire] | None:
+        """Return None: nothing travels."""
+        return None
+
+    def exchange(self, requests: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
         """Train clients, and let them answer; they are waited for, whatever the timeout.
 
         Args:
-            queries: Position of each client that is asked, and what it is asked.
+            requests: The request to each client, by its position.
             timeout: Without meaning here.
 
         Yields:
@@ -60,50 +70,48 @@ class LocalTransport:
             QKDError: If a client cannot train; the message names it.
             FederationError: If a worker process is ended from outside.
         """
-        wanted = self._context.settings.federation.workers or cpu_count()
+        wanted = self._run.settings.federation.workers or cpu_count()
         # The clients here have the public samples already.
-        asked = {
+        decoded = {
             raw: replace(TrainRequest.from_bytes(raw, limit=len(raw)), originals=None)
-            for raw in set(queries.values())
+            for raw in set(requests.values())
         }
-        errands = [self._errand(position, asked[raw]) for position, raw in queries.items()]
-        work = self._here if min(wanted, len(errands)) <= 1 else self._there
-        for position, run in work(errands, min(wanted, len(errands))):
-            self.runs[position] = run
-            yield Arrival(position, run.message.to_bytes())
+        tasks = [self._task(position, decoded[raw]) for position, raw in requests.items()]
+        workers = min(wanted, len(tasks))
+        for position, outcome in self._here(tasks) if workers <= 1 else self._in_workers(tasks, workers):
+            self._outcomes[position] = outcome
+            yield Arrival(position, outcome.message.to_bytes())
 
-    def _errand(self, position: int, asked: TrainRequest) -> _WorkerTask:
-        context, before = self._context, self.runs.get(position)
-        own = context.settings.model_copy(update={"clients": (context.settings.clients[position],)})
+    def _task(self, position: int, request: TrainRequest) -> _WorkerTask:
+        run = self._run
+        alone = run.settings.model_copy(update={"clients": (run.settings.clients[position],)})
         return _WorkerTask(
             position=position,
-            settings=own,
-            data=context.data.of_client(position),
-            store=context.store,
-            resume=context.resume,
-            asked=asked,
-            before=None if before is None else before.without_machine(),
+            settings=alone,
+            data=run.data.of_client(position),
+            store=run.store,
+            resume=run.resume,
+            request=request,
+            before=self._outcomes.get(position),
         )
 
-    def _here(self, errands: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientRun]]:
-        for errand in errands:
-            context = errand.context(replace(self._context, timings={}))
+    def _here(self, tasks: list[_WorkerTask]) -> Iterator[tuple[int, ClientOutcome]]:
+        for task in tasks:
             with threadpool_limits(1, user_api="blas"):
-                run = errand.run(context)
-            yield errand.position, run
+                outcome = answer_request(
+                    task.run(self._run.progress), self._compiler, task.request, task.before
+                )
+            yield task.position, outcome
 
-    def _there(self, errands: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientRun]]:
+    def _in_workers(self, tasks: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientOutcome]]:
         with (
-            WorkerProgress(self._context.progress) as relay,
+            WorkerProgress(self._run.progress) as progress,
             parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
         ):
-            calls: Any = (
-                delayed(_work)(errand, relay.path(errand.position), os.getpid()) for errand in errands
-            )
+            calls: Any = (delayed(_work)(task, progress.path(task.position), os.getpid()) for task in tasks)
             try:
-                for position, work in Parallel(return_as="generator_unordered", batch_size=1)(calls):
-                    client = self._context.settings.clients[position]
-                    yield position, work.on(self._context.machine(work.spec, client.backend))
+                for position, outcome in Parallel(return_as="generator_unordered", batch_size=1)(calls):
+                    yield position, outcome.compiled_by(self._compiler)
             except BrokenProcessPool:
                 raise FederationError(
                     f"a worker process was ended from outside, perhaps for want of memory: {workers} trained "
@@ -113,35 +121,29 @@ class LocalTransport:
 
 @dataclass(frozen=True)
 class _WorkerTask:
-    """What a worker needs to let one client take one turn; `settings` and `data` know this client alone."""
+    """What a worker needs for one client's part of a round; `settings` and `data` know this client alone."""
 
     position: int
     settings: ExperimentSettings
     data: PreparedData
     store: StageStore
     resume: bool
-    asked: TrainRequest
-    before: ClientWork | None
+    request: TrainRequest
+    before: ClientOutcome | None
 
-    def context(self, shared: RunContext) -> RunContext:
-        """The client's context; circuits on devices and progress are those of `shared`."""
-        return replace(shared, settings=self.settings, data=self.data, store=self.store, resume=self.resume)
-
-    def run(self, context: RunContext) -> ClientRun:
-        """Let the client take its turn."""
-        before = None
-        if self.before is not None:
-            backend = self.settings.clients[0].backend
-            before = self.before.on(context.machine(self.before.spec, backend))
-        return answer_request(context, self.asked, before)
+    def run(self, progress: Progress) -> RunContext:
+        """Return the run of this client alone."""
+        return RunContext(self.settings, self.data, self.store, progress, self.resume)
 
 
-def _work(errand: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientWork]:
-    """One client's turn, in a worker process."""
+def _work(task: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientOutcome]:
+    """Answer for one client, in a worker process."""
     _end_with(parent)
-    progress = FileProgress(report)
-    context = RunContext(errand.settings, errand.data, errand.store, progress, errand.resume)
-    return errand.position, errand.run(context).without_machine()
+    settings = task.settings
+    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+    before = None if task.before is None else task.before.compiled_by(compiler)
+    run = task.run(FileProgress(report))
+    return task.position, answer_request(run, compiler, task.request, before)
 
 
 def _end_with(parent: int) -> None:

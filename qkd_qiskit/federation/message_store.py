@@ -1,83 +1,84 @@
-"""Accepted answers of one turn: on disk, so that memory holds one at a time and a restart loses none."""
+"""Messages of one round in the run's database: memory holds one at a time, and a restart loses none."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from qkd_qiskit.errors import FederationError
-from qkd_qiskit.store.files import write_atomic
-
-_SUFFIX = ".message"
+from qkd_qiskit.distillation import ClientMessage
+from qkd_qiskit.store.database import Database
 
 
 class MessageStore:
-    """Keeps answers by the client's position.
+    """Keeps messages by the client's position.
 
-    Those to one query lie in one folder, so that answers to another one are never mistaken for them.
+    Answers to one request are kept apart from those to another one, and late ones from those in time.
+
+    Attributes:
+        positions: Clients whose messages are kept.
     """
 
-    def __init__(self, folder: Path | None, query: bytes) -> None:
-        """Open the inbox of a query.
+    def __init__(
+        self, folder: Path | None, request: bytes, *, late: bool = False, resume: bool = True
+    ) -> None:
+        """Open the messages that answer a request.
 
         Args:
-            folder: Where the inboxes of a run lie; None keeps answers in memory.
-            query: What is asked.
+            folder: Folder of the database; None keeps messages in memory.
+            request: What the messages answer.
+            late: Whether they came late.
+            resume: Whether to go on with kept ones; otherwise they are deleted.
 
         Raises:
-            FederationError: If the folder cannot be read or written.
+            StoreError: If the database cannot be read or written.
         """
-        self._memory: dict[int, bytes] = {}
-        self._folder = folder and folder / hashlib.sha256(query).hexdigest()[:16]
         self.positions: set[int] = set()
-        if self._folder is None:
+        self._memory: dict[int, ClientMessage] = {}
+        self._folder = folder
+        self._place = (hashlib.sha256(request).hexdigest(), int(late))
+        if folder is None:
             return
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            kept = [path.stem for path in self._folder.glob(f"*{_SUFFIX}")]
-        except OSError as error:
-            raise _unusable(self._folder, error) from None
-        self.positions = {int(name) for name in kept if name.isdecimal()}
+        with Database(folder) as database:
+            if not resume:
+                database.execute("DELETE FROM message WHERE request = ? AND late = ?", *self._place)
+            kept = database.rows("SELECT client FROM message WHERE request = ? AND late = ?", *self._place)
+        self.positions = {position for (position,) in kept}
 
-    def keep(self, position: int, raw: bytes) -> None:
-        """Keep an answer.
+    def keep(self, position: int, message: ClientMessage) -> None:
+        """Keep a message.
 
         Args:
             position: Position of the client.
-            raw: The answer.
+            message: Its message.
 
         Raises:
-            FederationError: If it cannot be written.
+            StoreError: If the database cannot be written.
         """
         if self._folder is None:
-            self._memory[position] = raw
+            self._memory[position] = message
         else:
-            try:
-                write_atomic(self._path(self._folder, position), raw)
-            except OSError as error:
-                raise _unusable(self._folder, error) from None
+            with Database(self._folder) as database:
+                database.execute(
+                    "INSERT OR REPLACE INTO message (request, late, client, data) VALUES (?, ?, ?, ?)",
+                    *(*self._place, position, message.to_bytes()),
+                )
         self.positions.add(position)
 
-    def message(self, position: int) -> bytes:
-        """A kept answer.
+    def message(self, position: int) -> ClientMessage:
+        """Return a kept message.
 
         Args:
-            position: Position of the client.
+            position: One of `positions`.
 
         Raises:
-            FederationError: If it cannot be read.
+            StoreError: If the database cannot be read.
+            DistillationError: If what it holds is no message.
         """
         if self._folder is None:
             return self._memory[position]
-        try:
-            return self._path(self._folder, position).read_bytes()
-        except OSError as error:
-            raise _unusable(self._folder, error) from None
-
-    @staticmethod
-    def _path(folder: Path, position: int) -> Path:
-        return folder / f"{position}{_SUFFIX}"
-
-
-def _unusable(folder: Path, error: OSError) -> FederationError:
-    return FederationError(f"answers of clients in {folder}: {error.strerror or error}")
+        with Database(self._folder) as database:
+            ((data,),) = database.rows(
+                "SELECT data FROM message WHERE request = ? AND late = ? AND client = ?",
+                *(*self._place, position),
+            )
+        return ClientMessage.from_bytes(data)

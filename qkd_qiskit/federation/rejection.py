@@ -1,4 +1,4 @@
-"""Why a client does not answer: a code of a fixed list, and no text of its own making.
+"""Rejections: a client that does not answer sends a code of a fixed list, and no text of its own.
 
 An exception's text may name paths or samples, so it stays on the client's disk.
 """
@@ -14,7 +14,7 @@ _LONGEST = 64
 
 
 class RejectionCode(StrEnum):
-    """All reasons that a client gives."""
+    """All reasons that a client may give."""
 
     NOT_A_QUERY = "not_a_query"
     TOO_LARGE = "too_large"
@@ -42,17 +42,17 @@ _MEANINGS = {
 
 
 class RequestRejected(FederationError):
-    """A client does not answer a query.
+    """A client does not answer a request.
 
     Attributes:
-        code: What the server is told.
+        code: What the server gets.
     """
 
     def __init__(self, code: RejectionCode, reason: str) -> None:
-        """Refuse.
+        """Reject a request.
 
         Args:
-            code: What the server is told.
+            code: What the server gets.
             reason: For the client's own log.
         """
         super().__init__(f"query refused: {reason}")
@@ -60,12 +60,12 @@ class RequestRejected(FederationError):
 
 
 def encode_rejection(code: RejectionCode) -> bytes:
-    """A refusal as it travels in place of an answer."""
+    """Return a rejection as it travels in place of an answer."""
     return _MAGIC + code.value.encode()
 
 
 def decode_rejection(raw: bytes) -> RejectionCode | None:
-    """The code of a refusal; None if the bytes are none."""
+    """Return the code of a rejection; None if the bytes are none."""
     if not raw.startswith(_MAGIC) or len(raw) > _LONGEST:
         return None
     try:

@@ -1,16 +1,14 @@
-"""A client on a machine of its own: from its configuration, its file and a query to its answer.
+"""A client on a machine of its own: from its configuration, its samples and a request to its answer.
 
-Samples, models and checkpoints stay in the client's folder. What it sends is a message or a code of a fixed
-list, never a text of its own.
+Samples, models and stages stay in the client's folder. What it sends is a message or a code of a fixed list,
+never a text of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -30,26 +28,24 @@ from qkd_qiskit.data import (
     prepare_client,
     public_maker,
 )
-from qkd_qiskit.errors import DataError, FederationError, QKDError
-from qkd_qiskit.federation.client import ClientRun, answer_request
+from qkd_qiskit.errors import DataError, QKDError
+from qkd_qiskit.federation.client import ClientOutcome, answer_request
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, encode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.store import StageStore
-from qkd_qiskit.store.files import write_atomic
-
-if sys.platform != "win32":
-    import fcntl
+from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.store import Database, StageStore, folder_lock
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
 
 
 class RemoteClient:
-    """A client that answers queries.
+    """A client that answers requests.
 
-    Each experiment has a folder of its own within the client's: the public samples, the queries and answers
-    of all turns, and the checkpoints of the training. Restarted, the client goes on from there.
+    Each experiment has a folder of its own within the client's, with one database: the public samples, the
+    requests and answers of all rounds, and the stages of the training. Restarted, the client goes on from
+    there.
     """
 
     def __init__(
@@ -60,14 +56,14 @@ class RemoteClient:
         Args:
             settings: Its configuration.
             folder: Where it keeps everything; made when missing.
-            progress: Told of every stage of a training.
+            progress: Shows every stage of a training.
         """
         self._settings = settings
         self._folder = Path(folder)
         self._progress = NullProgress() if progress is None else progress
 
     def reply(self, raw: bytes) -> bytes:
-        """The answer to a query, or a refusal; whatever goes wrong is told to the client's own log alone.
+        """Return the answer to a request, or a rejection; the client's own log alone says what went wrong.
 
         Args:
             raw: What arrived.
@@ -86,87 +82,84 @@ class RemoteClient:
             code, reason = RejectionCode.FAILED, f"{type(error).__name__}: {error}"
             _LOG.debug("client %s: trace of the failure", name, exc_info=True)
         else:
-            _LOG.info("client %s: answered a query of %d bytes with %d", name, len(raw), len(answer))
+            _LOG.info("client %s: answered a request of %d bytes with %d", name, len(raw), len(answer))
             return answer
         _LOG.error("client %s: refused with code %s: %s", name, code.value, reason)
         return encode_rejection(code)
 
     def answer(self, raw: bytes) -> bytes:
-        """The message to a query as bytes, trained for, or taken from the folder.
+        """Return the message to a request as bytes, trained for, or taken from the folder.
 
         Args:
             raw: What arrived.
 
         Raises:
-            QueryRefused: If the query cannot be read, asks for too much, or is about another public set.
+            RequestRejected: If the request cannot be read, wants too much, or is about another public set.
             DataError: If the client's samples cannot be read, or do not fit the experiment.
-            FederationError: If the client's folder cannot be written.
+            StoreError: If the client's folder cannot be written.
             QKDError: If no model can be trained.
         """
         settings = self._settings
-        asked = self._read(raw)
-        if settings.public_digest not in (None, asked.public_digest):
+        request = self._read(raw)
+        if settings.public_digest not in (None, request.public_digest):
             raise RequestRejected(
                 RejectionCode.UNKNOWN_PUBLIC_SET,
-                f"expected the public set {settings.public_digest}, found {asked.public_digest}",
+                f"expected the public set {settings.public_digest}, found {request.public_digest}",
             )
         own = load_client_samples(settings.path, settings.labels)
-        key = self._key(asked, own)
-        room = _ClientFolder(self._folder / key[:16])
-        try:
-            with room.alone():
-                found = room.answer(asked.turn, raw)
-                if found is None:
-                    with threadpool_limits(1, user_api="blas"):
-                        found = self._trained(asked, raw, own, room, key).message.to_bytes()
-                    room.keep(asked.turn, raw, found)
-        except OSError as error:
-            raise FederationError(f"folder {self._folder}: {error.strerror or error}") from None
-        return found
+        key = self._key(request, own)
+        folder = self._folder / key[:16]
+        # A server may send its request again while another process of this client trains.
+        with folder_lock(folder, wait=True), Database(folder) as database:
+            kept = _KeptRounds(database)
+            answer = kept.answer(request.round, raw)
+            if answer is None:
+                with threadpool_limits(1, user_api="blas"):
+                    store = StageStore(folder, key)
+                    answer = self._trained(request, raw, own, kept, store).message.to_bytes()
+                kept.keep(request.round, raw, answer)
+        return answer
 
     def _read(self, raw: bytes) -> TrainRequest:
         return TrainRequest.from_bytes(raw, limit=self._settings.max_query_bytes)
 
     def _trained(
-        self, asked: TrainRequest, raw: bytes, own: ClientSamples, room: _ClientFolder, key: str
-    ) -> ClientRun:
-        originals = self._originals(asked, own, raw, room)
-        task = asked.task
+        self, request: TrainRequest, raw: bytes, own: ClientSamples, kept: _KeptRounds, store: StageStore
+    ) -> ClientOutcome:
+        originals = self._originals(request, own, kept)
+        task = request.task
         maker = public_maker(task.seed, task.augment, task.model, originals)
         public = make_public(maker, originals)
-        if public.digest != asked.public_digest:
+        if public.digest != request.public_digest:
             raise RequestRejected(
                 RejectionCode.UNKNOWN_PUBLIC_SET,
-                f"expected public inputs with digest {asked.public_digest}, found {public.digest}",
+                f"expected public inputs with digest {request.public_digest}, found {public.digest}",
             )
-        if asked.originals is not None:
-            room.keep_public(raw)
+        if request.originals is not None:
+            kept.keep_public(raw)
         features = own.features(originals.image_shape)
         data = prepare_client(
             self._settings.name, task.classes, features, own.labels, maker, public, originals
         )
         settings = self._experiment(task, data.sizes[0])
-        store = StageStore(room.folder, key)
-        context = RunContext(settings, data, store, self._progress, resume=True)
-        run: ClientRun | None = None
-        for turn in room.turns():
-            if 1 < turn < asked.turn:
-                run = answer_request(context, self._read(room.query(turn)), run)
-        return answer_request(context, asked, run)
+        run = RunContext(settings, data, store, self._progress, resume=True)
+        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        outcome: ClientOutcome | None = None
+        for earlier in kept.requests(1, request.round):
+            outcome = answer_request(run, compiler, self._read(earlier), outcome)
+        return answer_request(run, compiler, request, outcome)
 
-    def _originals(
-        self, asked: TrainRequest, own: ClientSamples, raw: bytes, room: _ClientFolder
-    ) -> PublicOriginals:
-        """The public samples of a query, or those of an earlier one, within what the client grants."""
-        originals, most = asked.originals, self._settings.max_samples
+    def _originals(self, request: TrainRequest, own: ClientSamples, kept: _KeptRounds) -> PublicOriginals:
+        """Return the public samples of a request, or of an earlier one, within what the client grants."""
+        originals, most = request.originals, self._settings.max_samples
         if originals is None:
-            kept = room.public()
-            originals = None if kept is None else self._read(kept).originals
+            earlier = kept.public()
+            originals = None if earlier is None else self._read(earlier).originals
         if originals is None:
             raise RequestRejected(
-                RejectionCode.NO_PUBLIC_SET, "expected public samples in the first query, found none"
+                RejectionCode.NO_PUBLIC_SET, "expected public samples in the first request, found none"
             )
-        augment = asked.task.augment
+        augment = request.task.augment
         for what, count in (
             ("public inputs", originals.n_inputs(augment)),
             ("own samples", len(own.labels) * (1 + augment.copies)),
@@ -178,7 +171,7 @@ class RemoteClient:
         return originals
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
-        """The experiment as far as this client knows it."""
+        """Return the experiment as far as this client knows it."""
         own = ClientSettings(name=self._settings.name, backend=self._settings.backend, samples=samples)
         return ExperimentSettings(
             name=task.experiment,
@@ -192,55 +185,42 @@ class RemoteClient:
             noise=task.noise,
         )
 
-    def _key(self, asked: TrainRequest, own: ClientSamples) -> str:
-        """Digest of all that the client's first model depends on."""
-        digest = hashlib.sha256(asked.task.model_dump_json().encode())
-        digest.update(asked.public_digest.encode())
+    def _key(self, request: TrainRequest, own: ClientSamples) -> str:
+        """Return a digest of all that the client's first model depends on."""
+        digest = hashlib.sha256(request.task.model_dump_json().encode())
+        digest.update(request.public_digest.encode())
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
         return digest.hexdigest()
 
 
-class _ClientFolder:
-    """The folder of one experiment within a client's."""
+@dataclass(frozen=True)
+class _KeptRounds:
+    """Requests and answers of one experiment in a client's database."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until no other process of this client works here: a server may ask again while one trains."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
-            if sys.platform != "win32":
-                # The system lets go of it when the process ends, however it ends.
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    database: Database
 
     def public(self) -> bytes | None:
-        """The query that brought the public samples."""
-        path = self.folder / "public.query"
-        return path.read_bytes() if path.exists() else None
+        """Return the request that brought the public samples."""
+        found = self.database.rows("SELECT request FROM public_set")
+        return found[0][0] if found else None
 
     def keep_public(self, raw: bytes) -> None:
-        write_atomic(self.folder / "public.query", raw)
+        with self.database.transaction():
+            self.database.execute("DELETE FROM public_set")
+            self.database.execute("INSERT INTO public_set VALUES (?)", raw)
 
-    def turns(self) -> list[int]:
-        """Turns that were answered, in order."""
-        return sorted(int(path.stem.removeprefix("turn-")) for path in self.folder.glob("turn-*.answer"))
+    def requests(self, after: int, before: int) -> list[bytes]:
+        """Return the answered requests of the rounds between two."""
+        rows = self.database.rows(
+            "SELECT request FROM exchange WHERE round > ? AND round < ? ORDER BY round", after, before
+        )
+        return [raw for (raw,) in rows]
 
-    def query(self, turn: int) -> bytes:
-        """The query of an answered turn."""
-        return (self.folder / f"turn-{turn}.query").read_bytes()
+    def answer(self, number: int, raw: bytes) -> bytes | None:
+        """Return the answer of a round to a request, if it was answered."""
+        found = self.database.rows("SELECT answer FROM exchange WHERE round = ? AND request = ?", number, raw)
+        return found[0][0] if found else None
 
-    def answer(self, turn: int, raw: bytes) -> bytes | None:
-        """What was answered to a query, if it was."""
-        if turn not in self.turns() or self.query(turn) != raw:
-            return None
-        return (self.folder / f"turn-{turn}.answer").read_bytes()
-
-    def keep(self, turn: int, raw: bytes, answer: bytes) -> None:
-        """Keep a query and its answer, the answer last: without it the turn counts as not taken."""
-        (self.folder / f"turn-{turn}.answer").unlink(missing_ok=True)
-        write_atomic(self.folder / f"turn-{turn}.query", raw)
-        write_atomic(self.folder / f"turn-{turn}.answer", answer)
+    def keep(self, number: int, raw: bytes, answer: bytes) -> None:
+        self.database.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", number, raw, answer)

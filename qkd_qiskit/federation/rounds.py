@@ -1,237 +1,293 @@
-"""Turns of the round: ask everybody, take what arrives, judge it, and go on with those that are of use."""
+"""Rounds: request answers of all clients, screen what arrives, and aggregate what is of use."""
 
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qkd_qiskit.distillation import MAX_MESSAGE_BYTES, Screening
-from qkd_qiskit.errors import FederationError
-from qkd_qiskit.federation.aggregation import Aggregate, aggregate_messages, screen_message
-from qkd_qiskit.federation.label_queries import check_label_queries
+from qkd_qiskit.distillation import (
+    MAX_MESSAGE_BYTES,
+    Aggregate,
+    ClientMessage,
+    ClientStatus,
+    Screening,
+    aggregate_messages,
+    check_label_queries,
+    check_message,
+    screen_message,
+    wanted_rules,
+)
+from qkd_qiskit.distillation.messages import MAX_HEADER_BYTES
+from qkd_qiskit.errors import DistillationError, FederationError
+from qkd_qiskit.evaluation.results import ClientRecord
 from qkd_qiskit.federation.message_store import MessageStore
+from qkd_qiskit.federation.rejection import decode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.transport import Arrival, Transport
-from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.run import RunContext
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
 
 
-@dataclass(frozen=True)
-class Participation:
-    """A client's part in all turns.
-
-    Attributes:
-        client: Its name.
-        standing: What became of its answer in the last turn: `used`, `dropped`, `refused`, `silent` or
-            `late`.
-        reason: Why, in one line; empty for `used`.
-        agreement: Share of audited samples that it answered rightly, as the audit counts it.
-        bytes_received: Bytes of its answers, those included that were of no use.
-        ignored: Answers that came twice or late.
-        missed: Turns in which it was not used.
-        stood_in: Turns in which its answer to an earlier turn was judged instead.
-    """
-
-    client: str
-    standing: str
-    reason: str = ""
-    agreement: float | None = None
-    bytes_received: int = 0
-    ignored: int = 0
-    missed: tuple[int, ...] = ()
-    stood_in: tuple[int, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
-        return {**asdict(self), "missed": list(self.missed), "stood_in": list(self.stood_in)}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoundsResult:
-    """What the server has after the last turn.
+    """What the server has after the last round.
 
     Attributes:
-        taught: What it learnt from the clients' last answers.
-        participation: Every client's part, in the order of the settings.
-        inbox: The last answers.
-        bytes_down: Bytes of all queries.
+        aggregate: What the clients' last answers say together.
+        records: Every client's part in all rounds, in the order of the settings.
+        messages: The last answers.
+        bytes_down: Bytes of all requests.
     """
 
-    taught: Aggregate
-    participation: tuple[Participation, ...]
-    inbox: MessageStore
+    aggregate: Aggregate
+    records: tuple[ClientRecord, ...]
+    messages: MessageStore
     bytes_down: int
 
 
-def run_rounds(context: RunContext, transport: Transport, *, folder: Path | None = None) -> RoundsResult:
-    """Ask the clients in as many turns as the experiment has rounds.
+def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = None) -> RoundsResult:
+    """Request answers of the clients in as many rounds as the experiment has.
 
-    From the second turn on, the query holds the server's soft labels; clients that have answered before get
-    the public samples no second time.
+    From the second round on, the request holds the server's soft labels; clients that have answered before
+    get the public samples no second time.
 
     Args:
-        context: Shared by all stages.
-        transport: Asks the clients.
-        folder: Where accepted answers are kept; None keeps them in memory. A resumed run asks only those
-            whose answers are not there.
+        run: Shared by all stages.
+        transport: Carries the requests.
+        folder: Folder of the database that keeps accepted answers; None keeps them in memory. A resumed run
+            sends no request to those whose answers are there.
 
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
-        DistillationError: If none is, or labels are to be asked for that are not to be had.
+        DistillationError: If none is, or label queries or the aggregation rule are impossible.
         QKDError: What a local client raises.
     """
-    settings, data = context.settings, context.data
-    check_label_queries(context)
-    if folder is not None and not context.resume:
-        shutil.rmtree(folder, ignore_errors=True)
+    settings, data = run.settings, run.data
+    # Before any client works.
+    check_label_queries(run)
+    wanted_rules(settings.distillation)
     originals = None if data.originals is None else data.originals.without_answers()
-    query = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
-    parts = tuple(Participation(client.name, "silent") for client in settings.clients)
+    request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
+    clients = [_Client(client.name) for client in settings.clients]
     known: set[int] = set()
     bytes_down = 0
-    for turn in range(1, settings.distillation.rounds + 1):
-        query = replace(query, turn=turn)
-        first, again = query.to_bytes(), replace(query, originals=None).to_bytes()
-        asked = {k: again if k in known else first for k in range(len(parts))}
-        inbox = MessageStore(folder, again)
-        late = MessageStore(folder / "late" if folder and settings.federation.late == "use" else None, again)
-        with context.timed("clients"):
-            verdicts, parts = _run_round(
-                context, transport, asked, _RoundCollector(context, inbox, late, parts), turn
-            )
-        bytes_down += sum(map(len, asked.values()))
-        known |= inbox.positions
-        taught = aggregate_messages(context, verdicts, inbox.message)
-        query = replace(query, soft=_as_sent(taught, len(data.public.to_distil)))
-    return RoundsResult(taught, parts, inbox, bytes_down)
+    for number in range(1, settings.distillation.rounds + 1):
+        request = replace(request, round=number)
+        first, again = request.to_bytes(), replace(request, originals=None).to_bytes()
+        requests = {k: again if k in known else first for k in range(len(clients))}
+        messages = MessageStore(folder, again, resume=run.resume)
+        late_folder = folder if settings.federation.late == "use" else None
+        late = MessageStore(late_folder, again, late=True, resume=run.resume)
+        with run.timed("clients"):
+            used = _run_round(run, transport, requests, _RoundCollector(run, messages, late, clients), number)
+        bytes_down += sum(map(len, requests.values()))
+        known |= messages.positions
+        aggregate = aggregate_messages(run, _Selected(messages, used))
+        # What goes back to the clients.
+        soft = aggregate.soft_labels[: len(data.public.to_distil)].astype(np.float16)
+        request = replace(request, soft=soft)
+    return RoundsResult(aggregate, tuple(client.record() for client in clients), messages, bytes_down)
+
+
+def decode_answer(run: RunContext, name: str, raw: bytes) -> ClientMessage | Screening:
+    """Decode what a client sent.
+
+    Args:
+        run: Shared by all stages.
+        name: Name of the client to which the request went.
+        raw: What arrived.
+
+    Returns:
+        A message that can be used, or why there is none.
+    """
+    code = decode_rejection(raw)
+    if code is not None:
+        return _rejected(name, f"the client refuses ({code.value}): {code.meaning}")
+    data, public = run.data, run.data.public
+    # A row of the largest message: a float16 for every class and the reject outcome.
+    most = MAX_HEADER_BYTES + 2 * len(public.samples) * (len(data.classes) + 1)
+    if len(raw) > most:
+        return _rejected(name, f"expected a message of at most {most} bytes, found {len(raw)}")
+    try:
+        message = ClientMessage.from_bytes(raw, sender=name)
+        check_message(
+            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
+        )
+    except DistillationError as error:
+        return _rejected(name, str(error))
+    if message.client != name:
+        # A name is input too; the screening carries the one that the server knows.
+        return _rejected(name, "the message bears the name of another client")
+    return message
+
+
+def _rejected(name: str, reason: str) -> Screening:
+    return Screening(name, ClientStatus.REJECTED, reason)
 
 
 def _run_round(
-    context: RunContext,
+    run: RunContext,
     transport: Transport,
-    asked: Mapping[int, bytes],
-    desk: _RoundCollector,
-    turn: int,
-) -> tuple[list[Screening], tuple[Participation, ...]]:
-    """Verdicts on one turn, and every client's part with it."""
-    desk.take_kept(asked)
-    missing = {position: raw for position, raw in asked.items() if position not in desk.verdicts}
+    requests: Mapping[int, bytes],
+    collector: _RoundCollector,
+    number: int,
+) -> list[int]:
+    """Return the positions of the clients whose answers in one round are used."""
+    collector.take_kept(requests)
+    missing = {position: raw for position, raw in requests.items() if position not in collector.screenings}
     if missing:
-        desk.take_all(transport.exchange(missing, timeout=context.settings.federation.timeout), missing)
-    stood_in = desk.take_late()
-    verdicts = [desk.verdict(position) for position in range(len(desk.parts))]
-    after = []
-    for position, (verdict, part) in enumerate(zip(verdicts, desk.parts, strict=True)):
-        missed = part.missed if verdict.standing == "used" else (*part.missed, turn)
-        after.append(
-            replace(
-                part,
-                standing=verdict.standing,
-                reason=verdict.reason,
-                agreement=verdict.agreement,
-                missed=missed,
-                stood_in=(*part.stood_in, turn) if position in stood_in else part.stood_in,
-            )
+        collector.take_all(transport.exchange(missing, timeout=run.settings.federation.timeout), missing)
+    stood_in = collector.take_late()
+    used, causes = [], []
+    for position, client in enumerate(collector.clients):
+        screening = client.screening = collector.screening(position)
+        level = logging.INFO
+        if screening.status is ClientStatus.USED:
+            used.append(position)
+        else:
+            level = logging.WARNING
+            client.missed.append(number)
+            causes.append(f"{screening.client} {screening.status}: {screening.reason}")
+        if position in stood_in:
+            client.stood_in.append(number)
+        _LOG.log(level, "round %d: client %s %s %s", number, client.name, screening.status, screening.reason)
+    least = run.settings.federation.minimum
+    if len(used) < least and least > 1:
+        raise FederationError(
+            f"round {number}: expected answers of {least} clients, found {len(used)} ({'; '.join(causes)})"
         )
-        level = logging.INFO if verdict.standing == "used" else logging.WARNING
-        _LOG.log(level, "turn %d: client %s %s %s", turn, verdict.client, verdict.standing, verdict.reason)
-    used, least = sum(v.standing == "used" for v in verdicts), context.settings.federation.minimum
-    if used < least and least > 1:
-        causes = "; ".join(f"{v.client} {v.standing}: {v.reason}" for v in verdicts if v.reason)
-        raise FederationError(f"turn {turn}: expected answers of {least} clients, found {used} ({causes})")
-    return verdicts, tuple(after)
+    if not used:
+        raise DistillationError(
+            f"expected at least one client to learn from, found none ({'; '.join(causes)})"
+        )
+    return used
+
+
+@dataclass
+class _Client:
+    """What is counted of one client over all rounds."""
+
+    name: str
+    screening: Screening | None = None
+    bytes_received: int = 0
+    ignored: int = 0
+    missed: list[int] = field(default_factory=list)
+    stood_in: list[int] = field(default_factory=list)
+
+    def record(self) -> ClientRecord:
+        assert self.screening is not None
+        return ClientRecord(
+            client=self.name,
+            status=self.screening.status.value,
+            reason=self.screening.reason,
+            ignored=self.ignored,
+            missed=tuple(self.missed),
+            stood_in=tuple(self.stood_in),
+            agreement=self.screening.agreement,
+            bytes_received=self.bytes_received,
+        )
+
+
+@dataclass(frozen=True)
+class _Selected:
+    """Messages of some clients, read one at a time whenever they are gone through."""
+
+    messages: MessageStore
+    positions: Sequence[int]
+
+    def __iter__(self) -> Iterator[ClientMessage]:
+        for position in self.positions:
+            yield self.messages.message(position)
 
 
 class _RoundCollector:
-    """Takes arrivals of one turn: the first of each client counts."""
+    """Takes the arrivals of one round: the first answer of each client counts."""
 
     def __init__(
-        self, context: RunContext, inbox: MessageStore, late: MessageStore, parts: tuple[Participation, ...]
+        self, run: RunContext, messages: MessageStore, late: MessageStore, clients: Sequence[_Client]
     ) -> None:
-        self.verdicts: dict[int, Screening] = {}
-        self.parts = list(parts)
-        self._context = context
-        self._inbox = inbox
-        self._late_inbox = late
+        self.screenings: dict[int, Screening] = {}
+        self.clients = clients
+        self._run = run
+        self._messages = messages
+        self._late_messages = late
+        self._late_rejected: dict[int, Screening] = {}
         self._silence: dict[int, str] = {}
         self._late: set[int] = set()
 
-    def take_kept(self, asked: Mapping[int, bytes]) -> None:
-        """Judge the answers that a server before this one has accepted."""
-        for position in sorted(self._inbox.positions & set(asked)):
-            self.judge(position, self._inbox.message(position))
+    def take_kept(self, requests: Mapping[int, bytes]) -> None:
+        """Screen the answers that a server before this one has accepted."""
+        for position in sorted(self._messages.positions & set(requests)):
+            message = self._messages.message(position)
+            self.clients[position].bytes_received += message.n_bytes
+            self._screen(position, message)
 
-    def take_all(self, arrivals: Iterator[Arrival], asked: Mapping[int, bytes]) -> None:
+    def take_all(self, arrivals: Iterable[Arrival], requests: Mapping[int, bytes]) -> None:
         for arrival in arrivals:
             position, raw = arrival.position, arrival.raw
-            if not 0 <= position < len(self.parts):
+            if not 0 <= position < len(self.clients):
                 _LOG.warning("an answer of nobody whom this round knows was ignored")
-            elif raw is None:
+                continue
+            if raw is None:
                 self._silence.setdefault(position, arrival.reason)
-            elif arrival.late or position not in asked or position in self.verdicts:
+                continue
+            client = self.clients[position]
+            client.bytes_received += len(raw)
+            if arrival.late or position not in requests or position in self.screenings:
                 self._put_aside(position, raw, late=arrival.late)
             else:
-                self.judge(position, raw)
+                self._screen(position, decode_answer(self._run, client.name, raw))
 
     def take_late(self) -> set[int]:
-        """Judge late answers of clients that have sent no other, if the settings want it; returns of whom."""
-        kept = self._late_inbox.positions & set(range(len(self.parts)))
-        for position in kept & set(self.verdicts):
+        """Screen late answers of clients that have sent no other, if the settings want it; return of whom."""
+        kept = self._late_messages.positions & set(range(len(self.clients))) | set(self._late_rejected)
+        for position in kept & set(self.screenings):
             self._ignore(position, "a late")
-        found = kept - set(self.verdicts)
+        found = kept - set(self.screenings)
         for position in sorted(found):
-            self._decide(position, self._late_inbox.message(position))
-            _LOG.warning("a late answer of client %s stands in", self.parts[position].client)
+            rejected = self._late_rejected.get(position)
+            self._screen(position, rejected or self._late_messages.message(position))
+            _LOG.warning("a late answer of client %s stands in", self.clients[position].name)
         return found
 
-    def judge(self, position: int, raw: bytes) -> None:
-        """Judge an answer, and keep it if it can be read."""
-        self.parts[position] = self._received(position, raw)
-        self._decide(position, raw)
+    def screening(self, position: int) -> Screening:
+        """Return what became of a client's answer."""
+        name = self.clients[position].name
+        if position in self.screenings:
+            return self.screenings[position]
+        if position in self._late:
+            return Screening(name, ClientStatus.LATE, "its answer came after the round it belongs to")
+        reason = self._silence.get(position) or "no message arrived"
+        return Screening(name, ClientStatus.SILENT, reason)
+
+    def _screen(self, position: int, answer: ClientMessage | Screening) -> None:
+        """Decide whether an answer is used, and keep it if it can be."""
+        if isinstance(answer, Screening):
+            self.screenings[position] = answer
+            return
+        self.screenings[position] = screen_message(self._run, answer)
+        if position not in self._messages.positions:
+            self._messages.keep(position, answer)
 
     def _put_aside(self, position: int, raw: bytes, *, late: bool) -> None:
         """Take note of an answer that came late, or too often; a late one may be of use at the end."""
-        self.parts[position] = self._received(position, raw)
         self._late |= {position} if late else set()
-        usable = late and len(raw) <= MAX_MESSAGE_BYTES and position not in self.verdicts
-        if usable and self._context.settings.federation.late == "use":
-            self._late_inbox.keep(position, raw)
-        else:
+        usable = late and len(raw) <= MAX_MESSAGE_BYTES and position not in self.screenings
+        if not usable or self._run.settings.federation.late != "use":
             self._ignore(position, "a late" if late else "a further")
+            return
+        answer = decode_answer(self._run, self.clients[position].name, raw)
+        if isinstance(answer, Screening):
+            self._late_rejected[position] = answer
+        else:
+            self._late_messages.keep(position, answer)
 
     def _ignore(self, position: int, what: str) -> None:
-        part = self.parts[position]
-        self.parts[position] = replace(part, ignored=part.ignored + 1)
-        _LOG.warning("%s answer of client %s was ignored", what, part.client)
-
-    def _decide(self, position: int, raw: bytes) -> None:
-        verdict = screen_message(self._context, self.parts[position].client, raw)
-        self.verdicts[position] = verdict
-        if verdict.standing in ("used", "dropped") and position not in self._inbox.positions:
-            self._inbox.keep(position, raw)
-
-    def verdict(self, position: int) -> Screening:
-        """What became of a client."""
-        name = self.parts[position].client
-        if position in self.verdicts:
-            return self.verdicts[position]
-        if position in self._late:
-            return Screening(name, "late", "its answer came after the turn it belongs to")
-        return Screening(name, "silent", self._silence.get(position) or "no message arrived")
-
-    def _received(self, position: int, raw: bytes) -> Participation:
-        part = self.parts[position]
-        return replace(part, bytes_received=part.bytes_received + len(raw))
-
-
-def _as_sent(taught: Aggregate, n_distilled: int) -> NDArray[np.float16]:
-    """The soft labels that go back to the clients."""
-    return taught.soft[:n_distilled].astype(np.float16)
+        client = self.clients[position]
+        client.ignored += 1
+        _LOG.warning("%s answer of client %s was ignored", what, client.name)

@@ -1,6 +1,6 @@
-"""What the server asks: the experiment as far as clients must know it, the public samples, its soft labels.
+"""The server's request: the experiment as far as clients must know it, public samples, soft labels.
 
-On the wire a query is a magic word, the length of a JSON header, the header, then raw arrays: features,
+On the wire a request is a magic word, the length of a JSON header, the header, then raw arrays: features,
 labels of the training part, soft labels. Every size is checked before anything is allocated, and nothing is
 ever unpickled. Copies of public samples do not travel: everybody makes them again from the seed.
 """
@@ -60,7 +60,7 @@ class TaskDescription(Settings):
 
     @classmethod
     def of(cls, settings: ExperimentSettings, classes: Sequence[Label]) -> TaskDescription:
-        """The task of an experiment."""
+        """Return the task of an experiment."""
         return cls(
             experiment=settings.name,
             seed=settings.seed,
@@ -85,7 +85,7 @@ class _Public(Settings):
 
 class _Header(Settings):
     schema_version: Literal[1]
-    turn: Size = Field(ge=1)
+    round: Size = Field(ge=1, alias="turn")
     task: TaskDescription
     public_digest: str = Field(pattern="^[0-9a-f]{64}$")
     public: _Public | None
@@ -94,26 +94,26 @@ class _Header(Settings):
 
 @dataclass(frozen=True, eq=False)
 class TrainRequest:
-    """A query of the server.
+    """A request of the server.
 
     Attributes:
         task: What a client must know of the experiment.
-        turn: Number of the turn, from 1.
+        round: Number of the round, from 1.
         public_digest: Digest of the encoded public inputs that answers must belong to.
         originals: The public samples, without the answers of calibration and validation; None for clients
-            that have got them in an earlier turn.
+            that have got them in an earlier round.
         soft: The server's class probabilities on the public inputs to distil [M, G], as float16; None in the
-            first turn.
+            first round.
     """
 
     task: TaskDescription
-    turn: int
+    round: int
     public_digest: str
     originals: PublicOriginals | None
     soft: NDArray[np.float16] | None = None
 
     def to_bytes(self) -> bytes:
-        """The query as it travels; equal queries give equal bytes."""
+        """Return the request as it travels; equal requests give equal bytes."""
         body, public = b"", None
         if self.originals is not None:
             levels, values = _packed(self.originals.features)
@@ -129,25 +129,25 @@ class TrainRequest:
             body += self.soft.astype(_SOFT_TYPE).tobytes()
         header = _Header(
             schema_version=SCHEMA,
-            turn=self.turn,
+            turn=self.round,
             task=self.task,
             public_digest=self.public_digest,
             public=public,
             soft_rows=None if self.soft is None else len(self.soft),
         )
-        text = header.model_dump_json().encode()
+        text = header.model_dump_json(by_alias=True).encode()
         return _PREFIX.pack(_MAGIC, len(text)) + text + body
 
     @classmethod
     def from_bytes(cls, raw: bytes, *, limit: int = MAX_QUERY_BYTES) -> TrainRequest:
-        """Decode a query.
+        """Decode a request.
 
         Args:
             raw: What arrived.
             limit: Most bytes that are read.
 
         Raises:
-            QueryRefused: If the bytes are no query of this schema, or too many.
+            RequestRejected: If the bytes are no request of this schema, or too many.
         """
         if len(raw) > limit:
             raise RequestRejected(
@@ -170,7 +170,7 @@ class TrainRequest:
             originals = _originals(header.public, len(header.task.classes), raw, start)
         if header.soft_rows is not None:
             soft = _soft(raw, start + sizes[0], header.soft_rows, len(header.task.classes))
-        return cls(header.task, header.turn, header.public_digest, originals, soft)
+        return cls(header.task, header.round, header.public_digest, originals, soft)
 
 
 def _parsed(text: bytes) -> _Header:
@@ -183,8 +183,8 @@ def _parsed(text: bytes) -> _Header:
     public = header.public
     if public is not None and min(public.parts) < 0:
         raise _unreadable(f"header public.parts: expected sizes, found {public.parts}")
-    if (header.turn == 1) != (header.soft_rows is None):
-        raise _unreadable("expected soft labels from the second turn on, and none in the first")
+    if (header.round == 1) != (header.soft_rows is None):
+        raise _unreadable("expected soft labels from the second round on, and none in the first")
     return header
 
 

@@ -53,7 +53,7 @@ class WorkerProgress:
         """Prepare.
 
         Args:
-            progress: Told of everything that workers report.
+            progress: Shows everything that workers report.
         """
         self._progress = progress
         self._folder = tempfile.TemporaryDirectory(prefix="qkd-progress-", ignore_cleanup_errors=True)
@@ -62,7 +62,7 @@ class WorkerProgress:
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def path(self, number: int) -> Path:
-        """The file of one worker."""
+        """Return the file of one worker."""
         return Path(self._folder.name) / f"{number}.jsonl"
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVectorElement
 from qiskit_aer import AerSimulator
 
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 MAX_QUBITS = 14
@@ -26,11 +27,10 @@ def outcome_deviation(
     *,
     seed: int = 0,
 ) -> float | None:
-    """Largest difference of an outcome probability between a logical and a transpiled circuit.
+    """Return the largest difference of an outcome probability between a logical and a transpiled circuit.
 
     One random point decides: probabilities are trigonometric polynomials of inputs and weights, and two
-    different ones agree at a random point with probability zero. The logical circuit's input state for
-    `amplitude` is random too.
+    different ones agree at a random point with probability zero.
 
     Args:
         spec: The structure.
@@ -45,11 +45,9 @@ def outcome_deviation(
     if compact.num_qubits > MAX_QUBITS:
         return None
     rng = np.random.default_rng(seed)
-    values = {"x": rng.uniform(-pi, pi, spec.n_features), "w": rng.uniform(-pi, pi, spec.n_weights)}
-    state = None
-    if spec.encoding == "amplitude":
-        state = rng.normal(size=2**spec.n_qubits)
-        state /= np.linalg.norm(state)
+    (x,) = encoding_named(spec.encoding).random_inputs(spec.n_qubits, 1, rng=rng)
+    values = {"x": x, "w": rng.uniform(-pi, pi, spec.n_weights)}
+    state = x if spec.takes_states else None
     pairs = ((logical, tuple(range(spec.n_qubits))), (compact, inputs))
     first, second = (_outcomes(circuit, values, state, qubits) for circuit, qubits in pairs)
     return float(np.abs(first - second).max())

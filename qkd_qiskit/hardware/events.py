@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.routing import Route, placed_genes, straight
-from qkd_qiskit.vqcnn import Gene, VQCNNSpec
+from qkd_qiskit.vqcnn import Gene, VQCNNSpec, encoding_circuit
 from qkd_qiskit.vqcnn.clifford import cx_cost
 
 CONTROLLED_ROTATION_COST = {
@@ -24,6 +24,7 @@ CONTROLLED_ROTATION_COST = {
     "rxx": {"CRX": 1, "CRY": 2, "CRZ": 1},
 }
 """Native gates that a controlled rotation takes. CX, CY and CZ take one everywhere."""
+_ROTATIONS = {"rx": "X", "ry": "Y", "rz": "Z"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Event:
 
 
 def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[Event, ...]:
-    """All events of a spec on a device with a given native two-qubit gate.
+    """Return all events of a spec on a device with a given native two-qubit gate.
 
     Args:
         spec: The structure.
@@ -55,16 +56,14 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
         route: Where the blocks run; each virtual qubit on its own place when omitted.
 
     Raises:
-        HardwareError: If the cost of kernels in this gate is not known.
+        HardwareError: If the cost of kernels in this gate is not known, or the encoding has other gates than
+            rotations.
     """
     if gate not in CONTROLLED_ROTATION_COST:
         raise HardwareError(
             f"expected a native two-qubit gate among {', '.join(CONTROLLED_ROTATION_COST)}, found {gate!r}"
         )
-    events: list[Event] = []
-    if spec.encoding == "angle":
-        for qubit in range(spec.n_qubits):
-            events += [Event("rotation", (qubit,), "Y"), Event("rotation", (qubit,), "Z")]
+    events = list(_encoding_events(spec))
     route = straight(spec) if route is None else route
     for gene, places, _, _, from_swap in placed_genes(spec, route):
         found = _gene_events(gene, places, gate)
@@ -73,8 +72,19 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
     return _merge_free_runs(events)
 
 
+def _encoding_events(spec: VQCNNSpec) -> Iterator[Event]:
+    circuit = encoding_circuit(spec)
+    for item in circuit.data:
+        name = item.operation.name
+        if name not in _ROTATIONS:
+            raise HardwareError(
+                f"{spec.encoding} encoding: expected rotations among {', '.join(_ROTATIONS)}, found {name!r}"
+            )
+        yield Event("rotation", (circuit.find_bit(item.qubits[0]).index,), _ROTATIONS[name])
+
+
 def native_cost(name: str, gate: str) -> int:
-    """Native two-qubit gates that one gene takes.
+    """Return the number of native two-qubit gates that one gene takes.
 
     Args:
         name: Name of the gene's gate, for example `CRX`; one-qubit gates take none.
@@ -86,7 +96,7 @@ def native_cost(name: str, gate: str) -> int:
 
 
 def may_cancel(events: tuple[Event, ...]) -> bool:
-    """Whether the transpiler may merge two-qubit gates across rotations that commute with them.
+    """Tell whether the transpiler may merge two-qubit gates across rotations that commute with them.
 
     Then their number is only an upper bound. Runs without parameters are merged already.
     """
@@ -123,7 +133,7 @@ def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
 
 
 def _free_cost(run: list[Event]) -> int:
-    """Two-qubit gates that a run on one pair takes, when one-qubit gates are free."""
+    """Count the two-qubit gates that a run on one pair takes, when one-qubit gates are free."""
     first = run[0].qubits[0]
     return cx_cost(Gene.from_string(_word(event, event.qubits[0] == first)) for event in run)
 
@@ -154,7 +164,7 @@ def _gene_events(gene: Gene, qubits: tuple[int, ...], gate: str) -> Iterator[Eve
 
 
 def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
-    """Whether a gate meets another one on its pair through events that it commutes with."""
+    """Tell whether a gate meets another one on its pair through events that it commutes with."""
     mine = dict(zip(events[start].qubits, events[start].axes, strict=True))
     crossed = False
     for event in events[start + 1 :]:

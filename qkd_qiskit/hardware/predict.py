@@ -43,7 +43,7 @@ class CountPrediction:
 
 
 def predict_counts(spec: VQCNNSpec, device: Device) -> NativeCounts:
-    """Native gate counts of a spec on a device, in closed form.
+    """Predict the native gate counts of a spec on a device, in closed form.
 
     Two-qubit gates are blocks x kernel x native cost. The other figures are estimates: one-qubit gates from
     changes of axis, duration and idle times from scheduling the blocks as late as possible on the best chain.
@@ -59,7 +59,7 @@ def predict_counts(spec: VQCNNSpec, device: Device) -> NativeCounts:
 
 
 def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
-    """Predicted counts, with the chain that they hold for and whether they are exact.
+    """Predict counts, with the chain that they hold for and whether they are exact.
 
     Args:
         spec: The structure.
@@ -84,7 +84,7 @@ def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
             route = straight(spec)
             steps, one_qubit, simplifies = _plan(spec, route, target, gate)
     rates = Rates(target, gate, chain)
-    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude")
+    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states)
     logical = sum(step.kind == "pair" for step in steps)
     swaps = 0 if chain is not None or device.is_fully_connected else _swaps_on_a_line(spec)
     # Level 3 found about half of the swaps of the simplest router, on all shipped devices.
@@ -115,7 +115,7 @@ def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
 def _plan(
     spec: VQCNNSpec, route: Route, target: Target, gate: str
 ) -> tuple[tuple[PulseStep, ...], Range, bool]:
-    """Steps, one-qubit gates, and whether the transpiler may find fewer two-qubit gates."""
+    """Return steps, one-qubit gates, and whether the transpiler may find fewer two-qubit gates."""
     events = events_of(spec, gate, route)
     return *one_qubit_plan(events, spec.n_qubits, target, gate), may_cancel(events)
 
@@ -129,7 +129,7 @@ def _load(spec: VQCNNSpec, route: Route, steps: tuple[PulseStep, ...], rates: Ra
     return ChainLoad(
         two_qubit=tuple(pairs[i] for i in range(spec.n_qubits - 1)),
         pulses=tuple(pulses),
-        idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.encoding == "amplitude").idle,
+        idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states).idle,
         measured=frozenset(route.measured),
     )
 
@@ -144,9 +144,10 @@ def _depth(steps: tuple[PulseStep, ...], n_qubits: int) -> int:
 
 
 def _swaps_on_a_line(spec: VQCNNSpec) -> int:
-    """Swaps of the simplest router: on a line, move the first qubit of each distant pair next to the second.
+    """Count the swaps of the simplest router.
 
-    A device without a long enough chain is taken for one that needs a swap a layer.
+    On a line, it moves the first qubit of each distant pair next to the second. A device without
+    a long enough chain is taken for one that needs a swap a layer.
     """
     if spec.is_chain_native:
         return len(spec.plan)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from math import pi
-
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, ParameterVector, QuantumRegister
+from qiskit.circuit import ClassicalRegister, QuantumRegister
 
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.hardware.routing import Route, placed_genes, quarter_turns
-from qkd_qiskit.vqcnn import VQCNNSpec
+from qkd_qiskit.vqcnn import VQCNNSpec, parameter_vectors
 
 
 def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> QuantumCircuit:
-    """The circuit of a spec with its blocks on places, swaps inserted, and absorbed ones in the angles.
+    """Return a spec's circuit with its blocks on places, swaps inserted, and absorbed ones in the angles.
 
     A swap is three CX between barriers: level 3 would otherwise turn it into a change of layout that takes
     the circuit off the line.
@@ -25,24 +24,21 @@ def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> Qua
     Returns:
         A circuit whose qubit i is place i, which virtual qubit i starts on.
     """
-    vectors = {p.vector.name: p.vector for p in logical.parameters}
+    x, w = parameter_vectors(logical)
     circuit = QuantumCircuit(
         QuantumRegister(spec.n_qubits, "q"),
         ClassicalRegister(spec.n_measured, "meas"),
         name=logical.name,
         metadata=logical.metadata,
     )
-    if spec.encoding == "angle":
-        x: ParameterVector = vectors["x"]
-        for qubit in range(spec.n_qubits):
-            circuit.ry(pi / 2 + x[2 * qubit], qubit)
-            circuit.rz(x[2 * qubit + 1], qubit)
+    if x is not None:
+        encoding_named(spec.encoding).append(circuit, x)
         circuit.barrier()
     for gene, places, weight, turn, from_swap in placed_genes(spec, route):
         method = getattr(circuit, "id" if gene.name == "I" else gene.name.lower())
         if from_swap:
             circuit.barrier(*places)
-        angle = [] if weight is None else [vectors["w"][weight] + quarter_turns(turn)]
+        angle = [] if weight is None else [w[weight] + quarter_turns(turn)]
         method(*angle, *places)
         if from_swap:
             circuit.barrier(*places)

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from qiskit import QuantumCircuit, generate_preset_pass_manager
-from qiskit.circuit import ParameterVector, ParameterVectorElement
+from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import StatePreparation
 from qiskit.transpiler import PassManager, StagedPassManager
 from qiskit.transpiler.passes import RemoveBarriers
@@ -20,7 +20,7 @@ from qkd_qiskit.hardware.predict import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routed import route_circuit
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class TranspiledVQCNN:
     Attributes:
         circuit: ISA circuit on all physical qubits; idle times that matter are `Delay` instructions.
         spec: The structure.
-        x: Input parameters; None for amplitude encoding.
+        x: Input parameters; None where inputs are states.
         w: All weight parameters of the spec, removed ones included.
         removed_weights: Positions in `w` that the circuit has lost, because they cannot change an outcome.
         input_qubits: Physical qubit of each virtual qubit at the start of the circuit.
@@ -52,23 +52,7 @@ class TranspiledVQCNN:
     @cached_property
     def active_qubits(self) -> tuple[int, ...]:
         """Physical qubits that the circuit or its input uses, sorted."""
-        used = {self.circuit.find_bit(q).index for inst in self.circuit.data for q in inst.qubits}
-        return tuple(sorted(used | set(self.input_qubits)))
-
-    def compact_circuit(self) -> QuantumCircuit:
-        """The circuit on its active qubits alone: qubit i is physical qubit `active_qubits[i]`.
-
-        It goes with `Device.noise_model_for(active_qubits)`, which tells the same noise under the same
-        numbers.
-        """
-        position = {physical: i for i, physical in enumerate(self.active_qubits)}
-        compact = QuantumCircuit(len(position), name=self.circuit.name, metadata=self.circuit.metadata)
-        for register in self.circuit.cregs:
-            compact.add_register(register)
-        for inst in self.circuit.data:
-            qubits = [position[self.circuit.find_bit(q).index] for q in inst.qubits]
-            compact.append(inst.operation, qubits, inst.clbits)
-        return compact
+        return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
 def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0) -> TranspiledVQCNN:
@@ -103,11 +87,9 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
     isa = _passes(device, seed, prediction.chain).run(routed)
     inputs = tuple(isa.layout.initial_index_layout(filter_ancillas=True))
-    circuit = _without_idle_ends(isa, inputs if spec.encoding == "amplitude" else ())
-    x, w = _vectors(logical)
-    present = {
-        p.index for p in circuit.parameters if isinstance(p, ParameterVectorElement) and p.vector.name == "w"
-    }
+    circuit = _without_idle_ends(isa, inputs if spec.takes_states else ())
+    x, w = parameter_vectors(logical)
+    present = {p.index for p in circuit.parameters if p.vector.name == "w"}
     done = TranspiledVQCNN(
         circuit=circuit,
         spec=spec,
@@ -122,9 +104,7 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
             counted=count_native(circuit, device.target),
             exact=prediction.exact,
             state_preparation=(
-                state_preparation_counts(spec.n_qubits, device, seed=seed)
-                if spec.encoding == "amplitude"
-                else None
+                state_preparation_counts(spec.n_qubits, device, seed=seed) if spec.takes_states else None
             ),
             notes=(*prediction.notes, *device.notes),
         ),
@@ -139,13 +119,12 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
 
 
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:
-    position = {physical: i for i, physical in enumerate(done.active_qubits)}
-    inputs = tuple(position[physical] for physical in done.input_qubits)
-    return outcome_deviation(done.spec, logical, done.compact_circuit(), inputs)
+    compact, active = without_idle_qubits(done.circuit, done.input_qubits)
+    return outcome_deviation(done.spec, logical, compact, tuple(map(active.index, done.input_qubits)))
 
 
 def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> int:
-    """Two-qubit gates where level 3 alone finds layout and routing: what our own routes are compared with.
+    """Count the two-qubit gates where level 3 alone finds layout and routing, for comparison with our routes.
 
     Args:
         spec: The structure.
@@ -197,16 +176,9 @@ def _without_idle_ends(circuit: QuantumCircuit, inputs: tuple[int, ...]) -> Quan
     return trimmed
 
 
-def _vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, ParameterVector]:
-    """The vectors `x` and `w` whose elements the circuit carries; `x` is None where there are no inputs."""
-    elements = (p for p in circuit.parameters if isinstance(p, ParameterVectorElement))
-    vectors = {element.vector.name: element.vector for element in elements}
-    return vectors.get("x"), vectors.get("w", ParameterVector("w", 0))
-
-
 @lru_cache(maxsize=128)
 def state_preparation_counts(n_qubits: int, device: Device, *, seed: int = 0) -> NativeCounts:
-    """Native gates of preparing a generic real state, which `amplitude` encoding gets for free.
+    """Count the native gates of preparing a generic real state, which a simulation gets for free.
 
     Args:
         n_qubits: Width of the state.

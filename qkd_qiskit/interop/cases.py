@@ -18,9 +18,9 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qkd_qiskit.encoding import ENCODINGS, encoding_named
 from qkd_qiskit.errors import VQCNNError
-from qkd_qiskit.hardware import load_backend, transpile_verified
-from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator
+from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator, compile_model
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
 # Outputs nearer to one-hot than this would tell little in a test of counts.
@@ -35,7 +35,7 @@ class CrosscheckCase:
     """What all routes compute.
 
     Attributes:
-        source: A spec, or the result of `transpile_verified`.
+        source: A spec, or its transpiled circuit.
         weights: Radians [W].
         inputs: Encoded samples [N, F].
         noise_model: Noise over the circuit's qubits; None for none.
@@ -55,18 +55,15 @@ class CrosscheckCase:
 def random_points(
     spec: VQCNNSpec, samples: int, *, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Random weights [W], and random encoded inputs [samples, F]."""
+    """Draw weights [W] and encoded inputs [samples, F]."""
     weights = rng.uniform(-np.pi, np.pi, spec.n_weights)
-    inputs = rng.uniform(-1.5, 1.5, (samples, spec.n_features))
-    if spec.encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
-    return weights, inputs
+    return weights, encoding_named(spec.encoding).random_inputs(spec.n_qubits, samples, rng=rng)
 
 
 def random_cases(
     count: int, *, max_qubits: int = 4, samples: int = 3, rng: np.random.Generator
 ) -> tuple[tuple[CrosscheckCase, CrosscheckCase], ...]:
-    """Random structures, each without noise and under random noise.
+    """Draw structures, each without noise and under random noise.
 
     Structures whose ideal outputs are nearly one-hot are drawn again: a test of counts would pass there for
     almost anything.
@@ -93,7 +90,7 @@ def random_cases(
 def make_cases(
     count: int, *, qubits: int, index: int | None = None, backend: str | None = None, seed: int = 0
 ) -> tuple[CrosscheckCase, ...]:
-    """Cases of the command line: random structures, or one structure, on a device or not.
+    """Return the cases of the command line: random structures, or one structure, on a device or not.
 
     Args:
         count: Number of random structures; without meaning for a given one.
@@ -115,22 +112,24 @@ def make_cases(
     ideal = CrosscheckCase(spec, weights, inputs)
     if backend is None:
         return ideal, CrosscheckCase(spec, weights, inputs, random_noise(spec.n_qubits, rng=rng))
-    device = load_backend(backend)
-    return ideal, CrosscheckCase(transpile_verified(spec, device), weights, inputs, device.noise_model)
+    compiled = compile_model(spec, backend)
+    return ideal, CrosscheckCase(compiled.circuit or spec, weights, inputs, compiled.noise)
 
 
 def _random_spec(max_qubits: int, rng: np.random.Generator) -> VQCNNSpec | None:
-    """A random structure, or None where the draw gave none, or one without weights."""
+    """Draw a structure; None where the draw gave none, or one without weights."""
     n = int(rng.integers(2, max_qubits + 1))
     plan = ["conv", *rng.choice(["conv", "edge", "tree"], size=int(rng.integers(0, 4))).tolist()]
     genes = tuple(
         Gene(int(rng.integers(1, 14)), int(rng.integers(2))) for _ in range(int(rng.integers(2, 9)))
     )
+    # Three of four cases have the encoding that devices run by default.
+    shares = [0.75, *[0.25 / (len(ENCODINGS) - 1)] * (len(ENCODINGS) - 1)]
     kernel = Kernel(genes) if rng.random() < 0.7 else PRESETS[str(rng.choice(sorted(PRESETS)))]
     try:
         spec = VQCNNSpec(
             n,
-            "angle" if rng.random() < 0.75 else "amplitude",
+            str(rng.choice(list(ENCODINGS), p=shares)),
             plan,
             kernel,
             str(rng.choice(["layer", "site"])),
@@ -142,7 +141,7 @@ def _random_spec(max_qubits: int, rng: np.random.Generator) -> VQCNNSpec | None:
 
 
 def random_noise(n_qubits: int, *, rng: np.random.Generator) -> NoiseModel:
-    """A noise model with another error on every gate and qubit, and asymmetric readout errors.
+    """Draw a noise model with another error on every gate and qubit, and asymmetric readout errors.
 
     Controlled rotations are free of errors: Aer cannot bind their parameters.
     """

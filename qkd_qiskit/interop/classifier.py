@@ -165,7 +165,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return affordable[-1]
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
-        """Class probabilities under the noise that the model was trained with.
+        """Return class probabilities under the noise that the model was trained with.
 
         Args:
             X: Features [N, F].
@@ -184,7 +184,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Most probable classes.
+        """Return the most probable classes.
 
         Args:
             X: Features [N, F].
@@ -197,14 +197,14 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the compiled circuit, which is compiled again when it is needed."""
+        """Leave the compiled circuit out; it is compiled again when it is needed."""
         state: dict[str, Any] = dict(super().__getstate__())
         state.pop("_evaluator", None)
         return state
 
 
 def _ideal_device(n_qubits: int) -> Device:
-    """A device that never bounds a budget: all qubits joined, no errors, no decay to speak of."""
+    """Make a device that never bounds a budget: all qubits joined, no errors, hardly any decay."""
     return device_from_descriptor(
         Descriptor.model_validate(
             {

@@ -90,7 +90,7 @@ def sampler_qnn(
         input_gradients: Whether its backward pass also gives gradients of the inputs.
 
     Raises:
-        ModelError: If the encoding is `amplitude`, whose inputs are no parameters.
+        ModelError: If the inputs are states, which are no parameters.
     """
     # Imported late: it takes a second, and few ask for it.
     from qiskit_machine_learning.neural_networks import SamplerQNN
@@ -98,7 +98,8 @@ def sampler_qnn(
     executable = as_measured_circuit(source)
     if executable.x is None:
         raise ModelError(
-            "expected angle encoding for a SamplerQNN, found amplitude: its inputs are no parameters"
+            "expected inputs that are parameters for a SamplerQNN, found the states of "
+            f"{executable.spec.encoding} encoding"
         )
     # Aer's sampler would bind controlled rotations wrongly, and say nothing.
     circuit = plain_copy(bindable(executable.circuit, None))

@@ -20,7 +20,7 @@ from qkd_qiskit.interop.noise_channels import Channel, Channels, embedded_channe
 from qkd_qiskit.simulation import MeasuredCircuit
 from qkd_qiskit.simulation.evaluator import as_measured_circuit, check_inputs, check_weights
 from qkd_qiskit.simulation.noise import cut_to_active
-from qkd_qiskit.vqcnn import VQCNNSpec
+from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit
 
 Route = Literal["native", "converted"]
 Simulator = Literal["pennylane", "lightning.qubit", "qiskit.aer"]
@@ -59,14 +59,14 @@ class PennyLaneEvaluator:
     """Outcome probabilities from PennyLane; slow, and made to check the other evaluators.
 
     `native` writes the gates down from the spec's blocks, without any Qiskit circuit (for a transpiled
-    circuit: from its instructions, with this module's own table of gates). `converted` lets `qml.from_qiskit`
-        do that. Noise
-    enters as Kraus channels made from the Aer noise model, readout error included.
+    circuit: from its instructions, with this module's own table of gates); the encoding's gates alone are
+    read from its circuit. `converted` lets `qml.from_qiskit` do that. Noise enters as Kraus channels made
+    from the Aer noise model, readout error included.
 
     Example:
         >>> import numpy as np
         >>> from qkd_qiskit.interop import PennyLaneEvaluator
-        >>> from qkd_qiskit.vqcnn import VQCNNSpec
+        >>> from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit
         >>> spec = VQCNNSpec(n_qubits=2, plan="conv", kernels="su4")
         >>> PennyLaneEvaluator(spec).probabilities(np.zeros(spec.n_weights), np.zeros((3, 4))).shape
         (3, 2)
@@ -143,7 +143,7 @@ class PennyLaneEvaluator:
         return self._spec
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Outcome probabilities, readout errors included; relative frequencies with shots.
+        """Return outcome probabilities, readout errors included; relative frequencies with shots.
 
         Args:
             weights: Radians, `[..., W]`.
@@ -167,7 +167,7 @@ class PennyLaneEvaluator:
         qml = self._qml
 
         def circuit() -> Any:
-            if self._spec.encoding == "amplitude":
+            if self._spec.takes_states:
                 state = sample / np.linalg.norm(sample)
                 qml.StatePrep(state, wires=list(reversed(self._input_qubits)))
             for step in steps:
@@ -186,7 +186,7 @@ class PennyLaneEvaluator:
         return np.asarray(node(), dtype=np.float64)
 
     def _steps(self, weights: FloatArray, sample: FloatArray) -> Iterable[Any]:
-        """Gates and channels in the order in which they act, readout errors last."""
+        """Return gates and channels in the order in which they act, readout errors last."""
         if self._own:
             for gate in native_gates(self._spec, weights, sample):
                 yield gate
@@ -210,7 +210,7 @@ class PennyLaneEvaluator:
             yield from self._channels.readout(qubit)
 
     def _part(self, item: Any, channels: Channels) -> tuple[_NativeGate | None, tuple[Channel, ...]]:
-        """An instruction as a gate (without its angles) and the channels that follow."""
+        """Return an instruction as a gate (without its angles) and the channels that follow."""
         qubits = tuple(self._circuit.find_bit(qubit).index for qubit in item.qubits)
         embedded = embedded_channel(item, self._circuit)
         if embedded is not None:
@@ -243,14 +243,14 @@ class PennyLaneEvaluator:
         return operations
 
     def _make_device(self) -> Any:
-        """A fresh device: one with a fixed seed would draw the same random numbers for every row."""
+        """Return a fresh device: one with a fixed seed would draw the same random numbers for every row."""
         wires = self._circuit.num_qubits
         noisy = self._noise is not None or any(channels for _, channels in self._parts)
         if self._simulator == "pennylane":
             return self._qml.device("default.mixed" if noisy else "default.qubit", wires=wires)
         if self._simulator == "lightning.qubit":
             return self._qml.device("lightning.qubit", wires=wires)
-        options: dict[str, Any] = {"optimization_level": 0, "method": "statevector"}
+        options: dict[str, object] = {"optimization_level": 0, "method": "statevector"}
         if self._shots is not None:
             (child,) = self._seeds.spawn(1)
             options["seed_simulator"] = int(child.generate_state(1)[0]) >> 2
@@ -260,17 +260,18 @@ class PennyLaneEvaluator:
 
 
 def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> Iterable[_NativeGate]:
-    """The gates of a structure, straight from its definition: encoding, then blocks.
+    """Return the gates of a structure, straight from its definition: encoding, then blocks.
 
     Args:
         spec: The structure.
         weights: Radians [W].
-        sample: One encoded sample [F]; amplitudes are no gates and are left to the caller.
+        sample: One encoded sample [F]; states are no gates and are left to the caller.
     """
-    if spec.encoding == "angle":
-        for qubit in range(spec.n_qubits):
-            yield _NativeGate("ry", (np.pi / 2 + float(sample[2 * qubit]),), (qubit,))
-            yield _NativeGate("rz", (float(sample[2 * qubit + 1]),), (qubit,))
+    encoded = encoding_circuit(spec)
+    bound = encoded.assign_parameters({p: float(sample[p.index]) for p in encoded.parameters})
+    for item in bound.data:
+        qubits = tuple(bound.find_bit(qubit).index for qubit in item.qubits)
+        yield _NativeGate(item.operation.name, tuple(map(float, item.operation.params)), qubits)
     for block in spec.blocks:
         angles = iter(block.weights)
         for gene in spec.kernels[block.layer].genes:
@@ -281,8 +282,10 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
 
 def _check_density_matrix(executable: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if executable.spec.encoding == "amplitude":
-        raise BridgeError("expected angle encoding for noise on qiskit.aer, found amplitude")
+    if executable.spec.takes_states:
+        raise BridgeError(
+            f"expected an encoding of gates for noise on qiskit.aer, found {executable.spec.encoding}"
+        )
     unknown = {"crx", "cry", "crz"} & set(executable.circuit.count_ops())
     if unknown:
         raise BridgeError(f"expected gates of Aer's density matrices on qiskit.aer, found {min(unknown)!r}")

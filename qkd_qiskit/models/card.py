@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qkd_qiskit.evaluation import Results
 from qkd_qiskit.models.saved import SavedModel
 from qkd_qiskit.vqcnn import kernel_name
 
@@ -14,13 +15,12 @@ _LIMITS = (
 )
 
 
-def model_card(model: SavedModel, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What there is to know about a global model, ready for JSON.
+def model_card(model: SavedModel, results: Results | None = None) -> dict[str, Any]:
+    """Return what there is to know about a global model, ready for JSON.
 
     Args:
         model: The model.
-        results: Contents of the run's `results.json`, for accuracies, data and versions; None leaves them
-            out.
+        results: The run's results, for accuracies, data and versions; None leaves them out.
 
     Returns:
         A dictionary of schema 1; the model index is a decimal string.
@@ -52,24 +52,25 @@ def model_card(model: SavedModel, results: Mapping[str, Any] | None = None) -> d
         "limits": list(_LIMITS),
     }
     if results is not None:
-        card["experiment"] = results["experiment"]
-        card["data"] = dict(results["data"])
-        card["versions"] = dict(results["versions"])
-        own = results["models"]["global"]
-        card["accuracy"] = {
-            "test": own["accuracy"],
-            "interval": list(own["interval"]),
-            "without_noise": own["accuracy_ideal"],
-            "noise": own["noise"],
-        }
+        card["experiment"] = results.experiment
+        card["data"] = results.data.model_dump(exclude_unset=True)
+        card["versions"] = dict(results.versions)
+        if "global" in results.measured:
+            own = results.measured["global"]
+            card["accuracy"] = {
+                "test": own.accuracy,
+                "interval": list(own.interval),
+                "without_noise": own.accuracy_ideal,
+                "noise": own.noise,
+            }
         card["compared"] = {
-            name: entry["accuracy"] for name, entry in results["models"].items() if name != "global"
+            name: model.accuracy for name, model in results.measured.items() if name != "global"
         }
     return card
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:
-    """The card as a Markdown page."""
+    """Return the card as a Markdown page."""
     structure, training = card["structure"], card["training"]
     rows = [(key.replace("_", " "), _text(value)) for key, value in structure.items()]
     lines = [
@@ -89,15 +90,16 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         f"- seed: {training['seed']}",
         f"- logit scale: {card['logit_scale']:.4g}",
     ]
+    if "experiment" in card:
+        lines.append(f"- experiment: {card['experiment']}, on {card['data']['dataset']}")
     if "accuracy" in card:
-        accuracy, data = card["accuracy"], card["data"]
+        accuracy = card["accuracy"]
         low, high = accuracy["interval"]
         lines += [
-            f"- experiment: {card['experiment']}, on {data['dataset']}",
             "",
             "## Accuracy",
             "",
-            f"{accuracy['test']:.1%} on {data['test']} test samples under the noise of "
+            f"{accuracy['test']:.1%} on {card['data']['test']} test samples under the noise of "
             f"{accuracy['noise'] or 'no device'} (bootstrap 95 % interval {low:.1%} to {high:.1%}); "
             f"{accuracy['without_noise']:.1%} without noise.",
             "",
@@ -105,11 +107,9 @@ def card_markdown(card: Mapping[str, Any]) -> str:
                 ("compared with", "accuracy"),
                 [(name.replace("_", " "), f"{value:.1%}") for name, value in card["compared"].items()],
             ),
-            "",
-            "## Versions",
-            "",
-            *_table(("package", "version"), list(card["versions"].items())),
         ]
+    if "versions" in card:
+        lines += ["", "## Versions", "", *_table(("package", "version"), list(card["versions"].items()))]
     lines += ["", "## Limits", "", *(f"- {line}" for line in card["limits"]), ""]
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label
-from qkd_qiskit.encoding import Encoder, encoder_from_arrays
+from qkd_qiskit.encoding import Encoder, encoding_named
 from qkd_qiskit.errors import ModelError, QKDError
 from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.training import class_logits
@@ -147,7 +147,7 @@ def load_model(path: str | Path) -> SavedModel:
             spec=VQCNNSpec.from_index(int(meta["model_index"])),
             params=np.asarray(arrays["params"], dtype=np.float64),
             classes=tuple(meta["classes"]),
-            encoder=encoder_from_arrays(meta["encoding"], int(meta["n_qubits"]), encoder_arrays),
+            encoder=encoding_named(meta["encoding"]).restore_encoder(int(meta["n_qubits"]), encoder_arrays),
             backend=str(meta["backend"]),
             noise=bool(meta["noise"]),
             seed=int(meta["seed"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from qiskit.circuit import ClassicalRegister, Gate, QuantumCircuit, QuantumRegister
 
-from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
+from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, kernel_name
 
 _COLOURS = {"conv": ("#4477AA", "#FFFFFF"), "pool": ("#EE9944", "#202124"), "data": ("#D5E3F0", "#202124")}
 #: Longest block label; a free gate string is named by its length instead.
@@ -13,19 +13,18 @@ _MAX_LABEL = 8
 
 
 def overview_circuit(spec: VQCNNSpec) -> QuantumCircuit:
-    """The structure of a spec as boxes: one for each encoded qubit and each two-qubit block.
+    """Return the structure of a spec as boxes: one for each encoded qubit and each two-qubit block.
 
     The boxes have no definition: the circuit is for drawing only.
     """
     qubits = QuantumRegister(spec.n_qubits, "q")
     measured = ClassicalRegister(spec.n_measured, "meas")
     circuit = QuantumCircuit(qubits, measured)
-    if spec.encoding == "angle":
-        for place in range(spec.n_qubits):
-            label = f"$x_{{{2 * place}}},x_{{{2 * place + 1}}}$"
-            circuit.append(Gate("data", 1, [], label=label), [place])
-    else:
+    if spec.takes_states:
         circuit.append(Gate("data", spec.n_qubits, [], label="state"), list(range(spec.n_qubits)))
+    for place, features in sorted(_features(spec).items()):
+        label = f"${','.join(f'x_{{{feature}}}' for feature in features)}$"
+        circuit.append(Gate("data", 1, [], label=label), [place])
     circuit.barrier()
     for block in spec.blocks:
         kind = "conv" if block.kind == "conv" else "pool"
@@ -36,8 +35,19 @@ def overview_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     return circuit
 
 
+def _features(spec: VQCNNSpec) -> dict[int, list[int]]:
+    """Find the features on each qubit that the encoding has gates on."""
+    encoded = encoding_circuit(spec)
+    features: dict[int, list[int]] = {}
+    for item in encoded.data:
+        found = sorted(p.index for angle in item.operation.params for p in angle.parameters)
+        for qubit in item.qubits:
+            features.setdefault(encoded.find_bit(qubit).index, []).extend(found)
+    return features
+
+
 def draw_circuit(circuit: QuantumCircuit, *, fold: int = -1) -> Figure:
-    """A drawing of a circuit; to be saved with a tight bounding box.
+    """Draw a circuit; to be saved with a tight bounding box.
 
     Args:
         circuit: What to draw.

@@ -47,25 +47,25 @@ class ReportPicture:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty white figure that belongs to nobody but the caller; sizes in inches."""
+    """Return an empty white figure that belongs to nobody but the caller; sizes in inches."""
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")
 
 
 @contextmanager
 def report_style() -> Iterator[None]:
-    """A context in which figures are drawn and saved in the report's style."""
+    """Open a context in which figures are drawn and saved in the report's style."""
     with mpl.rc_context(_STYLE):
         yield
 
 
 def svg_source(figure: Figure, *, tight: bool = False) -> str:
-    """The figure as an SVG `data:` address; equal figures give equal text."""
+    """Return the figure as an SVG `data:` address; equal figures give equal text."""
     # An image of its own and not inline SVG: the ids of two inline drawings would clash.
     return _source(figure, "svg", "image/svg+xml", tight, metadata={"Date": None, "Creator": None})
 
 
 def png_source(figure: Figure, *, dpi: int = 110, tight: bool = False) -> str:
-    """The figure as a PNG `data:` address, for drawings with thousands of paths."""
+    """Return the figure as a PNG `data:` address, for drawings with thousands of paths."""
     return _source(figure, "png", "image/png", tight, dpi=dpi, metadata={"Software": None})
 
 

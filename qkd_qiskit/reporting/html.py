@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.evaluation.results import Results
+from qkd_qiskit.evaluation import Results, model_title
 from qkd_qiskit.reporting import plots, table
 from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
-from qkd_qiskit.reporting.results import check_results
+from qkd_qiskit.reporting.results import checked_results
 from qkd_qiskit.reporting.structure_picture import plot_structure
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
@@ -23,17 +23,17 @@ from qkd_qiskit.versions import version_remarks
 _FOLD = 32
 
 
-def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
-    """The report as one HTML text that loads nothing from outside.
+def render_report(results: Mapping[str, Any] | Results, extras: ReportExtras) -> str:
+    """Return the report as one HTML text that loads nothing from outside.
 
     Args:
-        results: A dict of schema 1, as `results.json` holds it.
+        results: Checked results, or a dict of schema 1 as `results.json` holds it.
         extras: Material for the pictures.
 
     Raises:
         ReportingError: If the results are not of schema 1.
     """
-    checked = check_results(results)
+    checked = checked_results(results)
     environment = Environment(
         loader=PackageLoader("qkd_qiskit.reporting"),
         autoescape=True,
@@ -46,7 +46,7 @@ def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
         quantity=table.quantity,
         signed_percent=table.signed_percent,
         interval=table.interval_label,
-        model_title=table.model_title,
+        model_title=model_title,
         comparison_title=table.comparison_title,
         verdict=table.comparison_verdict,
         noise=table.noise_label,
@@ -64,11 +64,11 @@ def render_report(results: Mapping[str, Any], extras: ReportExtras) -> str:
         )
 
 
-def write_report(results: Mapping[str, Any], extras: ReportExtras, path: str | Path) -> Path:
+def write_report(results: Mapping[str, Any] | Results, extras: ReportExtras, path: str | Path) -> Path:
     """Write the report as one file, whole or not at all.
 
     Args:
-        results: A dict of schema 1, as `results.json` holds it.
+        results: Checked results, or a dict of schema 1 as `results.json` holds it.
         extras: Material for the pictures.
         path: The file, usually `.../report.html`.
 
@@ -86,7 +86,7 @@ def write_report(results: Mapping[str, Any], extras: ReportExtras, path: str | P
 
 
 def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture]:
-    """The plots by the section that shows them."""
+    """Return the plots by the section that shows them."""
     pictures = {
         "bytes": ReportPicture(
             "What travels",
@@ -132,7 +132,7 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
 
 
 def _overviews(results: Results, extras: ReportExtras) -> list[ReportPicture]:
-    """Block drawings of the clients' structures; clients that share one share the drawing."""
+    """Return block drawings of the clients' structures; clients that share one share the drawing."""
     owners: dict[Any, list[str]] = {}
     for name, spec in extras.specs.items():
         owners.setdefault(spec, []).append(name)
@@ -148,7 +148,7 @@ def _overviews(results: Results, extras: ReportExtras) -> list[ReportPicture]:
 
 
 def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
-    """How each client that searched its kernel found it."""
+    """Return how each client that searched its kernel found it."""
     return [
         ReportPicture(
             _with_device(results, name),
@@ -162,13 +162,13 @@ def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
 
 
 def _with_device(results: Results, name: str) -> str:
-    """A client's name, with its device where the results know it."""
+    """Return a client's name, with its device where the results know it."""
     devices = {client.name: client.backend for client in results.clients if client.backend}
     return f"{name} ({devices[name]})" if name in devices else name
 
 
 def _drawings(extras: ReportExtras) -> list[ReportPicture]:
-    """Gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
+    """Return gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
     return [
         ReportPicture(
             name,

@@ -8,14 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qkd_qiskit.evaluation import model_title
 from qkd_qiskit.evaluation.results import Quantity, QuantityRange, Results
 from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.figures import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, new_figure
-from qkd_qiskit.reporting.table import model_order, model_title
+from qkd_qiskit.reporting.table import model_order
 
 
 def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
-    """Stacked bars: how many samples of each class every client holds."""
+    """Draw stacked bars: how many samples of each class every client holds."""
     names = list(extras.class_counts)
     counts = np.array([extras.class_counts[name] for name in names]).reshape(len(names), -1)
     figure = new_figure(7.2, 1.2 + 0.5 * len(names))
@@ -44,7 +45,7 @@ def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
 
 
 def plot_gates(results: Results) -> Figure:
-    """Predicted beside counted native gates of every client, in three panels."""
+    """Draw predicted beside counted native gates of every client, in three panels."""
     known = {client.name: client.gates for client in results.clients if client.gates is not None}
     names = list(known)
     figure = new_figure(9, 1.7 + 0.42 * len(names))
@@ -68,7 +69,7 @@ def plot_gates(results: Results) -> Figure:
 
 
 def plot_training(extras: ReportExtras) -> Figure:
-    """One panel a model: the swarm's best loss, then the refinement's loss."""
+    """Draw one panel a model: the swarm's best loss, then the refinement's loss."""
     histories = {name: curve for name, curve in extras.histories.items() if curve.swarm or curve.refine}
     columns = min(3, len(histories)) or 1
     rows = math.ceil(len(histories) / columns) or 1
@@ -92,7 +93,7 @@ def plot_training(extras: ReportExtras) -> Figure:
 
 
 def plot_confusion(extras: ReportExtras) -> Figure:
-    """True against predicted classes of the global model; colours are shares of a row."""
+    """Draw true against predicted classes of the global model; colours are shares of a row."""
     size = len(extras.classes)
     confusion = np.zeros((size, size), dtype=np.int64) if extras.confusion is None else extras.confusion
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -116,7 +117,7 @@ def plot_confusion(extras: ReportExtras) -> Figure:
 
 
 def plot_accuracies(results: Results) -> Figure:
-    """Points with intervals: every model's accuracy under noise, and without noise."""
+    """Draw points with intervals: every model's accuracy under noise, and without noise."""
     names = model_order(results)
     figure = new_figure(7.6, 1.4 + 0.36 * len(names))
     axes = figure.subplots()
@@ -150,7 +151,7 @@ def plot_accuracies(results: Results) -> Figure:
 
 
 def plot_bytes(results: Results) -> Figure:
-    """Bytes up and down of the distillation beside those of FedAvg."""
+    """Draw bytes up and down of the distillation beside those of FedAvg."""
     traffic = {"distillation": results.communication.distillation}
     if results.communication.fedavg is not None:
         traffic["FedAvg"] = results.communication.fedavg

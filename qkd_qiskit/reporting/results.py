@@ -17,7 +17,7 @@ from qkd_qiskit.store.files import write_atomic
 
 
 def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:
-    """The results as checked records.
+    """Return a dict of results as checked records.
 
     Args:
         results: A dict of schema 1; NumPy scalars and arrays and tuples are taken as JSON would write them.
@@ -38,14 +38,23 @@ def check_results(results: Mapping[str, Any], *, where: str = "results") -> Resu
         raise ReportingError(f"{where}: {key + ': ' if key else ''}{first['msg']}{found}") from None
 
 
-def write_results(results: Mapping[str, Any], path: str | Path) -> Path:
+def checked_results(results: Mapping[str, Any] | Results) -> Results:
+    """Return results as checked records, whichever form they have.
+
+    Raises:
+        ReportingError: If a dict is not of schema 1.
+    """
+    return results if isinstance(results, Results) else check_results(results)
+
+
+def write_results(results: Mapping[str, Any] | Results, path: str | Path) -> Path:
     """Check results and write them as one file, whole or not at all.
 
     Keys come in the order of the schema, floats in the shortest form that reads back equal, so equal
     results give equal files.
 
     Args:
-        results: A dict of schema 1.
+        results: Checked results, or a dict of schema 1.
         path: The file, usually `.../results.json`.
 
     Returns:
@@ -54,12 +63,11 @@ def write_results(results: Mapping[str, Any], path: str | Path) -> Path:
     Raises:
         ReportingError: If the results are not of schema 1, or the file cannot be written.
     """
-    checked = check_results(results)
-    return write_json(checked.model_dump(mode="json", by_alias=True, exclude_unset=True), path)
+    return write_json(checked_results(results).dump(), path)
 
 
-def read_results(path: str | Path) -> dict[str, Any]:
-    """The checked content of a `results.json`.
+def read_results(path: str | Path) -> Results:
+    """Return the checked content of a `results.json`.
 
     Raises:
         ReportingError: If the file cannot be read, is not JSON, or is not of schema 1.
@@ -72,9 +80,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
         raise ReportingError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ReportingError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    checked = check_results(content, where=str(path))
-    dumped: dict[str, Any] = checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return dumped
+    return check_results(content, where=str(path))
 
 
 def write_json(content: Any, path: str | Path) -> Path:
@@ -98,7 +104,7 @@ def write_json(content: Any, path: str | Path) -> Path:
 
 
 def _plain(value: Any, where: str) -> Any:
-    """The value in JSON's own types, or an error that says where it is not."""
+    """Return the value in JSON's own types, or an error that says where it is not."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -10,42 +10,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from qkd_qiskit.evaluation.results import MODEL_NAMES, Gates, ModelResult, Quantity, QuantityRange, Results
-from qkd_qiskit.reporting.results import check_results
+from qkd_qiskit.evaluation import COMPARED, model_title
+from qkd_qiskit.evaluation.results import Gates, ModelResult, Quantity, QuantityRange, Results
+from qkd_qiskit.reporting.results import checked_results
 from qkd_qiskit.versions import version_remarks
-
-TITLES: Mapping[str, str] = {
-    "global": "global",
-    "centralized": "centralized",
-    "fedavg": "FedAvg",
-    "public_only": "public data only",
-    "teacher_ensemble": "teacher ensemble",
-    "best_client": "best client",
-    "logistic_regression": "logistic regression",
-    "rbf_svm": "RBF SVM",
-    "mlp": "perceptron (MLP)",
-    "classical_distillation": "classical distilled",
-}
-
-
-def model_title(name: str) -> str:
-    """The name of a model as a reader would write it."""
-    return TITLES.get(name, name.replace("_", " "))
 
 
 def model_order(results: Results) -> list[str]:
-    """Names of all tested models: the known ones in their fixed order, then the others as they come."""
-    known = [name for name in MODEL_NAMES if name in results.measured]
-    return [*known, *(name for name in results.measured if name not in MODEL_NAMES)]
+    """Return the names of all tested models: the known ones in their order, then the others as they come."""
+    known = [model.name for model in COMPARED if model.name in results.measured]
+    return [*known, *(name for name in results.measured if name not in known)]
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal; a dash for None."""
+    """Return a share as a percentage with one decimal; a dash for None."""
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def quantity(value: Quantity) -> str:
-    """A count as text; a range as `low-high`, a dash for None."""
+    """Return a count as text; a range as `low-high`, a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, QuantityRange):
@@ -54,7 +37,7 @@ def quantity(value: Quantity) -> str:
 
 
 def signed_percent(value: Quantity) -> str:
-    """A relative error as a percentage with its sign; a dash for None."""
+    """Return a relative error as a percentage with its sign; a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, QuantityRange):
@@ -63,36 +46,36 @@ def signed_percent(value: Quantity) -> str:
 
 
 def noise_label(model: ModelResult) -> str:
-    """Under whose noise the accuracy was measured."""
+    """Return under whose noise the accuracy was measured."""
     if isinstance(model.noise, str):
         return model.noise
     return "yes" if model.noise else "none"
 
 
 def interval_label(interval: tuple[float, float]) -> str:
-    """A 95 % interval of a share in percent."""
+    """Return a 95 % interval of a share in percent."""
     return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
 
 
 def comparison_title(name: str) -> str:
-    """`global_minus_public_only` as `global minus public data only`."""
+    """Return `global_minus_public_only` as `global minus public data only`."""
     return " minus ".join(model_title(part) for part in name.split("_minus_"))
 
 
 def comparison_verdict(interval: tuple[float, float]) -> str:
-    """What the interval of a difference allows to say."""
+    """Return what the interval of a difference allows to say."""
     if interval[0] > 0:
         return "better"
     return "worse" if interval[1] < 0 else "undecided"
 
 
 def models_table(results: Mapping[str, Any] | Results) -> Table:
-    """Models with accuracy under noise and without, 95 % interval, weights and two-qubit gates.
+    """Return the models with accuracy under noise and without, 95 % interval, weights and two-qubit gates.
 
     Raises:
         ReportingError: If the results are not of schema 1.
     """
-    checked = _checked(results)
+    checked = checked_results(results)
     table = _table("Models on the test samples, accuracy in %")
     table.add_column("model", no_wrap=True)
     for heading in ("accu-\nracy", "95 %\ninterval", "no\nnoise", "weights", "2-qubit\ngates"):
@@ -115,12 +98,12 @@ def models_table(results: Mapping[str, Any] | Results) -> Table:
 
 
 def clients_table(results: Mapping[str, Any] | Results) -> Table:
-    """Clients with device, data, gate budget, predicted and counted gates, accuracy and bytes.
+    """Return the clients with device, data, budget, predicted and counted gates, accuracy and bytes.
 
     Raises:
         ReportingError: If the results are not of schema 1.
     """
-    checked = _checked(results)
+    checked = checked_results(results)
     table = _table("Clients, accuracy in %")
     table.add_column("client\ndevice", no_wrap=True)
     table.add_column("classes")
@@ -154,12 +137,12 @@ def _predicted_and_counted(gates: Gates) -> str:
 
 
 def comparisons_table(results: Mapping[str, Any] | Results) -> Table:
-    """Paired differences with their intervals and what they allow to say.
+    """Return the paired differences with their intervals and what they allow to say.
 
     Raises:
         ReportingError: If the results are not of schema 1.
     """
-    checked = _checked(results)
+    checked = checked_results(results)
     table = _table("Paired differences, in points of accuracy")
     table.add_column("comparison")
     table.add_column("difference", justify="right")
@@ -177,7 +160,7 @@ def comparisons_table(results: Mapping[str, Any] | Results) -> Table:
 
 
 def rows_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A plain table: text to the left, numbers to the right.
+    """Return a plain table: text to the left, numbers to the right.
 
     Args:
         title: Heading of the table.
@@ -195,7 +178,7 @@ def rows_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
 
 def records_table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A table of some values of nested rows.
+    """Return a table of some values of nested rows.
 
     Args:
         title: Heading of the table.
@@ -213,13 +196,13 @@ def records_table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence
     )
 
 
-def print_results(results: Mapping[str, Any], console: Console | None = None) -> None:
+def print_results(results: Mapping[str, Any] | Results, console: Console | None = None) -> None:
     """Print all tables of a result, the bytes that travelled, and how its versions differ from others.
 
     Raises:
         ReportingError: If the results are not of schema 1.
     """
-    checked = check_results(results)
+    checked = checked_results(results)
     out = console or Console()
     out.print(clients_table(checked))
     out.print(models_table(checked))
@@ -247,12 +230,8 @@ def print_results(results: Mapping[str, Any], console: Console | None = None) ->
         out.print(remark, highlight=False, markup=False)
 
 
-def _checked(results: Mapping[str, Any] | Results) -> Results:
-    return results if isinstance(results, Results) else check_results(results)
-
-
 def _table(title: str) -> Table:
-    """An empty table that wastes no columns: all of a result fits into 80."""
+    """Return an empty table that wastes no columns: all of a result fits into 80."""
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 

@@ -2,7 +2,7 @@
 
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.jobs import JobRunner
-from qkd_qiskit.runtime.ledger import LEDGER_FILE, Batch, Ledger, Submission
+from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
 from qkd_qiskit.runtime.local import LocalService
 from qkd_qiskit.runtime.outcome import SubmissionOutcome, evaluate_submission
 from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
@@ -16,7 +16,6 @@ from qkd_qiskit.runtime.submission_plan import (
 )
 
 __all__ = [
-    "LEDGER_FILE",
     "Batch",
     "IBMService",
     "JobRequest",

@@ -1,15 +1,14 @@
-"""The ledger of submissions: an SQLite file that knows, after any crash, what was intended and what came."""
+"""The ledger of submissions: tables that hold, after any crash, what was intended and what came."""
 
 from __future__ import annotations
 
 import io
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +16,9 @@ from qiskit import QuantumCircuit, qpy
 
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
+from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
-LEDGER_FILE = "jobs.sqlite"
 State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
-Connect = Callable[[Path], sqlite3.Connection]
-
-_SCHEMA = 1
-_TABLES = """
-CREATE TABLE submission (
-    id TEXT PRIMARY KEY, created TEXT NOT NULL, backend TEXT NOT NULL, settings TEXT NOT NULL,
-    circuits BLOB NOT NULL, inputs BLOB NOT NULL, labels BLOB NOT NULL
-);
-CREATE TABLE batch (
-    submission TEXT NOT NULL REFERENCES submission(id), number INTEGER NOT NULL,
-    start INTEGER NOT NULL, stop INTEGER NOT NULL, state TEXT NOT NULL,
-    attempt INTEGER NOT NULL DEFAULT 0, tag TEXT, intended REAL, job_id TEXT UNIQUE,
-    message TEXT NOT NULL DEFAULT '', seconds REAL, counts BLOB, calibration BLOB,
-    PRIMARY KEY (submission, number)
-);
-"""
-# Newer than the first ledgers of this schema, and made in them too.
-_FORMER = "CREATE TABLE IF NOT EXISTS former (submission TEXT NOT NULL, job_id TEXT NOT NULL)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,55 +88,27 @@ class Ledger:
     open it, so that two commands cannot submit the same batch.
     """
 
-    def __init__(self, folder: Path, *, connect: Connect | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         """Open the ledger of a run, and make it if there is none.
 
         Args:
             folder: Folder of the run.
-            connect: Opens the database file; for tests.
 
         Raises:
-            SubmissionError: If another process holds it, or it is damaged or of another schema.
+            StoreError: If another process works in the folder, or its database is damaged.
         """
-        path = folder / LEDGER_FILE
-        try:
-            self._db = (connect or _connect)(path)
-            # An exclusive lock lasts until the connection ends, however it ends.
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA synchronous = FULL")
-            with self._change():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in filter(str.strip, _TABLES.split(";")):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
-                elif version != _SCHEMA:
-                    raise SubmissionError(f"{path}: expected schema {_SCHEMA}, found {version}")
-                self._db.execute(_FORMER)
-        except sqlite3.OperationalError as error:
-            reason = "another command is using it" if "locked" in str(error) else str(error)
-            raise SubmissionError(f"cannot open {path}: {reason}") from None
-        except sqlite3.DatabaseError as error:
-            raise SubmissionError(f"cannot read {path}: {error}") from None
+        with ExitStack() as opened:
+            opened.enter_context(folder_lock(folder))
+            self._db = opened.enter_context(Database(folder, durable=True))
+            self._opened = opened.pop_all()
 
-    def __enter__(self) -> Ledger:
-        """The ledger itself."""
+    def __enter__(self) -> Self:
+        """Return the ledger itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
-        self._db.close()
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        self._opened.close()
 
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
         """Store a submission and its batches, all of them planned.
@@ -166,34 +119,32 @@ class Ledger:
         """
         buffer = io.BytesIO()
         qpy.dump([submission.circuit, *submission.calibrations], buffer)
-        with self._change():
+        with self._db.transaction():
             self._db.execute(
                 "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    submission.id,
-                    submission.created,
-                    submission.backend,
-                    json.dumps(submission.settings),
-                    buffer.getvalue(),
-                    _pack(submission.inputs),
-                    _pack(submission.labels),
-                ),
+                submission.id,
+                submission.created,
+                submission.backend,
+                json.dumps(submission.settings),
+                buffer.getvalue(),
+                pack(submission.inputs),
+                pack(submission.labels),
             )
-            self._db.executemany(
+            self._db.insert(
                 "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
 
     def submissions(self) -> tuple[Submission, ...]:
-        """All submissions, the oldest first."""
-        rows = self._db.execute("SELECT * FROM submission ORDER BY created, rowid").fetchall()
+        """Return all submissions, the oldest first."""
+        rows = self._db.rows("SELECT * FROM submission ORDER BY created, rowid")
         return tuple(_submission(row) for row in rows)
 
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
-        """Batches of a submission, of some states or all."""
-        rows = self._db.execute(
-            f"SELECT {_BATCH_FIELDS} FROM batch WHERE submission = ? ORDER BY number", (submission,)
-        ).fetchall()
+        """Return the batches of a submission, of some states or all."""
+        rows = self._db.rows(
+            f"SELECT {_BATCH_FIELDS} FROM batch WHERE submission = ? ORDER BY number", submission
+        )
         found = (Batch(*row) for row in rows)
         return tuple(batch for batch in found if not states or batch.state in states)
 
@@ -225,8 +176,8 @@ class Ledger:
             batch,
             "submitted",
             "done",
-            counts=_pack(result.counts),
-            calibration=_pack(result.calibration),
+            counts=pack(result.counts),
+            calibration=pack(result.calibration),
             seconds=result.seconds,
         )
 
@@ -236,39 +187,42 @@ class Ledger:
 
     def again(self, batch: Batch) -> None:
         """Plan a failed or cancelled batch anew; its old job is a former one from now on."""
-        with self._change():
+        with self._db.transaction():
             if batch.job_id is not None:
-                self._db.execute("INSERT INTO former VALUES (?, ?)", (batch.submission, batch.job_id))
+                self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
             self._update(batch, batch.state, "planned", job_id=None, message="")
 
     def former(self, submission: str) -> tuple[str, ...]:
-        """Ids of jobs that failed or were cancelled, and whose batches were planned anew."""
-        rows = self._db.execute("SELECT job_id FROM former WHERE submission = ?", (submission,)).fetchall()
+        """Return the ids of jobs that failed or were cancelled, and whose batches were planned anew."""
+        rows = self._db.rows("SELECT job_id FROM former WHERE submission = ?", submission)
         return tuple(job_id for (job_id,) in rows)
 
     def counts(self, submission: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Counts of all finished batches.
+        """Return the counts of all finished batches.
 
         Returns:
             Sample numbers [n], counts [n, 2^m], and each sample's calibration counts [n, circuits, 2^m].
+
+        Raises:
+            SubmissionError: If there is none.
         """
-        rows = self._db.execute(
+        rows = self._db.rows(
             "SELECT start, stop, counts, calibration FROM batch WHERE submission = ? AND state = 'done' "
             "ORDER BY number",
-            (submission,),
-        ).fetchall()
+            submission,
+        )
         if not rows:
             raise SubmissionError(f"{submission}: no batch is done yet")
         numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in rows])
-        counts = np.concatenate([_unpack(packed) for _, _, packed, _ in rows])
+        counts = np.concatenate([unpack(packed)[0] for _, _, packed, _ in rows])
         calibration = np.concatenate(
-            [np.repeat(_unpack(packed)[None], stop - start, axis=0) for start, stop, _, packed in rows]
+            [np.repeat(unpack(packed)[0][None], stop - start, axis=0) for start, stop, _, packed in rows]
         )
         return numbers, counts, calibration
 
     def _move(self, batch: Batch, before: State, after: State, **values: object) -> None:
         """Change a batch's state, if it is still what it was when it was read."""
-        with self._change():
+        with self._db.transaction():
             self._update(batch, before, after, **values)
 
     def _update(self, batch: Batch, before: State, after: State, **values: object) -> None:
@@ -276,16 +230,12 @@ class Ledger:
         done = self._db.execute(
             f"UPDATE batch SET {', '.join(f'{name} = ?' for name in names)} "
             "WHERE submission = ? AND number = ? AND state = ?",
-            (after, *values.values(), batch.submission, batch.number, before),
+            *(after, *values.values(), batch.submission, batch.number, before),
         )
         if done.rowcount != 1:
             raise SubmissionError(
                 f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
             )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=0.5)
 
 
 def _submission(row: tuple[Any, ...]) -> Submission:
@@ -298,17 +248,6 @@ def _submission(row: tuple[Any, ...]) -> Submission:
         json.loads(settings),
         circuit,
         tuple(calibrations),
-        _unpack(inputs),
-        _unpack(labels),
+        unpack(inputs)[0],
+        unpack(labels)[0],
     )
-
-
-def _pack(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _unpack(packed: bytes) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(io.BytesIO(packed), allow_pickle=False)
-    return array

@@ -107,7 +107,7 @@ def plan_submission(
     """Transpile, verify, cut into batches and estimate.
 
     Args:
-        model: The trained model; amplitude encoding is refused.
+        model: The trained model; one whose inputs are states is refused.
         samples: Encoded samples that may be classified, with their class indices.
         device: Where it will run.
         options: What the user chose.
@@ -121,8 +121,10 @@ def plan_submission(
             hold not even one sample, or the model cannot run.
         HardwareError: If the model does not fit the device.
     """
-    if model.spec.encoding != "angle":
-        raise SubmissionError("expected angle encoding, found amplitude, which is for simulators only")
+    if model.spec.takes_states:
+        raise SubmissionError(
+            f"expected an encoding of gates, found {model.spec.encoding}, which is for simulators only"
+        )
     for name in ("samples", "shots", "batch", "max_seconds"):
         value = getattr(options, name)
         if value is not None and value < 1:

@@ -41,7 +41,7 @@ class FilePrediction:
         return [self.classes[k] for k in self.probabilities.argmax(axis=1)]
 
     def to_csv(self) -> str:
-        """One line a sample: its number, its class, and the probability of every class."""
+        """Write one line a sample: its number, its class, and the probability of every class."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["sample", "predicted", *(f"p_{name}" for name in self.classes)])
@@ -50,7 +50,7 @@ class FilePrediction:
         return buffer.getvalue()
 
     def to_dict(self) -> dict[str, Any]:
-        """The prediction, ready for JSON."""
+        """Return the prediction, ready for JSON."""
         return asdict(self) | {"predicted": self.predicted}
 
 
@@ -63,7 +63,7 @@ def predict_file(
     shots: int | None = None,
     seed: int = 0,
 ) -> FilePrediction:
-    """Class probabilities of raw samples in a file.
+    """Predict class probabilities of raw samples in a file.
 
     Args:
         run: Folder of a finished run.

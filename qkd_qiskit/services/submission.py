@@ -13,7 +13,6 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.job_plots import plot_counts
 from qkd_qiskit.runtime import (
-    LEDGER_FILE,
     IBMService,
     JobRequest,
     JobRunner,
@@ -30,6 +29,7 @@ from qkd_qiskit.runtime import (
     samples_of_run,
 )
 from qkd_qiskit.services.output import write_file
+from qkd_qiskit.store.database import DATABASE_FILE
 
 _FOLDER = "jobs"
 
@@ -154,8 +154,8 @@ def require_ledger(run: Path) -> None:
     Raises:
         SubmissionError: If there is no ledger.
     """
-    if not (run / LEDGER_FILE).is_file():
-        raise SubmissionError(f"nothing was submitted from {run} yet: it has no {LEDGER_FILE}")
+    if not (run / DATABASE_FILE).is_file():
+        raise SubmissionError(f"nothing was submitted from {run} yet: it has no {DATABASE_FILE}")
 
 
 def adoption(text: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Running circuits: the exact Pauli engine, Aer and any sampler behind one seam."""
+"""Running circuits: the exact Pauli engine, Aer and any sampler behind one protocol."""
 
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement

@@ -1,4 +1,4 @@
-"""Aer behind the seam: one simulation for each particle and sample. It is the exact engine's reference."""
+"""Aer as an evaluator: one simulation for each particle and sample, the reference of the exact engine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from qkd_qiskit.simulation.evaluator import (
     check_inputs,
     check_weights,
     flat_weights,
+    whole_state,
 )
 from qkd_qiskit.simulation.noise import LocalNoise, apply_readout, cut_to_active
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -34,8 +35,8 @@ class AerEvaluator:
     Example:
         >>> import numpy as np
         >>> from qkd_qiskit import AerEvaluator, VQCNNSpec
-        >>> spec = VQCNNSpec(n_qubits=3, plan="conv, edge, conv", kernels="su4", n_outcomes=2)
-        >>> AerEvaluator(spec).probabilities(np.zeros(spec.n_weights), np.zeros((2, 6))).shape
+        >>> spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", n_outcomes=2)
+        >>> AerEvaluator(spec).probabilities(np.zeros(spec.n_weights), np.zeros((2, 8))).shape
         (2, 2)
     """
 
@@ -80,7 +81,7 @@ class AerEvaluator:
         return self._spec
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Outcome probabilities, readout errors included.
+        """Return outcome probabilities, readout errors included.
 
         Args:
             weights: Radians, `[..., W]`.
@@ -111,13 +112,9 @@ class AerEvaluator:
         return saved
 
     def _prepared(self, state: FloatArray) -> QuantumCircuit:
-        """The circuit with an ideal input state in front; qubits outside the spec start in |0>."""
-        n, n_data = self._circuit.num_qubits, len(self._state_qubits)
-        full = np.zeros(2**n, dtype=complex)
-        index = np.zeros(2**n_data, dtype=np.intp)
-        for bit, qubit in enumerate(self._state_qubits):
-            index |= ((np.arange(2**n_data) >> bit) & 1) << qubit
-        full[index] = state / np.linalg.norm(state)
+        """Return the circuit with an ideal input state in front; qubits outside the spec start in |0>."""
+        n = self._circuit.num_qubits
+        full = whole_state(state, self._state_qubits, n)
         first = SetStatevector(full) if self._noise is None else SetDensityMatrix(np.outer(full, full.conj()))
         circuit = self._circuit.copy_empty_like()
         circuit.append(first, range(n))
@@ -126,7 +123,7 @@ class AerEvaluator:
     def _run(
         self, circuit: QuantumCircuit, weights: FloatArray, inputs: FloatArray | None = None
     ) -> FloatArray:
-        """Probabilities `[bindings, 2^m]` of one circuit at many parameter values."""
+        """Return probabilities `[bindings, 2^m]` of one circuit at many parameter values."""
         present = set(circuit.parameters)
         columns = {p: weights[:, k] for k, p in enumerate(self._w) if p in present}
         if inputs is not None and self._x is not None:

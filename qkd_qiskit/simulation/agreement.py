@@ -85,7 +85,7 @@ def count_agreement(counts: ArrayLike, probabilities: ArrayLike, *, alarm: float
 
 
 def _binomial(count: int, shots: int, probability: float) -> float:
-    """Two-sided tail probability: twice the smaller tail."""
+    """Return the two-sided tail probability: twice the smaller tail."""
     lower = stats.binom.cdf(count, shots, probability)
     upper = stats.binom.sf(count - 1, shots, probability)
     return float(min(1.0, 2 * min(lower, upper)))

@@ -27,7 +27,7 @@ class AmplitudeInputs:
     def values(
         self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
     ) -> FloatArray:
-        """Expectation values `[particles, samples, strings]`."""
+        """Return expectation values `[particles, samples, strings]`."""
         del matrices
         forms = self._forms(plan, observables)
         out = np.empty((observables.shape[0], self.n_samples, plan.n_observables), dtype=observables.dtype)
@@ -38,7 +38,7 @@ class AmplitudeInputs:
         return out
 
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
-        """Pauli vectors of the qubits, in groups that are in a product."""
+        """Return Pauli vectors of the qubits, in groups that are in a product."""
         n, n_samples = self.n_qubits, self.n_samples
         outer = self.states[:, :, None] * self.states[:, None, :]
         tensor = outer.reshape(n_samples, *(2,) * (2 * n))
@@ -61,7 +61,7 @@ class AmplitudeInputs:
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Gradient of the observables; that of head blocks is added to `into`."""
+        """Return the gradient of the observables; that of head blocks is added to `into`."""
         del matrices, into
         n_particles, strings = observables.shape[0], plan.n_observables
         size = self.states.shape[1]
@@ -73,7 +73,7 @@ class AmplitudeInputs:
         return self._forms_pullback(plan, forms)
 
     def _forms(self, plan: ContractionPlan, observables: FloatArray) -> FloatArray:
-        """Real symmetric parts `[particles, strings, 2^n, 2^n]` of the observables' matrices."""
+        """Return the real symmetric parts `[particles, strings, 2^n, 2^n]` of the observables' matrices."""
         n, strings, n_particles = self.n_qubits, plan.n_observables, observables.shape[0]
         tensor = _spread(plan, observables, n) * _even_y(n)[:, None].astype(observables.dtype)
         tensor = _apply_everywhere(tensor.reshape(n_particles, *(4,) * n, strings), _TO_MATRIX, n)
@@ -98,7 +98,7 @@ _TO_MATRIX = np.array([[1.0, 0, 0, 1], [0, 1, -1, 0], [0, 1, 1, 0], [1, 0, 0, -1
 
 
 def _even_y(n_qubits: int) -> FloatArray:
-    """Real part of i^(number of Y) for every Pauli string; real states do not see the rest."""
+    """Return the real part of i^(number of Y) for every Pauli string; real states do not see the rest."""
     phase = np.ones(1, dtype=complex)
     for _ in range(n_qubits):
         phase = np.kron(phase, np.array([1, 1, 1j, 1]))
@@ -116,14 +116,14 @@ def _apply_everywhere(tensor: FloatArray, matrix: FloatArray, n_qubits: int) -> 
 
 
 def _axis_map(plan: ContractionPlan, n_data: int) -> tuple[tuple[int, ...], list[int]]:
-    """Axes that hold data qubits in chain order, and those of qubits that start in |0>."""
+    """Return the axes that hold data qubits in chain order, and those of qubits that start in |0>."""
     qubits = plan.qubits
     data = tuple(a for a in np.argsort(qubits) if qubits[a] < n_data)
     return data, [a for a, qubit in enumerate(qubits) if qubit >= n_data]
 
 
 def _spread(plan: ContractionPlan, observables: FloatArray, n_data: int) -> FloatArray:
-    """Observables on all data qubits, `[particles, 4^n_data, strings]`.
+    """Return the observables on all data qubits, `[particles, 4^n_data, strings]`.
 
     Qubits that start in |0> are traced in; on qubits outside the light cone there is I.
     """
@@ -139,7 +139,7 @@ def _spread(plan: ContractionPlan, observables: FloatArray, n_data: int) -> Floa
 
 
 def _gather(plan: ContractionPlan, gradient: FloatArray, n_data: int) -> FloatArray:
-    """Adjoint of `_spread`."""
+    """Apply the adjoint of `_spread`."""
     qubits, strings, n_particles = plan.qubits, plan.n_observables, gradient.shape[0]
     data, ancillas = _axis_map(plan, n_data)
     tensor = gradient.reshape(n_particles, *(4,) * n_data, strings)[_inside(plan, n_data)]

@@ -18,7 +18,7 @@ _USED = ("r", "p", "rzx", "rzz", "s", "sdg")
 
 
 def bindable(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> QuantumCircuit:
-    """The circuit with controlled rotations written as a rotation and an Ising interaction.
+    """Return the circuit with controlled rotations written as a rotation and an Ising interaction.
 
     `exp(-i t/4 (1 - Z) P) = exp(-i t/4 P) exp(i t/4 Z P)`. Qiskit's own decomposition has CX gates, to
     which a noise model would attach errors that the controlled rotation does not have.

@@ -59,7 +59,7 @@ class FactorTable:
             )
 
     def products(self, waves: FloatArray) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray]]]:
-        """Chain products `[chains, particles, d, d]` (in the table's order) and what `pullback` needs.
+        """Return chain products `[chains, particles, d, d]` (in the table's order) and what `pullback` needs.
 
         Args:
             waves: Harmonics `[angles + 1, particles, used]`; the last row is the constant one.
@@ -94,7 +94,7 @@ class FactorTable:
 
 
 def used_harmonics(chains: Sequence[MatrixFactors]) -> list[int]:
-    """Which harmonics have a coefficient at all; halves of angles rarely do."""
+    """Return which harmonics have a coefficient at all; halves of angles rarely do."""
     present = np.zeros(N_HARMONICS, dtype=bool)
     present[0] = True
     for chain in chains:
@@ -121,9 +121,9 @@ class BlockMatrices:
         self,
         blocks: Sequence[FusedBlock],
         dtype: type[np.number[Any]] = np.float64,
-        picture: MatrixBasis = PAULI,
+        basis: MatrixBasis = PAULI,
     ) -> None:
-        self._width = picture.levels**2
+        self._width = basis.levels**2
         pairs = [k for k, block in enumerate(blocks) if block.second is not None]
         pairs.sort(key=lambda k: -len(blocks[k].stages))
         lone = [k for k, block in enumerate(blocks) if block.second is None]
@@ -150,8 +150,8 @@ class BlockMatrices:
         lone_runs = np.arange(len(runs), len(runs) + len(lone))
         runs += [blocks[k].stages[0].first for k in lone]
         self._used = used_harmonics([*runs, *gates])
-        self._runs = FactorTable(runs, picture.levels, self._used)
-        self._gates = FactorTable(gates, picture.levels**2, self._used)
+        self._runs = FactorTable(runs, basis.levels, self._used)
+        self._gates = FactorTable(gates, basis.levels**2, self._used)
         self._lone = self._runs.rows[lone_runs]
         self._levels = [
             _Level(
@@ -167,7 +167,7 @@ class BlockMatrices:
         self._real = np.empty(0, dtype=dtype).real.dtype
 
     def build(self, waves: FloatArray) -> tuple[FloatArray, FloatArray, Tape]:
-        """Matrices of pairs and of lone qubits, `[blocks, particles, d, d]`, and the tape."""
+        """Return matrices of pairs and of lone qubits, `[blocks, particles, d, d]`, and the tape."""
         waves = np.ascontiguousarray(waves[..., self._used], dtype=self._real)
         runs, run_tape = self._runs.products(waves)
         gates, gate_tape = self._gates.products(waves)
@@ -185,7 +185,7 @@ class BlockMatrices:
         return total, runs[self._lone], Tape(waves, run_tape, gate_tape, runs.shape, gates, trail)
 
     def pullback(self, pair_gradient: FloatArray, lone_gradient: FloatArray, tape: Tape) -> FloatArray:
-        """Gradient with respect to the harmonics, `[angles + 1, particles, H]`, from that of the matrices."""
+        """Return the gradient with respect to the harmonics, `[angles + 1, particles, H]`."""
         waves, kind = tape.waves, pair_gradient.dtype
         wave_gradient = np.zeros(waves.shape, dtype=kind)
         run_gradient = np.zeros(tape.run_shape, dtype=kind)

@@ -66,7 +66,7 @@ class MatrixFactors:
         return all(angle == CONSTANT for angle in self.angles)
 
     def constant(self) -> FloatArray:
-        """The matrix of constant steps; the identity when there are none."""
+        """Return the matrix of constant steps; the identity when there are none."""
         return self.coefficients[0][0] if self.coefficients else np.eye(self.dimension)
 
 
@@ -99,7 +99,7 @@ class AffineAngles:
         self._known: dict[tuple[float, tuple[tuple[int, float], ...]], int] = {}
 
     def add(self, expression: ParameterExpression) -> int:
-        """Number of an angle; equal expressions have equal numbers.
+        """Return the number of an angle; equal expressions have equal numbers.
 
         Raises:
             SimulationError: If the expression is not affine.
@@ -115,7 +115,7 @@ class AffineAngles:
         return self._known.setdefault(key, len(self._known))
 
     def matrices(self, width: int) -> tuple[FloatArray, FloatArray]:
-        """Offsets `[A]` and slopes `[width, A]`: angles are `offsets + parameters @ slopes`."""
+        """Return offsets `[A]` and slopes `[width, A]`: angles are `offsets + parameters @ slopes`."""
         offsets = np.zeros(len(self._known))
         slopes = np.zeros((width, len(self._known)))
         for (offset, terms), row in self._known.items():

@@ -35,7 +35,7 @@ def compile_circuit(
     weights: ParameterVector,
     input_qubits: tuple[int, ...],
     noise_model: NoiseModel | None,
-    picture: MatrixBasis = PAULI,
+    basis: MatrixBasis = PAULI,
 ) -> CompiledCircuit:
     """Fuse a measured circuit and its noise into a `CompiledCircuit`.
 
@@ -45,7 +45,7 @@ def compile_circuit(
         weights: All weights, those that transpiling has removed included.
         input_qubits: Circuit qubit of each of the spec's qubits at the start, in chain order.
         noise_model: Aer noise model; None for an ideal circuit.
-        picture: How gates are written; errors need `PAULI`.
+        basis: How gates are written; errors need `PAULI`.
 
     Raises:
         SimulationError: If the circuit cannot be compiled exactly; the message says why and what to do.
@@ -54,7 +54,7 @@ def compile_circuit(
     active = active_qubits(noisy)
     order = [*input_qubits, *(qubit for qubit in active if qubit not in set(input_qubits))]
     builder = _Builder(
-        noisy, {qubit: k for k, qubit in enumerate(order)}, inputs, weights, noise_model, picture
+        noisy, {qubit: k for k, qubit in enumerate(order)}, inputs, weights, noise_model, basis
     )
     for item in noisy.data:
         builder.add(item)
@@ -71,11 +71,11 @@ class _Builder:
         inputs: ParameterVector | None,
         weights: ParameterVector,
         noise_model: NoiseModel | None,
-        picture: MatrixBasis,
+        basis: MatrixBasis,
     ) -> None:
         self._circuit = circuit
-        self._picture = picture
-        self._one, self._two = picture.levels, picture.levels**2
+        self._basis = basis
+        self._one, self._two = basis.levels, basis.levels**2
         self._chain = chain
         self._inputs: dict[Parameter, int] = {p: k for k, p in enumerate(inputs or ())}
         self._weights: dict[Parameter, int] = {p: k for k, p in enumerate(weights)}
@@ -93,7 +93,7 @@ class _Builder:
         self._position = 0
 
     def _find_last_inputs(self) -> dict[int, int]:
-        """Position of the last input gate on every qubit; later gates belong to the trained part."""
+        """Return the position of every qubit's last input gate; later gates belong to the trained part."""
         last: dict[int, int] = {}
         for position, item in enumerate(self._circuit.data, start=1):
             if any(p in self._inputs for p in _parameters(item)):
@@ -230,23 +230,23 @@ class _Builder:
             steps.append_constant(error)
 
     def _rotation(self, operation: Operation, expression: ParameterExpression) -> FloatArray:
-        """Harmonic coefficients of a gate, found once for each kind of gate."""
+        """Return harmonic coefficients of a gate, found once for each kind of gate."""
         others = [None if p is expression else float(p) for p in operation.params]
         key = (operation.name, getattr(operation, "ctrl_state", None), *others)
         if key not in self._known:
             symbol = Parameter("t")
             plain = operation.to_mutable()
             plain.params = [symbol if p is expression else p for p in operation.params]
-            self._known[key] = rotation_coefficients(plain, symbol, self._picture)
+            self._known[key] = rotation_coefficients(plain, symbol, self._basis)
         return self._known[key]
 
     def _constant(self, operation: Operation) -> FloatArray:
-        """Matrix of an instruction without parameters; standard gates are found once."""
+        """Return the matrix of an instruction without parameters; standard gates are found once."""
         if not all(isinstance(p, (int, float)) for p in operation.params) or operation.name in _CHANNELS:
-            return self._picture.matrix(operation)
+            return self._basis.matrix(operation)
         key = (operation.name, operation.label, getattr(operation, "ctrl_state", None), *operation.params)
         if key not in self._known:
-            self._known[key] = self._picture.matrix(operation)
+            self._known[key] = self._basis.matrix(operation)
         return self._known[key]
 
 

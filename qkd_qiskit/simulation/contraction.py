@@ -32,10 +32,10 @@ class Inputs(Protocol):
     def values(
         self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
     ) -> FloatArray:
-        """Expectation values `[particles, samples, strings]`."""
+        """Return expectation values `[particles, samples, strings]`."""
 
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
-        """Pauli vectors `[samples, 4^k]` of the light cone's qubits, in groups that are in a product."""
+        """Return Pauli vectors `[samples, 4^k]` of the light cone's qubits, in uncorrelated groups."""
 
     def pullback(
         self,
@@ -45,7 +45,7 @@ class Inputs(Protocol):
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Gradient of the observables; the gradient of head blocks is added to `into`."""
+        """Return the gradient of the observables; the gradient of head blocks is added to `into`."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ProductInputs:
     def values(
         self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
     ) -> FloatArray:
-        """Expectation values `[particles, samples, strings]`."""
+        """Return expectation values `[particles, samples, strings]`."""
         split, left, right = _halves(plan)
         n_particles = observables.shape[0]
         matrix = observables.reshape(n_particles, left, right * plan.n_observables)
@@ -76,7 +76,7 @@ class ProductInputs:
         return out
 
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
-        """Pauli vectors of the qubits, in groups that are in a product."""
+        """Return Pauli vectors `[samples, 4^k]` of the light cone's qubits, in uncorrelated groups."""
         return [((qubit,), self.bloch[qubit]) for qubit in plan.qubits]
 
     def pullback(
@@ -87,7 +87,7 @@ class ProductInputs:
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Gradient of the observables; that of head blocks is added to `into`."""
+        """Return the gradient of the observables; that of head blocks is added to `into`."""
         split, left, right = _halves(plan)
         n_particles, strings = observables.shape[0], plan.n_observables
         matrix = observables.reshape(n_particles, left, right * strings)
@@ -119,13 +119,13 @@ class ProductInputs:
         return sample_slices(self.n_samples, width)
 
     def _raw(self, cluster: tuple[int, ...], part: slice) -> FloatArray:
-        """Input vectors `[samples, 4^qubits]` of a cluster before its head."""
+        """Return input vectors `[samples, 4^qubits]` of a cluster before its head."""
         return _product([self.bloch[qubit, part] for qubit in cluster])[-1]
 
     def _factors(
         self, plan: ContractionPlan, clusters: slice, matrices: Sequence[FloatArray], part: slice
     ) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Input vectors `[1 or particles, samples, 4^qubits]` of some clusters, and their partial products.
+        """Return input vectors `[1 or particles, samples, 4^qubits]` of clusters, and partial products.
 
         Without heads no particle changes them: then the last product alone is returned, and kept.
         """
@@ -148,14 +148,14 @@ class ProductInputs:
 
 
 def sample_slices(n_samples: int, bytes_per_sample: int) -> Iterator[slice]:
-    """Slices of samples whose intermediates stay below `SLICE_BYTES`."""
+    """Return slices of samples whose intermediates stay below `SLICE_BYTES`."""
     size = max(1, SLICE_BYTES // max(bytes_per_sample, 1))
     for start in range(0, n_samples, size):
         yield slice(start, min(start + size, n_samples))
 
 
 def _halves(plan: ContractionPlan) -> tuple[int, int, int]:
-    """Where to split the clusters, and the sizes of both halves; the left one is at least as large."""
+    """Return where to split the clusters, and the sizes of both halves; the left one is at least as large."""
     n = sum(len(cluster) for cluster in plan.clusters)
     split, left = 0, 0
     while 2 * left < n:
@@ -165,7 +165,7 @@ def _halves(plan: ContractionPlan) -> tuple[int, int, int]:
 
 
 def _product(vectors: Sequence[FloatArray]) -> list[FloatArray]:
-    """Partial Kronecker products along the last axis, first factor leading."""
+    """Return partial Kronecker products along the last axis, first factor leading."""
     partial = [vectors[0]]
     for vector in vectors[1:]:
         product = partial[-1][..., :, None] * vector[..., None, :]
@@ -176,7 +176,7 @@ def _product(vectors: Sequence[FloatArray]) -> list[FloatArray]:
 def _product_pullback(
     vectors: Sequence[FloatArray], partial: Sequence[FloatArray], gradient: FloatArray
 ) -> list[FloatArray]:
-    """Gradient of every factor of `_product`."""
+    """Return the gradient of every factor of `_product`."""
     flows: list[FloatArray] = []
     for k in range(len(vectors) - 1, 0, -1):
         matrix = gradient.reshape(*gradient.shape[:-1], -1, vectors[k].shape[-1])

@@ -19,7 +19,7 @@ from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
 
 @dataclass(frozen=True)
 class ContractionStep:
-    """One block's turn.
+    """One block's step.
 
     Attributes:
         block: Index of the block in the program.
@@ -83,7 +83,7 @@ class ContractionPlan:
 
 
 def z_strings(measured: Sequence[int], support: Sequence[int]) -> FloatArray:
-    """Pauli coefficients `[2^m - 1, 4, ..., 4]`; string s has Z on the bits that are set in s + 1."""
+    """Return Pauli coefficients `[2^m - 1, 4, ..., 4]`; string s has Z on the bits that are set in s + 1."""
     m = len(measured)
     start = np.zeros((2**m - 1, *(4,) * m))
     for string in range(1, 2**m):
@@ -174,7 +174,7 @@ def _close(
 
 
 def _first_blocks(program: CompiledCircuit) -> dict[int, None]:
-    """Blocks before which nothing acts on their qubits."""
+    """Return blocks before which nothing acts on their qubits."""
     seen: set[int] = set()
     found: dict[int, None] = {}
     for k, block in enumerate(program.blocks):
@@ -188,7 +188,7 @@ def _first_blocks(program: CompiledCircuit) -> dict[int, None]:
 def contract_backward(
     plan: ContractionPlan, matrices: Sequence[FloatArray], *, keep: bool
 ) -> tuple[FloatArray, list[FloatArray]]:
-    """Observables at the inputs, `[particles, 4^n * (2^m - 1)]`, and each step's operand if `keep`.
+    """Return observables at the inputs, `[particles, 4^n * (2^m - 1)]`, and each step's operand if `keep`.
 
     Args:
         plan: The plan.
@@ -243,7 +243,7 @@ _FEW_COLUMNS = 4
 
 
 def act(matrix: FloatArray, operand: FloatArray) -> FloatArray:
-    """Matrices `[P, d, c]` on the third axis of operands `[P, left, c, right]`: `[P, left, d, right]`."""
+    """Apply matrices `[P, d, c]` to the third axis of operands `[P, left, c, right]`."""
     n_particles, left, c, right = operand.shape
     if right > _FEW_COLUMNS:
         return np.asarray(np.matmul(matrix[:, None], operand))
@@ -254,7 +254,7 @@ def act(matrix: FloatArray, operand: FloatArray) -> FloatArray:
 
 
 def act_gradient(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Sums `[P, c, d]` over left and right of products of `[P, left, c, right]` and `[P, left, d, right]`."""
+    """Sum products of `[P, left, c, right]` and `[P, left, d, right]` over left and right."""
     n_particles, left, c, right = first.shape
     d = second.shape[2]
     if right > _FEW_COLUMNS:
@@ -265,7 +265,7 @@ def act_gradient(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def _spread(matrix: FloatArray, right: int) -> FloatArray:
-    """Kronecker products `[P, c * right, d * right]` of matrices `[P, c, d]` with the identity."""
+    """Return Kronecker products `[P, c * right, d * right]` of matrices `[P, c, d]` with the identity."""
     if right == 1:
         return matrix
     n_particles, c, d = matrix.shape
@@ -276,7 +276,7 @@ def _spread(matrix: FloatArray, right: int) -> FloatArray:
 
 
 def _factor(matrices: Sequence[FloatArray], step: ContractionStep) -> FloatArray:
-    """The transposed block, cut to the columns that matter: `[particles, width, columns]`."""
+    """Return the transposed block, cut to the columns that matter: `[particles, width, columns]`."""
     matrix = matrices[step.block]
     if len(step.columns) < matrix.shape[-2]:
         matrix = matrix[:, list(step.columns), :]
@@ -286,7 +286,7 @@ def _factor(matrices: Sequence[FloatArray], step: ContractionStep) -> FloatArray
 def _permute(
     plan: ContractionPlan, state: FloatArray, permutation: tuple[int, ...] | None, n_axes: int
 ) -> FloatArray:
-    """The state with its qubits' axes in another order."""
+    """Return the state with its qubits' axes in another order."""
     if permutation is None:
         return state
     tensor = state.reshape(state.shape[0], plan.n_observables, *(4,) * n_axes)

@@ -1,17 +1,19 @@
-"""The execution seam: what training and distillation ask of any way to run a circuit."""
+"""What training and distillation need of any way to run a circuit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
-from qiskit import QuantumCircuit, QuantumRegister
+from numpy.typing import ArrayLike, NDArray
+from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
 
 @runtime_checkable
@@ -54,7 +56,7 @@ class Evaluator(Protocol):
         ...
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Outcome probabilities.
+        """Return outcome probabilities.
 
         Args:
             weights: Radians, `[..., W]` with all weights of the spec, removed ones included.
@@ -66,45 +68,35 @@ class Evaluator(Protocol):
 
 
 class LogicalCircuit:
-    """A spec's own circuit, untranspiled, in the form of an `MeasuredCircuit`."""
+    """A spec's own circuit, untranspiled, in the form of a `MeasuredCircuit`."""
 
     def __init__(self, spec: VQCNNSpec) -> None:
         self.spec = spec
         self.circuit = build_circuit(spec)
-        vectors = {p.vector.name: p.vector for p in self.circuit.parameters}
-        self.x: ParameterVector | None = vectors.get("x")
-        self.w: ParameterVector = vectors.get("w", ParameterVector("w", 0))
+        self.x, self.w = parameter_vectors(self.circuit)
         self.input_qubits = tuple(range(spec.n_qubits))
 
 
 class CompactCircuit:
-    """An executable cut to its active qubits, renumbered from 0 in rising order.
+    """A measured circuit cut to its active qubits, renumbered from 0 in rising order.
 
     It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
     """
 
     def __init__(self, source: MeasuredCircuit) -> None:
         """Cut `source`, whose circuit may be as wide as its device."""
-        wide = source.circuit
-        used = {wide.find_bit(qubit).index for item in wide.data for qubit in item.qubits}
-        active = sorted(used | set(source.input_qubits))
-        position = {qubit: k for k, qubit in enumerate(active)}
         self.spec, self.x, self.w = source.spec, source.x, source.w
-        self.circuit = QuantumCircuit(QuantumRegister(len(active), "q"), *wide.cregs)
-        for item in wide.data:
-            places = [position[wide.find_bit(qubit).index] for qubit in item.qubits]
-            self.circuit.append(item.operation, places, item.clbits)
-        self.input_qubits = tuple(position[qubit] for qubit in source.input_qubits)
-        self.active_qubits = tuple(active)
+        self.circuit, self.active_qubits = without_idle_qubits(source.circuit, source.input_qubits)
+        self.input_qubits = tuple(map(self.active_qubits.index, source.input_qubits))
 
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
-    """The source itself, or the logical circuit of a spec."""
+    """Return the source itself, or the logical circuit of a spec."""
     return LogicalCircuit(source) if isinstance(source, VQCNNSpec) else source
 
 
 def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:
-    """Weights as a finite float64 array `[..., W]`.
+    """Return weights as a finite float64 array `[..., W]`.
 
     Raises:
         SimulationError: If the last axis is not W or a value is not finite.
@@ -118,24 +110,38 @@ def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:
 
 
 def flat_weights(weights: FloatArray) -> FloatArray:
-    """Weights `[..., W]` as one list `[P, W]`, also when there are no weights at all."""
+    """Return weights `[..., W]` as one list `[P, W]`, also when there are no weights at all."""
     return weights.reshape(int(np.prod(weights.shape[:-1])), weights.shape[-1])
 
 
 def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> FloatArray:
-    """Inputs as a finite float64 array `[N, F]`; amplitude inputs must be normalized.
+    """Return inputs as a finite float64 array `[N, F]`; states must be normalized.
 
     Raises:
-        SimulationError: If the shape is wrong, a value is not finite, or a state is not normalized.
+        SimulationError: If the shape is wrong, a value is not finite, or the encoding knows a fault.
     """
     array = np.ascontiguousarray(inputs, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != spec.n_features:
         raise SimulationError(f"expected inputs [N, {spec.n_features}], found shape {array.shape}")
     if not np.isfinite(array).all():
         raise SimulationError("expected finite inputs, found NaN or infinity")
-    if spec.encoding == "amplitude":
-        norms = np.linalg.norm(array, axis=1)
-        if np.abs(norms - 1).max(initial=0.0) > 1e-6:
-            worst = int(np.abs(norms - 1).argmax())
-            raise SimulationError(f"expected states of norm 1, found {norms[worst]:.6g} in row {worst}")
+    fault = encoding_named(spec.encoding).fault(array)
+    if fault is not None:
+        raise SimulationError(fault)
     return array
+
+
+def whole_state(state: FloatArray, qubits: Sequence[int], n_qubits: int) -> NDArray[np.complex128]:
+    """Return the normalized state `[2^n_qubits]` of all qubits: `state` on some of them, |0> on the others.
+
+    Args:
+        state: Amplitudes `[2^k]` on k qubits.
+        qubits: Circuit qubit of each bit of the state's index, the least significant first.
+        n_qubits: Qubits of the circuit.
+    """
+    index = np.zeros(len(state), dtype=np.intp)
+    for bit, qubit in enumerate(qubits):
+        index |= ((np.arange(len(state)) >> bit) & 1) << qubit
+    whole = np.zeros(2**n_qubits, dtype=np.complex128)
+    whole[index] = state / np.linalg.norm(state)
+    return whole

@@ -37,7 +37,7 @@ class FusedGroup:
 
 
 def plan_groups(program: CompiledCircuit) -> tuple[FusedGroup, ...]:
-    """All blocks in groups, in an order that keeps the circuit's meaning.
+    """Return all blocks in groups, in an order that keeps the circuit's meaning.
 
     Each group is the window of neighbours, or the lone pair, that takes most of the blocks that are left.
     """
@@ -62,7 +62,7 @@ def _qubits(program: CompiledCircuit, k: int) -> tuple[int, ...]:
 
 
 def _inside(left: Sequence[int], qubits: Sequence[tuple[int, ...]], window: frozenset[int]) -> list[int]:
-    """Blocks on the window's qubits that no block outside it has to precede."""
+    """Return blocks on the window's qubits that no block outside it has to precede."""
     closed: set[int] = set()
     taken = []
     for k in left:
@@ -76,7 +76,7 @@ def _inside(left: Sequence[int], qubits: Sequence[tuple[int, ...]], window: froz
 def group_matrices(
     groups: Sequence[FusedGroup], matrices: Sequence[Complex]
 ) -> tuple[list[Complex], list[list[Complex]]]:
-    """Matrix `[particles, d, d]` of every group, and what `pull_matrices` needs.
+    """Return the matrix `[particles, d, d]` of every group, and what `pull_matrices` needs.
 
     Args:
         groups: The groups.
@@ -111,21 +111,21 @@ def pull_matrices(
 
 
 def apply_matrix(matrix: Complex, states: Complex, places: tuple[int, ...]) -> Complex:
-    """States `[particles, 2^n, columns]` after a matrix `[particles, d, d]` on the qubits at `places`."""
+    """Return states `[particles, 2^n, columns]` after a matrix on the qubits at `places`."""
     front, order = _to_front(states, places)
     out = np.matmul(matrix[:, None], front)
     return _back(out, order, states.shape)
 
 
 def matrix_gradient(flow: Complex, states: Complex, places: tuple[int, ...]) -> Complex:
-    """Gradient `[particles, d, d]` of a matrix that turned `states` into something of gradient `flow`."""
+    """Return the gradient of a matrix that turned `states` into something of gradient `flow`."""
     outer, _ = _to_front(flow, places)
     inner, _ = _to_front(states, places)
     return np.asarray(np.matmul(outer, np.swapaxes(inner, -1, -2)).sum(axis=1))
 
 
 def _to_front(states: Complex, places: tuple[int, ...]) -> tuple[Complex, tuple[int, ...] | None]:
-    """States as `[particles, left, d, right]`, and the order of axes that this took, if it took any."""
+    """Return states as `[particles, left, d, right]`, and the order of axes if it had to change."""
     n_particles, size = states.shape[:2]
     width = len(places)
     if places == tuple(range(places[0], places[0] + width)):

@@ -1,4 +1,4 @@
-"""How samples enter a circuit: as states of their own, or as coordinates in a basis of states."""
+"""How samples enter a circuit: encoded qubit by qubit, as whole states, or as coordinates in a basis."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ from qkd_qiskit.simulation.ptm import N_HARMONICS, UNITARY, harmonics
 States = NDArray[Any]
 
 
+class EncoderTable:
+    """The gates of the encoding for many samples, the errors of these gates included."""
+
+    def __init__(self, program: CompiledCircuit, dimension: int) -> None:
+        """Prepare the encoding.
+
+        Args:
+            program: The compiled circuit.
+            dimension: Of the matrices: 4 for Pauli transfer matrices, 2 for unitaries.
+        """
+        self._offsets, self._slopes = program.input_angles
+        self._used = used_harmonics(program.encoders)
+        self._table = FactorTable(program.encoders, dimension, self._used)
+
+    def products(self, inputs: FloatArray) -> NDArray[Any]:
+        """Return products of each qubit's gates, `[qubits, samples, d, d]`, for angles `[samples, F]`."""
+        waves = np.zeros((len(self._offsets) + 1, len(inputs), N_HARMONICS))
+        if len(self._offsets):
+            waves[:-1] = harmonics((self._offsets + inputs @ self._slopes).T)
+        waves[-1, :, 0] = 1.0
+        products, _ = self._table.products(np.ascontiguousarray(waves[..., self._used]))
+        return np.asarray(products[self._table.rows])
+
+
 class InputStates:
     """Samples before the first block; qubit 0 leads in a state.
 
@@ -29,8 +53,7 @@ class InputStates:
             program: Circuit compiled in the picture `UNITARY`, without noise.
         """
         self._program = program
-        self._used = used_harmonics(program.encoders)
-        self._encoders = FactorTable(program.encoders, UNITARY.levels, self._used)
+        self._encoders = EncoderTable(program, UNITARY.levels)
         self.is_given = program.input_angles[1].shape[0] == 0
 
     @property
@@ -39,32 +62,27 @@ class InputStates:
         return int(2 ** (self._program.n_data if self.is_given else self._program.n_qubits))
 
     def basis(self) -> States:
-        """The basis `[2^n, C]`: every state that can enter is a mixture of its columns."""
+        """Return the basis `[2^n, C]`: every state that can enter is a mixture of its columns."""
         eye = np.eye(self.n_basis)
         return self._given(eye) if self.is_given else eye.astype(np.complex128)
 
     def coordinates(self, inputs: FloatArray) -> States:
-        """Coordinates `[C, N]` of samples `[N, F]` in the basis; real for ideal input states."""
+        """Return the coordinates `[C, N]` of samples `[N, F]` in the basis; real for ideal input states."""
         return inputs.T if self.is_given else self.states(inputs)
 
     def states(self, inputs: FloatArray) -> States:
-        """States `[2^n, N]` of samples `[N, F]`: angles, or real states if the circuit has no inputs."""
+        """Return states `[2^n, N]` of samples `[N, F]`: angles, or real states."""
         if self.is_given:
             return self._given(inputs)
         n = self._program.n_qubits
-        offsets, slopes = self._program.input_angles
-        waves = np.zeros((len(offsets) + 1, len(inputs), N_HARMONICS))
-        waves[:-1] = harmonics((offsets + inputs @ slopes).T)
-        waves[-1, :, 0] = 1.0
-        products, _ = self._encoders.products(np.ascontiguousarray(waves[..., self._used]))
-        qubits = products[self._encoders.rows][..., 0].swapaxes(1, 2)  # [n, 2, samples]
+        qubits = self._encoders.products(inputs)[..., 0].swapaxes(1, 2)  # [n, 2, samples]
         state = qubits[0]
         for qubit in range(1, n):
             state = (state[:, None] * qubits[qubit][None]).reshape(-1, len(inputs))
         return np.ascontiguousarray(state, dtype=np.complex128)
 
     def _given(self, inputs: FloatArray) -> States:
-        """Ideal input states; qubits outside the spec start in |0>."""
+        """Return ideal input states; qubits outside the spec start in |0>."""
         n, n_data = self._program.n_qubits, self._program.n_data
         axes = tuple(1 + n_data - 1 - qubit for qubit in range(n_data))
         tensor = inputs.reshape(len(inputs), *(2,) * n_data).transpose(*axes, 0)
@@ -74,7 +92,7 @@ class InputStates:
 
 
 def mix(columns: States, coordinates: States) -> States:
-    """States `[P, 2^n, N]` that the columns `[P, 2^n, C]` make with coordinates `[C, N]`."""
+    """Return the states `[P, 2^n, N]` that the columns `[P, 2^n, C]` make with coordinates `[C, N]`."""
     if np.iscomplexobj(coordinates):
         return np.asarray(np.matmul(columns, coordinates.astype(columns.dtype, copy=False)))
     real = coordinates.astype(columns.real.dtype, copy=False)
@@ -86,5 +104,5 @@ def mix(columns: States, coordinates: States) -> States:
 
 
 def mix_gradient(flow: States, coordinates: States) -> States:
-    """Gradient of the columns `[P, 2^n, C]`, given that of the states `[P, 2^n, N]`; holomorphic."""
+    """Return the gradient of columns `[P, 2^n, C]`, given that of states `[P, 2^n, N]`; holomorphic."""
     return mix(flow, coordinates.T)

@@ -50,13 +50,13 @@ class LocalEnvironment:
         self._n_strings = 2 ** len(program.measured) - 1
 
     def build(self, candidates: FloatArray) -> FloatArray:
-        """The block's matrices `[P, d, d]` for full weight vectors `[P, W]`; d is 4 or 16."""
+        """Return the block's matrices `[P, d, d]` for full weight vectors `[P, W]`; d is 4 or 16."""
         pairs, lone, _ = self._table.build(weight_waves(self._program, candidates))
         matrices: FloatArray = (pairs if len(pairs) else lone)[0]
         return matrices
 
     def probabilities(self, matrices: FloatArray) -> FloatArray:
-        """Outcome probabilities `[P, N, 2^m]`, readout errors included, for matrices `[P, d, d]`."""
+        """Return outcome probabilities `[P, N, 2^m]`, readout errors included, for matrices `[P, d, d]`."""
         flat = matrices[:, self._rows, :].reshape(len(matrices), -1)
         values = (flat @ self._around).reshape(len(matrices), -1, self._n_strings)
         return read_out(self._program, values)
@@ -107,7 +107,7 @@ class LocalEnvironments:
         self._current: LocalEnvironment | None = None
 
     def __iter__(self) -> Iterator[LocalEnvironment]:
-        """The environments in circuit order; after each, the sweep goes on with the accepted weights."""
+        """Yield the environments in circuit order, going on with the accepted weights after each."""
         for number in range(len(self._plan.steps) - 1, -1, -1):
             step = self._plan.steps[number]
             around = self._around(step, self._operands[number])
@@ -132,7 +132,7 @@ class LocalEnvironments:
         self._weights = weights.copy()
 
     def _around(self, step: ContractionStep, operand: FloatArray) -> FloatArray:
-        """`[rows * columns, samples * strings]`: what multiplies each element of the block's matrix."""
+        """Return the factors of the elements of the block's matrix, `[rows * columns, samples * strings]`."""
         near, qubits = self._near(step)
         beside = [q for q in qubits if q not in _pair(self._program.blocks[step.block])]
         far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]
@@ -157,7 +157,7 @@ class LocalEnvironments:
         return np.ascontiguousarray(mixed.transpose(1, 3, 0, 2)).reshape(rows * width, -1)
 
     def _near(self, step: ContractionStep) -> tuple[FloatArray, tuple[int, ...]]:
-        """States of the clusters that the block touches, its own qubits leading."""
+        """Return states of the clusters that the block touches, its own qubits leading."""
         pair = _pair(self._program.blocks[step.block])
         touched = [c for c in self._clusters if set(c.qubits) & set(pair)]
         states, qubits = touched[0].states, touched[0].qubits
@@ -183,7 +183,7 @@ class LocalEnvironments:
 
 
 def local_weights(program: CompiledCircuit) -> list[tuple[int, ...]]:
-    """For each block the weights that occur in it and nowhere else."""
+    """Return for each block the weights that occur in it and nowhere else."""
     slopes = program.weight_angles[1]
     present = np.zeros((len(program.blocks), slopes.shape[0]), dtype=bool)
     for k, block in enumerate(program.blocks):

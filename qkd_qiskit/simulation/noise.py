@@ -11,12 +11,13 @@ from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit
 from qiskit_aer.noise import NoiseModel, QuantumError
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.ptm import channel_ptm
+from qkd_qiskit.vqcnn import without_idle_qubits
 
 _SILENT = ("barrier", "delay")
 
@@ -33,7 +34,7 @@ class LocalNoise:
         self._ptms: dict[tuple[str, tuple[int, ...]], FloatArray | None] = {}
 
     def error_ptm(self, name: str, label: str | None, qubits: tuple[int, ...]) -> FloatArray | None:
-        """PTM of the error after an instruction, in its own order of qubits; None if there is none."""
+        """Return the PTM of the error after an instruction, in its order of qubits; None if there is none."""
         key = (label or name, qubits)
         if key not in self._ptms:
             error = find_error(self._model, name, label, qubits)
@@ -41,7 +42,7 @@ class LocalNoise:
         return self._ptms[key]
 
     def readout(self, qubit: int) -> FloatArray:
-        """Confusion matrix `[true, measured]` of one qubit."""
+        """Return the confusion matrix `[true, measured]` of one qubit."""
         model = self._model
         if model is None:
             return np.eye(2)
@@ -62,7 +63,7 @@ class LocalNoise:
 
 
 def _ptm_of(error: QuantumError) -> FloatArray | None:
-    """PTM of an error, found once in its life; None if it does nothing."""
+    """Return the PTM of an error, found once in its life; None if it does nothing."""
     key = id(error)
     if key not in _PTMS:
         found = None if error.ideal() else channel_ptm(error)
@@ -75,7 +76,7 @@ def _ptm_of(error: QuantumError) -> FloatArray | None:
 def find_error(
     model: NoiseModel | None, name: str, label: str | None, qubits: tuple[int, ...]
 ) -> QuantumError | None:
-    """The error that Aer would sample after this instruction: by label before name, local before default."""
+    """Find the error that Aer would sample after an instruction: by label first, local first."""
     if model is None:
         return None
     for key in (label, name):
@@ -90,7 +91,7 @@ def find_error(
 
 
 def active_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Indices of the qubits that anything but delays and barriers touches, in rising order."""
+    """Return indices of the qubits that anything but delays and barriers touches, in rising order."""
     return tuple(
         sorted(
             {
@@ -104,7 +105,7 @@ def active_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
 
 
 def with_idle_noise(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> QuantumCircuit:
-    """The circuit without untouched qubits' delays and with the noise model's passes applied.
+    """Return the circuit without untouched qubits' delays, after the noise model's passes.
 
     A model made by `NoiseModel.from_backend` holds a `RelaxationNoisePass`, which puts a channel after each
     delay; Aer runs it before every simulation, and so does the exact engine.
@@ -121,7 +122,7 @@ def with_idle_noise(circuit: QuantumCircuit, noise_model: NoiseModel | None) -> 
 def cut_to_active(
     circuit: QuantumCircuit, noise_model: NoiseModel | None, *, keep: Sequence[int] = ()
 ) -> tuple[QuantumCircuit, NoiseModel | None, tuple[int, ...]]:
-    """Circuit and noise model on the active qubits alone, renumbered from 0.
+    """Cut circuit and noise model to the active qubits, renumbered from 0.
 
     Idle noise becomes part of the circuit. The result is equal to the original and spares Aer the untouched
     qubits of a large device.
@@ -135,15 +136,9 @@ def cut_to_active(
         The circuit, the noise model (None stays None), and the original index of each remaining qubit.
     """
     noisy = with_idle_noise(circuit, noise_model)
-    active = tuple(sorted({*active_qubits(noisy), *keep}))
+    small, active = without_idle_qubits(noisy, keep)
     position = {qubit: k for k, qubit in enumerate(active)}
-    small = QuantumCircuit(QuantumRegister(len(active), "q"), *noisy.cregs)
-    names: set[str] = set()
-    for item in noisy.data:
-        names.add(item.operation.name)
-        qubits = [position[noisy.find_bit(qubit).index] for qubit in item.qubits]
-        small.append(item.operation, qubits, [noisy.find_bit(bit).index for bit in item.clbits])
-    return small, _renumbered(noise_model, position, names), active
+    return small, _renumbered(noise_model, position, set(small.count_ops())), active
 
 
 def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[str]) -> NoiseModel | None:
@@ -169,7 +164,7 @@ def _renumbered(model: NoiseModel | None, position: dict[int, int], names: set[s
 def apply_readout(
     probabilities: NDArray[np.float64], confusions: Sequence[FloatArray]
 ) -> NDArray[np.float64]:
-    """Probabilities `[..., 2^m]` after the confusion matrices of the m bits, least significant bit first."""
+    """Apply the confusion matrices of the m bits, least significant bit first, to `[..., 2^m]`."""
     m = len(confusions)
     tensor = probabilities.reshape(*probabilities.shape[:-1], *(2,) * m)
     for bit, confusion in enumerate(confusions):

@@ -11,7 +11,7 @@ from qkd_qiskit.simulation.ptm import N_HARMONICS, harmonic_slopes, harmonics
 
 
 def weight_waves(program: CompiledCircuit, weights: FloatArray) -> FloatArray:
-    """Harmonics `[angles + 1, particles, H]` of the weight angles; the last row is the constant one."""
+    """Return harmonics `[angles + 1, particles, H]` of the weight angles; the last row is constant."""
     offsets = program.weight_angles[0]
     waves = np.zeros((len(offsets) + 1, weights.shape[0], N_HARMONICS))
     waves[:-1] = harmonics((offsets + weights @ program.weight_slopes).T)
@@ -20,19 +20,19 @@ def weight_waves(program: CompiledCircuit, weights: FloatArray) -> FloatArray:
 
 
 def angle_gradient(program: CompiledCircuit, waves: FloatArray, wave_gradient: FloatArray) -> FloatArray:
-    """Gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
+    """Return the gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
     by_angle = (wave_gradient * harmonic_slopes(waves)).sum(axis=-1)[:-1]
     gradient: FloatArray = by_angle.T @ program.weight_slopes.T
     return gradient
 
 
 def read_out(program: CompiledCircuit, values: FloatArray) -> FloatArray:
-    """Outcome probabilities `[..., 2^m]`, readout errors included, from the values of the Z-strings."""
+    """Return outcome probabilities `[..., 2^m]`, readout errors included, of Z-strings' values."""
     return apply_readout(from_strings(values.astype(np.float64)), program.confusions)
 
 
 def _signs(m: int) -> FloatArray:
-    """`[2^m, 2^m]`: sign of Z-string s at outcome c, over 2^m."""
+    """Return `[2^m, 2^m]`: sign of Z-string s at outcome c, over 2^m."""
     index = np.arange(2**m)
     parity = np.bitwise_count(index[:, None] & index[None, :]) & 1
     signs: FloatArray = (1.0 - 2.0 * parity) / 2**m
@@ -40,14 +40,14 @@ def _signs(m: int) -> FloatArray:
 
 
 def from_strings(values: FloatArray) -> FloatArray:
-    """Probabilities `[..., 2^m]` from the values of the 2^m - 1 Z-strings."""
+    """Return probabilities `[..., 2^m]` from the values of the 2^m - 1 Z-strings."""
     signs = _signs((values.shape[-1] + 1).bit_length() - 1)
     probabilities: FloatArray = signs[0] + values @ signs[1:]
     return probabilities
 
 
 def to_strings(gradient: FloatArray) -> FloatArray:
-    """Adjoint of `from_strings`."""
+    """Return the adjoint of `from_strings`."""
     signs = _signs(gradient.shape[-1].bit_length() - 1)
     values: FloatArray = gradient @ signs[1:].T
     return values

@@ -18,7 +18,7 @@ from qiskit_aer.noise import NoiseModel
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.amplitude_inputs import AmplitudeInputs
-from qkd_qiskit.simulation.block_matrices import BlockMatrices, FactorTable, Tape, used_harmonics
+from qkd_qiskit.simulation.block_matrices import BlockMatrices, Tape
 from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
 from qkd_qiskit.simulation.compiler import compile_circuit
 from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
@@ -36,10 +36,11 @@ from qkd_qiskit.simulation.evaluator import (
     check_weights,
     flat_weights,
 )
+from qkd_qiskit.simulation.input_states import EncoderTable
 from qkd_qiskit.simulation.local_environment import LocalEnvironments
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
-from qkd_qiskit.simulation.ptm import N_HARMONICS, UNITARY, harmonics
+from qkd_qiskit.simulation.ptm import UNITARY
 from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -100,7 +101,7 @@ class PauliEvaluator:
         self._table = BlockMatrices(self._program.blocks, dtype)
         self._plan = plan_contraction(self._program, use_heads=False)
         self._headed = plan_contraction(self._program, use_heads=True)
-        self._encoders = _EncoderTable(self._program)
+        self._encoders = EncoderTable(self._program, 4)
         self._cached: tuple[FloatArray, Inputs] | None = None
         needed = self._particle_bytes(gradient=False)
         if needed > memory_budget and self._states is None:
@@ -120,13 +121,8 @@ class PauliEvaluator:
         """The fused circuit."""
         return self._program
 
-    @property
-    def input_kind(self) -> str:
-        """`"angle"`, or `"ideal state"`: amplitude inputs enter without preparation errors."""
-        return "angle" if self._spec.encoding == "angle" else "ideal state"
-
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Outcome probabilities, readout errors included.
+        """Return outcome probabilities, readout errors included.
 
         Args:
             weights: Radians, `[..., W]`; weights that transpiling has removed are accepted.
@@ -160,7 +156,7 @@ class PauliEvaluator:
     def loss_and_gradient(
         self, weights: ArrayLike, inputs: ArrayLike, loss: Loss
     ) -> tuple[FloatArray, FloatArray]:
-        """Exact loss and gradient under noise, by one reverse pass.
+        """Return the exact loss and its gradient under noise, by one reverse pass.
 
         Args:
             weights: Radians, `[..., W]`.
@@ -195,7 +191,7 @@ class PauliEvaluator:
         return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
 
     def environments(self, weights: ArrayLike, inputs: ArrayLike) -> LocalEnvironments:
-        """A sweep along the circuit that makes many values of one block's weights cheap to evaluate.
+        """Sweep along the circuit, which makes many values of one block's weights cheap to evaluate.
 
         Args:
             weights: Radians, `[W]`: where the sweep starts.
@@ -258,28 +254,30 @@ class PauliEvaluator:
                 weights=source.w,
                 input_qubits=source.input_qubits,
                 noise_model=None,
-                picture=UNITARY,
+                basis=UNITARY,
             )
         except SimulationError:
             return None
         return StateVectorSimulator(program, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
-        """Inputs in the form of the contraction; the last ones are kept, since training repeats them."""
+        """Bring inputs into the form of the contraction; keep the last ones, since training repeats them."""
         array = check_inputs(inputs, self._spec)
         if self._cached is not None and np.array_equal(self._cached[0], array):
             return self._cached[1]
         prepared: Inputs
-        if self._spec.encoding == "angle":
-            prepared = ProductInputs(self._encoders.bloch(array).astype(self._dtype))
-        else:
+        if self._spec.takes_states:
             prepared = AmplitudeInputs(array.astype(self._dtype), self._program.n_data)
+        else:
+            products = self._encoders.products(array)
+            bloch = np.ascontiguousarray(products[..., 0] + products[..., 3])
+            prepared = ProductInputs(bloch.astype(self._dtype))
         self._cached = (array.copy(), prepared)
         return prepared
 
     def _choose(self, n_samples: int, *, gradient: bool) -> ContractionPlan:
-        """First blocks act on the inputs when that costs less than on the observables."""
-        if self._spec.encoding != "angle":
+        """Let the first blocks act on the inputs where that costs less than on the observables."""
+        if self._spec.takes_states:
             return self._plan
         saved = self._plan.operations - self._headed.operations
         half = 4 ** -(-len(self._plan.qubits) // 2)
@@ -320,23 +318,3 @@ class _Forward:
     observables: FloatArray
     operands: list[FloatArray]
     probabilities: FloatArray
-
-
-class _EncoderTable:
-    """Bloch vectors of encoded samples, the errors of the encoding gates included."""
-
-    def __init__(self, program: CompiledCircuit) -> None:
-        self._offsets, self._slopes = program.input_angles
-        self._used = used_harmonics(program.encoders)
-        self._table = FactorTable(program.encoders, 4, self._used)
-
-    def bloch(self, inputs: FloatArray) -> FloatArray:
-        """`[qubits, samples, 4]`, leading component 1."""
-        n_samples = inputs.shape[0]
-        waves = np.zeros((len(self._offsets) + 1, n_samples, N_HARMONICS))
-        if len(self._offsets):
-            waves[:-1] = harmonics((self._offsets + inputs @ self._slopes).T)
-        waves[-1, :, 0] = 1.0
-        products, _ = self._table.products(np.ascontiguousarray(waves[..., self._used]))
-        ground = products[..., 0] + products[..., 3]
-        return np.ascontiguousarray(ground[self._table.rows])

@@ -28,7 +28,7 @@ _CHECK_ANGLES = np.array([0.377, 2.913, -1.231])
 
 
 def harmonics(angles: FloatArray) -> FloatArray:
-    """`[1, cos t, sin t, cos t/2, sin t/2]` of every angle, on a new last axis."""
+    """Return `[1, cos t, sin t, cos t/2, sin t/2]` of every angle, on a new last axis."""
     out = np.empty((*angles.shape, N_HARMONICS))
     out[..., 0] = 1.0
     np.cos(angles, out=out[..., 1])
@@ -39,7 +39,7 @@ def harmonics(angles: FloatArray) -> FloatArray:
 
 
 def harmonic_slopes(values: FloatArray) -> FloatArray:
-    """Derivatives of `harmonics` with respect to the angle, from its values."""
+    """Return derivatives of `harmonics` with respect to the angle, from its values."""
     out = np.empty_like(values)
     out[..., 0] = 0.0
     out[..., 1] = -values[..., 2]
@@ -65,7 +65,7 @@ class MatrixBasis:
 
 
 def channel_ptm(channel: QuantumChannel | Operation) -> FloatArray:
-    """PTM of a channel, gate or instruction on one or two qubits, in the module's index order."""
+    """Return the PTM of a channel, gate or instruction on one or two qubits, in the module's index order."""
     operator = Operator(channel) if isinstance(channel, Gate) else SuperOp(channel)
     data = PTM(operator).data
     if np.abs(data.imag).max(initial=0.0) > 1e-9:
@@ -76,7 +76,7 @@ def channel_ptm(channel: QuantumChannel | Operation) -> FloatArray:
 
 
 def gate_unitary(gate: Operation) -> NDArray[np.complex128]:
-    """Unitary matrix of a gate on one or two qubits, first qubit leading."""
+    """Return the unitary matrix of a gate on one or two qubits, first qubit leading."""
     if not isinstance(gate, Gate):
         raise SimulationError(f"expected unitary gates, found {gate.name!r}")
     return _first_qubit_leads(np.ascontiguousarray(Operator(gate).data))
@@ -87,7 +87,7 @@ UNITARY = MatrixBasis(2, np.complex128, gate_unitary)
 
 
 def swap_qubits(matrix: NDArray[Any]) -> NDArray[Any]:
-    """A two-qubit matrix with first and second qubit exchanged; leading axes are kept."""
+    """Return a two-qubit matrix with first and second qubit exchanged; leading axes are kept."""
     lead, dimension = matrix.shape[:-2], matrix.shape[-1]
     tensor = matrix.reshape(*lead, *(isqrt(dimension),) * 4)
     swapped = np.swapaxes(np.swapaxes(tensor, -4, -3), -2, -1)
@@ -95,17 +95,17 @@ def swap_qubits(matrix: NDArray[Any]) -> NDArray[Any]:
 
 
 def on_first(matrix: NDArray[Any]) -> NDArray[Any]:
-    """A one-qubit matrix as a two-qubit matrix that acts on the first qubit."""
+    """Return a one-qubit matrix as a two-qubit matrix that acts on the first qubit."""
     return np.asarray(np.kron(matrix, np.eye(len(matrix))))
 
 
 def on_second(matrix: NDArray[Any]) -> NDArray[Any]:
-    """A one-qubit matrix as a two-qubit matrix that acts on the second qubit."""
+    """Return a one-qubit matrix as a two-qubit matrix that acts on the second qubit."""
     return np.asarray(np.kron(np.eye(len(matrix)), matrix))
 
 
-def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = PAULI) -> NDArray[Any]:
-    """Coefficients `[N_HARMONICS, d, d]` whose sum over `harmonics(t)` is the gate's matrix at `symbol = t`.
+def rotation_coefficients(gate: Gate, symbol: Parameter, basis: MatrixBasis = PAULI) -> NDArray[Any]:
+    """Return coefficients whose sum over `harmonics(t)` is the gate's matrix at `symbol = t`.
 
     Every gate `exp(-i t G / 2)` whose generator has eigenvalues in {-1, 0, 1} is of this form: the rotations
     about one and two-qubit Pauli strings, the phase gate and the controlled rotations. The fit is checked at
@@ -114,13 +114,13 @@ def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = 
     Raises:
         SimulationError: If the gate's matrix is no such function of the angle.
     """
-    samples = np.stack([_bound_matrix(gate, symbol, angle, picture) for angle in _FIT_ANGLES])
+    samples = np.stack([_bound_matrix(gate, symbol, angle, basis) for angle in _FIT_ANGLES])
     fitted = np.linalg.solve(harmonics(_FIT_ANGLES), samples.reshape(N_HARMONICS, -1))
     fitted[np.abs(fitted) < 1e-14] = 0.0
     coefficients: NDArray[Any] = fitted.reshape(samples.shape)
     for angle in _CHECK_ANGLES:
         predicted = np.tensordot(harmonics(np.array(angle)), coefficients, axes=1)
-        if np.abs(predicted - _bound_matrix(gate, symbol, angle, picture)).max() > 1e-10:
+        if np.abs(predicted - _bound_matrix(gate, symbol, angle, basis)).max() > 1e-10:
             raise SimulationError(
                 f"expected a gate with one rotation angle, found {gate.name!r}, which is no such "
                 "function of it; transpile to rotations (rx, ry, rz, rxx, ryy, rzz, rzx, p, crx, cry, crz)"
@@ -128,16 +128,16 @@ def rotation_coefficients(gate: Gate, symbol: Parameter, picture: MatrixBasis = 
     return coefficients
 
 
-def _bound_matrix(gate: Gate, symbol: Parameter, angle: float, picture: MatrixBasis) -> NDArray[Any]:
+def _bound_matrix(gate: Gate, symbol: Parameter, angle: float, basis: MatrixBasis) -> NDArray[Any]:
     bound = gate.to_mutable()
     bound.params = [
         float(p.bind({symbol: angle})) if getattr(p, "parameters", None) else float(p) for p in gate.params
     ]
-    return picture.matrix(bound)
+    return basis.matrix(bound)
 
 
 def _first_qubit_leads(matrix: NDArray[Any]) -> NDArray[Any]:
-    """Qiskit lets the last qubit lead; turn the index round for two qubits."""
+    """Turn the index of two qubits round: Qiskit lets the last one lead."""
     one = 4 if matrix.dtype == np.float64 else 2
     if len(matrix) not in (one, one**2):
         raise SimulationError(f"expected an operation on one or two qubits, found {matrix.shape}")

@@ -1,4 +1,4 @@
-"""Any Qiskit `SamplerV2` behind the seam: one PUB for all weights and inputs, counts by register name."""
+"""Outcome probabilities from any Qiskit `SamplerV2`: one PUB for all weights and inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from qiskit_aer.primitives import SamplerV2 as AerSampler
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.bindable import bindable
-from qkd_qiskit.simulation.evaluator import MeasuredCircuit, as_measured_circuit, check_inputs, check_weights
+from qkd_qiskit.simulation.evaluator import (
+    MeasuredCircuit,
+    as_measured_circuit,
+    check_inputs,
+    check_weights,
+    whole_state,
+)
 from qkd_qiskit.simulation.noise import cut_to_active
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -129,7 +135,7 @@ class SamplerEvaluator:
         return self._shots
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
-        """Relative frequencies of the outcomes.
+        """Return the relative frequencies of the outcomes.
 
         Args:
             weights: Radians, `[..., W]`.
@@ -144,11 +150,11 @@ class SamplerEvaluator:
         return self.sample(weights, inputs).probabilities
 
     def sample(self, weights: ArrayLike, inputs: ArrayLike) -> Sampled:
-        """Counts of the outcomes, with their standard errors.
+        """Return counts of the outcomes, with their standard errors.
 
         Args:
             weights: Radians, `[..., W]`.
-            inputs: Encoded samples `[N, F]`; amplitudes enter as an ideal state, one PUB each.
+            inputs: Encoded samples `[N, F]`; ideal states make a PUB each.
 
         Raises:
             SimulationError: If a shape is wrong or a value is not finite.
@@ -158,12 +164,12 @@ class SamplerEvaluator:
         shape = (*array.shape[:-1], len(samples), 2**self._spec.n_measured)
         if 0 in shape:
             return Sampled(np.zeros(shape, dtype=np.int64), self._shots)
-        if self._spec.encoding == "angle":
-            pubs = [parameter_pub(self._circuit, array, samples, self._shots)]
-        else:
+        if self._spec.takes_states:
             pubs = [
                 parameter_pub(self._prepared(state), array, samples[:1], self._shots) for state in samples
             ]
+        else:
+            pubs = [parameter_pub(self._circuit, array, samples, self._shots)]
         result = self._next_sampler().run(pubs).result()
         counts = [outcome_counts(found, self._spec.n_measured) for found in result]
         return Sampled(np.concatenate(counts, axis=-2), self._shots)
@@ -184,11 +190,7 @@ class SamplerEvaluator:
             circuit.append(Initialize(state / np.linalg.norm(state)), self._input_qubits)
         else:
             # Aer's density matrices know no `initialize`; they take the state of all qubits at once.
-            index = np.zeros(len(state), dtype=np.intp)
-            for bit, qubit in enumerate(self._input_qubits):
-                index |= ((np.arange(len(state)) >> bit) & 1) << qubit
-            full = np.zeros(2**circuit.num_qubits, dtype=complex)
-            full[index] = state / np.linalg.norm(state)
+            full = whole_state(state, self._input_qubits, circuit.num_qubits)
             circuit.append(SetDensityMatrix(np.outer(full, full.conj())), circuit.qubits)
         return circuit.compose(self._circuit)
 
@@ -196,7 +198,7 @@ class SamplerEvaluator:
 def parameter_pub(
     circuit: QuantumCircuit, weights: FloatArray, inputs: FloatArray, shots: int | None
 ) -> SamplerPub:
-    """One PUB of a circuit at all weights and inputs.
+    """Return one PUB of a circuit at all weights and inputs.
 
     Args:
         circuit: Carries elements of the ParameterVectors `x` and `w`, not necessarily all of them.
@@ -220,7 +222,7 @@ def parameter_pub(
 
 
 def outcome_counts(result: SamplerPubResult, n_measured: int) -> Counts:
-    """Counts `[..., 2^m]` of the integers that a PUB's register `meas` holds.
+    """Return counts `[..., 2^m]` of the integers that a PUB's register `meas` holds.
 
     Args:
         result: What a sampler returned for a PUB of shape `[...]`.

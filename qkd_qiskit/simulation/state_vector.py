@@ -42,7 +42,7 @@ class StateVectorSimulator:
         """Plan the sweep.
 
         Args:
-            program: Circuit compiled in the picture `UNITARY`, without noise.
+            program: Circuit compiled in the basis `UNITARY`, without noise.
             dtype: Of the states on the way to a gradient; matrices stay in double precision.
         """
         self._program = program
@@ -52,11 +52,11 @@ class StateVectorSimulator:
         self._entrance = InputStates(program)
 
     def seconds(self, n_samples: int, *, gradient: bool = False) -> float:
-        """Seconds that a particle is predicted to take, by the better way."""
+        """Return seconds that a particle is predicted to take, by the better way."""
         return min(self._costs(n_samples, gradient=gradient))
 
     def _costs(self, n_samples: int, *, gradient: bool) -> tuple[float, float]:
-        """Seconds with the samples' own states, and with the basis states."""
+        """Return seconds with the samples' own states, and with the basis states."""
 
         def way(columns: int) -> float:
             if gradient:
@@ -72,7 +72,7 @@ class StateVectorSimulator:
         return mixed < own
 
     def probabilities(self, weights: FloatArray, inputs: FloatArray) -> FloatArray:
-        """Ideal outcome probabilities `[P, N, 2^m]`.
+        """Return ideal outcome probabilities `[P, N, 2^m]`.
 
         Args:
             weights: Radians, `[P, W]`.
@@ -96,7 +96,7 @@ class StateVectorSimulator:
     def loss_and_gradient(
         self, weights: FloatArray, inputs: FloatArray, loss: Loss
     ) -> tuple[FloatArray, FloatArray]:
-        """Ideal loss `[P]` and its exact gradient `[P, W]`, by one pass back through the states.
+        """Return ideal loss `[P]` and its exact gradient `[P, W]`, by one pass back through the states.
 
         Args:
             weights: Radians, `[P, W]`.
@@ -123,7 +123,7 @@ class StateVectorSimulator:
     def _sampled(
         self, fused: Sequence[States], inputs: FloatArray, loss: Loss
     ) -> tuple[FloatArray, list[States]]:
-        """Loss, and gradients of the groups' matrices, with the samples' own states on the way."""
+        """Return the loss, and gradients of the groups' matrices, with the samples' own states on the way."""
         parts = list(self._parts(len(inputs), len(fused) + 2))
         kept: list[States] = []
         probabilities = []
@@ -141,7 +141,7 @@ class StateVectorSimulator:
     def _mixed(
         self, fused: Sequence[States], inputs: FloatArray, loss: Loss
     ) -> tuple[FloatArray, list[States]]:
-        """Loss, and gradients of the groups' matrices, with the basis states on the way."""
+        """Return the loss, and gradients of the groups' matrices, with the basis states on the way."""
         states = self._forward(fused, self._entrance.basis())
         parts = list(self._parts(len(inputs), 2))
         out: States = states[-1]
@@ -173,7 +173,7 @@ class StateVectorSimulator:
                 flow = apply_matrix(np.swapaxes(fused[k], -1, -2), flow, qubits)
 
     def _evolve(self, start: States, weights: FloatArray) -> States:
-        """States `[P, 2^n, columns]` after the circuit of each particle."""
+        """Return states `[P, 2^n, columns]` after the circuit of each particle."""
         pairs, lone, _ = self._table.build(weight_waves(self._program, weights))
         fused, _ = group_matrices(self._groups, self._of_blocks(pairs, lone))
         state = np.broadcast_to(start, (len(weights), *start.shape))
@@ -182,21 +182,21 @@ class StateVectorSimulator:
         return state
 
     def _of_blocks(self, pairs: States, lone: States) -> list[States]:
-        """For each block of the program its entry in the tables of pairs or of lone qubits."""
+        """Return for each block of the program its entry in the tables of pairs or of lone qubits."""
         return [
             (lone if block.second is None else pairs)[self._table.slots[k]]
             for k, block in enumerate(self._program.blocks)
         ]
 
     def _forward(self, fused: Sequence[States], start: States) -> list[States]:
-        """States before each group, and after the last."""
+        """Return states before each group, and after the last."""
         states = [start[None].astype(self._dtype)]
         for group, matrix in zip(self._groups, fused, strict=True):
             states.append(apply_matrix(matrix, states[-1], group.qubits))
         return states
 
     def _parts(self, n_samples: int, copies: int = 1) -> Iterator[slice]:
-        """Slices of samples of whose states `copies` fit in a slice's memory."""
+        """Return slices of samples of whose states `copies` fit in a slice's memory."""
         return sample_slices(n_samples, copies * self._dtype().itemsize * 2**self._program.n_qubits)
 
     def _chunks(self, n_particles: int, start: States) -> Iterator[slice]:
@@ -205,7 +205,7 @@ class StateVectorSimulator:
             yield slice(first, min(first + size, n_particles))
 
     def _read(self, states: States) -> FloatArray:
-        """Outcome probabilities `[P, N, 2^m]` of states `[P, 2^n, N]`."""
+        """Return outcome probabilities `[P, N, 2^m]` of states `[P, 2^n, N]`."""
         n, n_particles, n_samples = self._program.n_qubits, states.shape[0], states.shape[2]
         density = states.real**2 + states.imag**2
         tensor = density.reshape(n_particles, *(2,) * n, n_samples)
@@ -217,7 +217,7 @@ class StateVectorSimulator:
         return np.ascontiguousarray(summed.transpose(order)).reshape(n_particles, n_samples, -1)
 
     def _slope(self, slope: FloatArray, states: States) -> States:
-        """Gradient of the states `[P, 2^n, N]`, given that of the probabilities `[P, N, 2^m]`."""
+        """Return the gradient of the states `[P, 2^n, N]`, given that of the probabilities `[P, N, 2^m]`."""
         n, n_particles, n_samples = self._program.n_qubits, states.shape[0], states.shape[2]
         measured = [1 + qubit for qubit in reversed(self._program.measured)]
         m, kept = len(measured), sorted(measured)

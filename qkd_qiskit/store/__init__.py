@@ -1,7 +1,7 @@
-"""Files of a run: stages and answers that are kept, so that an interrupted run can go on.
+"""Durable state of a run: one SQLite file in its folder, so that an interrupted run can go on.
 
 The public names are imported when they are first used: a process that only writes a file needs neither NumPy
-nor SciPy.
+nor SQLite.
 """
 
 from __future__ import annotations
@@ -10,22 +10,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkd_qiskit.store.checkpoints import StageStore
+    from qkd_qiskit.store.answers import AnswerLog
     from qkd_qiskit.store.database import Database, folder_lock
     from qkd_qiskit.store.files import write_atomic
-    from qkd_qiskit.store.journal import Journal
     from qkd_qiskit.store.records import RecordStore
+    from qkd_qiskit.store.stages import StageStore, open_store
 
 _HOMES = {
+    "AnswerLog": "answers",
     "Database": "database",
-    "Journal": "journal",
     "RecordStore": "records",
-    "StageStore": "checkpoints",
+    "StageStore": "stages",
     "folder_lock": "database",
+    "open_store": "stages",
     "write_atomic": "files",
 }
 
-__all__ = ["Database", "Journal", "RecordStore", "StageStore", "folder_lock", "write_atomic"]
+__all__ = [
+    "AnswerLog",
+    "Database",
+    "RecordStore",
+    "StageStore",
+    "folder_lock",
+    "open_store",
+    "write_atomic",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,11 +37,8 @@ CREATE TABLE message (
     request TEXT NOT NULL, client INTEGER NOT NULL, late INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (request, client, late)
 );
-CREATE TABLE exchange (
-    experiment TEXT NOT NULL, round INTEGER NOT NULL, request BLOB NOT NULL, answer BLOB NOT NULL,
-    PRIMARY KEY (experiment, round)
-);
-CREATE TABLE public_set (experiment TEXT PRIMARY KEY, request BLOB NOT NULL);
+CREATE TABLE exchange (round INTEGER PRIMARY KEY, request BLOB NOT NULL, answer BLOB NOT NULL);
+CREATE TABLE public_set (request BLOB NOT NULL);
 CREATE TABLE record (
     sweep TEXT NOT NULL, cell TEXT NOT NULL, fingerprint TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (sweep, cell, fingerprint)
@@ -203,7 +200,7 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
                 if "locked" not in str(error):
                     raise StoreError(f"cannot lock {path}: {error}") from None
                 if not wait:
-                    raise StoreError(f"{folder}: another run is working there") from None
+                    raise StoreError(f"{folder}: another run or command is working there") from None
             time.sleep(_WAIT_SECONDS)
         yield
     finally:

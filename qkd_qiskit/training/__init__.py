@@ -1,56 +1,57 @@
 """Training of VQCNNs: losses, particle swarms over structure and weights, L-BFGS and Adam."""
 
-from qkd_qiskit.training.adam import AdamResult, minimize_adam, target_rows
-from qkd_qiskit.training.candidates import CandidateFactory, FullTraining
-from qkd_qiskit.training.cooperative import (
-    CooperativeResult,
-    CooperativeSettings,
-    EnvironmentEvaluator,
-    run_cooperative,
-)
+from qkd_qiskit.training.adam import Adam
+from qkd_qiskit.training.candidates import CandidateFactory, FullTraining, SearchTask, device_candidates
+from qkd_qiskit.training.cooperative import CooperativeSwarm, EnvironmentEvaluator
+from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.kernel_space import KernelSpace, native_cost
-from qkd_qiskit.training.lbfgs import LBFGSResult, minimize_lbfgs
-from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
+from qkd_qiskit.training.lbfgs import LBFGS, minimize_lbfgs
+from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Targets
-from qkd_qiskit.training.personal_model import PersonalModel, device_candidates, searched_spec, train_personal
-from qkd_qiskit.training.structure_search import StructureSearch, search_structure
-from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, weight_period
+from qkd_qiskit.training.optimizer import Box, Optimizer, OptimizerResult, Starts, weight_period
+from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_mse
+from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
+from qkd_qiskit.training.swarm import Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import TrainedModel, outcome_probabilities, random_params, train_model
 
 __all__ = [
-    "AdamResult",
+    "LBFGS",
+    "SOFT_LOSSES",
+    "Adam",
+    "Box",
     "CandidateFactory",
-    "CooperativeResult",
-    "CooperativeSettings",
+    "Coefficients",
+    "CooperativeSwarm",
     "DifferentiableEvaluator",
     "EnvironmentEvaluator",
     "FullTraining",
+    "GlobalSwarm",
     "KernelSpace",
-    "LBFGSResult",
     "Objective",
+    "Optimizer",
+    "OptimizerResult",
     "ParticleSwarm",
-    "PersonalModel",
+    "SearchTask",
+    "SoftLoss",
+    "Starts",
     "StructureSearch",
-    "SwarmResult",
     "Targets",
+    "Tracking",
     "TrainedModel",
     "class_logits",
     "cross_entropy",
     "device_candidates",
     "logits_backward",
-    "minimize_adam",
     "minimize_lbfgs",
     "native_cost",
     "outcome_probabilities",
     "random_params",
-    "run_cooperative",
     "run_swarm",
     "search_structure",
     "searched_spec",
     "soft_kl",
     "soft_mse",
-    "target_rows",
     "train_model",
-    "train_personal",
     "weight_period",
 ]

@@ -1,25 +1,25 @@
-"""Trials of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
+"""Evaluation of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
-from qkd_qiskit.progress import Progress
-from qkd_qiskit.store.journal import Journal
+from qkd_qiskit.hardware import Device, predict_counts
+from qkd_qiskit.simulation import Evaluator, PauliEvaluator, compile_model
+from qkd_qiskit.store.answers import AnswerLog
+from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.trainer import global_swarm, random_params, train_model
-from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.training.optimizer import Starts
+from qkd_qiskit.training.tracking import Tracking
+from qkd_qiskit.training.trainer import random_params, train_model
+from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, native_two_qubit
 
 # Parts of the samples held back: enough for a standard error, and the cost does not grow with the samples.
 _PARTS = 50
@@ -47,9 +47,52 @@ class CandidateFactory:
     train: FullTraining | None = None
 
     def spec(self, kernel: Kernel) -> VQCNNSpec:
-        """The base with another kernel in every layer."""
+        """Return the base with another kernel in every layer."""
         base = self.base
         return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)
+
+
+def device_candidates(
+    base: VQCNNSpec, device: Device, *, noise: bool = True, seed: int = 0
+) -> CandidateFactory:
+    """Make circuits on a device: transpiled and under its noise, or logical and ideal.
+
+    Args:
+        base: The structure whose kernel is searched.
+        device: The device.
+        noise: Whether to train under the device's noise, and to pay for its native gates.
+        seed: Seed of the transpiler.
+    """
+    if not noise:
+        return CandidateFactory(base, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+
+    def log_success(spec: VQCNNSpec) -> float:
+        return float(np.log(max(predict_counts(spec, device).esp, np.finfo(float).tiny)))
+
+    return CandidateFactory(
+        base,
+        lambda spec: compile_model(spec, device, seed=seed).noisy,
+        log_success,
+        lambda spec: predict_counts(spec, device).two_qubit,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SearchTask:
+    """What a structure search learns from.
+
+    Attributes:
+        inputs: Encoded inputs [N, F].
+        targets: What to answer on them.
+        seed: Seeds the split, the swarm and every training.
+        groups: Which original each sample comes from, [N]; copies of one original are held back together.
+            None: every sample is an original.
+    """
+
+    inputs: FloatArray
+    targets: Targets
+    seed: int
+    groups: IntArray | None = None
 
 
 class CandidateEvaluation:
@@ -68,27 +111,24 @@ class CandidateEvaluation:
 
     def __init__(
         self,
-        workshop: CandidateFactory,
-        inputs: FloatArray,
-        targets: Targets,
+        factory: CandidateFactory,
+        task: SearchTask,
         train: IntArray,
         held: IntArray,
         settings: TrainingSettings,
-        seed: int,
-        journal: Journal,
+        journal: AnswerLog,
     ) -> None:
-        """Bind samples to a workshop.
+        """Bind samples to a factory.
 
         Args:
-            workshop: Makes circuits of kernels.
-            inputs: Encoded inputs [N, F].
-            targets: What to answer on them.
+            factory: Makes circuits of kernels.
+            task: Samples, and the seed of every training.
             train: Samples to train with, originals and copies in random order.
             held: Samples that judge.
             settings: Settings of short and full trainings.
-            seed: Seeds every training.
-            journal: Takes down all finished work.
+            journal: Keeps all finished work.
         """
+        inputs, targets = task.inputs, task.targets
         self.kernels: list[Kernel] = []
         self.losses: list[float] = []
         self.left_out: list[FloatArray] = []
@@ -98,7 +138,7 @@ class CandidateEvaluation:
         self.indices: list[int] = []
         self.evaluations = 0
         self._numbers: dict[Kernel, int] = {}
-        self._workshop, self._settings, self._seed, self._journal = workshop, settings, seed, journal
+        self._factory, self._settings, self._seed, self._journal = factory, settings, task.seed, journal
         few = train[: settings.structure.samples]
         self._short = (inputs[few], targets.rows(few))
         self._train = (inputs[train], targets.rows(train))
@@ -106,11 +146,11 @@ class CandidateEvaluation:
         self._rest = _all_but_one_part(self._held[1])
 
     def fitness(self) -> FloatArray:
-        """Fitness of all kernels so far, [E]."""
+        """Return the fitness of all kernels so far, [E]."""
         return np.asarray(np.array(self.losses) + np.array(self.prices), dtype=np.float64)
 
     def number(self, kernel: Kernel | None) -> int:
-        """Number of a kernel, which is trained if it is new; -1 for none."""
+        """Return the number of a kernel, which is trained if it is new; -1 for none."""
         if kernel is None:
             return -1
         if kernel not in self._numbers:
@@ -119,28 +159,30 @@ class CandidateEvaluation:
             self.kernels.append(kernel)
         return self._numbers[kernel]
 
-    def full(self, number: int, progress: Progress, label: str) -> tuple[float, FloatArray]:
-        """Validation loss of a kernel after a full training: of all samples, and with each part left out."""
+    def full(self, number: int, tracking: Tracking) -> tuple[float, FloatArray]:
+        """Train a kernel in full.
+
+        Returns:
+            Its validation loss, of all samples held back and with each part of them left out.
+        """
         kernel, steps = self.kernels[number], self._settings.structure.full_steps
         rng = self._rng(f"full {kernel}")
-        spec, train = self._workshop.spec(kernel), self._workshop.train
-        evaluator = self._workshop.evaluator(spec)
+        spec, train = self._factory.spec(kernel), self._factory.train
+        evaluator = self._factory.evaluator(spec)
         if train is None:
             params = train_model(
                 evaluator,
                 *self._train,
                 self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
                 rng=rng,
-                journal=self._journal,
-                progress=progress,
-                label=label,
+                tracking=tracking,
             ).params
         else:
-            progress.start(label, 1)
+            tracking.start(1)
             (params,) = self._journal.answer(
                 _text(f"full {kernel}"), lambda: (train(spec, *self._train, rng),)
             )
-            progress.done(label)
+            tracking.done()
         loss, left_out = self._journal.answer(
             _text(f"judge {kernel}"), lambda: self._judge(evaluator, params)
         )
@@ -153,7 +195,7 @@ class CandidateEvaluation:
         numbers: Sequence[int],
         incumbent: int | None = None,
     ) -> list[int]:
-        """Positions in `numbers`, the most preferred first.
+        """Return the positions in `numbers`, the most preferred first.
 
         Kernels whose fitness is within `resolution` standard errors of the best one's count as equal (the
         rule of one standard error of Breiman et al., *Classification and Regression Trees*, 1984). Of equals
@@ -180,34 +222,34 @@ class CandidateEvaluation:
         return sorted(range(len(numbers)), key=key)
 
     def _try(self, kernel: Kernel) -> None:
-        spec = self._workshop.spec(kernel)
+        spec = self._factory.spec(kernel)
         loss, left_out, spent = self._journal.answer(
             _text(str(kernel)), lambda: self._short_training(kernel, spec)
         )
         self.evaluations += int(spent)
         self.losses.append(float(loss))
         self.left_out.append(left_out)
-        self.prices.append(-self._settings.structure.price * self._workshop.log_success(spec))
-        self.two_qubit.append(self._workshop.two_qubit(spec))
+        self.prices.append(-self._settings.structure.price * self._factory.log_success(spec))
+        self.two_qubit.append(self._factory.two_qubit(spec))
         self.weights.append(spec.n_weights)
         self.indices.append(spec.index)
 
     def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
         chosen = self._settings.structure
-        evaluator = self._workshop.evaluator(spec)
+        evaluator = self._factory.evaluator(spec)
         objective = Objective(evaluator, *self._short, l2=self._settings.l2)
         starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(kernel)))
         losses = objective.values(starts)
         best = starts[losses.argmin()]
         if chosen.moves:
-            moved = self._settings.model_copy(update={"iterations": chosen.moves})
-            best = global_swarm(objective, starts, losses, moved, self._rng(f"swarm {kernel}")).params
+            swarm = replace(GlobalSwarm.of_training(self._settings), iterations=chosen.moves)
+            best = swarm.run(objective, Starts(starts, losses), rng=self._rng(f"swarm {kernel}")).params
         if chosen.steps:
             best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
         return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
 
     def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Loss on the samples held back, and the losses [parts] with each part of them left out."""
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
         inputs, targets = self._held
         probabilities = evaluator.probabilities(params[None, :-1], inputs)
         log_scale = params[None, -1]
@@ -215,12 +257,12 @@ class CandidateEvaluation:
         return targets.values(probabilities, log_scale)[0], np.array(left_out)
 
     def _rng(self, name: str) -> np.random.Generator:
-        """A kernel's own generator: its fitness does not depend on when it is tried."""
+        """Return a kernel's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
 
 
 def _all_but_one_part(targets: Targets) -> list[IntArray]:
-    """Samples that stay when one part is left out, for each part; none where there are no two parts."""
+    """Return the samples that stay when one part is left out, for each of at least two parts."""
     counted = np.arange(targets.n_samples)
     if targets.soft is None and targets.labels is not None:
         counted = counted[targets.labels >= 0]
@@ -232,7 +274,7 @@ def _all_but_one_part(targets: Targets) -> list[IntArray]:
 
 
 def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
-    """Standard errors [E] of the differences from the best one, from losses [E, parts]; 0 without parts."""
+    """Return standard errors [E] of the differences from the best one; 0 without parts."""
     difference = left_out - left_out[best]
     parts = difference.shape[1]
     if parts == 0:
@@ -241,5 +283,5 @@ def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
 
 
 def _text(text: str) -> FloatArray:
-    """A text as a question to the journal."""
+    """Encode a text as a question to the journal."""
     return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.float64)

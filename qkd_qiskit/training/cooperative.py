@@ -11,16 +11,18 @@ every sub-swarm: it costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.training.objective import Objective
-from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm, weight_period
+from qkd_qiskit.training.optimizer import Advance, Box, OptimizerResult, Starts, weight_period
+from qkd_qiskit.training.swarm import DEFAULT_COEFFICIENTS, Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 _NEAR_SHARE = 0.7
 _SMALLEST, _LARGEST = 0.02, 1.0
@@ -34,17 +36,17 @@ class Environment(Protocol):
         """Weights that occur in this block and in no other."""
 
     def build(self, candidates: FloatArray) -> FloatArray:
-        """The block's matrices [P, d, d] at full weight vectors [P, W]."""
+        """Return the block's matrices [P, d, d] at full weight vectors [P, W]."""
 
     def probabilities(self, matrices: FloatArray) -> FloatArray:
-        """Outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
+        """Return outcome probabilities [P, N, 2^m] of matrices [P, d, d]."""
 
 
 class Environments(Protocol):
     """Goes along the circuit block by block."""
 
     def __iter__(self) -> Iterator[Environment]:
-        """The environments in circuit order."""
+        """Return the environments in circuit order."""
 
     def accept(self, weights: FloatArray) -> None:
         """Go on with new values of the current block's own weights."""
@@ -55,29 +57,12 @@ class EnvironmentEvaluator(Protocol):
     """An evaluator that knows the environments of its blocks."""
 
     def environments(self, weights: FloatArray, inputs: FloatArray) -> Environments:
-        """The sweep at weights [W]."""
-
-
-@dataclass(frozen=True, eq=False)
-class CooperativeResult:
-    """Outcome of a cooperative search.
-
-    Attributes:
-        params: Best parameter vector [W + 1].
-        value: Its loss.
-        history: Loss at the start and after each sub-swarm.
-        sweeps: Sweeps that were made.
-    """
-
-    params: FloatArray
-    value: float
-    history: tuple[float, ...]
-    sweeps: int
+        """Return the sweep at weights [W]."""
 
 
 @dataclass(frozen=True)
-class CooperativeSettings:
-    """Sizes of a cooperative search.
+class CooperativeSwarm:
+    """Sub-swarms that lower the loss of the best start block by block; it never rises.
 
     Attributes:
         sweeps: Most sweeps along the circuit.
@@ -85,9 +70,8 @@ class CooperativeSettings:
         iterations: Moves of each sub-swarm.
         patience: Moves without a better best before a sub-swarm stops.
         tolerance: The search ends when a whole sweep lowers the loss by less than this share of it.
-        inertia: Share of its velocity that a particle keeps.
-        cognitive: Pull towards a particle's own best.
-        social: Pull towards the swarm's best.
+        coefficients: How particles move.
+        stop: Called before each sub-swarm; True ends the search.
     """
 
     sweeps: int = 4
@@ -95,59 +79,59 @@ class CooperativeSettings:
     iterations: int = 30
     patience: int = 10
     tolerance: float = 1e-3
-    inertia: float = 0.73
-    cognitive: float = 1.5
-    social: float = 1.5
+    coefficients: Coefficients = DEFAULT_COEFFICIENTS
+    stop: Callable[[], bool] = field(default=lambda: False, repr=False)
 
-
-def run_cooperative(
-    objective: Objective,
-    start: FloatArray,
-    settings: CooperativeSettings,
-    *,
-    rng: np.random.Generator,
-    stop: Callable[[], bool] | None = None,
-    progress: Callable[[int, float], None] | None = None,
-) -> CooperativeResult:
-    """Lower a loss by sub-swarms, block by block; the loss never rises.
-
-    Args:
-        objective: The loss.
-        start: Parameter vector [W + 1] to begin at.
-        settings: Sizes.
-        rng: Source of all randomness; each sub-swarm gets a child of its own.
-        stop: Asked before each sub-swarm; True ends the search.
-        progress: Called with the number of sub-swarms so far and the loss after each.
-
-    Raises:
-        TrainingError: If the start does not fit the circuit, or has no finite loss.
-    """
-    if start.shape != (objective.n_params,):
-        raise TrainingError(
-            f"cooperative swarm: expected a start of {objective.n_params} numbers, found shape {start.shape}"
+    @classmethod
+    def of_training(cls, settings: TrainingSettings) -> Self:
+        """Return the search of a training."""
+        return cls(
+            settings.sweeps,
+            settings.particles,
+            settings.iterations,
+            settings.patience,
+            coefficients=Coefficients.of_training(settings),
         )
-    value = float(objective.values(start[None])[0])
-    if not np.isfinite(value):
-        raise TrainingError(f"cooperative swarm: expected a finite loss at the start, found {value}")
-    stop = stop or _never
-    search = _Search(objective, start.copy(), value, settings, rng, stop, progress or _ignore)
-    sweeps = 0
-    while sweeps < settings.sweeps and not stop():
-        before = search.value
-        search.sweep()
-        sweeps += 1
-        if before - search.value < settings.tolerance * before:
-            break
-    return CooperativeResult(search.params, search.value, tuple(search.history), sweeps)
 
+    def steps(self, spec: VQCNNSpec) -> int:
+        """Return the most sub-swarms over blocks."""
+        return self.sweeps * len(spec.blocks)
 
-def _never() -> bool:
-    """No reason to stop."""
-    return False
+    def run(
+        self,
+        objective: Objective,
+        starts: Starts,
+        *,
+        rng: np.random.Generator,
+        advance: Advance | None = None,
+    ) -> OptimizerResult:
+        """Search from the best start; each sub-swarm gets a child of `rng`.
+
+        Raises:
+            TrainingError: If the start does not fit the circuit, or has no finite loss.
+        """
+        start = starts.best
+        if start.shape != (objective.n_params,):
+            raise TrainingError(
+                f"cooperative swarm: expected a start of {objective.n_params} numbers, "
+                f"found shape {start.shape}"
+            )
+        value = float(objective.values(start[None])[0])
+        if not np.isfinite(value):
+            raise TrainingError(f"cooperative swarm: expected a finite loss at the start, found {value}")
+        search = _Search(objective, start.copy(), value, self, rng, advance or _ignore)
+        sweeps = 0
+        while sweeps < self.sweeps and not self.stop():
+            before = search.value
+            search.sweep()
+            sweeps += 1
+            if before - search.value < self.tolerance * before:
+                break
+        return OptimizerResult(search.params, search.value, tuple(search.history))
 
 
 def _ignore(step: int, value: float) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 class _Search:
@@ -158,15 +142,15 @@ class _Search:
         objective: Objective,
         params: FloatArray,
         value: float,
-        settings: CooperativeSettings,
+        settings: CooperativeSwarm,
         rng: np.random.Generator,
-        stop: Callable[[], bool],
-        progress: Callable[[int, float], None],
+        progress: Advance,
     ) -> None:
         self.objective, self.params, self.value = objective, params, value
         self.history = [value]
-        self._settings, self._rng, self._stop, self._progress = settings, rng, stop, progress
-        self._half = weight_period(objective.evaluator.spec) / 2
+        self._settings, self._rng, self._progress = settings, rng, progress
+        self._period = weight_period(objective.evaluator.spec)
+        self._half = self._period / 2
 
     def sweep(self) -> None:
         """Once along the circuit, then the weights that live in no single block."""
@@ -176,25 +160,25 @@ class _Search:
             self.params[:-1] = self._wrapped(self.params[:-1])
             sweep = evaluator.environments(self.params[:-1], self.objective.inputs)
             for environment in sweep:
-                if self._stop():
+                if self._settings.stop():
                     return
                 local |= set(environment.weights)
                 if environment.weights:
                     self._in_environment(environment)
                     sweep.accept(self.params[:-1].copy())
         for group in self._groups(local):
-            if self._stop():
+            if self._settings.stop():
                 return
             self._improve(group, self.objective.values, journaled=True)
 
     def _groups(self, local: set[int]) -> list[list[int]]:
-        """Weights outside of `local`, those of one spec block together."""
+        """Return weights outside of `local`, those of one spec block together."""
         groups = {block.weights for block in self.objective.evaluator.spec.blocks}
         rest = [sorted(set(group) - local) for group in sorted(groups)]
         return [group for group in rest if group]
 
     def _in_environment(self, environment: Environment) -> None:
-        """A sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
+        """Run a sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
         columns = list(environment.weights)
 
         def values(candidates: FloatArray) -> FloatArray:
@@ -238,18 +222,8 @@ class _Search:
         self, moving: list[int], values: Callable[[FloatArray], FloatArray], rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         settings = self._settings
-        upper = np.append(np.full(len(moving) - 1, self._half), LOG_SCALE_BOUNDS[1])
-        lower = np.append(np.full(len(moving) - 1, -self._half), LOG_SCALE_BOUNDS[0])
-        swarm = ParticleSwarm(
-            np.clip(self._starts(moving, rng), lower, upper),
-            lower,
-            upper,
-            periodic=np.arange(len(moving)) < len(moving) - 1,
-            inertia=settings.inertia,
-            cognitive=settings.cognitive,
-            social=settings.social,
-            rng=rng,
-        )
+        box = Box.of_params(len(moving) - 1, self._period)
+        swarm = ParticleSwarm(box.clip(self._starts(moving, rng)), box, settings.coefficients, rng=rng)
 
         def full(part: FloatArray) -> FloatArray:
             candidates = np.repeat(self.params[None], len(part), axis=0)
@@ -260,7 +234,7 @@ class _Search:
         return found.params, np.asarray(found.value)
 
     def _starts(self, moving: list[int], rng: np.random.Generator) -> FloatArray:
-        """The context itself, points around it at many distances, and some anywhere."""
+        """Return the context itself, points around it at many distances, and some anywhere."""
         n, dims = self._settings.particles, len(moving)
         near = max(1, round(_NEAR_SHARE * n))
         width = np.exp(rng.uniform(np.log(_SMALLEST), np.log(_LARGEST), (n, 1)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.optimizer import Box
 from qkd_qiskit.vqcnn import GATES, PRESETS, Gene, Kernel
 
 _IDENTITY = GATES.index("I") + 1
@@ -45,18 +45,18 @@ class KernelSpace:
             )
 
     @classmethod
-    def of_budget(cls, budget: Any) -> KernelSpace:
-        """What a gate budget grants: as many genes and native gates a block as its own kernel has."""
-        kernel = budget.spec.kernels[0]
+    def of_kernel(cls, kernel: Kernel) -> KernelSpace:
+        """Grant as many genes and native gates as a kernel has."""
         return cls(n_genes=len(kernel.genes), max_two_qubit=native_cost(kernel))
 
     @property
-    def upper(self) -> FloatArray:
-        """Upper bounds [2 k] of a position; the lower ones are 0."""
-        return np.tile([float(len(GATES)), 2.0], self.n_genes)
+    def box(self) -> Box:
+        """Bounds of a position [2 k]; all coordinates are periodic."""
+        upper = np.tile([float(len(GATES)), 2.0], self.n_genes)
+        return Box(np.zeros_like(upper), upper, np.ones(len(upper), dtype=bool))
 
     def decode(self, position: FloatArray) -> Kernel | None:
-        """The canonical kernel at a position.
+        """Return the canonical kernel at a position.
 
         Two-qubit genes that would exceed the limit are read as I. Distinct positions may mean one kernel.
 
@@ -80,7 +80,7 @@ class KernelSpace:
         return kernel if fits else None
 
     def encode(self, kernel: Kernel) -> FloatArray:
-        """A position [2 k] that `decode` reads as the kernel's canonical form: its genes, then I.
+        """Return a position [2 k] that `decode` reads as the kernel's canonical form: its genes, then I.
 
         Raises:
             TrainingError: If the kernel does not fit into the space.
@@ -94,12 +94,12 @@ class KernelSpace:
         return np.array([[gene.gate - 0.5, gene.orientation + 0.5] for gene in genes]).ravel()
 
     def holds(self, kernel: Kernel) -> bool:
-        """Whether the kernel fits into the space."""
+        """Return whether the kernel fits into the space."""
         return len(kernel.genes) <= self.n_genes and native_cost(kernel) <= self.max_two_qubit
 
     def starts(self, n: int, *, presets: bool, rng: np.random.Generator) -> FloatArray:
-        """Random positions [n, 2 k]; the presets that fit replace the first ones if wanted."""
-        positions = rng.uniform(0.0, self.upper, (n, 2 * self.n_genes))
+        """Return random positions [n, 2 k]; the presets that fit replace the first ones if wanted."""
+        positions = rng.uniform(0.0, self.box.upper, (n, 2 * self.n_genes))
         fitting = [kernel for kernel in PRESETS.values() if self.holds(kernel)] if presets else []
         for row, kernel in enumerate(fitting[:n]):
             positions[row] = self.encode(kernel)
@@ -107,7 +107,7 @@ class KernelSpace:
 
 
 def native_cost(kernel: Kernel) -> int:
-    """Native two-qubit gates of one block of a kernel, at most."""
+    """Return native two-qubit gates of one block of a kernel, at most."""
     return sum(_gene_cost(gene) for gene in kernel.genes)
 
 

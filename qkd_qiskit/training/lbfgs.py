@@ -10,26 +10,41 @@ from scipy.optimize import OptimizeResult, minimize
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.objective import Objective
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, Advance, OptimizerResult, Starts
+from qkd_qiskit.vqcnn import VQCNNSpec
 
-# exp(-3) to exp(5): outside, the logits are flat or saturated and the gradient tells nothing.
-LOG_SCALE_BOUNDS = (-3.0, 5.0)
 
-
-@dataclass(frozen=True, eq=False)
-class LBFGSResult:
-    """Outcome of a refinement.
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS from the best start, on exact gradients.
 
     Attributes:
-        params: The best point seen [D], which need not be the last.
-        value: Its loss.
-        history: Loss at the start and after each iteration.
-        message: Why L-BFGS stopped, in scipy's words; `not run` for zero iterations.
+        iterations: Most iterations; 0 evaluates the start only.
     """
 
-    params: FloatArray
-    value: float
-    history: tuple[float, ...]
-    message: str
+    iterations: int
+
+    def steps(self, spec: VQCNNSpec) -> int:
+        """Return the most iterations."""
+        return self.iterations
+
+    def run(
+        self,
+        objective: Objective,
+        starts: Starts,
+        *,
+        rng: np.random.Generator,
+        advance: Advance | None = None,
+    ) -> OptimizerResult:
+        """Minimize the loss; nothing is drawn from `rng`.
+
+        Raises:
+            TrainingError: If the evaluator gives no gradients, or those of the best start are not finite.
+        """
+        return minimize_lbfgs(
+            objective.value_and_gradient, starts.best, iterations=self.iterations, progress=advance
+        )
 
 
 def minimize_lbfgs(
@@ -37,8 +52,8 @@ def minimize_lbfgs(
     start: FloatArray,
     *,
     iterations: int,
-    progress: Callable[[int, float], None] | None = None,
-) -> LBFGSResult:
+    progress: Advance | None = None,
+) -> OptimizerResult:
     """Minimize a loss from `start` with L-BFGS-B; the last coordinate is the bounded log of the logit scale.
 
     Args:
@@ -66,7 +81,7 @@ def minimize_lbfgs(
         raise TrainingError(f"refine: expected a finite loss and gradient at the start, found loss {first}")
     history = [first]
     if iterations == 0:
-        return LBFGSResult(best_params, best_value, tuple(history), "not run")
+        return OptimizerResult(best_params, best_value, tuple(history))
 
     def note(intermediate_result: OptimizeResult) -> None:
         history.append(float(intermediate_result.fun))
@@ -75,7 +90,7 @@ def minimize_lbfgs(
 
     # The first point is known already; scipy asks for it again, and gets it without a second evaluation.
     known: list[tuple[float, FloatArray]] = [(first, gradient)]
-    result = minimize(
+    minimize(
         lambda params: known.pop() if known else evaluate(params),
         start,
         jac=True,
@@ -84,4 +99,4 @@ def minimize_lbfgs(
         callback=note,
         options={"maxiter": iterations, "maxcor": 20},
     )
-    return LBFGSResult(best_params, float(best_value), tuple(history), str(result.message))
+    return OptimizerResult(best_params, float(best_value), tuple(history))

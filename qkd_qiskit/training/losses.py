@@ -1,4 +1,4 @@
-"""Losses of a VQCNN as pure array functions, with exact gradients.
+"""Logits and cross-entropy of a VQCNN as pure array functions, with exact gradients.
 
 Outcome probabilities p become logits `s * log(max(p, 1e-9))` over the class outcomes, with a trained
 positive logit scale s; class probabilities are their softmax, which is `p**s` renormalized. Every loss is
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_softmax, softmax, xlogy
+from scipy.special import log_softmax
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 
@@ -17,7 +17,7 @@ PROBABILITY_FLOOR = 1e-9
 
 
 def class_logits(probabilities: FloatArray, log_scale: ArrayLike, n_outcomes: int) -> FloatArray:
-    """Logits of the class outcomes.
+    """Return logits of the class outcomes.
 
     Args:
         probabilities: Outcome probabilities [..., N, 2^m], of which the first `n_outcomes` are classes.
@@ -34,7 +34,7 @@ def class_logits(probabilities: FloatArray, log_scale: ArrayLike, n_outcomes: in
 def logits_backward(
     logit_gradient: FloatArray, probabilities: FloatArray, logits: FloatArray, log_scale: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    """Gradients of a loss with respect to probabilities and log of the logit scale.
+    """Return the gradients of a loss with respect to probabilities and log of the logit scale.
 
     Args:
         logit_gradient: Gradient with respect to the logits [..., N, n_outcomes].
@@ -58,7 +58,7 @@ def logits_backward(
 def cross_entropy(
     logits: FloatArray, labels: IntArray, weights: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Weighted mean of the cross-entropy with hard labels, in nats.
+    """Return the weighted mean of the cross-entropy with hard labels, in nats.
 
     Args:
         logits: [..., N, C].
@@ -80,44 +80,3 @@ def cross_entropy(
     one_hot[np.flatnonzero(labelled), labels[labelled]] = 1.0
     values = -(log_p * (one_hot * share[:, None])).sum(axis=(-2, -1))
     return np.asarray(values), np.asarray((np.exp(log_p) - one_hot) * share[:, None])
-
-
-def soft_mse(logits: FloatArray, soft: FloatArray, temperature: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """Mean over samples of the squared distance between class probabilities and soft labels.
-
-    The squares are summed over the classes (the Brier score with soft labels), so that the weight of a
-    sample does not fall with the number of classes.
-
-    Args:
-        logits: [..., N, C].
-        soft: Soft labels [N, C], already at `temperature`.
-        temperature: Divides the logits before the softmax.
-
-    Returns:
-        Values [...] and the gradient [..., N, C] with respect to the logits.
-    """
-    q = softmax(logits / temperature, axis=-1)
-    samples = max(q.shape[-2], 1)
-    difference = q - soft
-    values = (difference**2).sum(axis=(-2, -1)) / samples
-    inner = (difference * q).sum(axis=-1, keepdims=True)
-    return np.asarray(values), np.asarray(2.0 * q * (difference - inner) / (samples * temperature))
-
-
-def soft_kl(logits: FloatArray, soft: FloatArray, temperature: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """Mean Kullback-Leibler divergence from the soft labels, times the squared temperature.
-
-    The factor keeps the gradient's size when the temperature changes (Hinton et al., arXiv:1503.02531).
-
-    Args:
-        logits: [..., N, C].
-        soft: Soft labels [N, C], already at `temperature`; each row sums to one.
-        temperature: Divides the logits before the softmax.
-
-    Returns:
-        Values [...] in nats and the gradient [..., N, C] with respect to the logits.
-    """
-    log_q = log_softmax(logits / temperature, axis=-1)
-    samples = max(log_q.shape[-2], 1)
-    values = (xlogy(soft, soft) - soft * log_q).sum(axis=(-2, -1)) * temperature**2 / samples
-    return np.asarray(values), np.asarray((np.exp(log_q) - soft) * temperature / samples)

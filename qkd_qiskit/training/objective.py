@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.store.journal import Journal
-from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.store.answers import AnswerLog
+from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
+from qkd_qiskit.training.soft_losses import SOFT_LOSSES
 
 # Parameter vectors between two lines of the journal: with thousands of samples, a second of work.
 _JOURNALED = 16
@@ -33,7 +32,7 @@ class DifferentiableEvaluator(Protocol):
     def loss_and_gradient(
         self, weights: FloatArray, inputs: FloatArray, loss: ProbabilityLoss
     ) -> tuple[FloatArray, FloatArray]:
-        """Values [P] and gradients [P, W] of `loss` at weights [P, W]."""
+        """Return values [P] and gradients [P, W] of `loss` at weights [P, W]."""
         ...
 
 
@@ -49,8 +48,9 @@ class Targets:
         soft: Soft labels [N, C], at `temperature`; each row sums to one. None: no soft labels.
         alpha: Share of the cross-entropy, in [0, 1]; ignored when only one kind of label is there.
         temperature: Temperature of the soft labels, positive.
-        soft_loss: `mse` (squared distance) or `kl` (Kullback-Leibler divergence).
+        soft_loss: Name among `SOFT_LOSSES`: `mse` (squared distance) or `kl` (Kullback-Leibler divergence).
         weights: Nonnegative weights [N] of the samples in the cross-entropy; None: all equal.
+        reject: Whether the last outcome is "none of my classes".
     """
 
     n_outcomes: int
@@ -58,8 +58,9 @@ class Targets:
     soft: FloatArray | None = None
     alpha: float = 1.0
     temperature: float = 1.0
-    soft_loss: Literal["mse", "kl"] = "mse"
+    soft_loss: str = "mse"
     weights: FloatArray | None = None
+    reject: bool = False
 
     def __post_init__(self) -> None:
         """Check the arrays against each other.
@@ -78,8 +79,8 @@ class Targets:
             return f"expected alpha in [0, 1], found {self.alpha}"
         if not self.temperature > 0.0:
             return f"expected a positive temperature, found {self.temperature}"
-        if self.soft_loss not in ("mse", "kl"):
-            return f"expected soft_loss mse or kl, found {self.soft_loss!r}"
+        if self.soft_loss not in SOFT_LOSSES:
+            return f"expected soft_loss {' or '.join(SOFT_LOSSES)}, found {self.soft_loss!r}"
         n = self.n_samples
         if n == 0:
             return "expected at least one sample, found none"
@@ -108,7 +109,7 @@ class Targets:
         return 0 if array is None else len(array)
 
     def rows(self, chosen: IntArray) -> Targets:
-        """The targets of some samples.
+        """Return the targets of some samples.
 
         Raises:
             TrainingError: If none of them can be learnt from.
@@ -121,23 +122,22 @@ class Targets:
         )
 
     def values(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
-        """Loss [P] of probabilities [P, N, 2^m] and logs of the logit scale [P]."""
+        """Return the loss [P] of probabilities [P, N, 2^m] and logs of the logit scale [P]."""
         return self._price(class_logits(probabilities, log_scale, self.n_outcomes))[0]
 
     def values_and_gradients(
         self, probabilities: FloatArray, log_scale: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Loss [P], its gradient [P, N, 2^m] in the probabilities and [P] in the logs of the logit scale."""
+        """Return the loss [P] and its gradients, in probabilities [P, N, 2^m] and log scales [P]."""
         logits = class_logits(probabilities, log_scale, self.n_outcomes)
         values, logit_gradient = self._price(logits)
         return values, *logits_backward(logit_gradient, probabilities, logits, log_scale)
 
     def _price(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-        soft_loss = soft_mse if self.soft_loss == "mse" else soft_kl
         if self.soft is None:
             assert self.labels is not None
             return cross_entropy(logits, self.labels, self.weights)
-        soft_value, soft_gradient = soft_loss(logits, self.soft, self.temperature)
+        soft_value, soft_gradient = SOFT_LOSSES[self.soft_loss](logits, self.soft, self.temperature)
         if self.labels is None:
             return soft_value, soft_gradient
         hard_value, hard_gradient = cross_entropy(logits, self.labels, self.weights)
@@ -165,7 +165,7 @@ class Objective:
         targets: Targets,
         *,
         l2: float = 0.0,
-        journal: Journal | None = None,
+        journal: AnswerLog | None = None,
     ) -> None:
         """Bind inputs and targets to an evaluator.
 
@@ -192,7 +192,7 @@ class Objective:
         self.inputs = inputs
         self.targets = targets
         self.l2 = l2
-        self.journal = Journal() if journal is None else journal
+        self.journal = AnswerLog() if journal is None else journal
         self.evaluations = 0
         self.gradients = 0
 
@@ -202,19 +202,19 @@ class Objective:
         return self.evaluator.spec.n_weights + 1
 
     def values(self, params: FloatArray) -> FloatArray:
-        """Losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
+        """Return the losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
         self.evaluations += len(params)
         parts = [params[start : start + _JOURNALED] for start in range(0, len(params), _JOURNALED)]
         found = [self.journal.answer(part, partial(self._losses, part)) for part in parts]
         return np.concatenate([losses for (losses,) in found])
 
     def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
-        """Losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
+        """Return losses [P] of probabilities [P, N, 2^m] found elsewhere, and logs of the logit scale [P]."""
         self.evaluations += len(probabilities)
         return self.targets.values(probabilities, log_scale) + self.l2 * log_scale**2
 
     def value_and_gradient(self, params: FloatArray) -> tuple[float, FloatArray]:
-        """Loss and exact gradient [W + 1] of one parameter vector [W + 1].
+        """Return the loss and exact gradient [W + 1] of one parameter vector [W + 1].
 
         Raises:
             TrainingError: If the evaluator gives no gradients.

@@ -10,12 +10,11 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store.journal import Journal
-from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory
+from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
 from qkd_qiskit.training.kernel_space import KernelSpace
-from qkd_qiskit.training.objective import Targets
-from qkd_qiskit.training.swarm import ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.tracking import Tracking
+from qkd_qiskit.vqcnn import VQCNNSpec, resolve_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,7 @@ class StructureSearch:
     """What a structure search has seen, and what it chose.
 
     Attributes:
-        kernels: Gate strings of the kernels that were tried, in the order of their trials.
+        kernels: Gate strings of the kernels that were tried, in the order of their candidates.
         losses: Validation loss of each after its short training, [E].
         prices: What each pays for its native gates, [E]; the fitness is the sum of both.
         two_qubit: Native two-qubit gates of each one's circuit, [E].
@@ -59,17 +58,12 @@ class StructureSearch:
 
 
 def search_structure(
-    workshop: CandidateFactory,
+    factory: CandidateFactory,
     space: KernelSpace,
-    inputs: FloatArray,
-    targets: Targets,
+    task: SearchTask,
     settings: TrainingSettings,
     *,
-    groups: IntArray | None = None,
-    seed: int,
-    journal: Journal | None = None,
-    progress: Progress | None = None,
-    label: str = "structure",
+    tracking: Tracking | None = None,
 ) -> StructureSearch:
     """Search the kernel that suits one client's data and device.
 
@@ -78,87 +72,78 @@ def search_structure(
     Kernels of one canonical form are trained once. The best ones are then trained in full, with the base's
     own kernel if `own` is set, and judged in the same way. Both times, kernels that the part held back cannot
     tell apart count as equal, and the cheapest of equals is preferred; at the end, the base's own one. See
-    `Trials.preference`.
+    `CandidateEvaluation.preference`.
 
     Args:
-        workshop: Makes circuits of kernels.
+        factory: Makes circuits of kernels.
         space: The kernels to choose from.
-        inputs: Encoded inputs [N, F].
-        targets: What to answer on them.
+        task: Samples and seed.
         settings: Settings of the search (`settings.structure`) and of full trainings.
-        groups: Which original each sample comes from, [N]; copies of one original are held back together.
-            None: every sample is an original.
-        seed: Seeds the split, the swarm and every training.
-        journal: Takes down all finished work.
-        progress: Told of every kernel that was tried, and of the full trainings.
-        label: Name of this search in `progress`.
+        tracking: Receives every kernel that was tried, and the full trainings.
 
     Raises:
         TrainingError: If there are too few samples to hold some back, or no start can be trained.
     """
-    progress = NullProgress() if progress is None else progress
-    journal = Journal() if journal is None else journal
+    tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
-    train, held = _split(targets.n_samples, groups, chosen.validation, seed)
-    trials = CandidateEvaluation(workshop, inputs, targets, train, held, settings, seed, journal)
-    progress.start(label, chosen.particles * (chosen.iterations + 1))
+    train, held = _split(task, chosen.validation)
+    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.journal)
+    tracking.start(chosen.particles * (chosen.iterations + 1))
     trail: list[IntArray] = []
 
     def fitness(positions: FloatArray) -> FloatArray:
-        found = np.array([trials.number(space.decode(position)) for position in positions], dtype=np.int64)
+        found = np.array(
+            [candidates.number(space.decode(position)) for position in positions], dtype=np.int64
+        )
         trail.append(found)
-        progress.advance(label, len(positions))
-        known = trials.fitness()
+        tracking.advance(len(positions))
+        known = candidates.fitness()
         return np.array([np.inf if k < 0 else known[k] for k in found])
 
-    rng = np.random.default_rng([seed, zlib.crc32(b"structure swarm")])
-    upper = space.upper
+    rng = np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")])
     swarm = ParticleSwarm(
         space.starts(chosen.particles, presets=chosen.presets, rng=rng),
-        np.zeros_like(upper),
-        upper,
-        periodic=np.ones(len(upper), dtype=bool),
-        inertia=settings.inertia,
-        cognitive=settings.cognitive,
-        social=settings.social,
+        space.box,
+        Coefficients.of_training(settings),
         rng=rng,
     )
     found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)
-    progress.done(label)
-    own = trials.number(workshop.base.kernels[0].canonical()) if chosen.own else None
-    losses, left_out = np.array(trials.losses), np.stack(trials.left_out)
-    order = trials.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
+    tracking.done()
+    own = candidates.number(factory.base.kernels[0].canonical()) if chosen.own else None
+    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
+    order = candidates.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
     if own is not None and own not in order:
         order.append(own)
     if len(order) > 1:
-        full = [trials.full(k, progress, f"{label}, finalist {rank}") for rank, k in enumerate(order, 1)]
+        full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
     else:
         losses, left_out = losses[order], left_out[order]
-    final = losses + np.array(trials.prices)[order]
+    final = losses + np.array(candidates.prices)[order]
     visited = np.stack(trail)
     return StructureSearch(
-        kernels=tuple(map(str, trials.kernels)),
-        losses=np.array(trials.losses),
-        prices=np.array(trials.prices),
-        two_qubit=np.array(trials.two_qubit, dtype=np.int64),
-        weights=np.array(trials.weights, dtype=np.int64),
+        kernels=tuple(map(str, candidates.kernels)),
+        losses=np.array(candidates.losses),
+        prices=np.array(candidates.prices),
+        two_qubit=np.array(candidates.two_qubit, dtype=np.int64),
+        weights=np.array(candidates.weights, dtype=np.int64),
         trail=visited,
         history=found.history,
         finalists=tuple(order),
         final_fitness=tuple(map(float, final)),
-        winner=str(trials.kernels[order[trials.preference(losses, left_out, order, own)[0]]]),
+        winner=str(candidates.kernels[order[candidates.preference(losses, left_out, order, own)[0]]]),
         reused=int((visited >= 0).sum()) - len(np.unique(visited[visited >= 0])),
-        evaluations=trials.evaluations,
+        evaluations=candidates.evaluations,
     )
 
 
-def _split(n: int, groups: IntArray | None, share: float, seed: int) -> tuple[IntArray, IntArray]:
-    """Samples to train with, in random order, and samples held back; no group is on both sides."""
-    groups = np.arange(n) if groups is None else groups
+def _split(task: SearchTask, share: float) -> tuple[IntArray, IntArray]:
+    """Return samples to train with, in random order, and samples held back; no group is on both sides."""
+    n = task.targets.n_samples
+    groups = np.arange(n) if task.groups is None else task.groups
     if groups.shape != (n,):
         raise TrainingError(f"structure search: expected {n} groups, found shape {groups.shape}")
-    rng = np.random.default_rng([seed, zlib.crc32(b"structure split")])
+    rng = np.random.default_rng([task.seed, zlib.crc32(b"structure split")])
     names = rng.permutation(np.unique(groups))
     n_held = max(1, round(share * len(names)))
     if len(names) <= n_held:
@@ -167,3 +152,9 @@ def _split(n: int, groups: IntArray | None, share: float, seed: int) -> tuple[In
     # Originals stand before their copies, and a held-back part needs no copies.
     _, first = np.unique(groups, return_index=True)
     return rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)
+
+
+def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
+    """Return the base with the kernel that a search chose, in every layer."""
+    kernel = resolve_kernel(search.winner)
+    return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)

@@ -13,19 +13,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
-
-if TYPE_CHECKING:
-    from qkd_qiskit.vqcnn import VQCNNSpec
+from qkd_qiskit.training.optimizer import Advance, Box, OptimizerResult
 
 _IMPORT_LOCK = threading.Lock()
-# Gates CRX, CRY, CRZ: only they tell an angle from the angle plus 2 pi.
-_FIRST_CONTROLLED_ROTATION = 11
 
 
 @contextmanager
@@ -51,10 +48,29 @@ def _global_state_from(rng: np.random.Generator) -> Iterator[None]:
         np.random.set_state(saved)  # noqa: NPY002
 
 
-def weight_period(spec: VQCNNSpec) -> float:
-    """Common period of all weights in radians: 4 pi with controlled rotations, otherwise 2 pi."""
-    gates = [gene.gate for kernel in spec.kernels for gene in kernel.genes]
-    return 4 * np.pi if max(gates, default=0) >= _FIRST_CONTROLLED_ROTATION else 2 * np.pi
+@dataclass(frozen=True)
+class Coefficients:
+    """How particles move.
+
+    Attributes:
+        inertia: Share of its velocity that a particle keeps.
+        cognitive: Pull towards a particle's own best.
+        social: Pull towards the best of its neighbours.
+        topology: `star` (all particles are neighbours) or `ring` (the three nearest).
+    """
+
+    inertia: float = 0.73
+    cognitive: float = 1.5
+    social: float = 1.5
+    topology: Literal["star", "ring"] = "star"
+
+    @classmethod
+    def of_training(cls, settings: TrainingSettings) -> Self:
+        """Return the coefficients that a training's settings hold."""
+        return cls(settings.inertia, settings.cognitive, settings.social)
+
+
+DEFAULT_COEFFICIENTS = Coefficients()
 
 
 class ParticleSwarm:
@@ -71,27 +87,17 @@ class ParticleSwarm:
     def __init__(
         self,
         start: FloatArray,
-        lower: FloatArray,
-        upper: FloatArray,
+        box: Box,
+        coefficients: Coefficients = DEFAULT_COEFFICIENTS,
         *,
-        periodic: np.ndarray[Any, np.dtype[np.bool_]],
-        inertia: float = 0.73,
-        cognitive: float = 1.5,
-        social: float = 1.5,
-        topology: Literal["star", "ring"] = "star",
         rng: np.random.Generator,
     ) -> None:
         """Place the particles.
 
         Args:
             start: Starting positions [P, D], inside the box; P at least 2.
-            lower: Lower bounds [D].
-            upper: Upper bounds [D].
-            periodic: Which coordinates [D] are periodic, with period `upper - lower`.
-            inertia: Share of its velocity that a particle keeps.
-            cognitive: Pull towards a particle's own best.
-            social: Pull towards the best of its neighbours.
-            topology: `star` (all particles are neighbours) or `ring` (the three nearest).
+            box: Where they move.
+            coefficients: How they move.
             rng: Source of all randomness.
 
         Raises:
@@ -99,6 +105,7 @@ class ParticleSwarm:
         """
         if start.ndim != 2 or len(start) < 2:
             raise TrainingError(f"swarm: expected at least 2 particles [P, D], found shape {start.shape}")
+        lower, upper, star = box.lower, box.upper, coefficients.topology == "star"
         if not (lower < upper).all() or not ((start >= lower) & (start <= upper)).all():
             raise TrainingError("swarm: expected starts inside bounds with lower < upper")
         with _logging_untouched():
@@ -106,22 +113,22 @@ class ParticleSwarm:
             from pyswarms.backend.swarms import Swarm
             from pyswarms.backend.topology import Ring, Star
 
-            self._topology = Star() if topology == "star" else Ring(static=False)
-        self._neighbours = {} if topology == "star" else {"p": 2, "k": min(3, len(start))}
+            self._topology = Star() if star else Ring(static=False)
+        self._neighbours = {} if star else {"p": 2, "k": min(3, len(start))}
         self._compute_pbest = compute_pbest
         self._rng = rng
-        self._lower, self._upper, self._periodic = lower, upper, periodic
+        self._lower, self._upper, self._periodic = lower, upper, box.periodic
         self._span = upper - lower
         # A quarter of the box: faster particles on a circle hop at random.
         self._clamp = (-0.25 * self._span, 0.25 * self._span)
         self._swarm = Swarm(
             position=start.copy(),
             velocity=rng.uniform(-0.1, 0.1, start.shape) * self._span,
-            options={"w": inertia, "c1": cognitive, "c2": social},
+            options={"w": coefficients.inertia, "c1": coefficients.cognitive, "c2": coefficients.social},
             pbest_cost=np.full(len(start), np.inf),
         )
         self._asked = False
-        self._told = np.ones(len(start), dtype=np.int64)
+        self._n_costs = np.ones(len(start), dtype=np.int64)
 
     @property
     def best_position(self) -> FloatArray:
@@ -134,14 +141,14 @@ class ParticleSwarm:
         return float(self._swarm.pbest_cost.min())
 
     def ask(self) -> FloatArray:
-        """Positions [P, D] whose costs are wanted next."""
+        """Return the positions [P, D] whose costs are wanted next."""
         if self._swarm.current_cost.size:
             self._move()
         self._asked = True
         return np.array(self._swarm.position)
 
     def tell(self, costs: FloatArray) -> None:
-        """Take the costs [P] of the positions asked for; a cost that is not a number counts as infinite.
+        """Take the costs [P] of the positions that `ask` returned; NaN counts as infinite.
 
         Raises:
             TrainingError: If `ask` was not called before, or the number of costs is wrong.
@@ -153,8 +160,8 @@ class ParticleSwarm:
         self._asked = False
         swarm = self._swarm
         swarm.current_cost = np.where(np.isnan(costs), np.inf, costs)
-        # A new best has been told of once.
-        self._told = np.where(swarm.current_cost < swarm.pbest_cost, 1, self._told)
+        # A new best has one cost so far.
+        self._n_costs = np.where(swarm.current_cost < swarm.pbest_cost, 1, self._n_costs)
         swarm.pbest_pos, swarm.pbest_cost = self._compute_pbest(swarm)
         swarm.best_pos, best_cost = self._topology.compute_gbest(swarm, **self._neighbours)
         swarm.best_cost = float(best_cost)
@@ -162,7 +169,7 @@ class ParticleSwarm:
     def tell_bests(self, costs: FloatArray) -> None:
         """Take new costs [P] of the personal bests, where costs scatter: a lucky one must not live for ever.
 
-        Each best's cost becomes the mean of all that were told of it.
+        Each best's cost becomes the mean of all that it got.
 
         Raises:
             TrainingError: If the number of costs is wrong.
@@ -172,9 +179,9 @@ class ParticleSwarm:
             raise TrainingError(
                 f"swarm: expected {swarm.n_particles} costs of the bests, found shape {costs.shape}"
             )
-        self._told += 1
+        self._n_costs += 1
         swarm.pbest_cost = (
-            swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._told
+            swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._n_costs
         )
 
     @property
@@ -201,21 +208,6 @@ class ParticleSwarm:
         return np.asarray(self._swarm.position + np.where(self._periodic, around, offset))
 
 
-@dataclass(frozen=True, eq=False)
-class SwarmResult:
-    """Outcome of a swarm's search.
-
-    Attributes:
-        params: Best position [D].
-        value: Its cost.
-        history: Best cost at the start and after each move.
-    """
-
-    params: FloatArray
-    value: float
-    history: tuple[float, ...]
-
-
 def run_swarm(
     swarm: ParticleSwarm,
     values: Callable[[FloatArray], FloatArray],
@@ -224,18 +216,18 @@ def run_swarm(
     patience: int,
     reevaluate: bool = False,
     stop: Callable[[], bool] | None = None,
-    progress: Callable[[int, float], None] | None = None,
-) -> SwarmResult:
+    progress: Advance | None = None,
+) -> OptimizerResult:
     """Move a swarm until it stops getting better.
 
     Args:
-        swarm: The swarm; it is evaluated where it stands, unless it has been told of costs already.
+        swarm: The swarm; it is evaluated where it stands, unless it has costs already.
         values: Costs [P] of positions [P, D].
         iterations: Most moves; 0 evaluates the starts only.
         patience: Moves without a better best before it stops.
         reevaluate: Whether every move also evaluates the personal bests again, for values that scatter from
             call to call; the best cost may then rise.
-        stop: Asked before each move; True ends the search.
+        stop: Called before each move; True ends the search.
         progress: Called with the number of moves and the best cost after each.
 
     Raises:
@@ -254,4 +246,4 @@ def run_swarm(
         history.append(swarm.best_cost)
         if progress is not None:
             progress(len(history) - 1, swarm.best_cost)
-    return SwarmResult(swarm.best_position, swarm.best_cost, tuple(history))
+    return OptimizerResult(swarm.best_position, swarm.best_cost, tuple(history))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -12,16 +10,13 @@ from scipy.special import softmax
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store.journal import Journal
-from qkd_qiskit.training.cooperative import CooperativeSettings, run_cooperative
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS, LBFGSResult, minimize_lbfgs
+from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.training.lbfgs import LBFGS
 from qkd_qiskit.training.losses import class_logits
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.swarm import ParticleSwarm, SwarmResult, run_swarm, weight_period
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, OptimizerResult, Starts, weight_period
+from qkd_qiskit.training.optimizers import make_optimizer
+from qkd_qiskit.training.tracking import Tracking
 
 _STARTS_PER_PARTICLE = 4
 
@@ -72,7 +67,7 @@ class TrainedModel:
     def outcome_probabilities(
         self, evaluator: Evaluator, inputs: FloatArray, *, temperature: float = 1.0
     ) -> FloatArray:
-        """Softmax of the logits over all class outcomes, the reject outcome last where there is one.
+        """Return the softmax [N, n_outcomes] of a parameter vector's logits, divided by `temperature`.
 
         Args:
             evaluator: Runs the model's circuit, with the noise that is wanted.
@@ -85,12 +80,12 @@ class TrainedModel:
         return outcome_probabilities(self.params, evaluator, inputs, self.n_outcomes, temperature=temperature)
 
     def class_probabilities(self, evaluator: Evaluator, inputs: FloatArray) -> FloatArray:
-        """Probabilities [N, K], renormalized over the classes: the reject outcome is left out."""
+        """Return probabilities [N, K], renormalized over the classes: the reject outcome is left out."""
         logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
         return np.asarray(softmax(logits, axis=-1))
 
     def predict(self, evaluator: Evaluator, inputs: FloatArray) -> IntArray:
-        """Index [N] of the most probable class, in the sorted class set; never the reject outcome."""
+        """Return the most probable class [N], an index of the sorted class set; never the reject outcome."""
         logits = _logits(self.params, evaluator, inputs, self.n_outcomes)[:, : self.n_classes]
         return np.asarray(logits.argmax(axis=-1), dtype=np.int64)
 
@@ -98,7 +93,7 @@ class TrainedModel:
 def outcome_probabilities(
     params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outcomes: int, *, temperature: float = 1.0
 ) -> FloatArray:
-    """Softmax [N, n_outcomes] of the logits of one parameter vector [W + 1], divided by `temperature`."""
+    """Return the softmax [N, n_outcomes] of a parameter vector's logits, divided by `temperature`."""
     return np.asarray(softmax(_logits(params, evaluator, inputs, n_outcomes) / temperature, axis=-1))
 
 
@@ -107,10 +102,10 @@ def _logits(params: FloatArray, evaluator: Evaluator, inputs: FloatArray, n_outc
 
 
 def random_params(n: int, n_weights: int, *, rng: np.random.Generator) -> FloatArray:
-    """Random parameter vectors [n, n_weights + 1], from near zero to anywhere.
+    """Return random parameter vectors [n, n_weights + 1], from near zero to anywhere.
 
     Half of them have normal weights of a width drawn log-uniformly from 0.05 to 1 radian: near the identity,
-    gradients of a deep circuit do not vanish. The other half is uniform over a turn. The logit scale starts
+    gradients of a deep circuit do not vanish. The other half is uniform over 2 pi. The logit scale starts
     near 3, because noise flattens the probabilities.
     """
     near = n - n // 2
@@ -128,12 +123,9 @@ def train_model(
     targets: Targets,
     settings: TrainingSettings,
     *,
-    reject: bool = False,
     initial: FloatArray | None = None,
     rng: np.random.Generator,
-    journal: Journal | None = None,
-    progress: Progress | None = None,
-    label: str = "training",
+    tracking: Tracking | None = None,
 ) -> TrainedModel:
     """Train a model: random starts, a particle swarm from the best of them, then L-BFGS from its best point.
 
@@ -145,44 +137,34 @@ def train_model(
         inputs: Encoded inputs [N, F].
         targets: What to answer on them.
         settings: Sizes and coefficients of both phases.
-        reject: Whether the last outcome of `targets` is the reject outcome.
         initial: A parameter vector [W + 1] that joins the swarm, for example of an earlier round.
         rng: Source of all randomness.
-        journal: Takes down all finished work. Trained again with an equal generator and the journal of an
-            interrupted training, the model becomes the one of an uninterrupted training, bit for bit.
-        progress: Told of every move of the swarm, or every sub-swarm, and every iteration of L-BFGS.
-        label: Name of this training in `progress`.
+        tracking: Receives every move of the swarm, or every sub-swarm, and every iteration of L-BFGS.
 
     Raises:
         TrainingError: If inputs, targets, initial and evaluator do not fit, or no start has a finite loss.
     """
-    progress = NullProgress() if progress is None else progress
-    objective = Objective(evaluator, inputs, targets, l2=settings.l2, journal=journal)
-    search = _cooperative if settings.method == "cooperative" else global_swarm
-    moves = settings.iterations
-    if settings.method == "cooperative":
-        moves = settings.sweeps * len(evaluator.spec.blocks)
-    progress.start(label, moves + settings.refine)
+    tracking = Tracking() if tracking is None else tracking
+    objective = Objective(evaluator, inputs, targets, l2=settings.l2, journal=tracking.journal)
+    search, refinement = make_optimizer(settings), LBFGS(settings.refine)
+    tracking.start(search.steps(evaluator.spec) + settings.refine)
 
     def advance(step: int, loss: float) -> None:
-        progress.advance(label)
+        tracking.advance()
 
-    starts, start_losses = _best_starts(objective, settings.particles, initial, rng)
-    found = search(objective, starts, start_losses, settings, rng, advance)
-    refined = LBFGSResult(found.params, found.value, (), "not run")
+    starts = _best_starts(objective, settings.particles, initial, rng)
+    found = search.run(objective, starts, rng=rng, advance=advance)
+    refined = OptimizerResult(found.params, found.value, ())
     if settings.refine > 0:
-        refined = minimize_lbfgs(
-            objective.value_and_gradient,
-            found.params,
-            iterations=settings.refine,
-            progress=advance,
+        refined = refinement.run(
+            objective, Starts(found.params[None], np.array([found.value])), rng=rng, advance=advance
         )
-    progress.done(label)
+    tracking.done()
     return TrainedModel(
         params=refined.params,
         n_outcomes=targets.n_outcomes,
-        reject=reject,
-        loss_start=float(start_losses.min()),
+        reject=targets.reject,
+        loss_start=float(starts.losses.min()),
         loss_swarm=found.value,
         loss=refined.value,
         swarm_history=found.history,
@@ -192,74 +174,10 @@ def train_model(
     )
 
 
-def global_swarm(
-    objective: Objective,
-    starts: FloatArray,
-    losses: FloatArray,
-    settings: TrainingSettings,
-    rng: np.random.Generator,
-    advance: Callable[[int, float], None] | None = None,
-) -> SwarmResult:
-    """A swarm over whole parameter vectors.
-
-    Args:
-        objective: What to minimize.
-        starts: First positions [P, W + 1], one a particle.
-        losses: Their losses [P].
-        settings: Moves, patience and coefficients.
-        rng: Source of all randomness.
-        advance: Called with the number of each move and the best loss.
-    """
-    half = np.append(np.full(objective.n_params - 1, weight_period(objective.evaluator.spec) / 2), 0.0)
-    lower, upper = -half, half.copy()
-    lower[-1], upper[-1] = LOG_SCALE_BOUNDS
-    swarm = ParticleSwarm(
-        np.clip(starts, lower, upper),
-        lower,
-        upper,
-        periodic=np.arange(objective.n_params) < objective.n_params - 1,
-        inertia=settings.inertia,
-        cognitive=settings.cognitive,
-        social=settings.social,
-        rng=rng,
-    )
-    swarm.ask()
-    swarm.tell(losses)
-    return run_swarm(
-        swarm,
-        objective.values,
-        iterations=settings.iterations,
-        patience=settings.patience,
-        reevaluate=getattr(objective.evaluator, "shots", None) is not None,
-        progress=advance,
-    )
-
-
-def _cooperative(
-    objective: Objective,
-    starts: FloatArray,
-    losses: FloatArray,
-    settings: TrainingSettings,
-    rng: np.random.Generator,
-    advance: Callable[[int, float], None],
-) -> SwarmResult:
-    sizes = CooperativeSettings(
-        sweeps=settings.sweeps,
-        particles=settings.particles,
-        iterations=settings.iterations,
-        patience=settings.patience,
-        inertia=settings.inertia,
-        cognitive=settings.cognitive,
-        social=settings.social,
-    )
-    found = run_cooperative(objective, starts[losses.argmin()], sizes, rng=rng, progress=advance)
-    return SwarmResult(found.params, found.value, found.history)
-
-
 def _best_starts(
     objective: Objective, particles: int, initial: FloatArray | None, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """The lowest of many random candidates, with their losses; `initial` is one of them."""
+) -> Starts:
+    """Return the lowest of many random candidates; `initial` is one of them."""
     candidates = random_params(_STARTS_PER_PARTICLE * particles, objective.evaluator.spec.n_weights, rng=rng)
     if initial is not None:
         if initial.shape != (objective.n_params,) or not np.isfinite(initial).all():
@@ -272,4 +190,4 @@ def _best_starts(
     candidates[:, -1] = np.clip(candidates[:, -1], *LOG_SCALE_BOUNDS)
     losses = objective.values(candidates)
     best = np.argsort(losses, kind="stable")[:particles]
-    return candidates[best], losses[best]
+    return Starts(candidates[best], losses[best])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from math import pi
+from collections.abc import Sequence
 
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumCircuit, QuantumRegister
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.spec import VQCNNSpec
 
 
 def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
-    """The VQCNN as a circuit with the ParameterVectors `x` (angle encoding only) and `w`.
+    """Return the VQCNN as a circuit with the ParameterVectors `x` and `w`.
 
-    Angle encoding puts RY(pi/2 + x[2q]) and RZ(x[2q+1]) on qubit q, then a barrier. Amplitude encoding adds
-    nothing: the circuit acts on a state that the evaluator supplies. Bind through the vectors, never through
+    The encoding's gates come first, then a barrier. Where inputs are states, there is neither, and no `x`:
+    the circuit acts on a state that the evaluator supplies. Bind through the vectors, never through
     `circuit.parameters`, which are sorted by name.
 
     Args:
@@ -31,17 +32,51 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         name="vqcnn",
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
-    if spec.encoding == "angle":
-        x = ParameterVector("x", spec.n_features)
-        for qubit in range(spec.n_qubits):
-            circuit.ry(pi / 2 + x[2 * qubit], qubit)
-            circuit.rz(x[2 * qubit + 1], qubit)
+    if not spec.takes_states:
+        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
         circuit.barrier()
     w = ParameterVector("w", spec.n_weights)
     for block in spec.blocks:
         _append(circuit, spec.kernels[block.layer], block.qubits, [w[weight] for weight in block.weights])
     circuit.measure(spec.measured_qubits, range(spec.n_measured))
     return circuit
+
+
+def encoding_circuit(spec: VQCNNSpec) -> QuantumCircuit:
+    """Return the encoding's gates alone, with the ParameterVector `x`; none where inputs are states."""
+    circuit = QuantumCircuit(spec.n_qubits)
+    if not spec.takes_states:
+        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
+    return circuit
+
+
+def parameter_vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, ParameterVector]:
+    """Return the vectors `x` and `w` of a spec's circuit; `x` is None where inputs are states."""
+    vectors = {parameter.vector.name: parameter.vector for parameter in circuit.parameters}
+    return vectors.get("x"), vectors.get("w", ParameterVector("w", 0))
+
+
+def without_idle_qubits(
+    circuit: QuantumCircuit, keep: Sequence[int] = ()
+) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    """Cut a circuit to the qubits that it uses, renumbered from 0 in rising order.
+
+    Args:
+        circuit: A circuit, perhaps as wide as its device.
+        keep: Qubits that stay even if nothing touches them.
+
+    Returns:
+        The narrow circuit, and the former number of each of its qubits.
+    """
+    used = {circuit.find_bit(qubit).index for item in circuit.data for qubit in item.qubits}
+    active = tuple(sorted(used.union(keep)))
+    position = {qubit: k for k, qubit in enumerate(active)}
+    narrow = QuantumCircuit(QuantumRegister(len(active), "q"), *circuit.cregs, name=circuit.name)
+    narrow.metadata = circuit.metadata
+    for item in circuit.data:
+        qubits = [position[circuit.find_bit(qubit).index] for qubit in item.qubits]
+        narrow.append(item.operation, qubits, item.clbits)
+    return narrow, active
 
 
 def _append(circuit: QuantumCircuit, kernel: Kernel, pair: tuple[int, int], angles: list[Parameter]) -> None:

@@ -1,24 +1,24 @@
 """The model index: a spec's fields as one nonnegative integer, and back.
 
-The fields are the digits of a mixed-radix number, the least significant first: encoding, sharing, qubits,
-outcomes, number of layers, the layers, whether kernels differ, the kernels. A kernel is its length and its
-genes. What a digit's radix depends on comes before it, so that nothing is padded; equal kernels are written
-once.
+The fields are the digits of a mixed-radix number, the least significant first: the lowest bit of the
+encoding's code, sharing, qubits, outcomes, number of layers, the layers, whether kernels differ, the kernels,
+and the rest of the code. A kernel is its length and its genes. What a digit's radix depends on comes before
+it, so that nothing is padded; equal kernels are written once.
 
 NOTE: the limits below are radices. A change of one, or of the order of `LAYERS` or `GATES`, changes every
-index.
+index. A new encoding changes none.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.kernel import MAX_GENES, Kernel
 from qkd_qiskit.vqcnn.layers import LAYERS
 
-ENCODINGS: Final = ("angle", "amplitude")
 SHARINGS: Final = ("layer", "site")
 MAX_QUBITS: Final = 32
 MAX_LAYERS: Final = 32
@@ -40,9 +40,10 @@ class Fields(NamedTuple):
 
 
 def encode(fields: Fields) -> int:
-    """The index of valid fields."""
+    """Return the index of valid fields."""
+    code = ENCODINGS[fields.encoding].code
     digits = [
-        (ENCODINGS.index(fields.encoding), len(ENCODINGS)),
+        (code % 2, 2),
         (SHARINGS.index(fields.sharing), len(SHARINGS)),
         (fields.n_qubits - 2, MAX_QUBITS - 1),
         (fields.n_outcomes - 2, 2**fields.n_qubits - 1),
@@ -54,14 +55,14 @@ def encode(fields: Fields) -> int:
     for kernel in fields.kernels if varied else fields.kernels[:1]:
         digits.append((len(kernel.genes), MAX_GENES + 1))
         digits += [(2 * (gene.gate - 1) + gene.orientation, 2 * len(GATES)) for gene in kernel.genes]
-    index = 0
+    index = code // 2
     for digit, radix in reversed(digits):
         index = index * radix + digit
     return index
 
 
 def decode(index: int) -> Fields:
-    """The fields that an index stands for; they may still break a rule of the family.
+    """Return the fields that an index stands for; they may still break a rule of the family.
 
     Args:
         index: Any integer, also one from an untrusted sender: the work is bounded by `MAX_INDEX_BITS`.
@@ -74,15 +75,14 @@ def decode(index: int) -> Fields:
     if index.bit_length() > MAX_INDEX_BITS:
         raise VQCNNError(f"model index: expected at most {MAX_INDEX_BITS} bits, found {index.bit_length()}")
     digits = _Digits(index)
-    encoding = ENCODINGS[digits.take(len(ENCODINGS))]
+    lowest_bit = digits.take(2)
     sharing = SHARINGS[digits.take(len(SHARINGS))]
     n_qubits = digits.take(MAX_QUBITS - 1) + 2
     n_outcomes = digits.take(2**n_qubits - 1) + 2
     plan = tuple(LAYERS[digits.take(len(LAYERS))] for _ in range(digits.take(MAX_LAYERS) + 1))
     varied = digits.take(2) == 1
     kernels = tuple(_kernel(digits) for _ in range(len(plan) if varied else 1))
-    if digits.rest:
-        raise VQCNNError("model index: expected nothing after the last kernel, found more digits")
+    encoding = _encoding(2 * digits.rest + lowest_bit)
     if varied and len(set(kernels)) == 1:
         raise VQCNNError("model index: expected equal kernels to be written once, found them repeated")
     return Fields(n_qubits, encoding, plan, kernels if varied else kernels * len(plan), sharing, n_outcomes)
@@ -99,13 +99,21 @@ class _Digits:
         return digit
 
 
+def _encoding(code: int) -> str:
+    names = {encoding.code: name for name, encoding in ENCODINGS.items()}
+    if code not in names:
+        known = ", ".join(map(str, names))
+        raise VQCNNError(f"model index: expected an encoding with a code among {known}, found {_shown(code)}")
+    return names[code]
+
+
 def _kernel(digits: _Digits) -> Kernel:
     places = [digits.take(2 * len(GATES)) for _ in range(digits.take(MAX_GENES + 1))]
     return Kernel(tuple(Gene(place // 2 + 1, place % 2) for place in places))
 
 
 def _shown(index: object) -> str:
-    """The offending value, short: an integer of many digits would not print."""
+    """Return the offending value, short: an integer of many digits would not print."""
     if isinstance(index, int) and index.bit_length() > 64:
         return f"an integer of {index.bit_length()} bits"
     return repr(index)[:80]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
-from qkd_qiskit.vqcnn.index import ENCODINGS, MAX_LAYERS, MAX_QUBITS, SHARINGS
+from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS, SHARINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
 from qkd_qiskit.vqcnn.presets import kernel_name, resolve_kernel
@@ -39,7 +40,7 @@ class VQCNNSpec:
 
     Attributes:
         n_qubits: Length of the qubit chain, 2 to 32.
-        encoding: `angle` or `amplitude`.
+        encoding: Name of the encoding, for example `angle`.
         plan: The layers: `conv`, `edge` or `tree`, at most 32 of them.
         kernels: One kernel for each layer.
         sharing: `layer` gives the blocks of a layer the same weights, `site` each block its own.
@@ -66,7 +67,7 @@ class VQCNNSpec:
 
         Args:
             n_qubits: Length of the qubit chain, 2 to 32.
-            encoding: `angle` or `amplitude`.
+            encoding: Name of the encoding, for example `angle`.
             plan: Layers as a sequence or as text, `"conv, edge, conv"`; `default_plan` when omitted.
             kernels: A preset's name, a gate string or a `Kernel`, for all layers or one for each.
             sharing: `layer` or `site`.
@@ -112,7 +113,7 @@ class VQCNNSpec:
 
     @classmethod
     def from_index(cls, index: int) -> VQCNNSpec:
-        """The spec whose `index` this is.
+        """Return the spec whose `index` this is.
 
         Args:
             index: Any integer, also one from an untrusted sender; the work on it is bounded.
@@ -144,8 +145,13 @@ class VQCNNSpec:
 
     @property
     def n_features(self) -> int:
-        """Length of one encoded input: 2 n angles, or 2**n amplitudes."""
-        return 2 * self.n_qubits if self.encoding == "angle" else 2**self.n_qubits
+        """Length of one encoded input."""
+        return ENCODINGS[self.encoding].n_features(self.n_qubits)
+
+    @property
+    def takes_states(self) -> bool:
+        """Whether inputs are ideal states of a simulation, rather than angles of the circuit."""
+        return ENCODINGS[self.encoding].takes_states
 
     @property
     def n_measured(self) -> int:
@@ -163,30 +169,12 @@ class VQCNNSpec:
         return self._chains[-1][: self.n_measured]
 
     @property
-    def discarded(self) -> tuple[int, ...]:
-        """The qubits that pooling traces out, in the order in which it does."""
-        return tuple(block.qubits[0] for block in self.blocks if block.kind != "conv")
-
-    @property
     def is_chain_native(self) -> bool:
         """Whether every block acts on neighbours of the physical chain, so that nothing needs routing."""
         return all(abs(first - second) == 1 for first, second in (block.qubits for block in self.blocks))
 
-    def active_after(self, layer: int) -> tuple[int, ...]:
-        """The qubits that are active after a layer, in chain order.
-
-        Args:
-            layer: Position in the plan, from 0.
-
-        Raises:
-            VQCNNError: If the plan has no such layer.
-        """
-        if not 0 <= layer < len(self.plan):
-            raise VQCNNError(f"layer: expected 0 to {len(self.plan) - 1}, found {layer}")
-        return self._chains[layer + 1]
-
     def describe(self) -> str:
-        """The structure in one line, for tables and logs."""
+        """Return the structure in one line, for tables and logs."""
         names = list(dict.fromkeys(map(kernel_name, self.kernels)))
         return (
             f"{self.n_qubits} qubits, {self.encoding} encoding, {', '.join(self.plan)}, "

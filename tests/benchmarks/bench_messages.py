@@ -39,9 +39,13 @@ class Crowd:
     context: RunContext
     seconds: float = 0.0
     n_bytes: int = 0
+    clients: None = None
 
-    def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
-        for position in queries:
+    def traffic(self) -> None:
+        """Return None: nothing travels."""
+
+    def exchange(self, requests: Mapping[int, bytes], /, *, timeout: float) -> Iterator[Arrival]:
+        for position in requests:
             start = time.perf_counter()
             raw = self._message(position)
             self.seconds += time.perf_counter() - start
@@ -66,7 +70,7 @@ class Crowd:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """One turn with this many clients."""
+    """Measure one round with this many clients."""
     settings = ExperimentSettings.model_validate(
         {
             "name": "crowd",
@@ -92,18 +96,18 @@ def measure(count: int) -> dict[str, Any]:
     before = _memory("VmHWM")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        lesson = run_rounds(context, crowd, folder=Path(folder))
+        result = run_rounds(context, crowd, folder=Path(folder))
         seconds = time.perf_counter() - start - crowd.seconds
     taking = context.timings["clients"] - crowd.seconds
     return {
         "clients": count,
-        "used": sum(part.standing == "used" for part in lesson.participation),
+        "used": sum(record.status == "used" for record in result.records),
         "public": len(data.public.samples),
         "bytes": crowd.n_bytes,
         "check_and_audit": taking,
         "calibrate_and_aggregate": seconds - taking,
         "memory": _memory("VmHWM") - before,
-        "validation_accuracy": lesson.taught.teacher.scores[0].accuracy,
+        "validation_accuracy": result.aggregate.teacher.scores[0].accuracy,
     }
 
 
@@ -114,7 +118,7 @@ def _memory(key: str) -> int:
 
 
 def test_memory_does_not_grow_with_the_messages() -> None:
-    print("\nOne turn with many clients, 800 public inputs of ten classes:")
+    print("\nOne round with many clients, 800 public inputs of ten classes:")
     for count in COUNTS:
         done = subprocess.run(
             [sys.executable, __file__, str(count)], capture_output=True, text=True, check=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
 from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
@@ -37,9 +38,7 @@ def compare(number, device_name):
     noise = device.noise_model_for(transpiled.active_qubits)
     compact = CompactCircuit(transpiled)
     weights = rng.uniform(-np.pi, np.pi, (2, spec.n_weights))
-    inputs = rng.uniform(-1.5, 1.5, (2, spec.n_features))
-    if spec.encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, 2, rng=rng)
     engine = PauliEvaluator(compact, noise)
     exact = engine.probabilities(weights, inputs)
     np.testing.assert_allclose(exact, AerEvaluator(compact, noise).probabilities(weights, inputs), atol=1e-7)

@@ -16,8 +16,11 @@ import pytest
 from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
-from qkd_qiskit.evaluation import MODEL_NAMES
+from qkd_qiskit.evaluation import REQUIRED_MODELS
+from qkd_qiskit.experiment import ExperimentResult
 from qkd_qiskit.reporting import check_results, read_results
+from qkd_qiskit.store import Database, folder_lock
+from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
@@ -38,9 +41,9 @@ def finished(tmp_path_factory):
 
 def test_results_are_complete_and_every_model_learns(finished):
     run, folder = finished
-    assert read_results(folder / "results.json") == json.loads((folder / "results.json").read_text())
+    assert read_results(folder / "results.json").dump() == json.loads((folder / "results.json").read_text())
     check_results(run.results)
-    assert set(run.results["models"]) >= set(MODEL_NAMES)
+    assert set(run.results["models"]) >= set(REQUIRED_MODELS)
     chance = 1 / 3
     for name in ("global", "centralized", "public_only", "teacher_ensemble", "rbf_svm", "mlp"):
         assert run.results["models"][name]["accuracy"] > chance + 0.15, name
@@ -50,8 +53,18 @@ def test_results_are_complete_and_every_model_learns(finished):
         spec = VQCNNSpec.from_index(int(client["model_index"]))
         assert len(spec.blocks) == client["budget"]["blocks"]
         assert client["gates"]["estimated"]["two_qubit"] == client["gates"]["transpiled"]["two_qubit"]
+    assert list(run.predictions) == list(run.results["models"])
+    assert set(run.baselines) < set(run.predictions)
     assert run.clients[0].model.reject
     assert not run.clients[2].model.reject
+
+
+def test_a_finished_run_is_loaded_and_shown(finished):
+    run, folder = finished
+    loaded = ExperimentResult.load(folder)
+    assert (loaded.settings, loaded.results) == (run.settings, run.results)
+    assert str(loaded) == str(run)
+    assert f"{100 * run.record.measured['global'].accuracy:.1f}" in str(run)
 
 
 def test_the_report_stands_alone(finished):
@@ -69,7 +82,7 @@ def test_a_search_is_in_the_report_of_its_run(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Structure search" in page
     for client in run.clients:
-        assert client.search.winner == str(client.machine.spec.kernels[0])
+        assert client.search.winner == str(client.compiled.spec.kernels[0])
         assert str(client.budget.spec.kernels[0].canonical()) in client.search.kernels
         title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one kernel"
         assert title in page
@@ -96,10 +109,11 @@ def test_the_message_is_all_that_leaves_a_client(finished):
 
 def test_resume_takes_finished_stages_and_ends_in_the_same_results(finished, tmp_path):
     run, folder = finished
-    checkpoints = tmp_path / "checkpoints"
-    checkpoints.mkdir()
-    for file in list((folder / "checkpoints").iterdir())[::2]:
-        (checkpoints / file.name).write_bytes(file.read_bytes())
+    (tmp_path / DATABASE_FILE).write_bytes((folder / DATABASE_FILE).read_bytes())
+    with Database(tmp_path) as database:
+        stages = database.rows("SELECT fingerprint, key FROM stage")
+        assert len(stages) > 4
+        database.insert("DELETE FROM stage WHERE fingerprint = ? AND key = ?", stages[::2])
     again = run_experiment(TINY, output=tmp_path, resume=True)
     assert comparable(again.results) == comparable(run.results)
 
@@ -116,11 +130,17 @@ def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finis
         process.wait()
         if (tmp_path / "results.json").exists():
             check_results(json.loads((tmp_path / "results.json").read_text()))
-        for file in (tmp_path / "checkpoints").glob("*.npz"):
-            with np.load(file, allow_pickle=False) as stored:
-                assert "meta" in stored.files
+        if (tmp_path / DATABASE_FILE).exists():
+            with Database(tmp_path) as database:
+                assert database.rows("PRAGMA integrity_check") == [("ok",)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert comparable(read_results(tmp_path / "results.json")) == comparable(run.results)
+    assert comparable(read_results(tmp_path / "results.json").dump()) == comparable(run.results)
+
+
+def test_a_second_run_in_a_folder_is_refused(tmp_path, capsys):
+    with folder_lock(tmp_path):
+        assert main(["run", TINY, "--output", str(tmp_path), "--resume"]) == 2
+    assert f"{tmp_path}: another run or command is working there" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

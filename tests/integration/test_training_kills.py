@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qkd_qiskit.store import Database
+
 # Structure search under a device's noise, a cooperative or global swarm, then L-BFGS.
 _TRAIN = """
 import sys
@@ -18,9 +20,14 @@ import numpy as np
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.estimator import estimate_gate_budget
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.training import Journal, Targets, train_personal
+from qkd_qiskit.simulation import compile_model
+from qkd_qiskit.store import AnswerLog
+from qkd_qiskit.training import (
+    KernelSpace, SearchTask, Targets, Tracking,
+    device_candidates, search_structure, searched_spec, train_model,
+)
 
-journal_path, output, method = sys.argv[1:]
+folder, output, method = sys.argv[1:]
 rng = np.random.default_rng(5)
 labels = np.arange(60) % 2
 inputs = 0.4 * rng.standard_normal((60, 8)) + 0.4 * labels[:, None]
@@ -31,52 +38,68 @@ settings = TrainingSettings(
     structure=StructureSettings(enabled=True, particles=3, iterations=1, samples=30, starts=2, steps=3),
 )
 from pathlib import Path
-with Journal(Path(journal_path), method, resume=True) as journal:
+with AnswerLog(Path(folder), method, resume=True) as answers:
     print("started", flush=True)
-    found = train_personal(
-        budget, device, inputs, Targets(2, labels=labels), settings, seed=3, journal=journal
+    targets, tracking = Targets(2, labels=labels), Tracking(journal=answers)
+    search = search_structure(
+        device_candidates(budget.spec, device),
+        KernelSpace.of_kernel(budget.spec.kernels[0]),
+        SearchTask(inputs, targets, seed=3),
+        settings,
+        tracking=tracking,
     )
-np.savez(output, params=found.model.params, index=np.array(str(found.index)), new=journal.computed)
+    compiled = compile_model(searched_spec(budget.spec, search), device)
+    model = train_model(
+        compiled.noisy, inputs, targets, settings, rng=np.random.default_rng(3), tracking=tracking
+    )
+np.savez(output, params=model.params, index=np.array(str(compiled.spec.index)), new=answers.computed)
 """
 
 
-def _start(journal: Path, output: Path, method: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", _TRAIN, str(journal), str(output), method]
+def _start(folder: Path, method: str) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", _TRAIN, str(folder), str(folder / "found.npz"), method]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
-def _finish(journal: Path, output: Path, method: str) -> dict[str, np.ndarray]:
-    process = _start(journal, output, method)
+def _finish(folder: Path, method: str) -> dict[str, np.ndarray]:
+    process = _start(folder, method)
     process.communicate()
     assert process.returncode == 0
-    with np.load(output) as file:
+    with np.load(folder / "found.npz") as file:
         return dict(file)
 
 
-def _kill_at(size: float, journal: Path, output: Path, method: str) -> bool:
-    """Run until the journal has grown to `size` bytes, then kill; whether the kill came in time."""
-    process = _start(journal, output, method)
-    while process.poll() is None:
-        if journal.exists() and journal.stat().st_size >= size:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.002)
+def _answers(folder: Path) -> list[tuple[bytes, bytes]]:
+    with Database(folder) as database:
+        return database.rows("SELECT question, data FROM answer ORDER BY position")
+
+
+def _kill_at(count: int, folder: Path, method: str) -> bool:
+    """Run until `count` answers are stored, then kill; whether the kill came in time."""
+    process = _start(folder, method)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    with Database(folder) as database:
+        while process.poll() is None:
+            if database.rows("SELECT count(*) FROM answer")[0][0] >= count:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
     process.communicate()
     return process.returncode == -signal.SIGKILL
 
 
 def _check(tmp_path: Path, method: str, kills: int, seed: int) -> None:
-    whole = _finish(tmp_path / "whole", tmp_path / "whole.npz", method)
-    full = (tmp_path / "whole").stat().st_size
-    moments = np.sort(np.random.default_rng(seed).uniform(0, 0.97, kills)) * full
-    journal = tmp_path / "killed"
-    killed = [_kill_at(moment, journal, tmp_path / "killed.npz", method) for moment in moments]
-    assert all(killed)
-    again = _finish(journal, tmp_path / "killed.npz", method)
+    whole = _finish(tmp_path / "whole", method)
+    stored = _answers(tmp_path / "whole")
+    moments = np.sort(np.random.default_rng(seed).uniform(0, 0.97, kills)) * len(stored)
+    folder = tmp_path / "killed"
+    assert all(_kill_at(int(moment), folder, method) for moment in moments)
+    again = _finish(folder, method)
     np.testing.assert_array_equal(again["params"], whole["params"])
     assert again["index"] == whole["index"]
     assert again["new"] < whole["new"]
-    assert journal.read_bytes() == (tmp_path / "whole").read_bytes()
+    assert _answers(folder) == stored
 
 
 def test_three_kills(tmp_path: Path) -> None:

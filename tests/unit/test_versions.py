@@ -1,15 +1,15 @@
+import platform
 import re
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from qkd_qiskit import versions
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.experiment import run
-from qkd_qiskit.versions import TESTED, installed_versions, version_remarks
+from qkd_qiskit.versions import TESTED, blas_kernel, installed_versions, version_remarks
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,14 +21,29 @@ def two_stacks(monkeypatch):
     monkeypatch.setattr(versions, "installed_versions", lambda: {"python": "3.12", "numpy": "2.1"})
 
 
-def test_installed_versions_are_those_of_the_packages_and_of_the_processor():
+def test_installed_versions_are_those_of_python_and_the_packages():
     found = installed_versions()
     assert found["numpy"] == np.__version__
-    assert {name: found[name] for name in TESTED} == {name: version(name) for name in TESTED}
-    assert list(found) == ["python", "qkd-qiskit", *TESTED, "blas"]
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            assert f"{pool['internal_api']} {pool.get('architecture', '')}".strip() in found["blas"]
+    assert found.pop("python") == platform.python_version()
+    assert found == {name: version(name) for name in ("qkd-qiskit", *TESTED)}
+
+
+def _blas(filepath, **kind):
+    return {"user_api": "blas", "internal_api": "openblas", "filepath": str(filepath), **kind}
+
+
+def test_the_kernel_is_that_of_numpys_blas_and_of_no_other(monkeypatch):
+    site = Path(np.__file__).resolve().parents[1]
+    own = _blas(site / "numpy.libs" / "libopenblas.so", architecture="Haswell")
+    other = _blas(site / "qiskit_aer.libs" / "libopenblas.so", architecture="Prescott")
+    threads = {"user_api": "openmp", "internal_api": "openmp", "filepath": str(site / "numpy.libs" / "gomp")}
+    monkeypatch.setattr(versions, "threadpool_info", lambda: [other, own, threads])
+    assert blas_kernel() == "openblas Haswell"
+
+
+def test_the_kernel_of_a_system_wide_blas_is_found_too(monkeypatch):
+    monkeypatch.setattr(versions, "threadpool_info", lambda: [_blas("/usr/lib/libblas.so")])
+    assert blas_kernel() == "openblas"
 
 
 def test_the_tested_versions_are_those_of_the_constraints():

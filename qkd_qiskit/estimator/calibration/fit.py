@@ -65,6 +65,7 @@ def fit_coefficients(plan: CalibrationPlan, found: Sequence[Curve], *, method: s
             schema=1,
             provisional=True,
             method=method,
+            encoding=plan.encoding,
             need=need,
             data=DataCoefficients(constant=round(_EPSILON / gap, 4), epsilon=_EPSILON),
             device=DeviceCoefficients(esp_floor=0.5),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from qkd_qiskit.config import Label, Settings, TrainingSettings
+from qkd_qiskit.config import EncodingName, Label, Settings, TrainingSettings
 from qkd_qiskit.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ class CalibrationPlan(Settings):
     """A sweep: every task is trained on every rung with every seed."""
 
     n_qubits: int = Field(8, ge=2, le=16)
-    encoding: Literal["angle", "amplitude"] = "angle"
+    encoding: EncodingName = "angle"
     seeds: int = Field(5, ge=1, description="draws of data and starts for each task")
     fit_seeds: int | None = Field(None, ge=1, description="the same for tasks of use `fit`; `seeds` if None")
     rungs: tuple[int, ...] = Field(min_length=2, description="blocks; each means the next rung of the ladder")

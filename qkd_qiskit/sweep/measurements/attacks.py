@@ -12,9 +12,9 @@ import numpy as np
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import SweepError
-from qkd_qiskit.federation import distil
+from qkd_qiskit.federation import distil_messages
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_context, right, train_clients
+from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_run, right, train_clients
 
 BAD = 2
 """How many clients are bad: the last ones, except for liars, who are the holders of one class."""
@@ -31,19 +31,17 @@ class AttackMeasurement(Measurement):
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the global model's answers with the test labels, and name whom the server left out."""
-        context = open_context(cell.experiment)
+        run, compiler = open_run(cell.experiment)
         bad = bad_clients(cell.experiment, self.attack)
-        clients, _ = train_clients(context, folder)
-        found = distil(
-            context,
-            [
-                ATTACKS[self.attack](client.message) if number in bad else client.message.to_bytes()
-                for number, client in enumerate(clients)
-            ],
-        )
-        answers = found.global_model.predict(found.machine.noisy, context.data.test.inputs)
-        left_out = tuple(verdict.client for verdict in found.verdicts if verdict.standing != "used")
-        return CellRecord(right={"global": right(context, answers)}, notes={"left out": left_out})
+        clients, _ = train_clients(run, compiler, folder)
+        messages = [
+            ATTACKS[self.attack](client.message) if number in bad else client.message.to_bytes()
+            for number, client in enumerate(clients)
+        ]
+        found = distil_messages(run, compiler, messages)
+        answers = found.global_model.predict(found.compiled.noisy, run.data.test.inputs)
+        left_out = tuple(record.client for record in found.rounds.records if record.status != "used")
+        return CellRecord(right={"global": right(run, answers)}, notes={"left out": left_out})
 
 
 def silent(message: ClientMessage) -> None:

@@ -21,7 +21,7 @@ from qkd_qiskit.simulation import PauliEvaluator, compile_model
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements.draws import draw
 from qkd_qiskit.training import Targets, train_model
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 

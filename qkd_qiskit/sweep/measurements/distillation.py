@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qkd_qiskit.federation import distil_aggregate
+from qkd_qiskit.federation import distil
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements.federations import (
     client_fingerprint,
-    open_context,
+    open_run,
     right,
     teacher_answers,
     train_clients,
@@ -24,14 +24,14 @@ class DistillationMeasurement(Measurement):
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the answers of the global model and of the teacher with the test labels."""
-        context = open_context(cell.experiment)
-        clients, rounds = train_clients(context, folder)
-        found = distil_aggregate(context, rounds.taught)
-        inputs = context.data.test.inputs
+        run, compiler = open_run(cell.experiment)
+        clients, rounds = train_clients(run, compiler, folder)
+        found = distil(run, compiler, rounds)
+        answers = found.global_model.predict(found.compiled.noisy, run.data.test.inputs)
         return CellRecord(
             right={
-                "global": right(context, found.global_model.predict(found.machine.noisy, inputs)),
-                "teacher": right(context, teacher_answers(context, found.teacher, clients)),
+                "global": right(run, answers),
+                "teacher": right(run, teacher_answers(run, rounds.aggregate.teacher, clients)),
             },
             values={"kilobytes_up": (sum(client.bytes_sent for client in clients) / 1000,)},
         )

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.baselines import fit_classical
+from qkd_qiskit.baselines import ClassicalTask, LogisticBaseline, SupportVectorBaseline
 from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data import Dataset, load_dataset
 from qkd_qiskit.data.augmentation import augment_images
@@ -98,8 +98,9 @@ def classical_accuracies(data: Draw, *, seed: int) -> dict[str, float]:
     """
     found = {}
     own = slice(0, data.n_own)
-    for name in ("logistic_regression", "rbf_svm"):
-        chosen = fit_classical(name, data.inputs[own], data.labels[own], n_weights=1, seed=seed)
+    task = ClassicalTask(data.inputs[own], data.labels[own], n_weights=1, seed=seed)
+    for baseline in (LogisticBaseline(), SupportVectorBaseline()):
+        chosen = baseline.fit_task(task)
         model = clone(chosen.model).fit(data.inputs, data.labels)
-        found[name] = float((model.predict(data.test_inputs) == data.test_labels).mean())
+        found[baseline.name] = float((model.predict(data.test_inputs) == data.test_labels).mean())
     return found

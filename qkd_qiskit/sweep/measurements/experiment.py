@@ -10,10 +10,8 @@ from pydantic import Field
 from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data import load_dataset
 from qkd_qiskit.errors import SweepError
-from qkd_qiskit.experiment import predict_all
-from qkd_qiskit.federation import run_local_federation
-from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import open_context, right
+from qkd_qiskit.experiment import run_experiment
+from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
 
 
 class ExperimentMeasurement(Measurement):
@@ -23,17 +21,17 @@ class ExperimentMeasurement(Measurement):
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Run the experiment, and compare every model's answers with the test labels."""
-        context = open_context(self._settings(cell.experiment))
-        clients, server = run_local_federation(context)
-        answers = predict_all(context, clients, server, context.data.test.inputs)
+        finished = run_experiment(self._settings(cell.experiment))
+        assert finished.data is not None
+        labels = finished.data.test.labels
         return CellRecord(
-            right={model: right(context, given.noisy) for model, given in answers.items()},
+            right={model: pack(given.noisy == labels) for model, given in finished.predictions.items()},
             ideal={
-                model: right(context, given.ideal)
-                for model, given in answers.items()
+                model: pack(given.ideal == labels)
+                for model, given in finished.predictions.items()
                 if given.ideal is not None
             },
-            values={"bytes_up": (sum(client.bytes_sent for client in clients),)},
+            values={"bytes_up": (finished.record.communication.distillation.up,)},
         )
 
     def _settings(self, settings: ExperimentSettings) -> ExperimentSettings:

@@ -19,6 +19,7 @@ from qkd_qiskit.sweep.result import SweepResult
 from qkd_qiskit.training import (
     CandidateFactory,
     KernelSpace,
+    SearchTask,
     Targets,
     device_candidates,
     search_structure,
@@ -48,10 +49,8 @@ class KernelMeasurement(Measurement):
         search = search_structure(
             CandidateFactory(preset, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
             KernelSpace(len(kernel.genes), kernel.n_two_qubit, kernel.n_two_qubit),
-            data.inputs,
-            targets,
+            SearchTask(data.inputs, targets, cell.seed),
             self.training,
-            seed=cell.seed,
         )
         spec = searched_spec(preset, search)
         return CellRecord(
@@ -97,10 +96,8 @@ class SearchMeasurement(Measurement):
         search = search_structure(
             candidates,
             KernelSpace(len(kernel.genes), kernel.n_two_qubit),
-            data.inputs,
-            Targets(2, labels=data.labels),
+            SearchTask(data.inputs, Targets(2, labels=data.labels), cell.seed),
             self.training.model_copy(update={"structure": structure}),
-            seed=cell.seed,
         )
         order = np.argsort(search.fitness, kind="stable")
         return CellRecord(

@@ -16,10 +16,11 @@ from sklearn.metrics import roc_auc_score
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.data import Samples
-from qkd_qiskit.federation import ClientRun, distil_aggregate
-from qkd_qiskit.run import CompiledModel, RunContext, fit_model
+from qkd_qiskit.federation import ClientOutcome, distil
+from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
+from qkd_qiskit.simulation import CompiledModel
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_context, train_clients
+from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_run, train_clients
 from qkd_qiskit.training import Objective, Targets, minimize_lbfgs, outcome_probabilities
 
 LOCAL_STEPS = 60
@@ -38,21 +39,21 @@ class MembershipMeasurement(Measurement):
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compute the area of each client, and the bytes that the attacker sees of it."""
-        context = open_context(cell.experiment)
-        clients, rounds = train_clients(context, folder)
+        run, compiler = open_run(cell.experiment)
+        clients, rounds = train_clients(run, compiler, folder)
         if self.attack_on == "FedAvg parameters":
-            found = distil_aggregate(context, rounds.taught)
+            found = distil(run, compiler, rounds)
             start = found.global_model.params
-            classes = np.arange(len(context.data.classes))
+            classes = np.arange(len(run.data.classes))
             areas = []
             for number, client in enumerate(clients):
-                machine = context.machine(found.machine.spec, client.settings.backend)
-                params = _local_params(context, machine, start, context.data.clients[number])
-                areas.append(_area(context, number, client, _Attacked(machine, params, classes)))
-            seen = 4.0 * len(start) * context.settings.fedavg.rounds
+                compiled = compiler.model(found.compiled.spec, client.settings.backend)
+                params = _local_params(run, compiled, start, run.data.clients[number])
+                areas.append(_area(run, number, client, _Attacked(compiled, params, classes)))
+            seen = 4.0 * len(start) * run.settings.fedavg.rounds
         else:
             areas = [
-                _area(context, number, client, self._attacked(context, client))
+                _area(run, number, client, self._attacked(run, client))
                 for number, client in enumerate(clients)
             ]
             seen = 0.0
@@ -60,35 +61,30 @@ class MembershipMeasurement(Measurement):
                 seen = float(np.mean([client.bytes_sent for client in clients]))
         return CellRecord(values={"area": tuple(areas), "bytes": (seen,)})
 
-    def _attacked(self, context: RunContext, client: ClientRun) -> _Attacked:
+    def _attacked(self, run: RunContext, client: ClientOutcome) -> _Attacked:
         """Return the client's own model, or its structure trained on its outputs on the public images."""
         model = client.model
         if self.attack_on == "outputs":
             soft = client.message.probabilities
-            targets = Targets(soft.shape[1], soft=soft / soft.sum(axis=1, keepdims=True), soft_loss="kl")
-            model = fit_model(
-                context,
-                client.machine,
-                context.data.public.samples.inputs,
-                targets,
-                reject=client.model.reject,
-                label=f"attack on {client.settings.name}",
-            )
-        return _Attacked(client.machine, model.params, client.held, client.model.n_outcomes)
+            shares = soft / soft.sum(axis=1, keepdims=True)
+            targets = Targets(soft.shape[1], soft=shares, soft_loss="kl", reject=model.reject)
+            stage = Stage.named(f"attack on {client.settings.name}")
+            model = fit_model(run, client.compiled, FitTask(stage, run.data.public.samples.inputs, targets))
+        return _Attacked(client.compiled, model.params, client.held, client.model.n_outcomes)
 
 
 class _Attacked:
     """A model in the attacker's hands."""
 
     def __init__(
-        self, machine: CompiledModel, params: FloatArray, held: IntArray, n_outcomes: int | None = None
+        self, compiled: CompiledModel, params: FloatArray, held: IntArray, n_outcomes: int | None = None
     ) -> None:
-        self._machine, self._params, self._held = machine, params, held
+        self._compiled, self._params, self._held = compiled, params, held
         self._n_outcomes = len(held) if n_outcomes is None else n_outcomes
 
     def scores(self, samples: Samples) -> FloatArray:
         """Return minus the cross-entropy of each sample."""
-        p = outcome_probabilities(self._params, self._machine.noisy, samples.inputs, self._n_outcomes)
+        p = outcome_probabilities(self._params, self._compiled.noisy, samples.inputs, self._n_outcomes)
         right = p[np.arange(len(samples)), np.searchsorted(self._held, samples.labels)]
         return np.asarray(np.log(np.maximum(right, _FLOOR)))
 
@@ -99,14 +95,14 @@ def membership_area(members: FloatArray, others: FloatArray) -> float:
     return float(roc_auc_score(truth, np.concatenate([members, others])))
 
 
-def _area(context: RunContext, number: int, client: ClientRun, attacked: _Attacked) -> float:
-    test = context.data.test
+def _area(run: RunContext, number: int, client: ClientOutcome, attacked: _Attacked) -> float:
+    test = run.data.test
     others = test.rows(np.isin(test.labels, client.held))
-    return membership_area(attacked.scores(context.data.own(number)), attacked.scores(others))
+    return membership_area(attacked.scores(run.data.own(number)), attacked.scores(others))
 
 
-def _local_params(context: RunContext, machine: CompiledModel, start: FloatArray, own: Samples) -> FloatArray:
+def _local_params(run: RunContext, compiled: CompiledModel, start: FloatArray, own: Samples) -> FloatArray:
     """Return a FedAvg client's parameters: from the common start, fitted to its own samples."""
-    targets = Targets(len(context.data.classes), labels=own.labels)
-    objective = Objective(machine.noisy, own.inputs, targets, l2=context.settings.training.l2)
+    targets = Targets(len(run.data.classes), labels=own.labels)
+    objective = Objective(compiled.noisy, own.inputs, targets, l2=run.settings.training.l2)
     return minimize_lbfgs(objective.value_and_gradient, start, iterations=LOCAL_STEPS).params

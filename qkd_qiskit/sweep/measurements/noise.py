@@ -10,14 +10,17 @@ import numpy as np
 from pydantic import Field
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.baselines.base import together, train_supervised
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.federation import distil_aggregate, together, train_supervised
+from qkd_qiskit.federation import distil
 from qkd_qiskit.hardware import descriptor_folder
+from qkd_qiskit.run import Stage
+from qkd_qiskit.run.stages import CENTRALIZED
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import open_context, right, teacher_answers, train_clients
+from qkd_qiskit.sweep.measurements.federations import open_run, right, teacher_answers, train_clients
 from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec, default_plan
 
@@ -44,22 +47,22 @@ class NoiseMeasurement(Measurement):
                 return CellRecord(refused=str(error))
 
     def _run(self, settings: ExperimentSettings) -> CellRecord:
-        context = open_context(settings)
-        clients, rounds = train_clients(context, None)
-        found = distil_aggregate(context, rounds.taught)
-        test, machine, model = context.data.test, found.machine, found.global_model
-        centralized = train_supervised(context, machine, "centralized", together(context.data))
+        run, compiler = open_run(settings)
+        clients, rounds = train_clients(run, compiler, None)
+        found = distil(run, compiler, rounds)
+        test, compiled, model = run.data.test, found.compiled, found.global_model
+        centralized = train_supervised(run, compiled, CENTRALIZED, together(run.data))
         answers = {
-            "global": model.predict(machine.noisy, test.inputs),
-            "teacher_ensemble": teacher_answers(context, found.teacher, clients),
-            "centralized": centralized.predict(machine.noisy, test.inputs),
+            "global": model.predict(compiled.noisy, test.inputs),
+            "teacher_ensemble": teacher_answers(run, rounds.aggregate.teacher, clients),
+            "centralized": centralized.predict(compiled.noisy, test.inputs),
         }
-        exact = machine.noisy.probabilities(model.weights, test.inputs)
+        exact = compiled.noisy.probabilities(model.weights, test.inputs)
         for shots in self.shots:
-            seen = sampled(exact, shots, rng=context.rng(f"{shots} shots"))
+            seen = sampled(exact, shots, rng=run.rng(Stage.named(f"{shots} shots")))
             logits = class_logits(seen, model.params[-1], model.n_outcomes)
             answers[f"{shots} shots"] = logits.argmax(axis=1)
-        return CellRecord(right={name: right(context, given) for name, given in answers.items()})
+        return CellRecord(right={name: right(run, given) for name, given in answers.items()})
 
 
 class GradientMeasurement(Measurement):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,21 +16,22 @@ from qkd_qiskit.simulation import Evaluator, PauliEvaluator
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
 from qkd_qiskit.sweep.measurements.draws import Draw, draw
 from qkd_qiskit.training import (
+    Box,
     CandidateFactory,
-    CooperativeSettings,
+    CooperativeSwarm,
     KernelSpace,
     Objective,
     ParticleSwarm,
+    SearchTask,
+    Starts,
     Targets,
     class_logits,
     minimize_lbfgs,
     random_params,
-    run_cooperative,
     run_swarm,
     search_structure,
     weight_period,
 )
-from qkd_qiskit.training.lbfgs import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec, native_two_qubit
 
 CLASSES = (0, 1, 2, 3)
@@ -47,9 +48,9 @@ class SubSwarms(Settings):
     patience: int = Field(ge=1)
     tolerance: float | None = Field(None, description="that of the cooperative swarm when omitted")
 
-    def build(self) -> CooperativeSettings:
-        """Return what `run_cooperative` takes."""
-        return CooperativeSettings(**self.model_dump(exclude_none=True))
+    def build(self) -> CooperativeSwarm:
+        """Return the search."""
+        return CooperativeSwarm(**self.model_dump(exclude_none=True))
 
 
 class WeightsMeasurement(Measurement):
@@ -112,9 +113,8 @@ class WeightsMeasurement(Measurement):
             return self._swarm(SPEC, data, limit, rng)
         if self.method == "cooperative swarm":
             objective = _objective(SPEC, data, self.training.l2)
-            first = _best_of(objective, self.particles, rng)
-            sizes = self.sub_swarms.build()
-            found = run_cooperative(objective, first, sizes, rng=rng, stop=lambda: limit.reached(objective))
+            search = replace(self.sub_swarms.build(), stop=lambda: limit.reached(objective))
+            found = search.run(objective, _starts(objective, self.particles, rng), rng=rng)
             return objective, found.params
         return self._structure(data, limit, rng)
 
@@ -132,16 +132,9 @@ class WeightsMeasurement(Measurement):
         self, spec: VQCNNSpec, data: Draw, limit: Limit, rng: np.random.Generator
     ) -> tuple[Objective, FloatArray]:
         objective = _objective(spec, data, self.training.l2)
-        n = objective.n_params
-        upper = np.append(np.full(n - 1, weight_period(spec) / 2), LOG_SCALE_BOUNDS[1])
-        lower = np.append(-upper[:-1], LOG_SCALE_BOUNDS[0])
-        swarm = ParticleSwarm(
-            np.clip(random_params(self.particles, n - 1, rng=rng), lower, upper),
-            lower,
-            upper,
-            periodic=np.arange(n) < n - 1,
-            rng=rng,
-        )
+        n = objective.n_params - 1
+        box = Box.of_params(n, weight_period(spec))
+        swarm = ParticleSwarm(box.clip(random_params(self.particles, n, rng=rng)), box, rng=rng)
         found = run_swarm(
             swarm,
             objective.values,
@@ -162,10 +155,8 @@ class WeightsMeasurement(Measurement):
         search = search_structure(
             CandidateFactory(SPEC, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
             KernelSpace(len(kernel.genes), kernel.n_two_qubit),
-            data.inputs,
-            Targets(len(CLASSES), labels=data.labels),
+            SearchTask(data.inputs, Targets(len(CLASSES), labels=data.labels), int(rng.integers(2**32))),
             settings,
-            seed=int(rng.integers(2**32)),
         )
         limit.spent = search.evaluations
         spec = VQCNNSpec(8, plan=PLAN, kernels=search.winner, sharing="site", n_outcomes=len(CLASSES))
@@ -186,8 +177,7 @@ class CooperativeMeasurement(Measurement):
         start, worked = time.perf_counter(), time.process_time()
         objective = _objective(SPEC, data, self.l2)
         rng = np.random.default_rng(cell.seed)
-        first = _best_of(objective, self.starts, rng)
-        found = run_cooperative(objective, first, self.sub_swarms.build(), rng=rng)
+        found = self.sub_swarms.build().run(objective, _starts(objective, self.starts, rng), rng=rng)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - worked
         hits = _hits(objective.evaluator, found.params, data.test_inputs, data.test_labels)
         known = _hits(objective.evaluator, found.params, data.inputs, data.labels)
@@ -195,7 +185,7 @@ class CooperativeMeasurement(Measurement):
             "accuracy": float(hits.mean()),
             "training_accuracy": float(known.mean()),
             "loss": found.value,
-            "sweeps": found.sweeps,
+            "sweeps": (len(found.history) - 1) // len(SPEC.blocks),
             "evaluations": objective.evaluations,
             "gradients": objective.gradients,
             "training_seconds": round(seconds, 1),
@@ -245,9 +235,9 @@ def _objective(spec: VQCNNSpec, data: Draw, l2: float) -> Objective:
     return Objective(PauliEvaluator(spec), data.inputs, Targets(len(CLASSES), labels=data.labels), l2=l2)
 
 
-def _best_of(objective: Objective, n: int, rng: np.random.Generator) -> FloatArray:
+def _starts(objective: Objective, n: int, rng: np.random.Generator) -> Starts:
     tried = random_params(n, objective.n_params - 1, rng=rng)
-    return np.asarray(tried[objective.values(tried).argmin()])
+    return Starts(tried, objective.values(tried))
 
 
 def _hits(evaluator: Evaluator, params: FloatArray, inputs: FloatArray, labels: IntArray) -> BoolArray:

@@ -3,8 +3,16 @@ import warnings
 import numpy as np
 import pytest
 
-from qkd_qiskit.baselines import CLASSICAL_MODELS, fit_classical, hidden_units
+from qkd_qiskit.baselines import (
+    ClassicalTask,
+    LogisticBaseline,
+    PerceptronBaseline,
+    SupportVectorBaseline,
+    hidden_units,
+)
 from qkd_qiskit.errors import DistillationError
+
+MEMBERS = [LogisticBaseline(), SupportVectorBaseline(), PerceptronBaseline()]
 
 
 def _blobs(n_classes, n=90, n_features=5, seed=0):
@@ -13,11 +21,11 @@ def _blobs(n_classes, n=90, n_features=5, seed=0):
     return 2.0 * np.eye(n_features)[labels] + 0.4 * rng.standard_normal((n, n_features)), labels
 
 
-@pytest.mark.parametrize("name", CLASSICAL_MODELS)
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_separable_classes(name, n_classes):
+def test_separable_classes(member, n_classes):
     features, labels = _blobs(n_classes)
-    fitted = fit_classical(name, features, labels, n_weights=60, seed=0)
+    fitted = member.fit_task(ClassicalTask(features, labels, n_weights=60, seed=0))
     assert (fitted.predict(_blobs(n_classes, seed=1)[0]) == labels).mean() > 0.95
     assert fitted.chosen
     assert fitted.converged
@@ -25,12 +33,12 @@ def test_separable_classes(name, n_classes):
 
 def test_stored_numbers_by_hand():
     features, labels = _blobs(3)
-    logistic = fit_classical("logistic_regression", features, labels, n_weights=60, seed=0)
+    logistic = LogisticBaseline().fit_task(ClassicalTask(features, labels, n_weights=60, seed=0))
     assert logistic.n_weights == 3 * (5 + 1)
-    mlp = fit_classical("mlp", features, labels, n_weights=60, seed=0)
+    mlp = PerceptronBaseline().fit_task(ClassicalTask(features, labels, n_weights=60, seed=0))
     hidden = hidden_units(60, 5, 3)
     assert mlp.n_weights == hidden * (5 + 1) + 3 * (hidden + 1)
-    svm = fit_classical("rbf_svm", features, labels, n_weights=60, seed=0)
+    svm = SupportVectorBaseline().fit_task(ClassicalTask(features, labels, n_weights=60, seed=0))
     n_support = len(svm.model[-1].support_)
     assert svm.n_weights == n_support * 5 + n_support * 2 + 3
 
@@ -48,14 +56,16 @@ def test_the_perceptron_is_about_as_large_as_asked(n_weights, n_classes):
 def test_classes_with_one_sample_leave_cross_validation_out():
     features, labels = _blobs(3, n=7)
     labels = np.array([0, 0, 0, 1, 1, 1, 2])
-    assert fit_classical("rbf_svm", features, labels, n_weights=60, seed=0).chosen == {}
+    assert (
+        SupportVectorBaseline().fit_task(ClassicalTask(features, labels, n_weights=60, seed=0)).chosen == {}
+    )
 
 
-@pytest.mark.parametrize("name", CLASSICAL_MODELS)
-def test_one_seed_one_model(name):
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
+def test_one_seed_one_model(member):
     features, labels = _blobs(3)
     noisy = features + np.random.default_rng(2).standard_normal(features.shape)
-    first, second = (fit_classical(name, noisy, labels, n_weights=60, seed=3) for _ in range(2))
+    first, second = (member.fit_task(ClassicalTask(noisy, labels, n_weights=60, seed=3)) for _ in range(2))
     np.testing.assert_array_equal(first.predict(features), second.predict(features))
     assert first.chosen == second.chosen
 
@@ -67,12 +77,20 @@ def test_a_fit_that_does_not_converge_says_so(monkeypatch):
     features, labels = _blobs(3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not fit_classical("mlp", features, labels, n_weights=60, seed=0).converged
+        assert (
+            not PerceptronBaseline().fit_task(ClassicalTask(features, labels, n_weights=60, seed=0)).converged
+        )
 
 
-def test_bad_requests():
+def test_one_class_is_refused():
     features, labels = _blobs(2)
-    with pytest.raises(DistillationError, match=r"expected one of logistic_regression, .*found 'forest'"):
-        fit_classical("forest", features, labels, n_weights=60, seed=0)
     with pytest.raises(DistillationError, match="mlp: expected at least 2 classes, found 1"):
-        fit_classical("mlp", features, np.zeros(len(labels), dtype=int), n_weights=60, seed=0)
+        PerceptronBaseline().fit_task(ClassicalTask(features, np.zeros_like(labels), n_weights=60, seed=0))
+
+
+def test_predictions_tell_the_size_and_no_noise():
+    features, labels = _blobs(2)
+    fitted = LogisticBaseline().fit_task(ClassicalTask(features, labels, n_weights=1, seed=0))
+    found = fitted.predictions(features)
+    assert (found.noisy == labels).mean() > 0.95
+    assert (found.ideal, found.noise, found.weights, found.two_qubit_gates) == (None, None, 6, None)

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from qkd_qiskit.baselines import classical_distillation, fit_classical
+from qkd_qiskit.baselines import (
+    ClassicalDistillationTask,
+    ClassicalTask,
+    SupportVectorBaseline,
+    distil_perceptrons,
+)
 from qkd_qiskit.distillation import client_training_set
 
 K = 3
@@ -27,7 +32,9 @@ def _round(known, combine):
         for held in ((0, 1), (2,))
     ]
     student_labels = np.where(np.arange(60) < known, public_labels[:60], -1)
-    return classical_distillation(clients, (40, 30), public, combine, public[:60], student_labels, 50, seed=0)
+    return distil_perceptrons(
+        ClassicalDistillationTask(clients, (40, 30), public, combine, student_labels, 50, seed=0)
+    )
 
 
 @pytest.mark.parametrize("known", [0, 30, 60])
@@ -59,7 +66,7 @@ def test_copies_stay_with_their_originals_in_cross_validation():
     originals, labels = rng.standard_normal((20, 3)), np.arange(20) % 2
     groups = np.tile(np.arange(20), 30)
     features = originals[groups] + 1e-3 * rng.standard_normal((600, 3))
-    leaking = fit_classical("rbf_svm", features, labels[groups], n_weights=1, seed=0)
-    grouped = fit_classical("rbf_svm", features, labels[groups], n_weights=1, groups=groups, seed=0)
+    leaking = SupportVectorBaseline().fit_task(ClassicalTask(features, labels[groups], 1, 0))
+    grouped = SupportVectorBaseline().fit_task(ClassicalTask(features, labels[groups], 1, 0, groups))
     # With leaks the sharpest kernel wins: it looks up the copy.
     assert leaking.chosen["C"] * leaking.chosen["gamma"] >= grouped.chosen["C"] * grouped.chosen["gamma"]

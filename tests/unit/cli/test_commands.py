@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
 from qkd_qiskit.cli import main
-from qkd_qiskit.cli.options import show
+from qkd_qiskit.cli.app import COMMANDS
+from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.progress import Progress
@@ -88,9 +91,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunExperiment], None]
     """Puts a function in the place of the pipeline's `run_experiment`."""
 
     def install(function: RunExperiment) -> None:
-        module = types.ModuleType("qkd_qiskit.experiment.run")
-        module.run_experiment = function  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "qkd_qiskit.experiment.run", module)
+        monkeypatch.setattr("qkd_qiskit.cli.run.run_experiment", function)
 
     return install
 
@@ -333,10 +334,10 @@ def test_run_hands_over_settings_folder_and_progress(
         progress.start("work", 1)
         progress.done("work")
         seen.update(seed=settings.seed, test=settings.data.test, output=output, resume=resume)
-        return types.SimpleNamespace(results={"schema": 1})
+        return SimpleNamespace(results={"schema": 1})
 
     pipeline(run)
-    monkeypatch.setattr("qkd_qiskit.reporting.print_results", shown.append)
+    monkeypatch.setattr("qkd_qiskit.cli.run.print_results", shown.append)
     folder, copy = tmp_path / "deep" / "run", tmp_path / "copy.json"
     options = [
         "--output",
@@ -441,3 +442,16 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_must_be_and_refusals_stand_below(cap
     assert any(all(name in line for name in wide) for line in out.splitlines())
     assert sum(line.count("95.3 (94.1 to 96.5)") == len(wide) for line in out.splitlines()) == 1
     assert out.splitlines()[-1] == "noise 2: why"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_helps_line_is_the_commands_own(command: str) -> None:
+    module, line = COMMANDS[command]
+    group: Any = typer.main.get_command(importlib.import_module(f"qkd_qiskit.cli.{module}").app)
+    assert group.get_command(None, command).help.partition("\n\n")[0].replace("\n", " ") == line
+
+
+def test_every_command_of_a_module_is_listed() -> None:
+    for module in {module for module, _ in COMMANDS.values()}:
+        group: Any = typer.main.get_command(importlib.import_module(f"qkd_qiskit.cli.{module}").app)
+        assert set(group.list_commands(None)) == {name for name, (of, _) in COMMANDS.items() if of == module}

@@ -9,6 +9,7 @@ import pytest
 
 from qkd_qiskit.data import Dataset, load_dataset, public_digest
 from qkd_qiskit.data.dataset import as_labels, as_pixels, square_image
+from qkd_qiskit.data.loading import LOADERS
 from qkd_qiskit.errors import DataError
 
 
@@ -222,3 +223,19 @@ def test_digest_sees_shape_and_order(other):
 def test_digest_refuses_what_it_cannot_round(inputs, message):
     with pytest.raises(DataError, match=message):
         public_digest(inputs)
+
+
+def test_another_kind_of_dataset_needs_a_registry_line_alone(monkeypatch):
+    class Stripes:
+        name = "stripes"
+
+        def takes(self, source):
+            return source.name == "stripes"
+
+        def load(self, source):
+            return Dataset(np.tile([[0.0, 1.0], [1.0, 0.0]], (3, 1)), np.array([0, 1] * 3), None, "stripes")
+
+    monkeypatch.setattr("qkd_qiskit.data.loading.LOADERS", [*LOADERS, Stripes()])
+    assert len(load_dataset("stripes")) == 6
+    with pytest.raises(DataError, match="expected mnist5000, digits, openml:NAME, stripes, or a path"):
+        load_dataset("dots")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkd_qiskit.data import ClientShare, make_split
+from qkd_qiskit.data import ClientShare, SplitSizes, make_split
 from qkd_qiskit.data.splitting import round_to_total
 from qkd_qiskit.errors import DataError
 
@@ -16,7 +16,9 @@ SIZES = {"public_train": 10, "public_calibration": 0, "public_validation": 5, "t
 
 def split(labels, clients, *, seed=0, dirichlet=None, **sizes):
     rng = np.random.default_rng(seed)
-    return make_split(np.asarray(labels), **{**SIZES, **sizes}, clients=clients, dirichlet=dirichlet, rng=rng)
+    return make_split(
+        np.asarray(labels), SplitSizes(**{**SIZES, **sizes}), clients, dirichlet=dirichlet, rng=rng
+    )
 
 
 SKEWS = st.none() | st.sampled_from([1e-6, 0.1, 1.0, 100.0])

@@ -83,7 +83,8 @@ def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom qkd_qiskit.deployment import processes\n"
         f"processes._SUPERVISOR = Path({str(tmp_path / 'tether.py')!r})\n"
-        f"child = processes.Child('it', [sys.executable, '-c', {_STUBBORN!r}, {str(tmp_path / 'pids')!r}], "
+        f"child = processes.ChildProcess('it', [sys.executable, '-c', {_STUBBORN!r}, "
+        f"{str(tmp_path / 'pids')!r}], "
         f"log=Path({str(tmp_path / 'log')!r}))\ntime.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as parent:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qkd_qiskit.distillation import AGGREGATIONS, aggregate, lift
+from qkd_qiskit.distillation import RULES, aggregate, lift
 from qkd_qiskit.errors import DistillationError
 
 
@@ -61,7 +61,7 @@ def test_product_ignores_a_client_where_it_knows_nothing():
     np.testing.assert_allclose(result, sure)
 
 
-@pytest.mark.parametrize("rule", AGGREGATIONS)
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("rows", [0, 1, 7])
 def test_rows_sum_to_one(rule, rows):
     rng = np.random.default_rng(0)
@@ -73,13 +73,13 @@ def test_rows_sum_to_one(rule, rows):
     assert (result >= 0).all()
 
 
-@pytest.mark.parametrize("rule", AGGREGATIONS)
+@pytest.mark.parametrize("rule", RULES)
 def test_one_client_that_holds_all_stands_for_itself(rule):
     p = np.array([[0.7, 0.2, 0.1]])
     np.testing.assert_allclose(aggregate([p], [np.arange(3)], [False], rule), p)
 
 
-@pytest.mark.parametrize("rule", AGGREGATIONS)
+@pytest.mark.parametrize("rule", RULES)
 def test_the_order_of_the_clients_does_not_matter(rule):
     lifted, held = _two_clients()
     np.testing.assert_allclose(

@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax, xlogy
 
+from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation import (
-    AGGREGATIONS,
     CALIBRATIONS,
+    RULES,
+    AggregationRule,
     ClientOutputs,
     aggregate,
     build_teacher,
     lift,
+    wanted_rules,
 )
-from qkd_qiskit.distillation.aggregation import Census, RunningAggregate
+from qkd_qiskit.distillation.rules import rule_named
 from qkd_qiskit.errors import DistillationError
 
 FLOOR = 1e-6
@@ -60,7 +63,7 @@ def crowd(seed, n_clients, n_samples, n_classes):
     return clients
 
 
-@pytest.mark.parametrize("rule", AGGREGATIONS)
+@pytest.mark.parametrize("rule", RULES)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_clients=st.integers(1, 12),
@@ -76,7 +79,7 @@ def test_any_crowd_gives_the_stacked_result(rule, seed, n_clients, n_samples, n_
     np.testing.assert_allclose(aggregate(lifted, held, rejects, rule), expected, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("rule", AGGREGATIONS)
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("n_clients", [1, 2, 5, 40])
 def test_the_bits_are_those_of_the_stack(rule, n_clients):
     clients = crowd(n_clients, n_clients, 300, 4)
@@ -109,7 +112,7 @@ def test_the_teacher_takes_a_stream_and_answers_as_the_combined_clients():
         validation=(np.arange(80, 120), labels[80:]),
     )
     assert stream.passes == 2
-    assert len(teacher.scores) == len(AGGREGATIONS) * len(CALIBRATIONS)
+    assert len(teacher.scores) == len(RULES) * len(CALIBRATIONS)
     np.testing.assert_array_equal(soft, teacher.class_probabilities([c.outputs for c in clients]))
     mended = [c.apply(o.outputs) for c, o in zip(teacher.calibrations, clients, strict=True)]
     lifted = [lift(p, c.held, 4) for p, c in zip(mended, clients, strict=True)]
@@ -120,4 +123,26 @@ def test_the_teacher_takes_a_stream_and_answers_as_the_combined_clients():
 
 def test_an_unknown_rule_is_refused():
     with pytest.raises(DistillationError, match="aggregation: expected one of mean, .*, found 'median'"):
-        RunningAggregate("median", Census(3, 2))
+        rule_named("median")
+
+
+class Largest(AggregationRule):
+    """A rule of this test: the largest probability of all clients."""
+
+    name = "largest"
+
+    def add(self, lifted, held, reject):
+        self.total = np.maximum(self.total, self.term(lifted, held, reject))
+
+    def term(self, lifted, held, reject):
+        return lifted
+
+
+def test_a_further_rule_needs_its_class_and_a_line_in_the_registry(monkeypatch):
+    monkeypatch.setitem(RULES, Largest.name, Largest)
+    clients = crowd(3, 4, 50, 4)
+    lifted = [lift(c.outputs, c.held, 4) for c in clients]
+    found = aggregate(lifted, [c.held for c in clients], [c.reject for c in clients], "largest")
+    np.testing.assert_allclose(found, _normalized(np.max(lifted, axis=0)))
+    assert wanted_rules(DistillationSettings()) == (*RULES,)
+    assert wanted_rules(DistillationSettings(aggregation="largest")) == ("largest",)

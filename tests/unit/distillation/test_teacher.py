@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.distillation import (
-    AGGREGATIONS,
     CALIBRATIONS,
+    RULES,
     ClientOutputs,
     build_teacher,
-    own_outcomes,
     soften,
 )
 from qkd_qiskit.errors import DistillationError
@@ -52,7 +51,7 @@ def test_together_the_clients_know_all_classes():
 
 def test_the_best_candidate_on_the_validation_part_is_chosen():
     teacher = _build()
-    assert len(teacher.scores) == len(AGGREGATIONS) * len(CALIBRATIONS)
+    assert len(teacher.scores) == len(RULES) * len(CALIBRATIONS)
     assert [s.loss for s in teacher.scores] == sorted(s.loss for s in teacher.scores)
     assert teacher.aggregation == teacher.scores[0].aggregation
     p = teacher.class_probabilities([c.outputs for c in CLIENTS])[VALIDATION[0]]
@@ -84,8 +83,8 @@ def test_outcomes_of_a_client_with_and_without_reject():
     labels = np.array([0, 1, 2, 3])
     with_reject = ClientOutputs("a", np.array([1, 3]), np.ones((4, 3)) / 3)
     without = ClientOutputs("a", np.array([1, 3]), np.ones((4, 2)) / 2)
-    np.testing.assert_array_equal(own_outcomes(labels, with_reject), [2, 0, 2, 1])
-    np.testing.assert_array_equal(own_outcomes(labels, without), [-1, 0, -1, 1])
+    np.testing.assert_array_equal(with_reject.outcomes_of(labels), [2, 0, 2, 1])
+    np.testing.assert_array_equal(without.outcomes_of(labels), [-1, 0, -1, 1])
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])

@@ -17,7 +17,7 @@ def _set(labels, public_labels=PUBLIC_LABELS):
 
 def test_a_client_with_all_classes_needs_no_reject_outcome():
     made = _set([0, 1, 2, 3, 3])
-    assert not made.reject
+    assert not made.targets.reject
     assert made.targets.n_outcomes == 4
     np.testing.assert_array_equal(made.targets.labels, [0, 1, 2, 3, 3])
     assert len(made.inputs) == 5
@@ -28,7 +28,7 @@ def test_missing_classes_are_rejected_with_public_images(labels):
     made = _set(labels)
     held = sorted(set(labels))
     other = ~np.isin(PUBLIC_LABELS, held)
-    assert made.reject
+    assert made.targets.reject
     assert made.targets.n_outcomes == len(held) + 1
     np.testing.assert_array_equal(made.held, held)
     np.testing.assert_array_equal(made.inputs[len(labels) :], PUBLIC[other])
@@ -56,7 +56,7 @@ def _refined(labels, teacher, seed=0):
 def test_a_refined_client_keeps_its_labels_and_folds_other_classes_into_reject():
     teacher = np.tile([0.1, 0.2, 0.3, 0.4], (12, 1))
     made = _refined([1, 3, 3], teacher)
-    assert (made.reject, len(made.inputs)) == (True, 6)
+    assert (made.targets.reject, len(made.inputs)) == (True, 6)
     np.testing.assert_array_equal(made.targets.soft[:3], [[1, 0, 0], [0, 1, 0], [0, 1, 0]])
     np.testing.assert_allclose(made.targets.soft[3:], np.tile([0.2, 0.4, 0.4], (3, 1)))
     assert made.targets.soft_loss == "kl"
@@ -65,7 +65,7 @@ def test_a_refined_client_keeps_its_labels_and_folds_other_classes_into_reject()
 def test_a_refined_client_with_all_classes_takes_the_soft_labels_as_they_are():
     teacher = np.random.default_rng(1).dirichlet(np.ones(4), 12)
     made = _refined([0, 1, 2, 3], teacher)
-    assert not made.reject
+    assert not made.targets.reject
     for row, soft in zip(made.inputs[4:], made.targets.soft[4:], strict=True):
         np.testing.assert_allclose(soft, teacher[np.flatnonzero((row == PUBLIC).all(axis=1))[0]])
 

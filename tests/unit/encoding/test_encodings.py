@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.encoding import AmplitudeEncoder, AngleEncoder, encoder_from_arrays, make_encoder
-from qkd_qiskit.encoding.angle import ANGLE_SCALE
+from qkd_qiskit.encoding import ENCODINGS, encoding_named, make_encoder
+from qkd_qiskit.encoding.amplitude import AmplitudeEncoder
+from qkd_qiskit.encoding.angle import ANGLE_SCALE, AngleEncoder
 from qkd_qiskit.encoding.resizing import axis_weights, resize
 from qkd_qiskit.errors import DataError
 
@@ -88,16 +89,16 @@ def test_angles_without_a_component_are_zero(shape, used):
         (lambda: AmplitudeEncoder(2).transform([[1, 0], [0, 0]]), "nonzero value in each row, none in row 1"),
         (lambda: make_encoder("phase", 2), "unknown encoding 'phase': expected angle or amplitude"),
         (lambda: make_encoder("angle", 0), "at least 1 qubit"),
-        (lambda: encoder_from_arrays("phase", 2, {}), "unknown encoding 'phase'"),
-        (lambda: encoder_from_arrays("angle", 2, {}), "array directions is missing"),
-        (lambda: encoder_from_arrays("amplitude", 2, {}), "image_shape is not two integers"),
+        (lambda: encoding_named("phase"), "unknown encoding 'phase'"),
+        (lambda: AngleEncoder.from_arrays(2, {}), "array directions is missing"),
+        (lambda: AmplitudeEncoder.from_arrays(2, {}), "image_shape is not two integers"),
         (
-            lambda: encoder_from_arrays("angle", 3, AngleEncoder(2).fit(table()).arrays()),
+            lambda: AngleEncoder.from_arrays(3, AngleEncoder(2).fit(table()).arrays()),
             r"directions.*shape \(20, 6\), found \(20, 4\)",
         ),
         (
-            lambda: encoder_from_arrays(
-                "angle", 2, {**AngleEncoder(2).fit(table()).arrays(), "scale": np.ones(2)}
+            lambda: AngleEncoder.from_arrays(
+                2, {**AngleEncoder(2).fit(table()).arrays(), "scale": np.ones(2)}
             ),
             "expected one scale, found 2",
         ),
@@ -113,7 +114,7 @@ def test_encoders_refuse(call, message):
 def test_saved_encoders_give_the_same_inputs(encoding, n_qubits):
     images = np.random.default_rng(0).random((30, 12))
     encoder = make_encoder(encoding, n_qubits, image_shape=(3, 4)).fit(images)
-    restored = encoder_from_arrays(encoding, n_qubits, encoder.arrays())
+    restored = encoding_named(encoding).restore_encoder(n_qubits, encoder.arrays())
     np.testing.assert_array_equal(restored.transform(images), encoder.transform(images))
     assert (restored.encoding, restored.n_qubits) == (encoding, n_qubits)
     assert restored.n_features == encoder.transform(images).shape[1]
@@ -165,3 +166,30 @@ def test_resizing_keeps_constants_and_shrinking_keeps_the_mean(source, target):
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
     if target <= source:
         np.testing.assert_allclose(weights.sum(axis=0), target / source, rtol=1e-12)
+
+
+def test_bloch_features_are_the_bloch_vectors_of_the_encoding():
+    rng = np.random.default_rng(1)
+    angles = rng.uniform(-np.pi / 2, np.pi / 2, size=(5, 6))
+    got = ENCODINGS["angle"].feature_space(angles).reshape(5, 3, 3)
+    for row, (a, b) in [(r, angles[r, 2 * q : 2 * q + 2]) for r in range(5) for q in (0,)]:
+        theta = np.pi / 2 + a
+        ket = np.array([np.cos(theta / 2), np.exp(1j * b) * np.sin(theta / 2)])
+        rho = np.outer(ket, ket.conj())
+        paulis = (np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1]))
+        assert got[row, 0] == pytest.approx([np.trace(rho @ p).real for p in paulis])
+    assert np.linalg.norm(got, axis=2) == pytest.approx(np.ones((5, 3)))
+
+
+def test_states_are_their_own_feature_space():
+    states = ENCODINGS["amplitude"].random_inputs(2, 3, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(np.linalg.norm(states, axis=1), 1)
+    np.testing.assert_array_equal(ENCODINGS["amplitude"].feature_space(states), states)
+
+
+def test_names_and_codes_are_those_of_saved_models():
+    """The model index of every message and every saved model rests on them."""
+    assert {name: (encoding.name, encoding.code) for name, encoding in ENCODINGS.items()} == {
+        "angle": ("angle", 0),
+        "amplitude": ("amplitude", 1),
+    }

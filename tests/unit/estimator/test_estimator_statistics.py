@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestCentroid
 
 from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import data_statistics
-from qkd_qiskit.estimator.statistics import SUBSAMPLE, bloch_features, class_overlap, effective_dimension
+from qkd_qiskit.estimator.statistics import SUBSAMPLE, class_overlap, effective_dimension
 
 
 def blobs(n, k, distance, seed=0, features=6):
@@ -49,19 +49,6 @@ def test_overlap_counts_lonely_samples_as_errors_and_ties_by_chance():
     assert class_overlap(x, np.array([0, 0, 1])) == pytest.approx(1.0)
     assert class_overlap(np.ones((8, 2)), np.arange(8) % 2) == pytest.approx(1.0)
     assert class_overlap(x, np.zeros(3, dtype=int)) == 0.0
-
-
-def test_bloch_features_are_the_bloch_vectors_of_the_encoding():
-    rng = np.random.default_rng(1)
-    angles = rng.uniform(-np.pi / 2, np.pi / 2, size=(5, 6))
-    got = bloch_features(angles).reshape(5, 3, 3)
-    for row, (a, b) in [(r, angles[r, 2 * q : 2 * q + 2]) for r in range(5) for q in (0,)]:
-        theta = np.pi / 2 + a
-        ket = np.array([np.cos(theta / 2), np.exp(1j * b) * np.sin(theta / 2)])
-        rho = np.outer(ket, ket.conj())
-        paulis = (np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1]))
-        assert got[row, 0] == pytest.approx([np.trace(rho @ p).real for p in paulis])
-    assert np.linalg.norm(got, axis=2) == pytest.approx(np.ones((5, 3)))
 
 
 @pytest.mark.parametrize("shape", [(50, 7), (7, 50)])
@@ -163,5 +150,5 @@ def test_bad_data_gets_one_clear_line(x, y, message):
 
 
 def test_unknown_encoding():
-    with pytest.raises(EstimatorError, match="angle or amplitude, found 'basis'"):
+    with pytest.raises(EstimatorError, match="unknown encoding 'basis': expected angle or amplitude"):
         data_statistics(GOOD, [1, 2, 3], encoding="basis")

@@ -12,7 +12,7 @@ from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.federation import screen_and_aggregate
+from qkd_qiskit.federation import RecordedTransport, run_rounds
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.store import StageStore
@@ -52,13 +52,19 @@ def _honest(context):
     return [_message(context, number) for number in range(3)]
 
 
+def _run(context, raw):
+    """Records, teacher and soft labels of one round in which these messages arrive."""
+    result = run_rounds(context, RecordedTransport(raw))
+    return result.records, result.aggregate.teacher, result.aggregate.soft_labels
+
+
 def _sent(messages):
     return [message.to_bytes() for message in messages]
 
 
 def test_honest_clients_are_used_and_teach_well(context):
-    verdicts, teacher, soft = screen_and_aggregate(context, _sent(_honest(context)))
-    assert [verdict.standing for verdict in verdicts] == ["used"] * 3
+    records, teacher, soft = _run(context, _sent(_honest(context)))
+    assert [record.status for record in records] == ["used"] * 3
     assert teacher.clients == tuple(client.name for client in context.settings.clients)
     assert soft.shape == (len(context.data.public.samples), 3)
     validation = context.data.public.validation_rows
@@ -87,10 +93,10 @@ def test_the_run_goes_on_without_a_broken_client(context, spoil, standing, reaso
     messages = _honest(context)
     raw = _sent(messages)
     raw[1] = spoil(messages[1])
-    verdicts, teacher, _ = screen_and_aggregate(context, raw)
-    assert verdicts[1].client == "two classes"
-    assert verdicts[1].standing == standing
-    assert reason in verdicts[1].reason
+    records, teacher, _ = _run(context, raw)
+    assert records[1].client == "two classes"
+    assert records[1].status == standing
+    assert reason in records[1].reason
     assert teacher.clients == ("one class", "all")
 
 
@@ -102,9 +108,9 @@ def test_colluding_liars_who_alone_hold_a_class_are_dropped(context):
         _message(context, 1, swap=(0, 1)).to_bytes(),
         _message(context, 2, swap=(0, 2)).to_bytes(),
     ]
-    verdicts, teacher, _ = screen_and_aggregate(context, raw)
-    assert [verdict.standing for verdict in verdicts] == ["used", "dropped", "dropped"]
-    assert "labelled public samples of class 0 answered rightly" in verdicts[1].reason
+    records, teacher, _ = _run(context, raw)
+    assert [record.status for record in records] == ["used", "dropped", "dropped"]
+    assert "labelled public samples of class 0 answered rightly" in records[1].reason
     assert teacher.clients == ("one class",)
 
 
@@ -112,7 +118,7 @@ def test_a_free_rider_with_constant_answers_is_dropped(context):
     messages = _honest(context)
     flat = np.full_like(messages[2].outputs, 1 / 3)
     raw = _sent([*messages[:2], dataclasses.replace(messages[2], outputs=flat)])
-    assert [verdict.standing for verdict in screen_and_aggregate(context, raw)[0]] == [
+    assert [record.status for record in _run(context, raw)[0]] == [
         "used",
         "used",
         "dropped",
@@ -123,14 +129,14 @@ def test_the_audit_can_be_left_out(context):
     settings = load_experiment(TINY, overrides=["distillation.audit=false"])
     relaxed = dataclasses.replace(context, settings=settings)
     raw = [*_sent(_honest(context)[:2]), _message(context, 2, swap=(0, 2)).to_bytes()]
-    verdicts, teacher, _ = screen_and_aggregate(relaxed, raw)
-    assert [verdict.standing for verdict in verdicts] == ["used"] * 3
+    records, teacher, _ = _run(relaxed, raw)
+    assert [record.status for record in records] == ["used"] * 3
     assert len(teacher.clients) == 3
 
 
 def test_without_any_client_there_is_nothing_to_learn_from(context):
     with pytest.raises(DistillationError, match="at least one client to learn from, found none"):
-        screen_and_aggregate(context, [None, b"x", None])
+        _run(context, [None, b"x", None])
 
 
 @pytest.mark.parametrize("precision", ["float16", "uint8"])
@@ -147,4 +153,4 @@ def test_both_precisions_teach(context, precision):
         )
         raw.append(again.to_bytes())
         assert ClientMessage.from_bytes(raw[-1]).precision == precision
-    assert all(verdict.standing == "used" for verdict in screen_and_aggregate(context, raw)[0])
+    assert all(record.status == "used" for record in _run(context, raw)[0])

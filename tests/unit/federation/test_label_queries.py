@@ -10,10 +10,10 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import deal_data, prepare_data
+from qkd_qiskit.distillation import query_labels
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.experiment import evaluate
-from qkd_qiskit.federation import run_local_federation, run_rounds, server
-from qkd_qiskit.federation.label_queries import query_labels
+from qkd_qiskit.experiment import run_experiment
+from qkd_qiskit.federation import run_rounds
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.reporting.results import check_results
 from qkd_qiskit.run import RunContext
@@ -82,7 +82,7 @@ def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context,
 def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
     asked = query_labels(context, soft)
     known = context.data.public.to_distil.labels
-    labels, mended = asked.told(known), asked.corrected(soft[: len(known)])
+    labels, mended = asked.known_labels(known), asked.corrected(soft[: len(known)])
     others = np.setdiff1d(np.arange(len(known)), asked.rows)
     np.testing.assert_array_equal(labels[asked.rows], asked.labels)
     np.testing.assert_array_equal(mended[asked.rows], np.eye(3)[asked.labels])
@@ -108,7 +108,7 @@ def test_where_nobody_knows_the_labels_nobody_is_asked(context, soft):
 
 def test_what_is_not_to_be_had_is_told_before_any_client_works(context):
     class Nobody:
-        def exchange(self, queries, *, timeout):
+        def exchange(self, requests, /, *, timeout):
             raise AssertionError("a client was asked")
 
     blind = dataclasses.replace(context, data=dataclasses.replace(context.data, pool_labels=None))
@@ -120,22 +120,12 @@ def test_clients_never_know_the_labels_of_the_pool(context):
     assert context.data.of_client(0).pool_labels is None
 
 
-def test_every_baseline_learns_them_and_the_results_tell(tmp_path, monkeypatch):
-    context = _context(folder=tmp_path)
-    seen, trained = {}, server.train_supervised
-
-    def watched(told, machine, label, samples):
-        seen[label] = samples
-        return trained(told, machine, label, samples)
-
-    monkeypatch.setattr(server, "train_supervised", watched)
-    clients, run = run_local_federation(context)
-    asked, data = run.asked, context.data
-    added = asked.samples(data)
-    for label, before in (("public only", data.public.labelled), ("centralized", server.together(data))):
-        np.testing.assert_array_equal(seen[label].inputs[len(before) :], added.inputs)
-        np.testing.assert_array_equal(seen[label].labels[len(before) :], added.labels)
-        np.testing.assert_array_equal(seen[label].labels[: len(before)], before.labels)
-    results, _ = evaluate(context, clients, run)
-    assert results["asked"] == {"labels": WANTED, "teacher_right": asked.teacher_right}
-    check_results(results | {"timings": {"total": 1.0}})
+def test_a_run_learns_them_and_the_results_say_so(context):
+    finished = run_experiment(context.settings)
+    queries = finished.server.label_queries
+    assert finished.results["asked"] == {"labels": WANTED, "teacher_right": queries.teacher_right}
+    check_results(finished.results)
+    # Another model than without them: they were learnt.
+    without = run_experiment(_context("distillation.label_queries=0").settings)
+    params = [run.baselines["public_only"].model.params for run in (finished, without)]
+    assert not np.array_equal(*params)

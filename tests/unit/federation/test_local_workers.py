@@ -19,6 +19,7 @@ from qkd_qiskit.federation import LocalTransport, TaskDescription, TrainRequest,
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
@@ -45,38 +46,43 @@ def _context(workers, *, folder=None, progress=None, resume=False, overrides=())
     return RunContext(settings, prepare_data(settings), store, progress or NullProgress(), resume=resume)
 
 
-def _queries(context, turn=1):
+def _requests(context, number=1):
     task, soft = TaskDescription.of(context.settings, context.data.classes), None
-    if turn > 1:
+    if number > 1:
         n = len(context.data.public.to_distil)
         soft = np.random.default_rng(5).dirichlet(np.ones(3), n).astype(np.float16)
-    raw = TrainRequest(task, turn, context.data.public.digest, None, soft).to_bytes()
+    raw = TrainRequest(task, number, context.data.public.digest, None, soft).to_bytes()
     return dict.fromkeys(range(3), raw)
 
 
-def _two_turns(context):
-    transport = LocalTransport(context)
+def _transport(context):
+    settings = context.settings
+    return LocalTransport(context, ModelCompiler(noise=settings.noise.enabled, seed=settings.seed))
+
+
+def _two_rounds(context):
+    transport = _transport(context)
     return transport, [
-        {a.position: a.raw for a in transport.exchange(_queries(context, turn), timeout=1.0)}
-        for turn in (1, 2)
+        {a.position: a.raw for a in transport.exchange(_requests(context, number), timeout=1.0)}
+        for number in (1, 2)
     ]
 
 
 @pytest.fixture(scope="module")
 def alone():
-    return _two_turns(_context(1))
+    return _two_rounds(_context(1))
 
 
 def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
     listener = Listener()
-    many, answers = _two_turns(_context(3, folder=tmp_path, progress=listener))
+    many, answers = _two_rounds(_context(3, folder=tmp_path, progress=listener))
     assert answers == alone[1]
     assert answers[0] != answers[1]
     for position in range(3):
-        one, other = alone[0].runs[position], many.runs[position]
+        one, other = alone[0].clients[position], many.clients[position]
         np.testing.assert_array_equal(one.model.params, other.model.params)
-        assert one.spec == other.machine.spec
-        assert one.bytes_sent == other.bytes_sent == sum(len(turn[position]) for turn in answers)
+        assert one.compiled.spec == other.compiled.spec
+        assert one.bytes_sent == other.bytes_sent == sum(len(sent[position]) for sent in answers)
         label = f"client {one.settings.name}"
         kinds = [kind for kind, told, _ in listener.events if told == label]
         assert kinds[0] == "start"
@@ -84,20 +90,20 @@ def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
         assert "advance" in kinds
     # Stages of worker processes serve a run in one process.
     again = _context(1, folder=tmp_path, resume=True)
-    assert _two_turns(again)[1] == answers
+    assert _two_rounds(again)[1] == answers
 
 
 def test_a_worker_s_error_is_the_error_of_the_run():
     context = _context(2, overrides=["model.n_qubits=16"])
     with pytest.raises(EstimatorError, match="client .*: no gate budget"):
-        list(LocalTransport(context).exchange(_queries(context), timeout=1.0))
+        list(_transport(context).exchange(_requests(context), timeout=1.0))
 
 
 def test_a_worker_that_is_ended_is_one_line(monkeypatch):
-    monkeypatch.setattr(local, "_work", lambda errand, report, parent: os._exit(3))
+    monkeypatch.setattr(local, "_work", lambda task, report, parent: os._exit(3))
     context = _context(2)
     with pytest.raises(FederationError, match="a worker process was ended from outside.*: 2 trained"):
-        list(LocalTransport(context).exchange(_queries(context), timeout=1.0))
+        list(_transport(context).exchange(_requests(context), timeout=1.0))
 
 
 def test_progress_of_a_worker_arrives_whole_and_in_order():

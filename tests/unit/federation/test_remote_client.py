@@ -1,12 +1,12 @@
-"""Clients with files of their own against the round in one process; what they refuse, and what they keep."""
+"""Clients with files of their own against the rounds in one process; what they refuse, what they keep."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ import pytest
 from qkd_qiskit.config import RemoteClientSettings, load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import ClientMessage
-from qkd_qiskit.errors import DataError, FederationError
-from qkd_qiskit.experiment.run import run_distributed
+from qkd_qiskit.errors import DataError, StoreError
+from qkd_qiskit.experiment.run import run_experiment
 from qkd_qiskit.federation import (
     Arrival,
     RejectionCode,
@@ -25,13 +25,12 @@ from qkd_qiskit.federation import (
     TrainRequest,
     decode_rejection,
     encode_rejection,
-    run_local_federation,
+    read_server_data,
     write_data_files,
 )
-from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.reporting import check_results, print_results
-from qkd_qiskit.run import RunContext
-from qkd_qiskit.store import StageStore
+from qkd_qiskit.reporting import check_results
+from qkd_qiskit.store import Database, folder_lock
+from qkd_qiskit.store.database import DATABASE_FILE
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 SMALL = [
@@ -45,17 +44,22 @@ SMALL = [
 ]
 
 
-class Parties:
-    """Carries queries to parties in this process."""
+class Clients:
+    """Carries requests to clients in this process."""
 
-    def __init__(self, parties):
-        self.parties = parties
-        self.asked = []
+    clients = None
 
-    def exchange(self, queries, *, timeout):
-        self.asked.append(dict(queries))
-        for position in sorted(queries, reverse=True):
-            yield Arrival(position, self.parties[position].reply(queries[position]))
+    def __init__(self, clients):
+        self.remote = clients
+        self.requests = []
+
+    def exchange(self, requests, *, timeout):
+        self.requests.append(dict(requests))
+        for position in sorted(requests, reverse=True):
+            yield Arrival(position, self.remote[position].reply(requests[position]))
+
+    def traffic(self):
+        return None
 
 
 @pytest.fixture(scope="module")
@@ -65,44 +69,52 @@ def settings():
 
 @pytest.fixture(scope="module")
 def files(settings, tmp_path_factory):
-    return write_data_files(settings, tmp_path_factory.mktemp("parts"))
+    return write_data_files(settings, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def together(settings):
-    context = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
-    return run_local_federation(context)
+    return run_experiment(settings)
 
 
-def _party(settings, files, number, folder, **more):
+def _client(settings, files, number, folder, **more):
     client = settings.clients[number]
     own = RemoteClientSettings(
         **{"name": client.name, "backend": client.backend, "path": str(files.clients[number])} | more
     )
-    return RemoteClient(own, folder / f"party-{number}")
+    return RemoteClient(own, folder / f"client-{number}")
+
+
+def _run(settings, files, transport, folder, *, resume=False):
+    data = read_server_data(settings, files.public)
+    return run_experiment(settings, output=folder, transport=transport, data=data, resume=resume)
 
 
 @pytest.fixture(scope="module")
 def apart(settings, files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("apart")
-    transport = Parties([_party(settings, files, number, folder) for number in range(3)])
-    return run_distributed(settings, files.public, transport, output=folder / "server"), transport, folder
+    transport = Clients([_client(settings, files, number, folder) for number in range(3)])
+    return _run(settings, files, transport, folder / "server"), transport, folder
 
 
 def test_files_and_bytes_give_the_bits_of_one_process(together, apart, settings):
-    clients, server = together
     finished, transport, _ = apart
-    np.testing.assert_array_equal(finished.server.global_model.params, server.global_model.params)
-    np.testing.assert_array_equal(finished.server.public_only.params, server.public_only.params)
-    for position, client in enumerate(clients):
-        assert finished.server.lesson.inbox.message(position) == client.message.to_bytes()
+    np.testing.assert_array_equal(finished.server.global_model.params, together.server.global_model.params)
+    for kind in ("noisy", "ideal"):
+        np.testing.assert_array_equal(
+            getattr(finished.predictions["public_only"], kind),
+            getattr(together.predictions["public_only"], kind),
+        )
+    for position, client in enumerate(together.clients):
+        kept = finished.server.rounds.messages.message(position)
+        assert kept.to_bytes() == client.message.to_bytes()
     direct = prepare_data(settings)
     assert finished.data.public.digest == direct.public.digest
     np.testing.assert_array_equal(finished.data.test.inputs, direct.test.inputs)
     np.testing.assert_array_equal(finished.data.public.samples.labels, direct.public.samples.labels)
-    assert finished.server.lesson.bytes_down == server.lesson.bytes_down
-    # The second query goes without the public samples.
-    assert len(transport.asked[1][0]) < len(transport.asked[0][0])
+    assert finished.server.rounds.bytes_down == together.server.rounds.bytes_down
+    # The second request goes without the public samples.
+    assert len(transport.requests[1][0]) < len(transport.requests[0][0])
 
 
 def test_the_server_says_what_it_cannot_measure(together, apart, capsys):
@@ -115,56 +127,48 @@ def test_the_server_says_what_it_cannot_measure(together, apart, capsys):
     assert results["models"]["global"]["accuracy"] == pytest.approx(
         np.trace(finished.confusion) / finished.confusion.sum()
     )
-    assert results["communication"]["distillation"]["up"] == sum(c.bytes_sent for c in together[0])
+    assert results["communication"]["distillation"]["up"] == sum(c.bytes_sent for c in together.clients)
     assert results["clients"][0]["classes"] == [1]
     assert results["clients"][0]["accuracy"] is None
     assert json.loads((folder / "server" / "results.json").read_text())["absent"] == results["absent"]
     page = (folder / "server" / "report.html").read_text()
     assert "Not measured" in page
-    print_results(results)
+    finished.print()
     assert "FedAvg: not measured" in capsys.readouterr().out
 
 
-def test_a_client_asked_again_answers_from_its_folder(settings, files, apart):
+def test_a_client_that_gets_a_request_again_answers_from_its_folder(settings, files, apart):
     _, transport, folder = apart
-    for turn in (0, 1):
-        party = _party(settings, files, 0, folder)
-        before = _stamps(folder)
-        answer = party.answer(transport.asked[turn][0])
-        assert answer == transport.parties[0].reply(transport.asked[turn][0])
-        assert _stamps(folder) == before
+    for number in (0, 1):
+        request = transport.requests[number][0]
+        before = transport.remote[0].answer(request)
+        with patch("qkd_qiskit.federation.remote_client.answer_request", side_effect=AssertionError):
+            assert _client(settings, files, 0, folder).answer(request) == before
 
 
-def _stamps(folder):
-    """When each file but the locks was written."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
-    return {path: path.stat().st_mtime_ns for path in files}
-
-
-def test_a_client_that_missed_a_turn_takes_it_up_from_the_next_query(settings, files, apart, tmp_path):
+def test_a_client_that_missed_a_round_takes_it_up_from_the_next_request(settings, files, apart, tmp_path):
     _, transport, _ = apart
-    newcomer = _party(settings, files, 1, tmp_path)
-    short = transport.asked[1][1]
+    newcomer = _client(settings, files, 1, tmp_path)
+    short = transport.requests[1][1]
     with pytest.raises(
-        RequestRejected, match="expected public samples in the first query, found none"
+        RequestRejected, match="expected public samples in the first request, found none"
     ) as found:
         newcomer.answer(short)
     assert found.value.code is RejectionCode.NO_PUBLIC_SET
-    first = TrainRequest.from_bytes(transport.asked[0][1])
+    first = TrainRequest.from_bytes(transport.requests[0][1])
     second = TrainRequest.from_bytes(short)
     whole = TrainRequest(second.task, 2, second.public_digest, first.originals, second.soft).to_bytes()
-    assert newcomer.answer(whole) == transport.parties[1].reply(short)
+    assert newcomer.answer(whole) == transport.remote[1].reply(short)
 
 
 def test_two_processes_of_a_client_do_not_train_at_once(settings, files, apart):
     _, transport, folder = apart
-    (lock,) = (path / "lock" for path in (folder / "party-0").iterdir())
+    (experiment,) = (folder / "client-0").iterdir()
     answers = []
     second = threading.Thread(
-        target=lambda: answers.append(_party(settings, files, 0, folder).answer(transport.asked[0][0]))
+        target=lambda: answers.append(_client(settings, files, 0, folder).answer(transport.requests[0][0]))
     )
-    with lock.open("w") as first:
-        fcntl.flock(first, fcntl.LOCK_EX)
+    with folder_lock(experiment):
         second.start()
         second.join(1.0)
         assert second.is_alive()
@@ -172,58 +176,53 @@ def test_two_processes_of_a_client_do_not_train_at_once(settings, files, apart):
     assert len(answers) == 1
 
 
-def test_a_killed_client_goes_on_from_its_checkpoints(settings, files, apart, tmp_path):
+def test_a_killed_client_goes_on_from_its_stages(settings, files, apart, tmp_path):
     _, transport, _ = apart
-    party = _party(settings, files, 2, tmp_path)
-    query = transport.asked[0][2]
-    expected = party.answer(query)
-    (answered,) = tmp_path.rglob("turn-1.answer")
-    answered.unlink()
-    models = sorted(tmp_path.rglob("*.npz"))
-    stamps = [path.stat().st_mtime_ns for path in models]
-    assert models
-    assert _party(settings, files, 2, tmp_path).answer(query) == expected
-    assert [path.stat().st_mtime_ns for path in models] == stamps
+    request = transport.requests[0][2]
+    expected = _client(settings, files, 2, tmp_path).answer(request)
+    (database,) = tmp_path.rglob(DATABASE_FILE)
+    with Database(database.parent) as opened:
+        opened.execute("DELETE FROM exchange")
+    with patch("qkd_qiskit.run.fit.train_model", side_effect=AssertionError("trained already")):
+        assert _client(settings, files, 2, tmp_path).answer(request) == expected
 
 
-def test_a_restarted_server_asks_only_those_whose_answers_are_missing(settings, files, apart, tmp_path):
+def test_a_restarted_server_requests_only_answers_that_are_missing(settings, files, apart, tmp_path):
     finished, transport, folder = apart
-    for kept in (folder / "server" / "checkpoints").rglob("*.message"):
-        target = tmp_path / "checkpoints" / kept.relative_to(folder / "server" / "checkpoints")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if kept.stem != "1":
-            target.write_bytes(kept.read_bytes())
-    again = Parties(transport.parties)
-    second = run_distributed(settings, files.public, again, output=tmp_path, resume=True)
-    assert [sorted(asked) for asked in again.asked] == [[1], [1]]
+    (tmp_path / DATABASE_FILE).write_bytes((folder / "server" / DATABASE_FILE).read_bytes())
+    with Database(tmp_path) as database:
+        database.execute("DELETE FROM message WHERE client = 1")
+        database.execute("DELETE FROM stage")
+    again = Clients(transport.remote)
+    second = _run(settings, files, again, tmp_path, resume=True)
+    assert [sorted(requests) for requests in again.requests] == [[1], [1]]
     np.testing.assert_array_equal(second.server.global_model.params, finished.server.global_model.params)
-    assert second.server.lesson.bytes_down == finished.server.lesson.bytes_down
+    assert second.server.rounds.bytes_down == finished.server.rounds.bytes_down
 
 
-def test_other_answers_do_not_meet_the_global_model_of_these(settings, files, apart):
+def test_other_answers_do_not_meet_the_global_model_of_these(settings, files, apart, tmp_path):
     finished, transport, folder = apart
 
-    class Silent(Parties):
-        def exchange(self, queries, *, timeout):
-            yield from (a for a in super().exchange(queries, timeout=timeout) if a.position != 2)
+    class Silent(Clients):
+        def exchange(self, requests, *, timeout):
+            yield from (a for a in super().exchange(requests, timeout=timeout) if a.position != 2)
 
-    # The answers are gone, the stage "global model" is not.
-    for kept in (folder / "server" / "checkpoints").rglob("*.message"):
-        kept.rename(kept.with_suffix(".away"))
-    other = run_distributed(
-        settings, files.public, Silent(transport.parties), output=folder / "server", resume=True
-    )
+    (tmp_path / DATABASE_FILE).write_bytes((folder / "server" / DATABASE_FILE).read_bytes())
+    # The answers are gone, the stage of the global model is not.
+    with Database(tmp_path) as database:
+        database.execute("DELETE FROM message")
+    other = _run(settings, files, Silent(transport.remote), tmp_path, resume=True)
     assert (other.server.global_model.params != finished.server.global_model.params).any()
     silent = other.results["participation"][2]
     assert (silent["standing"], silent["missed"]) == ("silent", [1, 2])
 
 
-def _query(settings, **changes):
+def _request(settings, **changes):
     data = prepare_data(settings)
     task = TaskDescription.of(settings, data.classes)
     values = {
         "task": task,
-        "turn": 1,
+        "round": 1,
         "public_digest": data.public.digest,
         "originals": data.originals.without_answers(),
     }
@@ -232,21 +231,21 @@ def _query(settings, **changes):
 
 def test_a_refusal_tells_the_server_a_code_and_nothing_else(settings, files, tmp_path, caplog):
     secret = tmp_path / "secret-folder" / "patients.npz"
-    query = _query(settings)
+    request = _request(settings)
     cases = {
-        RejectionCode.NOT_A_QUERY: (_party(settings, files, 0, tmp_path), b"QKDA" + b"\0" * 40),
-        RejectionCode.TOO_LARGE: (_party(settings, files, 0, tmp_path, max_samples=10), query),
+        RejectionCode.NOT_A_QUERY: (_client(settings, files, 0, tmp_path), b"QKDA" + b"\0" * 40),
+        RejectionCode.TOO_LARGE: (_client(settings, files, 0, tmp_path, max_samples=10), request),
         RejectionCode.UNKNOWN_PUBLIC_SET: (
-            _party(settings, files, 0, tmp_path, public_digest="0" * 64),
-            query,
+            _client(settings, files, 0, tmp_path, public_digest="0" * 64),
+            request,
         ),
-        RejectionCode.WRONG_DATA: (_party(settings, files, 0, tmp_path, path=str(secret)), query),
-        RejectionCode.CANNOT_TRAIN: (_party(settings, files, 0, tmp_path, backend="ibm_nowhere"), query),
+        RejectionCode.WRONG_DATA: (_client(settings, files, 0, tmp_path, path=str(secret)), request),
+        RejectionCode.CANNOT_TRAIN: (_client(settings, files, 0, tmp_path, backend="ibm_nowhere"), request),
     }
     with caplog.at_level(logging.ERROR, "qkd_qiskit.federation"):
-        for code, (party, raw) in cases.items():
+        for code, (client, raw) in cases.items():
             caplog.clear()
-            assert party.reply(raw) == encode_rejection(code)
+            assert client.reply(raw) == encode_rejection(code)
             assert code.value in caplog.text
     assert decode_rejection(encode_rejection(RejectionCode.FAILED)) is RejectionCode.FAILED
     assert decode_rejection(b"QKDRno_such_code") is None
@@ -255,49 +254,49 @@ def test_a_refusal_tells_the_server_a_code_and_nothing_else(settings, files, tmp
 
 
 def test_whatever_fails_is_told_by_a_code_alone(settings, files, tmp_path, monkeypatch):
-    party = _party(settings, files, 0, tmp_path)
-    monkeypatch.setattr(party, "answer", lambda raw: 1 / 0)
-    assert party.reply(b"") == encode_rejection(RejectionCode.FAILED)
+    client = _client(settings, files, 0, tmp_path)
+    monkeypatch.setattr(client, "answer", lambda raw: 1 / 0)
+    assert client.reply(b"") == encode_rejection(RejectionCode.FAILED)
 
 
 def test_a_client_refuses_a_public_set_that_is_not_what_it_is_said_to_be(settings, files, tmp_path):
     with pytest.raises(RequestRejected, match="expected public inputs with digest 000000") as found:
-        _party(settings, files, 0, tmp_path).answer(_query(settings, public_digest="0" * 64))
+        _client(settings, files, 0, tmp_path).answer(_request(settings, public_digest="0" * 64))
     assert found.value.code is RejectionCode.UNKNOWN_PUBLIC_SET
 
 
-def test_a_client_limits_what_a_query_makes_it_do(settings, files, tmp_path):
+def test_a_client_limits_what_a_request_makes_it_do(settings, files, tmp_path):
     many = load_experiment(TINY, overrides=[*SMALL, "data.augment.copies=100000"])
     task = TaskDescription.of(many, (0, 1, 2))
     with pytest.raises(RequestRejected, match="expected at most 200000 own samples") as found:
-        _party(settings, files, 0, tmp_path).answer(_query(settings, task=task))
+        _client(settings, files, 0, tmp_path).answer(_request(settings, task=task))
     assert found.value.code is RejectionCode.TOO_LARGE
     with pytest.raises(RequestRejected, match="expected at most 100 bytes"):
-        _party(settings, files, 0, tmp_path, max_query_bytes=100).answer(_query(settings))
+        _client(settings, files, 0, tmp_path, max_query_bytes=100).answer(_request(settings))
 
 
 def test_a_folder_that_cannot_be_written_is_named(settings, files, tmp_path):
-    (tmp_path / "party-0").write_text("a file, where a folder should be")
-    with pytest.raises(FederationError, match="folder .*party-0"):
-        _party(settings, files, 0, tmp_path).answer(_query(settings))
+    (tmp_path / "client-0").write_text("a file, where a folder should be")
+    with pytest.raises(StoreError, match=r"cannot open .*client-0/.*run.lock: Not a directory"):
+        _client(settings, files, 0, tmp_path).answer(_request(settings))
 
 
 def test_samples_of_other_features_or_classes_are_refused(settings, files, tmp_path):
     narrow = tmp_path / "narrow.npz"
     np.savez(narrow, images=np.zeros((4, 5, 5), dtype=np.uint8), labels=[0, 1, 0, 1])
     with pytest.raises(DataError, match="expected images of 8 x 8 pixels, found 25 values"):
-        _party(settings, files, 0, tmp_path, path=str(narrow)).answer(_query(settings))
+        _client(settings, files, 0, tmp_path, path=str(narrow)).answer(_request(settings))
     strange = tmp_path / "strange.npz"
     np.savez(strange, images=np.eye(4)[:, :, None] * np.ones((4, 4, 16)), labels=["a", "b", "a", "b"])
     with pytest.raises(DataError, match="expected samples of the classes 0, 1, 2, found none"):
-        _party(settings, files, 0, tmp_path, path=str(strange)).answer(_query(settings))
+        _client(settings, files, 0, tmp_path, path=str(strange)).answer(_request(settings))
 
 
 def test_what_a_client_sends_is_no_weight_sample_or_path(settings, apart):
     _, transport, folder = apart
     data = prepare_data(settings)
     for position in range(3):
-        sent = transport.parties[position].reply(transport.asked[0][position])
+        sent = transport.remote[position].reply(transport.requests[0][position])
         message = ClientMessage.from_bytes(sent)
         assert set(json.loads(sent[8 : sent.index(b"}") + 1])) == {
             "schema",

@@ -1,4 +1,4 @@
-"""Turns with clients that break, lie, repeat themselves, come late or not at all."""
+"""Rounds with clients that break, lie, repeat themselves, come late or not at all."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.distillation import ClientMessage, make_message
-from qkd_qiskit.errors import DistillationError, FederationError
+from qkd_qiskit.distillation import make_message
+from qkd_qiskit.errors import DistillationError, FederationError, StoreError
 from qkd_qiskit.federation import (
     Arrival,
+    RecordedTransport,
     RejectionCode,
     TrainRequest,
     encode_rejection,
     run_rounds,
-    screen_and_aggregate,
 )
 from qkd_qiskit.federation.message_store import MessageStore
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.store import StageStore
+from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
@@ -68,13 +69,13 @@ def messages(context):
 class Script:
     """Sends what it is told to, whoever is asked."""
 
-    def __init__(self, *turns):
-        self.turns = list(turns)
+    def __init__(self, *rounds):
+        self.rounds = list(rounds)
         self.asked = []
 
-    def exchange(self, queries, *, timeout):
-        self.asked.append((dict(queries), timeout))
-        yield from self.turns.pop(0)
+    def exchange(self, requests, /, *, timeout):
+        self.asked.append((dict(requests), timeout))
+        yield from self.rounds.pop(0)
 
 
 def _raw(messages):
@@ -127,22 +128,22 @@ def test_a_broken_answer_is_refused_and_named_and_the_turn_goes_on(context, mess
     arrivals = [Arrival(position, raw[position]) for position in (1, 2, 0)]
     with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
         tracemalloc.start()
-        lesson = run_rounds(context, Script(arrivals))
+        result = run_rounds(context, Script(arrivals))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     # What is refused for its size is not copied, and what a header claims is not allocated.
     assert peak < 20 * 2**20
-    assert [part.standing for part in lesson.participation] == ["used", "refused", "used"]
-    (named,) = (part for part in lesson.participation if part.standing == "refused")
+    assert [part.status for part in result.records] == ["used", "refused", "used"]
+    (named,) = (part for part in result.records if part.status == "refused")
     assert named.client == "two classes"
     assert named.bytes_received == len(raw[1])
     assert named.missed == (1,)
 
     assert re.search(reason, named.reason)
     assert "client two classes refused" in caplog.text
-    assert lesson.taught.teacher.clients == ("one class", "all")
-    expected = screen_and_aggregate(context, [raw[0], None, raw[2]])
-    np.testing.assert_array_equal(lesson.taught.soft, expected.soft)
+    assert result.aggregate.teacher.clients == ("one class", "all")
+    expected = run_rounds(context, RecordedTransport([raw[0], None, raw[2]])).aggregate
+    np.testing.assert_array_equal(result.aggregate.soft_labels, expected.soft_labels)
 
 
 def test_the_first_answer_of_a_client_counts_and_late_ones_never(context, messages, caplog):
@@ -158,18 +159,18 @@ def test_the_first_answer_of_a_client_counts_and_late_ones_never(context, messag
         Arrival(-1, raw[0]),
     ]
     with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
-        parts = run_rounds(context, Script(arrivals)).participation
-    assert [part.standing for part in parts] == ["used", "late", "used"]
+        parts = run_rounds(context, Script(arrivals)).records
+    assert [part.status for part in parts] == ["used", "late", "used"]
     assert [part.ignored for part in parts] == [2, 1, 0]
     assert parts[0].bytes_received == 2 * len(raw[0]) + len(raw[2])
-    assert "its answer came after the turn it belongs to" in parts[1].reason
+    assert "its answer came after the round it belongs to" in parts[1].reason
     for line in ("a further answer of client one class", "a late answer of client two", "nobody whom"):
         assert line in caplog.text
 
 
 def test_silence_has_the_reason_that_the_transport_gives(context, messages):
     arrivals = [Arrival(0, None, "no answer within 60 s"), Arrival(2, messages[2].to_bytes())]
-    parts = run_rounds(context, Script(arrivals)).participation
+    parts = run_rounds(context, Script(arrivals)).records
     assert [part.reason for part in parts] == ["no answer within 60 s", "no message arrived", ""]
 
 
@@ -179,14 +180,14 @@ def test_a_client_that_was_silent_first_may_be_used_later(messages):
         [Arrival(k, raw[k]) for k in (0, 2)],
         [Arrival(1, raw[1], late=True), *(Arrival(k, raw[k]) for k in range(3))],
     )
-    parts = run_rounds(context, script).participation
-    assert [part.standing for part in parts] == ["used"] * 3
+    parts = run_rounds(context, script).records
+    assert [part.status for part in parts] == ["used"] * 3
     assert [part.missed for part in parts] == [(), (1,), ()]
     assert parts[1].ignored == 1
     second = {k: TrainRequest.from_bytes(query) for k, query in script.asked[1][0].items()}
     # Whoever has answered has the public samples.
     assert [second[k].originals is None for k in range(3)] == [True, False, True]
-    assert all(query.soft is not None and query.turn == 2 for query in second.values())
+    assert all(query.soft is not None and query.round == 2 for query in second.values())
     assert script.asked[0][1] == context.settings.federation.timeout
 
 
@@ -202,8 +203,8 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
         ],
     )
     with caplog.at_level(logging.WARNING, "qkd_qiskit.federation"):
-        parts = run_rounds(context, script, folder=tmp_path).participation
-    assert [part.standing for part in parts] == ["used"] * 3
+        parts = run_rounds(context, script, folder=tmp_path).records
+    assert [part.status for part in parts] == ["used"] * 3
     assert [part.missed for part in parts] == [(1,), (), (1,)]
     assert [part.stood_in for part in parts] == [(2,), (), ()]
     # The answer to the present turn counts, whichever came first.
@@ -212,14 +213,14 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
     assert "a late answer of client one class stands in" in caplog.text
     # Started again, the server has all answers, and asks nobody.
     again = run_rounds(dataclasses.replace(context, resume=True), Script([], []), folder=tmp_path)
-    assert next(part.standing for part in again.participation) == "used"
+    assert next(part.status for part in again.records) == "used"
 
 
 def test_a_late_answer_is_judged_like_any_other(messages):
     context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
     late = [Arrival(0, _nan(messages[0]), late=True), Arrival(2, raw[2] + bytes(100 * 2**20), late=True)]
-    parts = run_rounds(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).participation
-    assert [part.standing for part in parts] == ["refused", "used", "late"]
+    parts = run_rounds(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).records
+    assert [part.status for part in parts] == ["refused", "used", "late"]
     assert [part.stood_in for part in parts] == [(2,), (), ()]
     assert "finite" in parts[0].reason
 
@@ -227,7 +228,9 @@ def test_a_late_answer_is_judged_like_any_other(messages):
 def test_too_few_clients_end_the_round(messages):
     context = _context("federation.minimum=3")
     arrivals = [Arrival(0, messages[0].to_bytes()), Arrival(1, b"nonsense"), Arrival(2, None, "away")]
-    expected = r"turn 1: expected answers of 3 clients, found 1 \(two classes refused: .*; all silent: away\)"
+    expected = (
+        r"round 1: expected answers of 3 clients, found 1 \(two classes refused: .*; all silent: away\)"
+    )
     with pytest.raises(FederationError, match=expected):
         run_rounds(context, Script(arrivals))
     with pytest.raises(DistillationError, match="at least one client to learn from, found none"):
@@ -245,44 +248,56 @@ def test_a_killed_server_asks_only_for_what_it_has_not(messages, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_rounds(_context(), Script(killed()), folder=tmp_path)
     script = Script([Arrival(k, raw[k]) for k in (0, 1)])
-    lesson = run_rounds(_context(resume=True), script, folder=tmp_path)
+    result = run_rounds(_context(resume=True), script, folder=tmp_path)
     assert sorted(script.asked[0][0]) == [0, 1]
-    assert [part.standing for part in lesson.participation] == ["used"] * 3
-    np.testing.assert_array_equal(lesson.taught.soft, screen_and_aggregate(_context(), raw).soft)
+    assert [part.status for part in result.records] == ["used"] * 3
+    expected = run_rounds(_context(), RecordedTransport(raw)).aggregate
+    np.testing.assert_array_equal(result.aggregate.soft_labels, expected.soft_labels)
     # Nobody is asked when all have answered; without resuming everybody is.
-    assert run_rounds(_context(resume=True), Script(), folder=tmp_path).taught.soft is not None
+    assert run_rounds(_context(resume=True), Script(), folder=tmp_path).aggregate.soft_labels is not None
     script = Script([Arrival(k, raw[k]) for k in range(3)])
     run_rounds(_context(), script, folder=tmp_path)
     assert sorted(script.asked[0][0]) == [0, 1, 2]
 
 
-def test_answers_to_another_query_are_not_taken_for_these(tmp_path):
-    MessageStore(tmp_path, b"one").keep(3, b"answer")
+def test_answers_to_another_request_are_not_taken_for_these(messages, tmp_path):
+    MessageStore(tmp_path, b"one").keep(3, messages[0])
     assert MessageStore(tmp_path, b"one").positions == {3}
-    assert MessageStore(tmp_path, b"one").message(3) == b"answer"
+    assert MessageStore(tmp_path, b"one").message(3).to_bytes() == messages[0].to_bytes()
     assert MessageStore(tmp_path, b"other").positions == set()
+    assert MessageStore(tmp_path, b"one", late=True).positions == set()
+    assert MessageStore(tmp_path, b"one", resume=False).positions == set()
+    assert MessageStore(tmp_path, b"one").positions == set()
     memory = MessageStore(None, b"one")
-    memory.keep(1, b"x")
-    assert memory.message(1) == b"x"
+    memory.keep(1, messages[1])
+    assert memory.message(1) is messages[1]
 
 
-def test_an_inbox_that_cannot_be_used_is_named(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(FederationError, match="answers of clients in .*file"):
-        MessageStore(file, b"query")
-    inbox = MessageStore(tmp_path / "folder", b"query")
-    with pytest.raises(FederationError, match="answers of clients in .*folder.*: No such file"):
-        inbox.message(0)
-    for kept in (tmp_path / "folder").iterdir():
-        kept.rmdir()
-        kept.write_text("")
-    with pytest.raises(FederationError, match="answers of clients in .*folder"):
-        inbox.keep(0, b"")
+def test_a_message_store_that_cannot_be_used_is_named(messages, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/run.sqlite"):
+        MessageStore(tmp_path / "file", b"request")
+    store = MessageStore(tmp_path / "folder", b"request")
+    store.keep(0, messages[0])
+    (tmp_path / "folder" / DATABASE_FILE).write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StoreError, match=r"cannot use .*folder/run.sqlite"):
+        store.message(0)
+    with pytest.raises(StoreError, match=r"cannot use .*folder/run.sqlite"):
+        store.keep(1, messages[1])
 
 
 def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp_path):
     raw = _raw(messages)
-    lesson = run_rounds(context, Script([Arrival(k, raw[k]) for k in range(3)]), folder=tmp_path)
-    assert [lesson.inbox.message(k) for k in range(3)] == raw
-    assert ClientMessage.from_bytes(lesson.inbox.message(1)).client == "two classes"
+    result = run_rounds(context, Script([Arrival(k, raw[k]) for k in range(3)]), folder=tmp_path)
+    assert [result.messages.message(k).to_bytes() for k in range(3)] == raw
+    assert result.messages.message(1).client == "two classes"
+
+
+def test_an_unknown_rule_is_named_before_any_client_works():
+    class Nobody:
+        def exchange(self, requests, /, *, timeout):
+            raise AssertionError("a client has got a request")
+
+    expected = "distillation.aggregation: expected one of auto, mean, .*, found 'median'"
+    with pytest.raises(DistillationError, match=expected):
+        run_rounds(_context("distillation.aggregation=median"), Nobody())

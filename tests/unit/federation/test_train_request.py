@@ -42,7 +42,7 @@ def test_a_query_comes_back_as_it_was(query):
     raw = query.to_bytes()
     back = TrainRequest.from_bytes(raw)
     assert back.task == query.task
-    assert (back.turn, back.public_digest, back.soft) == (1, query.public_digest, None)
+    assert (back.round, back.public_digest, back.soft) == (1, query.public_digest, None)
     np.testing.assert_array_equal(back.originals.features, query.originals.features)
     np.testing.assert_array_equal(back.originals.labels, query.originals.labels)
     assert back.originals.parts == query.originals.parts
@@ -82,17 +82,17 @@ def test_features_keep_every_bit_in_as_few_bytes_as_that_takes(query, features, 
     seed=st.integers(0, 2**32 - 1),
     parts=st.tuples(*[st.integers(0, 4)] * 4),
     n_features=st.integers(1, 5),
-    turn=st.integers(1, 3),
+    number=st.integers(1, 3),
 )
 @settings(max_examples=50)
-def test_any_query_makes_the_round_trip(query, seed, parts, n_features, turn):
+def test_any_query_makes_the_round_trip(query, seed, parts, n_features, number):
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((sum(parts), n_features))
-    soft = None if turn == 1 else rng.dirichlet(np.ones(3), 7).astype(np.float16)
-    sent = TrainRequest(query.task, turn, DIGEST, _originals(features, parts=parts), soft)
+    soft = None if number == 1 else rng.dirichlet(np.ones(3), 7).astype(np.float16)
+    sent = TrainRequest(query.task, number, DIGEST, _originals(features, parts=parts), soft)
     back = TrainRequest.from_bytes(sent.to_bytes())
     np.testing.assert_array_equal(back.originals.features, features)
-    assert back.turn == turn
+    assert back.round == number
     if soft is not None:
         np.testing.assert_array_equal(back.soft, soft)
 
@@ -127,7 +127,7 @@ LIES = [
     (lambda q: _with(q, public__levels=0), "header public.levels"),
     (lambda q: _with(q, public__image_shape=[8, 9]), "expected 8 x 9 pixels"),
     (lambda q: _with(q, turn=0), "header turn"),
-    (lambda q: _with(q, turn=2), "soft labels from the second turn"),
+    (lambda q: _with(q, turn=2), "soft labels from the second round"),
     (lambda q: _with(q, turn="1"), "header turn"),
     (lambda q: _with(q, schema_version=2), "header schema_version"),
     (lambda q: _with(q, public_digest="short"), "header public_digest"),
@@ -159,7 +159,7 @@ def test_numbers_that_are_none_are_refused(query):
     for bad in (np.nan, -0.5, 1.5):
         soft = np.full((4, 3), bad, dtype=np.float16)
         with pytest.raises(RequestRejected, match="soft labels: expected probabilities"):
-            TrainRequest.from_bytes(dataclasses.replace(query, turn=2, soft=soft).to_bytes())
+            TrainRequest.from_bytes(dataclasses.replace(query, round=2, soft=soft).to_bytes())
 
 
 def test_a_query_over_the_limit_is_not_read(query):
@@ -175,4 +175,4 @@ def test_changed_bytes_are_a_query_or_refused(query, data):
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, min(len(raw), 3000) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(RequestRejected):
-        assert TrainRequest.from_bytes(bytes(raw)).turn >= 1
+        assert TrainRequest.from_bytes(bytes(raw)).round >= 1

@@ -91,7 +91,9 @@ def test_sampler_qnn_gives_gradients():
 
 
 def test_sampler_qnn_refuses_amplitudes():
-    with pytest.raises(ModelError, match="expected angle encoding.* found amplitude"):
+    with pytest.raises(
+        ModelError, match="expected inputs that are parameters .* found the states of amplitude encoding"
+    ):
         sampler_qnn(VQCNNSpec(3, "amplitude"))
 
 

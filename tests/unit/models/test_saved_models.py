@@ -10,7 +10,9 @@ import pytest
 
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import ModelError
+from qkd_qiskit.evaluation import REQUIRED_MODELS
 from qkd_qiskit.models import MODEL_FILE, SavedModel, card_markdown, load_model, model_card
+from qkd_qiskit.reporting import check_results
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -86,14 +88,27 @@ def test_a_missing_file_is_named(tmp_path):
         load_model(tmp_path)
 
 
-def results():
+def results(absent=()):
     entry = {"accuracy": 0.9, "accuracy_ideal": 0.91, "interval": [0.85, 0.94], "noise": "ibm_torino"}
-    return {
-        "experiment": "quickstart",
-        "versions": {"qiskit": "2.3.0"},
-        "data": {"dataset": "mnist5000", "test": 200},
-        "models": {"global": entry, "rbf_svm": entry | {"accuracy": 0.97}},
-    }
+    entry |= {"weights": 9, "two_qubit_gates": 3}
+    models = dict.fromkeys(REQUIRED_MODELS, entry) | {"rbf_svm": entry | {"accuracy": 0.97}}
+    traffic = {"up": 1, "down": 1, "rounds": 1}
+    unknown = ("backend", "samples", "budget", "model_index", "gates", "accuracy", "seconds")
+    client = dict.fromkeys(unknown) | {"name": "a", "classes": [0], "bytes_sent": 1}
+    return check_results(
+        {
+            "schema": 1,
+            "experiment": "quickstart",
+            "seed": 1,
+            "versions": {"qiskit": "2.3.0"},
+            "data": {"dataset": "mnist5000", "classes": [0, 1], "public": 9, "test": 200},
+            "clients": [client],
+            "models": models | dict.fromkeys(absent),
+            "absent": dict.fromkeys(absent, "not measured"),
+            "communication": {"distillation": traffic, "fedavg": traffic},
+            "timings": {"total": 1.0},
+        }
+    )
 
 
 @pytest.mark.parametrize("with_results", [True, False])
@@ -111,3 +126,14 @@ def test_the_card_says_what_the_model_is(with_results):
     assert f"- noise: {model.backend}" in text
     assert ("| qiskit | 2.3.0 |" in text) == with_results
     assert str(model.spec.n_qubits) in text
+
+
+def test_the_card_leaves_out_what_was_not_measured():
+    card = model_card(make_model(), results(absent=["fedavg"]))
+    assert "fedavg" not in card["compared"]
+    assert "centralized" in card["compared"]
+    card = model_card(make_model(), results(absent=["global"]))
+    assert "accuracy" not in card
+    text = card_markdown(card)
+    assert "## Accuracy" not in text
+    assert "| qiskit | 2.3.0 |" in text

@@ -11,7 +11,8 @@ from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.run.fitting import finalist_training
+from qkd_qiskit.run.fit import finalist_training
+from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 from qkd_qiskit.training import Objective, Targets
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -27,7 +28,8 @@ def _loss(steps: int, full_steps: str, seed: int = 0) -> float:
     ]
     settings = load_experiment(TINY, overrides=overrides)
     context = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
-    train = finalist_training(context, "noisy_line")
+    compiler = ModelCompiler(seed=settings.seed)
+    train = finalist_training(context, compiler, "noisy_line")
     assert train is not None
     rng = np.random.default_rng(5)
     labels = np.arange(40) % 2
@@ -35,7 +37,7 @@ def _loss(steps: int, full_steps: str, seed: int = 0) -> float:
     targets = Targets(2, labels=labels)
     params = train(SPEC, inputs, targets, np.random.default_rng(seed))
     assert params.shape == (SPEC.n_weights + 1,)
-    noisy = context.machine(SPEC, "noisy_line").noisy
+    noisy = compiler.model(SPEC, "noisy_line").noisy
     return float(Objective(noisy, inputs, targets).values(params[None])[0])
 
 
@@ -49,4 +51,4 @@ def test_more_steps_learn_more_and_full_steps_shorten_them() -> None:
 def test_without_descent_the_search_trains_them_itself() -> None:
     settings = load_experiment(TINY)
     context = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
-    assert finalist_training(context, "noisy_line") is None
+    assert finalist_training(context, ModelCompiler(), "noisy_line") is None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from qiskit.primitives import BitArray, DataBin, PrimitiveResult, SamplerPubResu
 from qkd_qiskit.interop import export_circuit
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.jobs import JobRunner
-from qkd_qiskit.runtime.ledger import Ledger, Submission, _connect
+from qkd_qiskit.runtime.ledger import Ledger, Submission
 from qkd_qiskit.runtime.mitigation import calibration_circuits
+from qkd_qiskit.store import Database
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -160,27 +162,18 @@ class StandInClient:
         return sorted(json.loads(path.read_text())["tags"][-1] for path in self.folder.glob("*.json"))
 
 
-class TracedConnection:
-    """A database connection that tells of every statement, before and after."""
+class TracedDatabase(Database):
+    """A database that tells of every statement, before and after."""
 
-    def __init__(self, path, faults):
-        self._real, self._faults = _connect(path), faults
+    def __init__(self, folder, *, durable, faults):
+        self._faults = faults
+        super().__init__(folder, durable=durable)
 
-    def execute(self, sql, *rest):
-        self._faults.step(f"before {sql[:40]}")
-        done = self._real.execute(sql, *rest)
-        self._faults.step(f"after {sql[:40]}")
+    def execute(self, statement, *values):
+        self._faults.step(f"before {statement[:40]}")
+        done = super().execute(statement, *values)
+        self._faults.step(f"after {statement[:40]}")
         return done
-
-    def executemany(self, sql, rows):
-        return self._real.executemany(sql, rows)
-
-    @property
-    def in_transaction(self):
-        return self._real.in_transaction
-
-    def close(self):
-        self._real.close()
 
 
 class Clock:
@@ -219,8 +212,9 @@ class Bench:
         return StandInClient(self.folder / "service", faults, **options)
 
     def open(self, faults=None):
-        connect = None if faults is None else (lambda path: TracedConnection(path, faults))
-        ledger = Ledger(self.folder, connect=connect)
+        made = Database if faults is None else partial(TracedDatabase, faults=faults)
+        with patch("qkd_qiskit.runtime.ledger.Database", made):
+            ledger = Ledger(self.folder)
         if not ledger.submissions():
             ledger.add(self.submission, self.ranges)
         return ledger

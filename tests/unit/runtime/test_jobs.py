@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from qiskit.providers import BackendV2, Options
 
-from qkd_qiskit.errors import ServiceError, SubmissionError
+from qkd_qiskit.errors import ServiceError, StoreError, SubmissionError
 from qkd_qiskit.runtime.ibm import IBMService, for_hardware
-from qkd_qiskit.runtime.ledger import LEDGER_FILE, Ledger
+from qkd_qiskit.runtime.ledger import Ledger
 from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.store import open_store
+from qkd_qiskit.store.database import DATABASE_FILE
 
 
 def test_an_undisturbed_submission(bench):
@@ -250,26 +252,25 @@ def test_a_service_that_does_not_answer_is_told(bench):
 
 
 def test_two_commands_cannot_work_on_one_ledger(bench):
-    with bench.open(), pytest.raises(SubmissionError, match="another command is using it"):
+    with bench.open(), pytest.raises(StoreError, match="another run or command is working there"):
         Ledger(bench.folder)
     with bench.open():
         pass
 
 
-def test_damaged_and_foreign_ledgers_are_refused(tmp_path):
-    path = tmp_path / LEDGER_FILE
-    path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
-    with pytest.raises(SubmissionError, match="cannot read"):
-        Ledger(tmp_path)
-    path.unlink()
-    import sqlite3
+def test_a_damaged_ledger_is_refused_and_leaves_no_lock(tmp_path):
+    (tmp_path / DATABASE_FILE).write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"cannot use .*run.sqlite"):
+            Ledger(tmp_path)
 
-    other = sqlite3.connect(path)
-    other.execute("PRAGMA user_version = 9")
-    other.commit()
-    other.close()
-    with pytest.raises(SubmissionError, match="expected schema 1, found 9"):
-        Ledger(tmp_path)
+
+def test_a_new_run_keeps_jobs_that_were_paid_for(bench):
+    bench.work()
+    with open_store(bench.folder, "another run"):
+        pass
+    bench.work()
+    bench.check()
 
 
 def test_a_state_is_changed_only_from_where_it_was(bench):
@@ -321,7 +322,7 @@ def test_what_the_service_says_is_kept_without_tokens(said, bench):
         with pytest.raises(ServiceError, match="batch 0 was refused: RuntimeError") as caught:
             runner.submit()
     assert "SECRET" not in str(caught.value)
-    assert b"SECRET" not in (bench.folder / LEDGER_FILE).read_bytes()
+    assert all(b"SECRET" not in file.read_bytes() for file in bench.folder.glob(f"{DATABASE_FILE}*"))
 
 
 def test_the_reason_of_a_failed_job_is_kept_without_tokens(bench):
@@ -333,7 +334,7 @@ def test_the_reason_of_a_failed_job_is_kept_without_tokens(bench):
             path.write_text(json.dumps(record | {"message": "code 9999, token: SECRET"}))
         runner.collect()
         assert {batch.message for batch in ledger.batches("qkd-test")} == {"code 9999, token: ..."}
-    assert b"SECRET" not in (bench.folder / LEDGER_FILE).read_bytes()
+    assert all(b"SECRET" not in file.read_bytes() for file in bench.folder.glob(f"{DATABASE_FILE}*"))
 
 
 def test_what_is_no_token_stays_as_it_was():

@@ -13,6 +13,7 @@ from qiskit.circuit import Delay, ParameterVector
 from qiskit.quantum_info import Statevector
 from qiskit_aer.noise import NoiseModel, RelaxationNoisePass, depolarizing_error
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
@@ -33,9 +34,7 @@ class Handmade:
 
 def sample(spec, rng, n_weights=2, n_inputs=3):
     weights = rng.uniform(-np.pi, np.pi, (n_weights, spec.n_weights))
-    inputs = rng.uniform(-1.5, 1.5, (n_inputs, spec.n_features))
-    if spec.encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, n_inputs, rng=rng)
     return weights, inputs
 
 

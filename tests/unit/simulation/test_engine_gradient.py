@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -55,9 +56,7 @@ def test_gradient_equals_finite_differences(
     )
     rng = np.random.default_rng(n_inputs)
     weights = rng.uniform(-np.pi, np.pi, (2, spec.n_weights))
-    inputs = rng.uniform(-1.5, 1.5, (n_inputs, spec.n_features))
-    if encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, n_inputs, rng=rng)
     evaluator = PauliEvaluator(spec, noise_zoo)
     loss = quadratic_loss(rng.normal(size=(n_inputs, 2**spec.n_measured)) / n_inputs)
     values, gradient = evaluator.loss_and_gradient(weights, inputs, loss)

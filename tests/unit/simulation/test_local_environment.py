@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.simulation.local_environment import local_weights
@@ -32,9 +33,7 @@ def test_environment_equals_full_evaluation(noise_zoo, n_qubits, plan, kernel, s
         n_outcomes=n_outcomes,
     )
     rng = np.random.default_rng(4)
-    inputs = rng.uniform(-1.5, 1.5, (5, spec.n_features))
-    if encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, 5, rng=rng)
     weights = rng.uniform(-np.pi, np.pi, spec.n_weights)
     evaluator = PauliEvaluator(spec, noise_zoo)
     sweep = evaluator.environments(weights, inputs)

@@ -10,6 +10,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.primitives import BitArray, DataBin, SamplerPubResult, StatevectorSampler
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import (
@@ -26,9 +27,7 @@ SPEC = VQCNNSpec(4, plan="conv, edge, conv", kernels="su4", sharing="site", n_ou
 
 def points(spec, n=6, seed=11):
     rng = np.random.default_rng(seed)
-    inputs = rng.uniform(-1.5, 1.5, (n, spec.n_features))
-    if spec.encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, n, rng=rng)
     return rng.uniform(-np.pi, np.pi, spec.n_weights), inputs
 
 

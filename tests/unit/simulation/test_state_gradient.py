@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator, state_vector
 from qkd_qiskit.simulation.gate_fusion import MOST_QUBITS, plan_groups
@@ -27,9 +28,7 @@ SPECS = {
 def problem(spec, n_samples, *, particles=2):
     rng = np.random.default_rng(n_samples)
     weights = rng.uniform(-np.pi, np.pi, (particles, spec.n_weights))
-    inputs = rng.uniform(-1.5, 1.5, (n_samples, spec.n_features))
-    if spec.encoding == "amplitude":
-        inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, n_samples, rng=rng)
     factors = rng.normal(size=(n_samples, 2**spec.n_measured)) / n_samples
 
     def loss(p):

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from qkd_qiskit.errors import StoreError
 from qkd_qiskit.store.database import DATABASE_FILE, LOCK_FILE, Database, folder_lock, pack, unpack
 
-_INSERT = "INSERT INTO public_set VALUES (?, ?)"
+_INSERT = "INSERT INTO record VALUES (?, ?, '', '')"
 _HOLD = """
 import sys
 from pathlib import Path
@@ -32,21 +32,21 @@ from pathlib import Path
 from qkd_qiskit.store import Database
 for k in range(50):
     with Database(Path(sys.argv[1])) as database:
-        database.execute("INSERT INTO public_set VALUES (?, ?)", f"{sys.argv[2]} {k}", b"")
+        database.execute("INSERT INTO record VALUES (?, ?, '', '')", sys.argv[2], str(k))
 """
 
 
 def _count(folder):
     with Database(folder) as database:
-        return database.rows("SELECT count(*) FROM public_set")[0][0]
+        return database.rows("SELECT count(*) FROM record")[0][0]
 
 
 def test_a_transaction_is_there_whole_or_not_at_all(tmp_path):
     with Database(tmp_path) as database:
         with database.transaction():
-            database.insert(_INSERT, [("a", b""), ("b", b"")])
+            database.insert(_INSERT, [("a", ""), ("b", "")])
         with pytest.raises(StoreError, match="UNIQUE"), database.transaction():
-            database.insert(_INSERT, [("d", b""), ("a", b"")])
+            database.insert(_INSERT, [("d", ""), ("a", "")])
     assert _count(tmp_path) == 2
 
 
@@ -62,9 +62,9 @@ def test_what_was_written_outlives_a_kill(tmp_path, durable):
     code = (
         "import os, sys; from pathlib import Path; from qkd_qiskit.store import Database\n"
         f"database = Database(Path(sys.argv[1]), durable={durable})\n"
-        "database.execute('INSERT INTO public_set VALUES (?, ?)', 'kept', b'')\n"
+        "database.execute('INSERT INTO record VALUES (1, 1, 1, 1)')\n"
         "database.execute('BEGIN IMMEDIATE')\n"
-        "database.execute('INSERT INTO public_set VALUES (?, ?)', 'undone', b'')\n"
+        "database.execute('INSERT INTO record VALUES (2, 2, 2, 2)')\n"
         "os.kill(os.getpid(), 9)"
     )
     process = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
@@ -108,7 +108,10 @@ def test_a_folder_is_refused_while_another_process_works_there(tmp_path):
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"held\n"
-    with pytest.raises(StoreError, match=f"{tmp_path}: another run is working there"), folder_lock(tmp_path):
+    with (
+        pytest.raises(StoreError, match=f"{tmp_path}: another run or command is"),
+        folder_lock(tmp_path),
+    ):
         pass
     process.kill()
     process.communicate()

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from qkd_qiskit.store import Database
+
 
 class ToyEvaluator:
     """p = softmax of sin(w) applied to inputs; every weight has period 2 pi, as in a circuit."""
@@ -49,3 +51,26 @@ def blobs():
         return centres[labels] + 0.4 * rng.standard_normal((n, n_features)), labels
 
     return make
+
+
+@pytest.fixture
+def stored_answers():
+    """All answers that a folder's database holds, in order."""
+
+    def rows(folder):
+        with Database(folder) as database:
+            return database.rows("SELECT question, data FROM answer ORDER BY position")
+
+    return rows
+
+
+@pytest.fixture
+def keep_answers(stored_answers):
+    """Delete the answers behind the first share of them, as if a training had been killed there."""
+
+    def cut(folder, share):
+        with Database(folder) as database:
+            first = int(share * len(stored_answers(folder)))
+            database.execute("DELETE FROM answer WHERE position >= ?", first)
+
+    return cut

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.config import AdamSettings
-from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.training import Objective, Targets, minimize_adam, random_params, target_rows
+from qkd_qiskit.training import Adam, Objective, Starts, Targets, random_params
 from qkd_qiskit.training.adam import _Batches
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -28,10 +28,14 @@ def _start():
     return random_params(1, SPEC.n_weights, rng=np.random.default_rng(1))[0]
 
 
-def _descend(evaluator, settings, **more):
+def _starts():
+    return Starts(_start()[None], np.ones(1))
+
+
+def _descend(evaluator, settings):
     inputs, labels = _data()
-    rng = np.random.default_rng(2)
-    return minimize_adam(evaluator, inputs, Targets(2, labels=labels), _start(), settings, rng=rng, **more)
+    objective = Objective(evaluator, inputs, Targets(2, labels=labels))
+    return Adam(settings).run(objective, _starts(), rng=np.random.default_rng(2))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 60, 1000])
@@ -41,7 +45,7 @@ def test_it_lowers_the_loss_of_all_samples(evaluator, batch):
     found = _descend(evaluator, AdamSettings(steps=60, batch=batch))
     before, after = objective.values(np.stack([_start(), found.params]))
     assert after < before / 2
-    assert found.steps == 60
+    assert found.value == found.history[-1]
     assert len(found.history) == 20
 
 
@@ -49,6 +53,7 @@ def test_no_step_stays_where_it_is(evaluator):
     found = _descend(evaluator, AdamSettings(steps=0))
     np.testing.assert_array_equal(found.params, _start())
     assert found.history == ()
+    assert found.value == 1.0
 
 
 def test_the_first_step_is_as_long_as_the_rate_in_every_moving_coordinate(evaluator):
@@ -69,15 +74,9 @@ def test_alpha_end_shifts_the_weight_from_soft_to_hard_labels(evaluator):
     targets = Targets(2, labels=labels, soft=wrong, alpha=0.0)
 
     def accuracy(alpha_end):
-        found = minimize_adam(
-            evaluator,
-            inputs,
-            targets,
-            _start(),
-            AdamSettings(steps=120, rate=0.1),
-            alpha_end=alpha_end,
-            rng=np.random.default_rng(0),
-        )
+        adam = Adam(AdamSettings(steps=120, rate=0.1), alpha_end)
+        objective = Objective(evaluator, inputs, targets)
+        found = adam.run(objective, _starts(), rng=np.random.default_rng(0))
         p = evaluator.probabilities(found.params[:-1], inputs)
         return (p.argmax(axis=1) == labels).mean()
 
@@ -94,20 +93,33 @@ def test_every_sample_comes_once_before_any_comes_again(n, size):
         assert len(set(seen.tolist())) == len(seen) == per_round * min(size, n)
 
 
-def test_target_rows_keeps_what_belongs_together():
+def test_rows_of_targets_keep_what_belongs_together():
     soft = np.array([[0.1, 0.9], [0.6, 0.4], [0.5, 0.5]])
     targets = Targets(2, labels=np.array([1, 0, -1]), soft=soft, weights=np.array([1.0, 2.0, 3.0]), alpha=0.2)
-    some = target_rows(targets, np.array([2, 0]))
+    some = targets.rows(np.array([2, 0]))
     np.testing.assert_array_equal(some.labels, [-1, 1])
     np.testing.assert_array_equal(some.soft, soft[[2, 0]])
     np.testing.assert_array_equal(some.weights, [3.0, 1.0])
     assert some.alpha == 0.2
 
 
-def test_wrong_sizes_are_refused(evaluator):
+def test_a_start_of_the_wrong_size_is_refused(evaluator):
     inputs, labels = _data()
-    targets, settings, rng = Targets(2, labels=labels), AdamSettings(steps=1), np.random.default_rng(0)
-    with pytest.raises(DistillationError, match="expected 60 inputs, found 3"):
-        minimize_adam(evaluator, inputs[:3], targets, _start(), settings, rng=rng)
-    with pytest.raises(DistillationError, match=r"expected 16 starting parameters, found \(2,\)"):
-        minimize_adam(evaluator, inputs, targets, np.zeros(2), settings, rng=rng)
+    objective = Objective(evaluator, inputs, Targets(2, labels=labels))
+    with pytest.raises(TrainingError, match=r"expected 16 starting parameters, found \(2,\)"):
+        Adam(AdamSettings(steps=1)).run(
+            objective, Starts(np.zeros((1, 2)), np.zeros(1)), rng=np.random.default_rng(0)
+        )
+
+
+def test_every_step_is_reported(evaluator):
+    inputs, labels = _data()
+    seen = []
+    Adam(AdamSettings(steps=3)).run(
+        Objective(evaluator, inputs, Targets(2, labels=labels)),
+        _starts(),
+        rng=np.random.default_rng(0),
+        advance=lambda step, loss: seen.append((step, loss)),
+    )
+    assert [step for step, _ in seen] == [1, 2, 3]
+    assert all(loss > 0 for _, loss in seen)

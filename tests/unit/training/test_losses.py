@@ -1,8 +1,19 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 
-from qkd_qiskit.training import class_logits, cross_entropy, logits_backward, soft_kl, soft_mse
+from qkd_qiskit.config import DistillationSettings
+from qkd_qiskit.training import (
+    SOFT_LOSSES,
+    Targets,
+    class_logits,
+    cross_entropy,
+    logits_backward,
+    soft_kl,
+    soft_mse,
+)
 
 
 def _softmax_rows(rng, *shape):
@@ -102,3 +113,18 @@ def test_particles_are_independent():
         one_value, one_gradient = cross_entropy(logits[i : i + 1], labels)
         np.testing.assert_allclose(values[i], one_value[0])
         np.testing.assert_allclose(gradient[i], one_gradient[0])
+
+
+def test_every_soft_loss_of_the_settings_is_registered():
+    assert set(get_args(DistillationSettings.model_fields["soft_loss"].annotation)) == set(SOFT_LOSSES)
+
+
+def test_another_soft_loss_needs_a_registry_line_alone(monkeypatch):
+    def fifth(logits, soft, temperature=1.0):
+        return np.full(logits.shape[:-2], temperature), np.zeros(logits.shape)
+
+    monkeypatch.setitem(SOFT_LOSSES, "fifth", fifth)
+    soft = np.array([[0.3, 0.7]])
+    targets = Targets(2, labels=np.array([1]), soft=soft, alpha=0.25, temperature=4.0, soft_loss="fifth")
+    values = targets.values(np.array([[[0.5, 0.5]]]), np.zeros(1))
+    np.testing.assert_allclose(values, [0.25 * np.log(2) + 0.75 * 4.0])

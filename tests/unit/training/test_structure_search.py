@@ -5,9 +5,20 @@ from hypothesis import strategies as st
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.store import Journal
-from qkd_qiskit.training import CandidateFactory, KernelSpace, Targets, native_cost, search_structure
+from qkd_qiskit.store import AnswerLog
+from qkd_qiskit.training import (
+    CandidateFactory,
+    KernelSpace,
+    SearchTask,
+    Targets,
+    Tracking,
+    device_candidates,
+    native_cost,
+    search_structure,
+    searched_spec,
+)
 from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _paired_error
 from qkd_qiskit.vqcnn import PRESETS, Kernel, VQCNNSpec, native_two_qubit
 
@@ -35,7 +46,7 @@ def test_presets_survive_the_way_through_positions(name):
 @settings(max_examples=60)
 def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
     space = KernelSpace(4, limit)
-    kernel = space.decode(np.array(position) * space.upper)
+    kernel = space.decode(np.array(position) * space.box.upper)
     if kernel is not None:
         assert kernel.is_canonical
         assert native_cost(kernel) <= limit
@@ -47,7 +58,7 @@ def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
 
 def test_the_upper_bound_itself_can_be_decoded():
     space = KernelSpace(2, 2)
-    assert space.decode(space.upper) == Kernel.from_string("CRZ10")
+    assert space.decode(space.box.upper) == Kernel.from_string("CRZ10")
 
 
 @pytest.mark.parametrize(
@@ -96,12 +107,9 @@ def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, journal=No
     found = search_structure(
         CandidateFactory(BASE, counter, price, native_two_qubit),
         KernelSpace(5, 2),
-        0.5 * inputs,
-        Targets(2, labels=labels),
+        SearchTask(0.5 * inputs, Targets(2, labels=labels), seed, groups),
         _settings(**(structure or {})),
-        groups=groups,
-        seed=seed,
-        journal=journal,
+        tracking=None if journal is None else Tracking(journal=journal),
     )
     return found, counter.made
 
@@ -153,17 +161,17 @@ def test_where_nothing_can_be_told_apart_the_cheapest_kernel_or_the_bases_own_on
     assert own.winner == str(BASE.kernels[0].canonical())
 
 
-def _trials(targets=None, *, held=4, resolution=1.0, **lists):
+def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
     targets = targets or Targets(2, labels=np.arange(held) % 2)
     inputs = np.random.default_rng(0).normal(size=(targets.n_samples, 8))
     rows = np.arange(targets.n_samples)
-    workshop = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
-    trials = CandidateEvaluation(
-        workshop, inputs, targets, rows, rows, _settings(resolution=resolution), 0, Journal()
+    factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    candidates = CandidateEvaluation(
+        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
     )
     for name, values in lists.items():
-        setattr(trials, name, values)
-    return trials
+        setattr(candidates, name, values)
+    return candidates
 
 
 # Two parts: the standard error of a difference is half of what it differs between them.
@@ -187,18 +195,18 @@ COSTS = {"prices": [0.0] * 4, "two_qubit": [9, 3, 1, 0], "indices": [1, 2, 3, 4]
 def test_of_kernels_within_the_error_the_incumbent_then_the_cheapest_comes_first(
     resolution, costs, incumbent, order
 ):
-    trials = _trials(resolution=resolution, **{**COSTS, **costs})
-    assert trials.preference(LOSSES, LEFT_OUT, range(4), incumbent) == order
+    candidates = _candidates(resolution=resolution, **{**COSTS, **costs})
+    assert candidates.preference(LOSSES, LEFT_OUT, range(4), incumbent) == order
 
 
 def test_without_parts_to_leave_out_the_fitness_decides():
-    trials = _trials(held=1, **COSTS)
-    assert trials.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
+    candidates = _candidates(held=1, **COSTS)
+    assert candidates.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
 
 
 def test_preferences_are_positions_among_the_given_kernels():
-    trials = _trials(**COSTS)
-    assert trials.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
+    candidates = _candidates(**COSTS)
+    assert candidates.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
 
 
 def test_the_error_of_a_difference_is_that_of_its_mean():
@@ -209,11 +217,11 @@ def test_the_error_of_a_difference_is_that_of_its_mean():
 
 
 def test_losses_with_one_sample_left_out_average_to_the_loss():
-    trials = _trials(held=7)
-    trials.number(Kernel.from_string("CX01 RY1"))
-    assert trials.left_out[0].shape == (7,)
-    assert trials.left_out[0].std() > 0
-    np.testing.assert_allclose(trials.left_out[0].mean(), trials.losses[0])
+    candidates = _candidates(held=7)
+    candidates.number(Kernel.from_string("CX01 RY1"))
+    assert candidates.left_out[0].shape == (7,)
+    assert candidates.left_out[0].std() > 0
+    np.testing.assert_allclose(candidates.left_out[0].mean(), candidates.losses[0])
 
 
 @pytest.mark.parametrize(("n", "parts"), [(1, 0), (2, 2), (50, 50), (51, 50), (120, 50)])
@@ -231,7 +239,7 @@ def test_samples_without_labels_are_not_left_out():
     assert len(_all_but_one_part(Targets(2, labels=labels, soft=soft))) == 4
 
 
-def test_finalists_are_trained_by_the_workshops_own_training(blobs, tmp_path):
+def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     inputs, labels = blobs(2, n=40, n_features=8)
     trained = []
 
@@ -244,17 +252,15 @@ def test_finalists_are_trained_by_the_workshops_own_training(blobs, tmp_path):
         return search_structure(
             CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit, train),
             KernelSpace(5, 2),
-            0.5 * inputs,
-            Targets(2, labels=labels),
+            SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
             _settings(finalists=2),
-            seed=0,
-            journal=journal,
+            tracking=Tracking(journal=journal),
         )
 
-    with Journal(tmp_path / "j") as journal:
+    with AnswerLog(tmp_path / "j") as journal:
         found = search(journal)
     assert trained == [found.kernels[k] for k in found.finalists]
-    with Journal(tmp_path / "j", resume=True) as journal:
+    with AnswerLog(tmp_path / "j", resume=True) as journal:
         again = search(journal)
     assert again.final_fitness == found.final_fitness
     assert len(trained) == 2
@@ -280,10 +286,8 @@ def test_short_trainings_by_a_swarm_need_no_gradient(blobs):
     found = search_structure(
         CandidateFactory(BASE, _WithoutGradient, lambda spec: 0.0, native_two_qubit),
         KernelSpace(5, 2),
-        0.5 * inputs,
-        Targets(2, labels=labels),
+        SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
         _settings(starts=3, moves=2, steps=0, finalists=1),
-        seed=0,
     )
     assert found.evaluations == len(found.kernels) * 3 * (1 + 2)
 
@@ -295,13 +299,12 @@ def test_one_seed_gives_one_search(blobs):
     assert first.kernels != other.kernels
 
 
-def test_resumes_to_the_identical_search(blobs, tmp_path):
+def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
     path = tmp_path / "j"
-    with Journal(path) as journal:
+    with AnswerLog(path) as journal:
         whole, _ = _search(blobs, journal=journal)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    with Journal(path, resume=True) as journal:
+    keep_answers(path, 0.5)
+    with AnswerLog(path, resume=True) as journal:
         again, made = _search(blobs, journal=journal)
     assert journal.replayed > 0 < journal.computed
     assert again.winner == whole.winner
@@ -314,7 +317,8 @@ def test_copies_are_held_back_with_their_original(blobs):
     from qkd_qiskit.training.structure_search import _split
 
     groups = np.tile(np.arange(10), 3)
-    train, held = _split(30, groups, 0.3, 0)
+    task = SearchTask(np.zeros((30, 1)), Targets(2, labels=groups % 2), 0, groups)
+    train, held = _split(task, 0.3)
     assert len(held) == 3
     assert (held < 10).all()
     assert not set(groups[train]) & set(groups[held])
@@ -328,3 +332,46 @@ def test_too_few_samples_and_wrong_groups(blobs):
         _search(blobs, groups=np.zeros(40, dtype=np.int64))
     with pytest.raises(TrainingError, match="expected 40 groups"):
         _search(blobs, groups=np.zeros(3, dtype=np.int64))
+
+
+def test_a_kernel_grants_its_genes_and_native_gates():
+    kernel = PRESETS["two_cx"]
+    space = KernelSpace.of_kernel(kernel)
+    assert (space.n_genes, space.max_two_qubit) == (len(kernel.genes), native_cost(kernel))
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_a_search_on_a_device_stays_within_the_native_gates_of_its_base(blobs, noise):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    device = load_backend("ibm_guadalupe")
+    base = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing="site")
+    found = search_structure(
+        device_candidates(base, device, noise=noise),
+        KernelSpace.of_kernel(base.kernels[0]),
+        SearchTask(0.5 * inputs, Targets(2, labels=labels), 4),
+        _settings(particles=3, iterations=1, samples=20, starts=2, steps=2),
+    )
+    spec = searched_spec(base, found)
+    assert VQCNNSpec.from_index(spec.index) == spec
+    assert spec.plan == base.plan
+    assert str(spec.kernels[0]) == found.winner
+    counted = transpile_verified(spec, device).circuit.count_ops()[device.two_qubit_gate]
+    assert counted <= transpile_verified(base, device).circuit.count_ops()[device.two_qubit_gate]
+    position = found.kernels.index(found.winner)
+    assert found.two_qubit[position] == counted
+    assert (found.prices[position] > 0) == noise
+
+
+def test_noise_makes_circuits_noisy_and_costs():
+    device = load_backend("ibm_guadalupe")
+    spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing="site")
+    noisy, ideal = (device_candidates(spec, device, noise=noise) for noise in (True, False))
+    assert ideal.log_success(spec) == 0.0
+    cheap = noisy.spec(Kernel.from_string("RY0 CX01"))
+    assert noisy.log_success(spec) < noisy.log_success(cheap) < 0
+    assert noisy.two_qubit(cheap) < noisy.two_qubit(spec)
+    assert ideal.two_qubit(cheap) == noisy.two_qubit(cheap)
+    weights, inputs = np.full(spec.n_weights, 0.3), np.zeros((2, spec.n_features))
+    truth = PauliEvaluator(spec).probabilities(weights, inputs)
+    np.testing.assert_allclose(ideal.evaluator(spec).probabilities(weights, inputs), truth)
+    assert np.abs(noisy.evaluator(spec).probabilities(weights, inputs) - truth).max() > 1e-3

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training import ParticleSwarm, run_swarm
+from qkd_qiskit.training import Box, Coefficients, ParticleSwarm, run_swarm
 
 
 def _swarm(rng, particles=20, dims=3, **kind):
-    lower, upper = np.full(dims, -np.pi), np.full(dims, np.pi)
-    kind = {"periodic": np.ones(dims, dtype=bool), **kind}
-    return ParticleSwarm(rng.uniform(-np.pi, np.pi, (particles, dims)), lower, upper, rng=rng, **kind)
+    periodic = kind.pop("periodic", np.ones(dims, dtype=bool))
+    box = Box(np.full(dims, -np.pi), np.full(dims, np.pi), periodic)
+    start = rng.uniform(-np.pi, np.pi, (particles, dims))
+    return ParticleSwarm(start, box, Coefficients(**kind), rng=rng)
 
 
 def _ripple(x):
@@ -96,7 +97,7 @@ def test_bad_starts_and_wrong_order_are_errors():
     with pytest.raises(TrainingError, match="at least 2 particles"):
         _swarm(rng, particles=1)
     with pytest.raises(TrainingError, match="inside bounds"):
-        ParticleSwarm(np.full((2, 1), 5.0), -np.ones(1), np.ones(1), periodic=np.zeros(1, bool), rng=rng)
+        ParticleSwarm(np.full((2, 1), 5.0), Box(-np.ones(1), np.ones(1), np.zeros(1, bool)), rng=rng)
     with pytest.raises(TrainingError, match=r"20 costs after ask\(\)"):
         _swarm(rng).tell(np.zeros(20))
     swarm = _swarm(rng)
@@ -108,12 +109,12 @@ def test_bad_starts_and_wrong_order_are_errors():
 def test_no_log_file_and_no_logging_configuration(tmp_path):
     code = (
         "import logging, numpy as np\n"
-        "from qkd_qiskit.training import ParticleSwarm, run_swarm\n"
+        "from qkd_qiskit.training import Box, Coefficients, ParticleSwarm, run_swarm\n"
         "import sys; assert 'pyswarms' not in sys.modules\n"
         "rng = np.random.default_rng(0)\n"
         "for t in ('star', 'ring'):\n"
-        "    s = ParticleSwarm(rng.uniform(-1, 1, (4, 2)), -np.ones(2), np.ones(2),\n"
-        "                      periodic=np.ones(2, bool), topology=t, rng=rng)\n"
+        "    box = Box(-np.ones(2), np.ones(2), np.ones(2, bool))\n"
+        "    s = ParticleSwarm(rng.uniform(-1, 1, (4, 2)), box, Coefficients(topology=t), rng=rng)\n"
         "    run_swarm(s, lambda x: (x**2).sum(-1), iterations=3, patience=3)\n"
         "assert 'pyswarms' in sys.modules\n"
         "assert logging.getLogger().handlers == [] and logging.getLogger().level == logging.WARNING\n"
@@ -135,7 +136,7 @@ def _noisy(rng):
 
 
 def test_bests_of_scattering_costs_are_evaluated_again():
-    # Told once, the lowest of many draws is far too low; told again, it comes close to the true cost.
+    # With one cost, the lowest of many draws is far too low; with more, it comes close to the true cost.
     errors = {}
     for again in (False, True):
         swarm = _swarm(np.random.default_rng(0))

@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -6,8 +7,17 @@ import pytest
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.store import Journal
-from qkd_qiskit.training import Targets, outcome_probabilities, random_params, train_model, weight_period
+from qkd_qiskit.store import AnswerLog
+from qkd_qiskit.training import (
+    Targets,
+    Tracking,
+    outcome_probabilities,
+    random_params,
+    train_model,
+    weight_period,
+)
+from qkd_qiskit.training.optimizer import OptimizerResult
+from qkd_qiskit.training.optimizers import OPTIMIZERS, make_optimizer
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SMALL = TrainingSettings(particles=6, iterations=8, patience=8, refine=25)
@@ -69,7 +79,7 @@ def test_one_class_with_reject_outcome(make_toy, blobs):
     toy = make_toy(4, 2)
     outcome = np.where(labels == 0, 0, 1)
     model = train_model(
-        toy, inputs, Targets(2, labels=outcome), SMALL, reject=True, rng=np.random.default_rng(0)
+        toy, inputs, Targets(2, labels=outcome, reject=True), SMALL, rng=np.random.default_rng(0)
     )
     assert model.n_classes == 1
     assert (model.predict(toy, inputs) == 0).all()
@@ -82,7 +92,7 @@ def test_probabilities_renormalize_over_classes(make_toy, blobs):
     inputs, labels = blobs(3)
     toy = make_toy(4, 3)
     model = train_model(
-        toy, inputs, Targets(3, labels=labels), SMALL, reject=True, rng=np.random.default_rng(0)
+        toy, inputs, Targets(3, labels=labels, reject=True), SMALL, rng=np.random.default_rng(0)
     )
     outcomes, classes = model.outcome_probabilities(toy, inputs), model.class_probabilities(toy, inputs)
     np.testing.assert_allclose(outcomes.sum(axis=1), 1)
@@ -134,8 +144,7 @@ def test_progress_is_reported(make_toy, blobs):
         Targets(2, labels=labels),
         SMALL,
         rng=np.random.default_rng(0),
-        progress=listener,
-        label="client a",
+        tracking=Tracking("client a", listener),
     )
     total, steps = listener.steps["client a"]
     assert total == 8 + 25
@@ -158,30 +167,35 @@ def test_random_params_are_finite_and_within_a_turn(n):
 
 @pytest.mark.parametrize("method", ["global", "cooperative"])
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.8, 1.0])
-def test_resumes_to_the_identical_model(tmp_path, blobs, method, kept):
+def test_resumes_to_the_identical_model(tmp_path, blobs, stored_answers, keep_answers, method, kept):
     inputs, labels = blobs(2, n=30, n_features=8)
     spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
     settings = TrainingSettings(method=method, particles=4, iterations=3, sweeps=1, refine=8)
     path = tmp_path / "j"
 
     def train(resume):
-        with Journal(path, resume=resume) as journal:
+        with AnswerLog(path, resume=resume) as journal:
             targets = Targets(2, labels=labels)
             model = train_model(
-                PauliEvaluator(spec), inputs, targets, settings, rng=np.random.default_rng(1), journal=journal
+                PauliEvaluator(spec),
+                inputs,
+                targets,
+                settings,
+                rng=np.random.default_rng(1),
+                tracking=Tracking(journal=journal),
             )
         return model, journal
 
     whole, _ = train(False)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
+    content = stored_answers(path)
+    keep_answers(path, kept)
     again, journal = train(True)
     np.testing.assert_array_equal(again.params, whole.params)
     assert again.swarm_history == whole.swarm_history
     assert again.refine_history == whole.refine_history
     assert (again.evaluations, again.gradients) == (whole.evaluations, whole.gradients)
     assert (journal.computed == 0) == (kept == 1)
-    assert path.read_bytes() == content
+    assert stored_answers(path) == content
 
 
 def test_a_sampled_evaluator_has_its_bests_evaluated_again(make_toy, blobs):
@@ -194,3 +208,33 @@ def test_a_sampled_evaluator_has_its_bests_evaluated_again(make_toy, blobs):
         model = train_model(toy, inputs, Targets(2, labels=labels), settings, rng=np.random.default_rng(0))
         counts.append(model.evaluations)
     assert counts[1] == counts[0] + 4 * 3
+
+
+def test_every_method_of_the_settings_has_an_optimizer_of_its_own():
+    methods = get_args(TrainingSettings.model_fields["method"].annotation)
+    assert set(methods) == set(OPTIMIZERS)
+    kinds = {type(make_optimizer(TrainingSettings(method=method))) for method in methods}
+    assert len(kinds) == len(methods)
+
+
+def test_an_unknown_method_is_refused():
+    settings = TrainingSettings().model_copy(update={"method": "annealing"})
+    with pytest.raises(TrainingError, match="method: expected global or cooperative, found 'annealing'"):
+        make_optimizer(settings)
+
+
+def test_another_optimizer_needs_a_registry_line_alone(make_toy, blobs, monkeypatch):
+    class Best:
+        def steps(self, spec):
+            return 1
+
+        def run(self, objective, starts, *, rng, advance=None):
+            advance(1, starts.losses.min())
+            return OptimizerResult(starts.best, float(starts.losses.min()), (float(starts.losses.min()),))
+
+    monkeypatch.setitem(OPTIMIZERS, "best", lambda settings: Best())
+    inputs, labels = blobs(2)
+    settings = SMALL.model_copy(update={"method": "best", "refine": 0})
+    rng = np.random.default_rng(0)
+    model = train_model(make_toy(4, 2), inputs, Targets(2, labels=labels), settings, rng=rng)
+    assert model.loss == model.loss_swarm == model.loss_start

@@ -42,6 +42,26 @@ def test_every_spec_comes_back(spec: VQCNNSpec) -> None:
     assert VQCNNSpec.from_index(int(str(spec.index))) == spec
 
 
+@pytest.mark.parametrize(
+    ("index", "spec"),
+    [
+        (
+            19451435733710758930,
+            VQCNNSpec(4, "angle", "conv, edge, conv", "RZ0 RY0 RZ1 CX10 RX1 RY0 CX10 RY1", "site", 2),
+        ),
+        (
+            383094604847894,
+            VQCNNSpec(4, "angle", "conv, conv, conv, edge, conv", "RZ0 RY0 CX10 RY1", "site", 3),
+        ),
+        (27165337641323, VQCNNSpec(3, "amplitude", "conv, edge", ("RY0 CX01", "CZ10"), "site", 2)),
+    ],
+)
+def test_indices_of_saved_models_keep_their_meaning(index: int, spec: VQCNNSpec) -> None:
+    """They were made before there was a registry of encodings."""
+    assert spec.index == index
+    assert VQCNNSpec.from_index(index) == spec
+
+
 def _comes_back_or_is_refused(index: int) -> bool:
     try:
         spec = VQCNNSpec.from_index(index)
@@ -109,7 +129,7 @@ def test_absurd_integers_are_refused_unread() -> None:
 
 
 def test_more_digits_than_the_spec_has_are_refused() -> None:
-    with pytest.raises(VQCNNError, match="expected nothing after the last kernel"):
+    with pytest.raises(VQCNNError, match="expected an encoding with a code among 0, 1, found an integer of"):
         VQCNNSpec.from_index(VQCNNSpec(4).index + (1 << 3000))
 
 

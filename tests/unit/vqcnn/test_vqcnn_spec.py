@@ -6,6 +6,12 @@ import pytest
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn import PRESETS, Block, Kernel, VQCNNSpec
 
+
+def discarded(spec: VQCNNSpec) -> tuple[int, ...]:
+    """The qubits that pooling traces out, in the order in which it does."""
+    return tuple(block.qubits[0] for block in spec.blocks if block.kind != "conv")
+
+
 PLAN = "conv, edge, conv, edge, conv, edge, conv"
 
 
@@ -14,9 +20,10 @@ def test_the_reference_structure(sharing: str, weights: int) -> None:
     spec = VQCNNSpec(8, plan=PLAN, kernels="su4", sharing=sharing)
     assert [len([b for b in spec.blocks if b.layer == layer]) for layer in range(7)] == [7, 2, 5, 2, 3, 2, 1]
     assert (spec.n_two_qubit, spec.n_weights, spec.n_features, spec.n_measured) == (66, weights, 16, 1)
-    assert [spec.active_after(layer)[0] for layer in range(7)] == [0, 1, 1, 2, 2, 3, 3]
+    firsts = [min(min(b.qubits) for b in spec.blocks if b.layer == layer) for layer in range(7)]
+    assert firsts == [0, 0, 1, 1, 2, 2, 3]
     assert spec.measured_qubits == (3,)
-    assert spec.discarded == (0, 7, 1, 6, 2, 5)
+    assert discarded(spec) == (0, 7, 1, 6, 2, 5)
     assert spec.is_chain_native
     assert spec == VQCNNSpec(8, plan=PLAN.split(", "), sharing=sharing)
     assert spec == VQCNNSpec(8, sharing=sharing)
@@ -37,7 +44,7 @@ def test_blocks_of_both_sharings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "native", "measured", "discarded"),
+    ("plan", "native", "measured", "lost"),
     [
         ("tree", True, (1,), (0, 2)),
         ("tree, conv", False, (1,), (0, 2)),
@@ -46,10 +53,10 @@ def test_blocks_of_both_sharings() -> None:
         ("conv", True, (0,), ()),
     ],
 )
-def test_pooling_on_four_qubits(plan: str, native: bool, measured: tuple, discarded: tuple) -> None:
+def test_pooling_on_four_qubits(plan: str, native: bool, measured: tuple, lost: tuple) -> None:
     spec = VQCNNSpec(4, plan=plan, kernels="one_cx")
-    assert (spec.is_chain_native, spec.measured_qubits, spec.discarded) == (native, measured, discarded)
-    assert set(discarded).isdisjoint(spec.active_after(len(spec.plan) - 1))
+    assert (spec.is_chain_native, spec.measured_qubits, discarded(spec)) == (native, measured, lost)
+    assert set(lost).isdisjoint(measured)
 
 
 def test_kernels_may_be_names_strings_or_objects() -> None:
@@ -115,9 +122,3 @@ def test_describe() -> None:
 def test_what_lies_outside_the_family_is_refused(fields: dict, message: str) -> None:
     with pytest.raises(VQCNNError, match=message):
         VQCNNSpec(**{"n_qubits": 4, **fields})
-
-
-@pytest.mark.parametrize("layer", [-1, 3])
-def test_active_after_a_layer_that_is_not_there(layer: int) -> None:
-    with pytest.raises(VQCNNError, match=f"layer: expected 0 to 2, found {layer}"):
-        VQCNNSpec(4).active_after(layer)

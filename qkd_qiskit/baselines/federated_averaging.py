@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.baselines.base import BaselineData, FittedCircuit
 from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.evaluation.results import Traffic
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.run.stages import FEDAVG, FEDPROX, Stage
+from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.training import Objective, Targets, minimize_lbfgs, outcome_probabilities
-
-if TYPE_CHECKING:
-    from qkd_qiskit.simulation import Evaluator
 
 BYTES_PER_PARAMETER = 4
 """Parameters travel as float32."""
@@ -66,29 +66,19 @@ class FedAvgResult:
     evaluations: int
 
     def class_probabilities(self, evaluator: Evaluator, inputs: FloatArray) -> FloatArray:
-        """Probabilities [N, n_outcomes]; rows sum to one."""
+        """Return probabilities [N, n_outcomes]; rows sum to one."""
         return outcome_probabilities(self.params, evaluator, inputs, self.n_outcomes)
 
     def predict(self, evaluator: Evaluator, inputs: FloatArray) -> IntArray:
-        """Index [N] of the most probable class."""
+        """Return the index [N] of the most probable class."""
         return np.asarray(self.class_probabilities(evaluator, inputs).argmax(axis=1), dtype=np.int64)
 
 
-def federated_average(
-    clients: Sequence[FedAvgClient],
-    initial: FloatArray,
-    *,
-    n_classes: int,
-    rounds: int,
-    local_steps: int,
-    l2: float = 0.0,
-    proximal: float = 0.0,
-    progress: Progress | None = None,
-    label: str = "FedAvg",
-) -> FedAvgResult:
-    """Run FedAvg with L-BFGS steps as local training.
+@dataclass(frozen=True, eq=False)
+class FedAvgTask:
+    """What is averaged, and how.
 
-    Args:
+    Attributes:
         clients: At least one participant; all circuits have the same spec.
         initial: The server's first parameter vector [W + 1].
         n_classes: Number of all classes.
@@ -96,12 +86,31 @@ def federated_average(
         local_steps: L-BFGS iterations of each client in each round.
         l2: Weight of the squared log of the logit scale in the local loss.
         proximal: Half of this times the squared distance from the server's parameters joins the local loss.
-        progress: Told of every client's local training.
+    """
+
+    clients: Sequence[FedAvgClient]
+    initial: FloatArray
+    n_classes: int
+    rounds: int
+    local_steps: int
+    l2: float = 0.0
+    proximal: float = 0.0
+
+
+def federated_average(
+    task: FedAvgTask, *, progress: Progress | None = None, label: str = "FedAvg"
+) -> FedAvgResult:
+    """Run FedAvg with L-BFGS steps as local training.
+
+    Args:
+        task: What is averaged, and how.
+        progress: Shows every client's local training.
         label: Name of this training in `progress`.
 
     Raises:
         DistillationError: If there is no client, or specs or the initial vector do not fit.
     """
+    clients, initial, rounds = task.clients, task.initial, task.rounds
     if not clients:
         raise DistillationError("FedAvg: expected at least one client, found none")
     first = clients[0].evaluator
@@ -112,7 +121,8 @@ def federated_average(
             f"FedAvg: expected {first.spec.n_weights + 1} initial parameters, found {initial.shape}"
         )
     objectives = [
-        Objective(c.evaluator, c.inputs, Targets(n_classes, labels=c.labels), l2=l2) for c in clients
+        Objective(c.evaluator, c.inputs, Targets(task.n_classes, labels=c.labels), l2=task.l2)
+        for c in clients
     ]
     share = np.array([len(c.labels) for c in clients], dtype=np.float64)
     share /= share.sum()
@@ -122,8 +132,8 @@ def federated_average(
     for _ in range(rounds):
         local, losses = [], []
         for objective in objectives:
-            local_loss = _pulled(objective, params, proximal)
-            result = minimize_lbfgs(local_loss, params, iterations=local_steps)
+            local_loss = _pulled(objective, params, task.proximal)
+            result = minimize_lbfgs(local_loss, params, iterations=task.local_steps)
             local.append(_as_sent(result.params))
             losses.append(result.history[0])
             progress.advance(label)
@@ -134,7 +144,7 @@ def federated_average(
     traffic = rounds * len(clients) * len(params) * BYTES_PER_PARAMETER
     return FedAvgResult(
         params=params,
-        n_outcomes=n_classes,
+        n_outcomes=task.n_classes,
         history=tuple(history),
         rounds=rounds,
         bytes_up=traffic,
@@ -157,3 +167,51 @@ def _pulled(
 
 def _as_sent(params: FloatArray) -> FloatArray:
     return params.astype(np.float32).astype(np.float64)
+
+
+class FedAvg:
+    """Averages the global structure's parameters over the clients, from the public-only model on."""
+
+    name = "fedavg"
+
+    def fit(self, data: BaselineData) -> FittedCircuit | None:
+        """Train the model; None where the clients' samples are elsewhere."""
+        return _federated(data, FEDAVG, 0.0)
+
+
+class FedProx:
+    """Does the same with a proximal term, where the settings give it a weight."""
+
+    name = "fedprox"
+
+    def fit(self, data: BaselineData) -> FittedCircuit | None:
+        """Train the model; None without a weight, or where the clients' samples are elsewhere."""
+        proximal = data.run.settings.fedavg.proximal
+        return _federated(data, FEDPROX, proximal) if proximal > 0 else None
+
+
+def _federated(data: BaselineData, stage: Stage, proximal: float) -> FittedCircuit | None:
+    run, settings = data.training_run, data.run.settings
+    if not run.data.clients:
+        return None
+    start, spec = data.public_only, data.compiled.spec
+
+    def average() -> FedAvgResult:
+        clients = [
+            FedAvgClient(data.compiler.model(spec, client.backend).fast, held.inputs, held.labels)
+            for client, held in zip(settings.clients, run.data.clients, strict=True)
+        ]
+        task = FedAvgTask(
+            clients,
+            start.params,
+            n_classes=len(run.data.classes),
+            rounds=settings.fedavg.rounds,
+            local_steps=settings.fedavg.local_steps,
+            l2=settings.training.l2,
+            proximal=proximal,
+        )
+        return federated_average(task, progress=run.progress, label=stage.label)
+
+    model = run.stage(stage, FedAvgResult, average)
+    traffic = Traffic(up=model.bytes_up, down=model.bytes_down, rounds=model.rounds)
+    return FittedCircuit.at_server(run, data.compiled, model, traffic)

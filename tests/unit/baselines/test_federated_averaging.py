@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from qkd_qiskit.baselines import FedAvgClient, federated_average
-from qkd_qiskit.config import DistillationSettings, TrainingSettings
-from qkd_qiskit.distillation import student_targets
+from qkd_qiskit.baselines import FedAvgClient, FedAvgTask, federated_average
+from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import Targets, random_params, train_model
@@ -32,42 +31,6 @@ def _accuracy(model, evaluator):
     return (model.predict(evaluator, inputs) == labels).mean()
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_a_student_learns_from_its_teacher(evaluator, alpha, temperature):
-    inputs, labels = _data()
-    teacher = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
-    partly = np.where(np.arange(40) < 20, labels, -1)
-    targets = student_targets(partly, teacher, DistillationSettings(alpha=alpha, temperature=temperature))
-    model = train_model(evaluator, inputs, targets, SETTINGS, rng=np.random.default_rng(0))
-    assert _accuracy(model, evaluator) > 0.9
-    assert not model.reject
-
-
-def test_without_hard_labels_the_soft_ones_are_met(evaluator):
-    inputs, labels = _data()
-    teacher = np.where(labels[:, None] == [0, 1], 0.8, 0.2)
-    model = train_model(
-        evaluator,
-        inputs,
-        student_targets(None, teacher, DistillationSettings()),
-        TrainingSettings(particles=4, iterations=0, refine=60),
-        rng=np.random.default_rng(0),
-    )
-    assert np.abs(model.class_probabilities(evaluator, inputs) - teacher).mean() < 0.12
-
-
-def test_the_soft_loss_is_the_one_of_the_settings():
-    teacher = np.full((3, 2), 0.5)
-    assert student_targets(None, teacher, DistillationSettings(soft_loss="kl")).soft_loss == "kl"
-    assert student_targets(None, teacher, DistillationSettings()).soft_loss == "mse"
-
-
-def test_a_student_needs_a_soft_label_an_input():
-    with pytest.raises(DistillationError, match=r"soft labels of shape \(40, G\), found \(3, 2\)"):
-        student_targets(np.zeros(40, int), np.ones((3, 2)) / 2, DistillationSettings())
-
-
 def _initial():
     return random_params(1, SPEC.n_weights, rng=np.random.default_rng(0))[0]
 
@@ -81,7 +44,7 @@ def _participants(evaluator, sizes=(30, 10)):
 
 def test_fedavg_learns_and_counts_bytes(evaluator):
     result = federated_average(
-        _participants(evaluator), _initial(), n_classes=2, rounds=4, local_steps=5, l2=1e-3
+        FedAvgTask(_participants(evaluator), _initial(), n_classes=2, rounds=4, local_steps=5, l2=1e-3)
     )
     assert _accuracy(result, evaluator) > 0.9
     assert result.history[-1] < result.history[0]
@@ -95,7 +58,7 @@ def test_fedavg_learns_and_counts_bytes(evaluator):
 def test_one_fedavg_client_trains_as_if_alone(evaluator):
     (client,) = _participants(evaluator, sizes=(40,))
     initial = _initial().astype(np.float32).astype(np.float64)
-    fed = federated_average([client], initial, n_classes=2, rounds=1, local_steps=6)
+    fed = federated_average(FedAvgTask([client], initial, n_classes=2, rounds=1, local_steps=6))
     alone = train_model(
         evaluator,
         client.inputs,
@@ -112,35 +75,37 @@ def test_the_average_is_weighted_by_samples(evaluator):
     """With zero local steps every client returns what it got, and so does the average."""
     initial = _initial()
     result = federated_average(
-        _participants(evaluator, sizes=(5, 7, 1)), initial, n_classes=2, rounds=3, local_steps=0
+        FedAvgTask(_participants(evaluator, sizes=(5, 7, 1)), initial, n_classes=2, rounds=3, local_steps=0)
     )
     np.testing.assert_allclose(result.params, initial, rtol=1e-6)
     separate = [
-        federated_average([c], initial, n_classes=2, rounds=1, local_steps=3).params
+        federated_average(FedAvgTask([c], initial, n_classes=2, rounds=1, local_steps=3)).params
         for c in _participants(evaluator, sizes=(30, 10))
     ]
     together = federated_average(
-        _participants(evaluator, sizes=(30, 10)), initial, n_classes=2, rounds=1, local_steps=3
+        FedAvgTask(_participants(evaluator, sizes=(30, 10)), initial, n_classes=2, rounds=1, local_steps=3)
     )
     np.testing.assert_allclose(together.params, 0.75 * separate[0] + 0.25 * separate[1], atol=1e-6)
 
 
 def test_zero_rounds_leave_the_model_and_send_it_once(evaluator):
-    result = federated_average(_participants(evaluator), _initial(), n_classes=2, rounds=0, local_steps=3)
+    result = federated_average(
+        FedAvgTask(_participants(evaluator), _initial(), n_classes=2, rounds=0, local_steps=3)
+    )
     assert (result.bytes_up, len(result.history)) == (0, 1)
     np.testing.assert_allclose(result.params, _initial(), rtol=1e-6)
 
 
 def test_fedavg_refuses_what_does_not_fit(evaluator):
     with pytest.raises(DistillationError, match="at least one client, found none"):
-        federated_average([], _initial(), n_classes=2, rounds=1, local_steps=1)
+        federated_average(FedAvgTask([], _initial(), n_classes=2, rounds=1, local_steps=1))
     clients = _participants(evaluator)
     with pytest.raises(DistillationError, match="initial parameters, found"):
-        federated_average(clients, np.zeros(3), n_classes=2, rounds=1, local_steps=1)
+        federated_average(FedAvgTask(clients, np.zeros(3), n_classes=2, rounds=1, local_steps=1))
     other = PauliEvaluator(VQCNNSpec(n_qubits=2, plan="conv, conv", kernels="su4", n_outcomes=2))
     strange = FedAvgClient(other, clients[0].inputs, clients[0].labels)
     with pytest.raises(DistillationError, match="one common spec"):
-        federated_average([clients[0], strange], _initial(), n_classes=2, rounds=1, local_steps=1)
+        federated_average(FedAvgTask([clients[0], strange], _initial(), n_classes=2, rounds=1, local_steps=1))
 
 
 def test_a_high_price_keeps_fedprox_clients_at_the_server(evaluator):
@@ -148,11 +113,15 @@ def test_a_high_price_keeps_fedprox_clients_at_the_server(evaluator):
 
     def moved(proximal):
         result = federated_average(
-            _participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8, proximal=proximal
+            FedAvgTask(
+                _participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8, proximal=proximal
+            )
         )
         return np.linalg.norm(result.params - _initial())
 
-    free = federated_average(_participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8)
+    free = federated_average(
+        FedAvgTask(_participants(evaluator), _initial(), n_classes=2, rounds=1, local_steps=8)
+    )
     assert moved(0.0) == pytest.approx(np.linalg.norm(free.params - _initial()))
     assert moved(1e4) < moved(1.0) < moved(0.0)
     assert moved(1e4) < 1e-3

@@ -1,0 +1,169 @@
+"""What one experiment found: its record, and what stands behind it where it was run in this process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from qkd_qiskit.arrays import IntArray
+from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
+from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.data import PreparedData
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.evaluation import Predictions, Results
+from qkd_qiskit.experiment.evaluation import client_specs
+from qkd_qiskit.federation.client import ClientOutcome
+from qkd_qiskit.federation.server import ServerResult
+from qkd_qiskit.models import MODEL_FILE, SavedModel
+from qkd_qiskit.reporting import (
+    ReportExtras,
+    TrainingCurve,
+    models_table,
+    print_results,
+    read_results,
+    write_report,
+    write_results,
+)
+from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.training import TrainedModel
+
+RESULTS_FILE, REPORT_FILE, SETTINGS_FILE = "results.json", "report.html", "settings.json"
+_WIDTH = 80
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentResult:
+    """All that an experiment found.
+
+    Attributes:
+        settings: The experiment.
+        record: What `results.json` holds.
+        data: The samples; None for a result that was loaded.
+        server: The server's part; None for a result that was loaded.
+        clients: What each client did; None where the clients were elsewhere.
+        baselines: Fitted baselines by name.
+        predictions: Each tested model's predictions for the test samples; empty for a loaded result.
+        confusion: The global model's confusion matrix on the test samples, [K, K]; rows are true classes.
+            None where it was not tested here.
+    """
+
+    settings: ExperimentSettings
+    record: Results
+    data: PreparedData | None = None
+    server: ServerResult | None = None
+    clients: tuple[ClientOutcome, ...] | None = None
+    baselines: Mapping[str, FittedBaseline] = field(default_factory=dict)
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    confusion: IntArray | None = None
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """What `results.json` holds, as a dict."""
+        return self.record.dump()
+
+    @classmethod
+    def load(cls, folder: str | Path) -> ExperimentResult:
+        """Read the settings and the record of a finished run.
+
+        Args:
+            folder: Folder of the run.
+
+        Raises:
+            ReportingError: If a file is missing, damaged or of another schema.
+        """
+        folder = Path(folder)
+        record = read_results(folder / RESULTS_FILE)
+        path = folder / SETTINGS_FILE
+        try:
+            settings = ExperimentSettings.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
+        except ValidationError as error:
+            raise ReportingError(f"{path}: {error.errors()[0]['msg']}") from None
+        return cls(settings, record)
+
+    def save(self, folder: str | Path) -> None:
+        """Write results, report and settings, and the global model where it is here.
+
+        Args:
+            folder: Folder for the files; made where it is missing.
+
+        Raises:
+            ReportingError: If a file cannot be written.
+        """
+        folder = Path(folder)
+        write_report(self.record, self._extras(), folder / REPORT_FILE)
+        try:
+            write_atomic(folder / SETTINGS_FILE, self.settings.model_dump_json(indent=2) + "\n")
+            if self.data is not None and self.server is not None:
+                write_atomic(folder / MODEL_FILE, _saved_model(self.settings, self.data, self.server))
+        except OSError as error:
+            raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
+        # Last, so that a folder with results is complete.
+        write_results(self.record, folder / RESULTS_FILE)
+
+    def print(self, console: Console | None = None) -> None:
+        """Print all tables.
+
+        Args:
+            console: Where; None prints on the terminal.
+        """
+        print_results(self.record, console)
+
+    def __str__(self) -> str:
+        """Return all tables as text."""
+        console = Console(file=io.StringIO(), width=_WIDTH)
+        with console.capture() as text:
+            self.print(console)
+        return text.get()
+
+    def _repr_html_(self) -> str:
+        """Return the table of the models for a notebook."""
+        console = Console(file=io.StringIO(), width=_WIDTH, record=True)
+        console.print(models_table(self.record))
+        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+    def _extras(self) -> ReportExtras:
+        models: dict[str, object] = {client.settings.name: client.model for client in self.clients or ()}
+        if self.server is not None:
+            models["global"] = self.server.global_model
+        models |= {
+            name: fitted.model for name, fitted in self.baselines.items() if isinstance(fitted, FittedCircuit)
+        }
+        return ReportExtras(
+            classes=tuple(str(label) for label in self.record.data.classes),
+            class_counts={
+                client.settings.name: client.class_counts.tolist() for client in self.clients or ()
+            },
+            confusion=self.confusion,
+            specs={} if self.server is None else client_specs(self.server, self.clients),
+            histories={
+                name: TrainingCurve(swarm=model.swarm_history, refine=model.refine_history)
+                for name, model in models.items()
+                if isinstance(model, TrainedModel)
+            },
+            searches={
+                client.settings.name: client.search
+                for client in self.clients or ()
+                if client.search is not None
+            },
+        )
+
+
+def _saved_model(settings: ExperimentSettings, data: PreparedData, server: ServerResult) -> bytes:
+    return SavedModel(
+        spec=server.compiled.spec,
+        params=server.global_model.params,
+        classes=data.classes,
+        encoder=data.encoder,
+        backend=settings.server.backend,
+        noise=settings.noise.enabled,
+        seed=settings.seed,
+    ).to_bytes()

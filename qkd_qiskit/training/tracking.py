@@ -1,0 +1,40 @@
+"""Where a training reports its progress, and where it keeps finished work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.store.answers import AnswerLog
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """One training's progress and answers; by default nothing is reported or kept.
+
+    Attributes:
+        label: Name of the training in `progress`.
+        progress: Receives every step.
+        journal: Keeps all finished work. Run again with equal seeds and the journal of an interrupted
+            training, a training ends as an uninterrupted one does, bit for bit.
+    """
+
+    label: str = "training"
+    progress: Progress = field(default_factory=NullProgress)
+    journal: AnswerLog = field(default_factory=AnswerLog)
+
+    def start(self, steps: int) -> None:
+        """Announce the training and its steps."""
+        self.progress.start(self.label, steps)
+
+    def advance(self, n: int = 1) -> None:
+        """Report finished steps."""
+        self.progress.advance(self.label, n)
+
+    def done(self) -> None:
+        """Report the end."""
+        self.progress.done(self.label)
+
+    def part(self, name: str) -> Tracking:
+        """Return the tracking of one part of this training."""
+        return replace(self, label=f"{self.label}, {name}")

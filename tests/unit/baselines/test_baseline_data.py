@@ -1,0 +1,101 @@
+"""What baselines are fitted on: labelled samples, the queried ones behind them, and their groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.baselines import BASELINES, BaselineData, fit_baselines, registry, together
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import prepare_data
+from qkd_qiskit.distillation import Aggregate, query_labels
+from qkd_qiskit.evaluation import Predictions
+from qkd_qiskit.progress import NullProgress
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.store import StageStore
+
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+WANTED = 6
+
+
+@pytest.fixture(scope="module")
+def run():
+    overrides = [
+        "data.augment={copies=1, shift=0.5, public_copies=2, mixup=1}",
+        f"distillation.label_queries={WANTED}",
+    ]
+    settings = load_experiment(TINY, overrides=overrides)
+    return RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
+
+
+@pytest.fixture(scope="module")
+def queries(run):
+    return query_labels(run, np.full((len(run.data.public.samples), 3), 1 / 3))
+
+
+def _data(run, queries):
+    soft = np.full((len(run.data.public.samples), 3), 1 / 3)
+    # Nothing here trains: teacher and circuit are not needed.
+    return BaselineData(run, ModelCompiler(), None, Aggregate(None, soft), queries)
+
+
+def test_queried_labels_stand_behind_the_known_ones(run, queries):
+    data, added = _data(run, queries), queries.samples(run.data)
+    for samples, before in ((data.known, run.data.public.labelled), (data.everything, together(run.data))):
+        np.testing.assert_array_equal(samples.inputs, np.concatenate([before.inputs, added.inputs]))
+        np.testing.assert_array_equal(samples.labels, np.concatenate([before.labels, added.labels]))
+
+
+def test_without_queries_there_is_what_there_was(run):
+    data = _data(run, None)
+    np.testing.assert_array_equal(data.known.inputs, run.data.public.labelled.inputs)
+    assert data.training_run is run
+    assert len(data.everything) == sum(map(len, run.data.clients)) + len(run.data.public.labelled)
+
+
+def test_a_group_holds_an_original_and_its_copies(run, queries):
+    data = _data(run, queries)
+    groups, labels = data.groups, data.everything.labels
+    originals = sum(run.data.sizes) + len(run.data.split.public_train)
+    assert len(groups) == len(labels)
+    assert len(np.unique(groups)) == originals + WANTED
+    for group in np.unique(groups):
+        assert len(np.unique(labels[groups == group])) == 1
+    assert np.bincount(groups).min(initial=9, where=np.bincount(groups) > 0) == 2
+
+
+def test_where_no_client_is_everything_is_the_known_part(run, queries):
+    nobody = dataclasses.replace(run.data, clients=(), sizes=())
+    data = _data(dataclasses.replace(run, data=nobody), queries)
+    np.testing.assert_array_equal(data.everything.inputs, data.known.inputs)
+    assert len(data.groups) == len(data.known)
+    needing = {"centralized", "fedavg", "fedprox", "classical_distillation"}
+    assert all(baseline.fit(data) is None for baseline in BASELINES if baseline.name in needing)
+
+
+def test_a_new_baseline_is_a_member_of_the_registry(run, monkeypatch):
+    class Majority:
+        name = "majority"
+
+        def fit(self, data):
+            self.answer = np.bincount(data.everything.labels).argmax()
+            return self
+
+        def predictions(self, inputs):
+            return Predictions(np.full(len(inputs), self.answer), None, None, 1, None)
+
+    class Unwanted:
+        name = "unwanted"
+
+        def fit(self, data):
+            return None
+
+    monkeypatch.setattr(registry, "BASELINES", (Majority(), Unwanted()))
+    fitted = fit_baselines(_data(run, None))
+    assert list(fitted) == ["majority"]
+    assert len(fitted["majority"].predictions(run.data.test.inputs).noisy) == len(run.data.test)
+    assert run.timings["baselines"] >= 0
