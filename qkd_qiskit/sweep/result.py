@@ -150,7 +150,7 @@ class SweepResult:
                 raise ReportingError(f"cannot write {csv}: {error.strerror or error}") from None
 
     def _by_model(self, group: SweepRow) -> list[dict[str, str]]:
-        """One row a model, and one for the time."""
+        """Return one row a model, and one for the time."""
         if group.refused is not None:
             return [group.labels | {"refused": group.refused}]
         rows = []

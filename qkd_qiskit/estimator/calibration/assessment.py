@@ -61,7 +61,7 @@ class TaskAssessment:
         return self.granted / self.smallest
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures, ready for JSON."""
+        """Return all figures, ready for JSON."""
         return {**asdict(self), "sufficient": self.sufficient, "ratio": self.ratio}
 
 
@@ -95,7 +95,7 @@ class Summary:
 
 
 def verdicts(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> tuple[TaskAssessment, ...]:
-    """What a rule grants for each task, through the same functions as `estimate_gate_budget`."""
+    """Assess what a rule grants for each task, through the same functions as `estimate_gate_budget`."""
     return tuple(_verdict(plan, curve, rule) for curve in found)
 
 

@@ -58,7 +58,7 @@ class Curve:
         return float(np.mean([record.statistics.overlap for record in self.records]))
 
     def seed_accuracy(self, seed: int, blocks: int) -> float:
-        """Accuracy of one seed with a structure, or with the largest trained one that is not larger."""
+        """Return a seed's accuracy with a structure, or with the largest trained one that is not larger."""
         if (seed, blocks) in self.granted:
             return self.granted[seed, blocks]
         place = max((i for i, size in enumerate(self.blocks) if size <= blocks), default=0)
@@ -71,7 +71,7 @@ def curves(
     records: Sequence[UnitRecord],
     granted: Mapping[tuple[str, int, int], float] | None = None,
 ) -> tuple[Curve, ...]:
-    """Accuracy curves of all tasks that have records, in the plan's order.
+    """Return accuracy curves of all tasks that have records, in the plan's order.
 
     Args:
         plan: The sweep.

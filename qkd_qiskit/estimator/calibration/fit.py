@@ -138,7 +138,7 @@ def _share(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) ->
 
 
 def _first(candidates: Any, is_good: Callable[[Any], bool]) -> Any:
-    """The first good candidate, or the last one."""
+    """Return the first good candidate, or the last one."""
     for candidate in candidates:
         chosen = candidate
         if is_good(candidate):

@@ -53,7 +53,7 @@ class CalibrationPlan(Settings):
         return self
 
     def units(self) -> list[tuple[CalibrationTask, int]]:
-        """All tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
+        """Return all tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
         most = max(self.seeds, self.fit_seeds or 0)
         return [(task, seed) for seed in range(most) for task in self.tasks if seed < self._seeds_of(task)]
 
@@ -61,7 +61,7 @@ class CalibrationPlan(Settings):
         return self.seeds if task.use == "validation" or self.fit_seeds is None else self.fit_seeds
 
     def fingerprint(self, task: CalibrationTask) -> str:
-        """Identifies what the plan states of a trained unit of a task, its seed and use aside."""
+        """Return a digest of what the plan states of a trained unit of a task, its seed and use aside."""
         # Defaults are left out, so that a new key elsewhere does not make old records useless.
         text = self.model_dump_json(exclude={"tasks", "seeds", "fit_seeds"}, exclude_unset=True)
         text += task.model_dump_json(exclude={"use", "few"}, exclude_unset=True)
@@ -69,7 +69,7 @@ class CalibrationPlan(Settings):
 
 
 def load_plan(path: Path | None = None) -> CalibrationPlan:
-    """The shipped sweep, or one from a TOML file of the same form.
+    """Load the shipped sweep, or one from a TOML file of the same form.
 
     Raises:
         ConfigError: If the file cannot be read, is not TOML, or a key or value is wrong.

@@ -63,7 +63,7 @@ class TaskData(NamedTuple):
 
 
 def task_rungs(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
-    """The structures that a task is trained on: for each size of the plan, the next rung of the ladder.
+    """Return the structures that a task is trained on: for each size, the next rung of the ladder.
 
     Raises:
         EstimatorError: If the family has no structure for the task.
@@ -77,7 +77,7 @@ def task_rungs(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec,
 
 
 def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
-    """All structures that the estimator may grant for a task.
+    """Return all structures that the estimator may grant for a task.
 
     Raises:
         EstimatorError: If the family has no structure for the task.
@@ -92,7 +92,7 @@ def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec
 
 
 def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskData:
-    """One random draw of a task's data; public, training and evaluation samples are disjoint.
+    """Draw a task's data; public, training and evaluation samples are disjoint.
 
     All rungs of a seed see one draw, so that their accuracies differ by structure and start alone.
 
@@ -211,7 +211,7 @@ def run_sweep(
 
 
 def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], UnitRecord]:
-    """Records of a plan in a file, by task and seed; none if there is no file.
+    """Read the records of a plan from a file, by task and seed; none if there is no file.
 
     The last line of an interrupted sweep may be cut off: it is left out.
 

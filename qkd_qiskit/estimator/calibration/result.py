@@ -47,7 +47,7 @@ class CalibrationResult:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures, ready for JSON."""
+        """Return all figures, ready for JSON."""
         return {
             "schema": 1,
             "coefficients": self.coefficients.model_dump(mode="json", by_alias=True),
@@ -130,7 +130,7 @@ def evaluate_records(
 def shipped_records(
     plan: CalibrationPlan,
 ) -> tuple[tuple[UnitRecord, ...], dict[tuple[str, int, int], float]]:
-    """The records behind the shipped coefficients that belong to a plan, and those of granted structures.
+    """Read the shipped records that belong to a plan, and those of granted structures.
 
     Raises:
         EstimatorError: If a file is damaged.
@@ -145,7 +145,7 @@ def shipped_records(
 def _method(
     plan: CalibrationPlan, found: Sequence[Curve], error: float, fit: Summary, validation: Summary
 ) -> str:
-    """How the values were chosen, in words."""
+    """Say in words how the values were chosen."""
     seeds = sorted({len(curve.records) for curve in found})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     classes = max(len(curve.task.classes) for curve in found)
