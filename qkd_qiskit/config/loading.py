@@ -52,7 +52,7 @@ def load_experiment(
         _remove(table, key)
     if seed is not None:
         table["seed"] = seed
-    return validated(ExperimentSettings, table, name_or_path)
+    return parse_settings(ExperimentSettings, table, name_or_path)
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
@@ -65,7 +65,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
     Raises:
         ConfigError: If the file is unreadable, or a key or value wrong.
     """
-    return validated(kind, _table(_text(path), str(path)), str(path))
+    return parse_settings(kind, _table(_text(path), str(path)), str(path))
 
 
 def model_settings(**values: Any) -> ModelSettings:
@@ -77,16 +77,16 @@ def model_settings(**values: Any) -> ModelSettings:
     Raises:
         ConfigError: If a field is unknown or its value wrong.
     """
-    return validated(ModelSettings, values, "model")
+    return parse_settings(ModelSettings, values, "model")
 
 
-def validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
-    """Make settings of a table.
+def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+    """Return checked settings of any kind.
 
     Args:
         kind: Their class.
-        table: The table, as TOML has it.
-        where: What the message names where a key or value is wrong.
+        table: Values by key.
+        where: Where they come from, for messages.
 
     Raises:
         ConfigError: If a key or value is wrong.

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.config.loading import apply_override, validated
+from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.store import RecordStore
@@ -118,7 +118,7 @@ def _cell(sweep: SweepSettings, variant: Variant, seed: int, overrides: Sequence
         raise ConfigError(
             f"{where}: measurement.kind: expected one of {', '.join(MEASUREMENTS)}, found {kind!r}"
         )
-    measurement: Measurement = validated(MEASUREMENTS[kind], table, where)
+    measurement: Measurement = parse_settings(MEASUREMENTS[kind], table, where)
     others = [item for item in changes if not item.startswith(_PREFIX)]
     settings: ExperimentSettings | None = None
     if sweep.experiment is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from qkd_qiskit.config import Settings
-from qkd_qiskit.config.loading import read_table, shipped_files, validated
+from qkd_qiskit.config.loading import parse_settings, read_table, shipped_files
 
 Scalar = bool | int | float | str
 
@@ -178,7 +178,9 @@ def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> S
     Raises:
         ConfigError: If the sweep is unknown, the file unreadable, or a key or value wrong.
     """
-    return validated(SweepSettings, read_table("sweeps", name_or_path) | dict(changes or {}), name_or_path)
+    return parse_settings(
+        SweepSettings, read_table("sweeps", name_or_path) | dict(changes or {}), name_or_path
+    )
 
 
 def _text(value: Scalar | tuple[Scalar, ...]) -> str:
