@@ -62,8 +62,6 @@ class AmplitudeEncoder:
         image_shape: Rows and columns of the images, or None for features that are no pixels.
     """
 
-    encoding = AmplitudeEncoding.name
-
     def __init__(self, n_qubits: int, image_shape: tuple[int, int] | None = None) -> None:
         """Make an encoder.
 

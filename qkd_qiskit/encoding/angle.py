@@ -92,8 +92,6 @@ class AngleEncoder:
         scale: Standard deviation of the leading component's angle, in radians.
     """
 
-    encoding = AngleEncoding.name
-
     def __init__(self, n_qubits: int, *, scale: float = ANGLE_SCALE) -> None:
         """Make an encoder that has yet to be fitted.
 

@@ -21,11 +21,6 @@ class Encoder(Protocol):
     """Features to encoded inputs; whatever is fitted is fitted on public data only."""
 
     @property
-    def encoding(self) -> str:
-        """Name of the encoding."""
-        ...
-
-    @property
     def n_qubits(self) -> int:
         """Qubits of the circuit, n."""
         ...

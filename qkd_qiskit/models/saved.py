@@ -107,7 +107,7 @@ class SavedModel:
             "schema": _SCHEMA,
             "model_index": str(self.spec.index),
             "classes": list(self.classes),
-            "encoding": self.encoder.encoding,
+            "encoding": self.spec.encoding,
             "n_qubits": self.encoder.n_qubits,
             "backend": self.backend,
             "noise": self.noise,

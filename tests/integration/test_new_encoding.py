@@ -24,8 +24,6 @@ TINY = str(Path(__file__).parent / "tiny.toml")
 class GroupMeans:
     """Means of n groups of neighbouring features, centred on the public ones, as angles."""
 
-    encoding = "single"
-
     def __init__(self, n_qubits, centre=0.0):
         self.n_qubits = self.n_features = n_qubits
         self.centre = centre
@@ -126,7 +124,7 @@ def test_an_experiment_runs_and_its_model_is_saved(tmp_path):
     changed = ["model.encoding=single", "training.refine=8", "fedavg.rounds=1"]
     finished = run_experiment(load_experiment(TINY, overrides=changed), output=tmp_path)
     model = load_model(tmp_path)
-    assert model.spec.encoding == model.encoder.encoding == "single"
+    assert (model.spec.encoding, type(model.encoder)) == ("single", GroupMeans)
     pixels = np.random.default_rng(0).random((4, 64))
     assert model.predict_proba(PauliEvaluator(model.spec), pixels).shape == (4, 3)
     assert "single encoding" in model.spec.describe()

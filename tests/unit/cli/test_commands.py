@@ -328,16 +328,15 @@ def test_run_hands_over_settings_folder_and_progress(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: dict[str, Any] = {}
-    shown: list[dict[str, Any]] = []
+    shown: list[str] = []
 
     def run(settings: ExperimentSettings, *, output: Path, progress: Progress, resume: bool) -> Any:
         progress.start("work", 1)
         progress.done("work")
         seen.update(seed=settings.seed, test=settings.data.test, output=output, resume=resume)
-        return SimpleNamespace(results={"schema": 1})
+        return SimpleNamespace(results={"schema": 1}, print=lambda: shown.append("printed"))
 
     pipeline(run)
-    monkeypatch.setattr("qkd_qiskit.cli.run.print_results", shown.append)
     folder, copy = tmp_path / "deep" / "run", tmp_path / "copy.json"
     options = [
         "--output",
@@ -352,7 +351,7 @@ def test_run_hands_over_settings_folder_and_progress(
     ]
     assert main(["run", experiment, *options]) == 0
     assert seen == {"seed": 5, "test": 33, "output": folder, "resume": True}
-    assert shown == [{"schema": 1}]
+    assert shown == ["printed"]
     assert json.loads(copy.read_text("utf-8")) == {"schema": 1}
 
 
