@@ -56,7 +56,7 @@ def load_experiment(
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
-    """Settings of any kind from a TOML file.
+    """Return the settings of any kind from a TOML file.
 
     Args:
         kind: Their class.
@@ -69,7 +69,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
 
 
 def model_settings(**values: Any) -> ModelSettings:
-    """Checked settings of a model that belongs to no experiment.
+    """Return checked settings of a model that belongs to no experiment.
 
     Args:
         **values: Fields of `ModelSettings`; those left out keep their defaults.

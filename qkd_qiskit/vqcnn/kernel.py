@@ -63,7 +63,7 @@ class Kernel:
         return sum(gene.is_two_qubit for gene in self.genes)
 
     def canonical(self) -> Kernel:
-        """The canonical kernel that this one stands for.
+        """Return the canonical kernel that this one stands for.
 
         I is dropped. Paulis vanish in rotations about their axis, equal rotations merge, equal
         parameter-free gates cancel, also across genes that commute with them, and parameter-free runs
