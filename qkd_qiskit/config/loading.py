@@ -100,7 +100,8 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
             raise ConfigError(f"{where}: unknown key {key}") from None
         # A missing key has no value, and the value of a whole table is the table.
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {key}: {message}{found}") from None
 
 
 def read_table(folder: str, name_or_path: str) -> dict[str, Any]:

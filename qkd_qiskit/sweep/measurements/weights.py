@@ -172,7 +172,7 @@ class CooperativeMeasurement(Measurement):
     sub_swarms: SubSwarms
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
-        """Measure accuracies, sweeps, evaluations and seconds."""
+        """Measure accuracies, evaluations and seconds."""
         data = draw(CLASSES, samples=self.samples, seed=cell.seed)
         start, worked = time.perf_counter(), time.process_time()
         objective = _objective(SPEC, data, self.l2)
@@ -185,7 +185,6 @@ class CooperativeMeasurement(Measurement):
             "accuracy": float(hits.mean()),
             "training_accuracy": float(known.mean()),
             "loss": found.value,
-            "sweeps": (len(found.history) - 1) // len(SPEC.blocks),
             "evaluations": objective.evaluations,
             "gradients": objective.gradients,
             "training_seconds": round(seconds, 1),

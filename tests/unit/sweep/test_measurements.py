@@ -144,7 +144,7 @@ def test_a_circuit_learns_an_easy_pair():
 def test_pictures_of_the_swarm_sweeps(name, tmp_path):
     """One cell of each shipped sweep, with small trainings, and its picture."""
     sweep = load_sweep(name, {"seeds": {"count": 1}})
-    structure = {"particles": 2, "iterations": 0, "samples": 20, "starts": 1, "steps": 1}
+    structure = {"particles": 8, "iterations": 0, "samples": 20, "starts": 1, "steps": 1}
     small = ["samples=40", "training.refine=2", "training.particles=2", "training.iterations=0"]
     if name in ("presets", "search"):
         small += [f"training.structure.{key}={value}" for key, value in structure.items()]
@@ -208,9 +208,9 @@ def test_every_way_to_find_weights_spends_what_it_may(method):
 def test_the_cooperative_swarm_alone():
     sizes = {"sweeps": 1, "particles": 3, "iterations": 2, "patience": 2}
     found = measured("cooperative", samples=24, starts=2, sub_swarms=sizes).values
-    assert found["sweeps"] == (1,)
     assert found["gradients"] == (0,)
-    assert len(found["history"]) >= 1
+    assert list(found["history"]) == sorted(found["history"], reverse=True)
+    assert found["evaluations"][0] > 2
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.25])
