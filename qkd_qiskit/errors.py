@@ -52,6 +52,10 @@ class ReportingError(QKDError):
     """Results cannot be read or written."""
 
 
+class SweepError(QKDError):
+    """A cell of a sweep cannot be measured, or its records do not fit together."""
+
+
 class ModelError(QKDError):
     """A saved model cannot be read, exported or used on these inputs."""
 

@@ -132,7 +132,7 @@ class ClassicalBaseline(ABC):
             fit_quietly(search.fit, features[few], labels[few], groups=groups[few])
             pipeline.set_params(**search.best_params_)
             chosen = {key.split("__")[1]: float(value) for key, value in search.best_params_.items()}
-        if pipeline[-1].max_iter == SEARCH_ITERATIONS:
+        if getattr(pipeline[-1], "max_iter", None) == SEARCH_ITERATIONS:
             pipeline[-1].set_params(max_iter=MAX_ITERATIONS)
         converged = fit_quietly(pipeline.fit, features, labels)
         return ClassicalModel(self.name, pipeline, self.stored_numbers(pipeline[-1]), chosen, converged)

@@ -32,12 +32,12 @@ COMMANDS = {
     "submit": ("quantum", "Run a run's global model on a device: real, or shipped and simulated."),
     "jobs": ("quantum", "List the jobs of a run, and collect, resume or cancel them."),
     "calibrate": (
-        "studies",
+        "calibrate",
         "Train the estimator's calibration tasks, fit its coefficients and validate them.",
     ),
-    "drift": ("studies", "Train for one calibration of a device, and run under later ones."),
-    "bench": ("studies", "Measure the exact engine beside its peers, side by side on this machine."),
-    "study": ("studies", "Studies of the distillation: many federations, kept as they come."),
+    "sweep": ("sweep", "Run experiments over a grid of settings and seeds, and compare them."),
+    "drift": ("sweep", "Train for one calibration of a device, and run under later ones."),
+    "bench": ("bench", "Measure the exact engine beside its peers, side by side on this machine."),
     "server": ("federation", "Run one round as its server; started again, it goes on where it stopped."),
     "client": ("federation", "Take part in rounds as a client, until interrupted."),
     "federation": ("federation", "Set up a federation, or try one on this machine."),
@@ -69,8 +69,9 @@ class LazyGroup(TyperGroup):
         module, line = COMMANDS[cmd_name]
         if self._listing:
             return TyperCommand(cmd_name, help=line, short_help=line)
-        group: Any = typer.main.get_command(import_module(f"qkd_qiskit.cli.{module}").app)
-        return group.get_command(ctx, cmd_name)
+        found = typer.main.get_command(import_module(f"qkd_qiskit.cli.{module}").app)
+        # Typer makes no group of a single command.
+        return found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +14,7 @@ from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ConfigError, SubmissionError
 from qkd_qiskit.progress import NullProgress, RichProgress
-from qkd_qiskit.runtime import Ledger, SubmissionOptions
+from qkd_qiskit.runtime import Ledger, Submission, SubmissionOptions
 
 app = typer.Typer()
 
@@ -85,7 +86,7 @@ def submit(
     )
     target = services.destination(run_folder, backend)
     plan = services.prepare_submission(run_folder, target, options)
-    show("Estimate", services.ESTIMATE_COLUMNS, [services.estimate_row(plan, target)], None)
+    show("Estimate", services.ESTIMATE_COLUMNS, [services.estimate_row(plan, target).to_dict()], None)
     if dry_run:
         return
     with Ledger(run_folder) as ledger:
@@ -155,9 +156,9 @@ def _ask_before_spending(backend: str) -> None:
 
 def _work(
     run_folder: Path,
-    ledger: Any,
-    submission: Any,
-    target: Any,
+    ledger: Ledger,
+    submission: Submission,
+    target: services.Destination,
     *,
     send: bool,
     wait: bool,
@@ -169,13 +170,18 @@ def _work(
         if send:
             runner.submit()
         runner.collect(wait=wait)
-    rows = services.batch_rows(ledger, submission)
+    rows = [row.to_dict() for row in services.batch_rows(ledger, submission)]
     show(f"Jobs of {submission.id}", services.BATCH_COLUMNS, rows, json_path)
     if ledger.batches(submission.id, "done"):
         outcome, table, picture = services.write_outcome(run_folder, ledger, submission)
         if columns := services.count_columns(outcome):
             show("Raw counts", columns, services.count_rows(outcome), None)
-        show("Accuracy", services.ACCURACY_COLUMNS, services.accuracy_rows(outcome), None)
+        show(
+            "Accuracy",
+            services.ACCURACY_COLUMNS,
+            [asdict(row) for row in services.accuracy_rows(outcome)],
+            None,
+        )
         for note in outcome.notes:
             typer.echo(note)
         typer.echo(f"results: {table}\npicture: {picture}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from qkd_qiskit.cli.options import (
 )
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import load_experiment, model_settings
+from qkd_qiskit.data import DataSource
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, unavailable, write_snapshot
 from qkd_qiskit.progress import RichProgress
@@ -76,17 +78,13 @@ def estimate(
     else:
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
         found = resources.dataset_budgets(
-            dataset,
-            path=dataset if is_path(dataset) else None,
-            labels=labels,
-            classes=class_names(classes),
+            DataSource(dataset, dataset if is_path(dataset) else None, labels, class_names(classes)),
+            model,
             samples=samples,
-            model=model,
             backends=backends or [name for name in list_backends() if unavailable(name) is None],
             seed=seed or 0,
         )
-    rows = [resources.budget_row(*item) for item in found]
-    show("Gate budgets", resources.ESTIMATE_COLUMNS, rows, json_path)
+    show("Gate budgets", resources.ESTIMATE_COLUMNS, [row.to_dict() for row in found], json_path)
 
 
 @app.command()
@@ -130,14 +128,16 @@ def transpile(
 
     if experiment is not None:
         settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
-        rows = resources.experiment_transpile_rows(settings, backends=backends or ())
+        found = resources.transpile_experiment(settings, backends=backends or ())
     else:
         spec = (
             VQCNNSpec.from_index(model_index(index))
             if index is not None
             else VQCNNSpec(qubits, encoding, plan, kernel, sharing, outcomes)
         )
-        rows = [resources.transpile_row(spec, name, seed=seed or 0) for name in backends or ["ibm_torino"]]
+        names = backends or ["ibm_torino"]
+        found = [resources.transpile_structure(spec, name, seed=seed or 0) for name in names]
+    rows = [row.to_dict() for row in found]
     show("Native gates, predicted and counted", resources.TRANSPILE_COLUMNS, rows, json_path)
 
 
@@ -145,16 +145,16 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
     check_folder(folder)
     with RichProgress() as progress:
         written = write_transpile_reports(folder, progress=progress)
-    typer.echo(f"{len(written)} devices, {len(written[0]['rows'])} structures each: {folder / 'README.md'}")
+    typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
     if json_path is not None:
-        write_json(written, json_path)
+        write_json([report.dump() for report in written], json_path)
 
 
 @backends_app.command("list")
 def backends_list(json_path: Json = None) -> None:
     """List the devices."""
     check_json(json_path)
-    show("Devices", resources.BACKEND_COLUMNS, resources.backend_rows(), json_path)
+    show("Devices", resources.BACKEND_COLUMNS, resources.device_rows(), json_path)
 
 
 @backends_app.command("show")
@@ -171,14 +171,16 @@ def backends_show(
     """Show one device, and the chain that a model of --qubits would run on."""
     check_json(json_path)
     spec = VQCNNSpec(qubits, kernels=kernel)
-    row = resources.backend_row(name, spec)
+    device = load_backend(name)
+    found = resources.summarize_chain(device, spec)
+    row = {**asdict(resources.summarize_device(device)), **asdict(found)}
     lines = [
-        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else value)
+        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, tuple) else value)
         for key, value in row.items()
     ]
-    Console().print(rows_table(row["name"], ("property", "value"), lines))
+    Console().print(rows_table(device.name, ("property", "value"), lines))
     if picture is not None:
-        save_device_picture(load_backend(name), picture, spec if row["chain"] else None)
+        save_device_picture(device, picture, spec if found.chain else None)
         typer.echo(f"picture: {picture}")
     if json_path is not None:
         write_json(row, json_path)

@@ -12,7 +12,7 @@ from qkd_qiskit.cli.options import Json, Overrides, RunFolder, Seed, check_folde
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.experiment.run import run_experiment
 from qkd_qiskit.progress import RichProgress
-from qkd_qiskit.reporting import print_results, write_json
+from qkd_qiskit.reporting import write_json
 
 app = typer.Typer()
 
@@ -36,7 +36,7 @@ def run(
 
     with RichProgress() as progress:
         finished = run_experiment(settings, output=folder, progress=progress, resume=resume)
-    print_results(finished.results)
+    finished.print()
     typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
     if json_path is not None:
         write_json(finished.results, json_path)

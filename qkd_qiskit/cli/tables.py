@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ _NO_LIMIT = 10_000
 
 
 def show(
-    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, Any]], json_path: Path | None
+    title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]], json_path: Path | None
 ) -> None:
     """Print rows as a table of some of their keys, and write all of them as JSON if wanted.
 

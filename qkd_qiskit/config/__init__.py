@@ -1,6 +1,12 @@
 """Settings of an experiment, read from TOML, and the experiments that come with the package."""
 
-from qkd_qiskit.config.loading import load_experiment, load_settings, model_settings, shipped_experiments
+from qkd_qiskit.config.loading import (
+    load_experiment,
+    load_settings,
+    model_settings,
+    parse_settings,
+    shipped_experiments,
+)
 from qkd_qiskit.config.settings import (
     AdamSettings,
     AugmentSettings,
@@ -42,5 +48,6 @@ __all__ = [
     "load_experiment",
     "load_settings",
     "model_settings",
+    "parse_settings",
     "shipped_experiments",
 ]

@@ -20,31 +20,39 @@ _NOT_TOML = (ValueError, RecursionError)
 
 
 def shipped_experiments() -> tuple[str, ...]:
-    """Names of the experiments that come with the package, sorted."""
-    folder = resources.files("qkd_qiskit.config") / "experiments"
-    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
+    """Return the names of the experiments that come with the package, sorted."""
+    return shipped_files("experiments")
+
+
+def shipped_files(folder: str) -> tuple[str, ...]:
+    """Return the names of the TOML files in a folder of the package, sorted."""
+    files = (resources.files("qkd_qiskit.config") / folder).iterdir()
+    return tuple(sorted(Path(f.name).stem for f in files if f.name.endswith(".toml")))
 
 
 def load_experiment(
-    name_or_path: str, *, overrides: Iterable[str] = (), seed: int | None = None
+    name_or_path: str, *, overrides: Iterable[str] = (), seed: int | None = None, unset: Iterable[str] = ()
 ) -> ExperimentSettings:
-    """Settings of a shipped experiment or of a TOML file.
+    """Load the settings of a shipped experiment or of a TOML file.
 
     Args:
         name_or_path: Name of a shipped experiment (`quickstart`) or path of a TOML file.
         overrides: `key=value` strings; dots lead into tables, list items go by number
             (`clients.0.samples=50`); values are TOML, and plain words are taken as strings.
         seed: Replaces the seed of the file.
+        unset: Keys that get their defaults again, after `overrides`.
 
     Raises:
         ConfigError: If the experiment is unknown, the file unreadable, or a key or value wrong.
     """
-    table, where = _read(name_or_path)
+    table = read_table("experiments", name_or_path)
     for item in overrides:
-        _apply(table, item)
+        apply_override(table, item)
+    for key in unset:
+        _remove(table, key)
     if seed is not None:
         table["seed"] = seed
-    return _validated(ExperimentSettings, table, where)
+    return parse_settings(ExperimentSettings, table, name_or_path)
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
@@ -57,7 +65,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
     Raises:
         ConfigError: If the file is unreadable, or a key or value wrong.
     """
-    return _validated(kind, _table(_text(path), str(path)), str(path))
+    return parse_settings(kind, _table(_text(path), str(path)), str(path))
 
 
 def model_settings(**values: Any) -> ModelSettings:
@@ -69,10 +77,20 @@ def model_settings(**values: Any) -> ModelSettings:
     Raises:
         ConfigError: If a field is unknown or its value wrong.
     """
-    return _validated(ModelSettings, values, "model")
+    return parse_settings(ModelSettings, values, "model")
 
 
-def _validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> SettingsT:
+    """Return checked settings of any kind.
+
+    Args:
+        kind: Their class.
+        table: Values by key.
+        where: Where they come from, for messages.
+
+    Raises:
+        ConfigError: If a key or value is wrong.
+    """
     try:
         return kind.model_validate(table)
     except ValidationError as error:
@@ -82,24 +100,31 @@ def _validated(kind: type[SettingsT], table: dict[str, Any], where: str) -> Sett
             raise ConfigError(f"{where}: unknown key {key}") from None
         # A missing key has no value, and the value of a whole table is the table.
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {key}: {message}{found}") from None
 
 
-def _read(name_or_path: str) -> tuple[dict[str, Any], str]:
-    shipped = shipped_experiments()
+def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
+    """Read a TOML file that comes with the package, or one of the user's.
+
+    Args:
+        folder: Folder of the package's files: `experiments` or `sweeps`.
+        name_or_path: Name of a file there, or path of a TOML file.
+
+    Raises:
+        ConfigError: If the name is unknown, or the file unreadable.
+    """
+    shipped, what = shipped_files(folder), folder.removesuffix("s")
     if name_or_path in shipped:
-        text = (resources.files("qkd_qiskit.config") / "experiments" / f"{name_or_path}.toml").read_text(
-            "utf-8"
+        place = resources.files("qkd_qiskit.config") / folder / f"{name_or_path}.toml"
+        return _table(place.read_text("utf-8"), name_or_path)
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        raise ConfigError(
+            f"unknown {what} {name_or_path!r}: expected one of {', '.join(shipped)}, "
+            "or the path of a .toml file"
         )
-    else:
-        path = Path(name_or_path)
-        if path.suffix != ".toml":
-            raise ConfigError(
-                f"unknown experiment {name_or_path!r}: expected one of {', '.join(shipped)}, "
-                "or the path of a .toml file"
-            )
-        text = _text(path, "experiment file ")
-    return _table(text, name_or_path), name_or_path
+    return _table(_text(path, f"{what} file "), name_or_path)
 
 
 def _text(path: Path, what: str = "") -> str:
@@ -120,8 +145,12 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
 
 
-def _apply(table: dict[str, Any], item: str) -> None:
-    """Set one `key=value` in the nested table, creating tables on the way."""
+def apply_override(table: dict[str, Any], item: str) -> None:
+    """Set one `key=value` in a nested table, and make tables on the way.
+
+    Raises:
+        ConfigError: If the key leads into a value, or past the end of a list.
+    """
     key, sign, text = item.partition("=")
     if not sign or not key.strip():
         raise ConfigError(f"--set expects key=value, found {item!r}")
@@ -140,6 +169,16 @@ def _apply(table: dict[str, Any], item: str) -> None:
         node[last] = value
     else:
         raise ConfigError(f"--set {key}: {parents[-1]!r} holds a value, not a table")
+
+
+def _remove(table: dict[str, Any], key: str) -> None:
+    """Remove a key of a nested table, so that it has its default again."""
+    *parents, last = key.split(".")
+    node: Any = table
+    for part in parents:
+        node = _step(node, part, key)
+    if isinstance(node, dict):
+        node.pop(last, None)
 
 
 def _step(node: Any, part: str, key: str) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
+from qkd_qiskit.config import Label
 from qkd_qiskit.errors import DataError
 
-Label = int | str
 Labels = NDArray[Any]
 
 _SMALLEST_SQUARE_IMAGE = 64

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from qkd_qiskit.data.dataset import Dataset, Label
+from qkd_qiskit.config import Label
+from qkd_qiskit.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

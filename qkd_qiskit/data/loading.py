@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qkd_qiskit.data.dataset import Dataset, Label
+from qkd_qiskit.config import Label
+from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digits import DigitsLoader
 from qkd_qiskit.data.files import FileLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource

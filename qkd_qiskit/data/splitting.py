@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import IntArray
-from qkd_qiskit.data.dataset import Label, as_labels, describe_classes
+from qkd_qiskit.config import Label
+from qkd_qiskit.data.dataset import as_labels, describe_classes
 from qkd_qiskit.errors import DataError
 
 

@@ -7,35 +7,31 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, load_client
+from qkd_qiskit.deployment.flower import ClientApp, ConfigRecord, Context, Message, RecordDict
+from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, NODE_KEY, load_client
 from qkd_qiskit.deployment.transport import ANSWER, KIND, QUERY, RAW
 from qkd_qiskit.federation.rejection import RejectionCode, encode_rejection
 from qkd_qiskit.federation.remote_client import RemoteClient
 
-if TYPE_CHECKING:
-    from flwr.app import Context, Message
-    from flwr.clientapp import ClientApp
-
 LOGGER = logging.getLogger("qkd_qiskit.federation")
 
-__all__ = ["app"]  # noqa: F822
 
-
-def reply_to(message: Message) -> bytes:
-    """The bytes that answer a message; an error becomes a plain code, its text stays in the client's log.
+def reply_to(message: Message, path: str | None = None) -> bytes:
+    """Return the bytes that answer a message; an error becomes a plain code, its text stays in the log here.
 
     Args:
         message: Of this package or not.
+        path: The client's TOML file; None reads its name from the environment.
     """
     try:
         raw = _query(message)
         if raw is None:
             return encode_rejection(RejectionCode.NOT_A_QUERY)
-        told = load_client(Path(os.environ[CLIENT_VARIABLE]))
-        with _logged(Path(told.folder) / CLIENT_LOG):
-            return RemoteClient(told.client, Path(told.folder)).reply(raw)
+        settings = load_client(Path(path or os.environ[CLIENT_VARIABLE]))
+        with _logged(Path(settings.folder) / CLIENT_LOG):
+            return RemoteClient(settings.client, Path(settings.folder)).reply(raw)
     except Exception:
         LOGGER.exception("answering failed")
         return encode_rejection(RejectionCode.FAILED)
@@ -66,21 +62,17 @@ def _query(message: Message) -> bytes | None:
     return raw if isinstance(raw, bytes) else None
 
 
-def make_client_app() -> ClientApp:
-    """The ClientApp: it answers every message, of whatever type, and never raises."""
-    from flwr.app import ConfigRecord, Message, RecordDict
-    from flwr.clientapp import ClientApp
+class _Client(ClientApp):
+    """Answers every message, of whatever type, and never raises."""
 
-    class _Client(ClientApp):
-        def __call__(self, message: Message, context: Context) -> Message:
-            content = RecordDict({ANSWER: ConfigRecord({RAW: reply_to(message)})})
-            return Message(content, reply_to=message)
+    def __call__(self, message: Message, context: Context) -> Message:
+        """Answer one message.
 
-    return _Client()
+        A SuperNode that somebody else has set up names the client's file in its configuration.
+        """
+        path = context.node_config.get(NODE_KEY)
+        answer = reply_to(message, None if path is None else str(path))
+        return Message(RecordDict({ANSWER: ConfigRecord({RAW: answer})}), reply_to=message)
 
 
-def __getattr__(name: str) -> ClientApp:
-    # Flower looks for a module attribute; made on demand, so that importing this module needs no Flower.
-    if name == "app":
-        return make_client_app()
-    raise AttributeError(name)
+app = _Client()

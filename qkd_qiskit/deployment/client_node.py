@@ -6,18 +6,15 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qkd_qiskit.deployment.audit_hook import install_program
 from qkd_qiskit.deployment.gateway import HELLO
+from qkd_qiskit.deployment.optional import ec, httpx
 from qkd_qiskit.deployment.processes import Tail, require_flower
 from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, load_client
 from qkd_qiskit.deployment.signatures import load_private_key, signed_headers
 from qkd_qiskit.deployment.superlink import start_supernode
 from qkd_qiskit.errors import FederationError
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec
 
 RETRY_SECONDS = 3.0
 _HELLO_SECONDS = 10.0
@@ -97,8 +94,6 @@ def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str 
     Raises:
         FederationError: If the certificate is not to be trusted, or the key is unknown.
     """
-    import httpx
-
     try:
         context = ssl.create_default_context(cafile=str(authority))
     except (OSError, ssl.SSLError):

@@ -12,13 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from qkd_qiskit.deployment.optional import ec, hashes, serialization, x509
 from qkd_qiskit.errors import FederationError
-
-if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec
 
 VALID = timedelta(days=365)
 SECRET, PUBLIC = 0o600, 0o644
@@ -83,9 +79,6 @@ def make_server_files(files: ServerFiles, hosts: Sequence[str]) -> None:
     Raises:
         FederationError: If a host is no name or address, or a file is there already.
     """
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     names = _alternative_names(hosts)
     authority_key, key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))
     issuer = _name("qkd-qiskit federation authority")
@@ -124,9 +117,6 @@ def make_client_key(private: Path, public: Path, comment: str) -> None:
     Raises:
         FederationError: If a file is there already.
     """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP384R1())
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
@@ -137,8 +127,6 @@ def make_client_key(private: Path, public: Path, comment: str) -> None:
 
 
 def _alternative_names(hosts: Sequence[str]) -> list[x509.GeneralName]:
-    from cryptography import x509
-
     names: list[x509.GeneralName] = []
     for host in dict.fromkeys((*_LOCAL, *hosts)):
         try:
@@ -155,16 +143,12 @@ def _alternative_names(hosts: Sequence[str]) -> list[x509.GeneralName]:
 
 
 def _name(common: str) -> x509.Name:
-    from cryptography import x509
-
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
 
 
 def _certificate(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    from cryptography import x509
-
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -178,8 +162,6 @@ def _certificate(
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
@@ -194,14 +176,10 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import hashes, serialization
-
     return builder.sign(key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM)
 
 
 def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -1,4 +1,4 @@
-"""The round with clients elsewhere: what the server's process runs, and a demonstration on one machine."""
+"""A demonstration: a server and its clients as processes of this machine."""
 
 from __future__ import annotations
 
@@ -8,38 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from qkd_qiskit.config import ExperimentSettings, load_experiment
+from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.deployment.processes import ChildProcess, Tail, free_port, stop_all, wait_until
-from qkd_qiskit.deployment.server_app import LogProgress, make_server_app
-from qkd_qiskit.deployment.settings import ServerFile
 from qkd_qiskit.deployment.setup import EXPERIMENT_FILE, make_federation, with_clients
-from qkd_qiskit.deployment.transport import FlowerTransport
 from qkd_qiskit.errors import FederationError
-from qkd_qiskit.experiment.run import run_experiment
-from qkd_qiskit.federation.data_files import read_server_data
-
-__all__ = ["app", "run_demo", "run_round"]  # noqa: F822
-
-
-def run_round(told: ServerFile, transport: Callable[[tuple[str, ...]], FlowerTransport]) -> None:
-    """Run the round of a server, and write its results, with the bytes that were counted on the wire.
-
-    Args:
-        told: The server's settings.
-        transport: Makes the transport from the names of the clients.
-    """
-    settings = load_experiment(told.experiment)
-    names = tuple(client.name for client in settings.clients)
-    run_experiment(
-        settings,
-        output=told.output,
-        progress=LogProgress(),
-        resume=True,
-        transport=transport(names),
-        data=read_server_data(settings, told.public),
-    )
 
 
 def run_demo(
@@ -93,10 +66,3 @@ def _command(command: str, path: Path, folder: Path, *options: str) -> ChildProc
         [sys.executable, "-m", "qkd_qiskit", command, str(path), *options],
         log=folder / f"{path.stem}.log",
     )
-
-
-def __getattr__(name: str) -> Any:
-    # Flower looks for a module attribute; made on demand, so that importing this module needs no Flower.
-    if name == "app":
-        return make_server_app(run_round)
-    raise AttributeError(name)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.deployment.credentials import ServerFiles
+from qkd_qiskit.deployment.optional import httpx, uvicorn
 from qkd_qiskit.deployment.processes import LOOPBACK
 from qkd_qiskit.deployment.signatures import sender
 from qkd_qiskit.errors import FederationError
@@ -115,8 +116,6 @@ class Gateway:
         Raises:
             FederationError: If the address is taken, or not of this machine.
         """
-        import uvicorn
-
         # Its messages are of no use here; without any handler they would go to standard error.
         logging.getLogger("uvicorn").addHandler(logging.NullHandler())
         config = uvicorn.Config(
@@ -159,8 +158,6 @@ class Gateway:
             asyncio.run(self._serve_all())
 
     async def _serve_all(self) -> None:
-        import httpx
-
         context = ssl.create_default_context(cafile=str(self.files.authority))
         async with httpx.AsyncClient(verify=context, timeout=_BACKEND_SECONDS, trust_env=False) as link:
             self._link = link
@@ -229,8 +226,6 @@ class Gateway:
     async def _forward(
         self, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        import httpx
-
         kept = {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
         try:
             response = await self._link.post(

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qkd_qiskit.config import load_experiment
+from qkd_qiskit.deployment.bundle import Bundle
 from qkd_qiskit.deployment.credentials import ServerFiles
 from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC, Gateway
+from qkd_qiskit.deployment.outcome import OUTCOME, read_outcome
 from qkd_qiskit.deployment.processes import Tail, require_flower, wait_until
-from qkd_qiskit.deployment.server_app import OUTCOME, PROGRESS, SERVER_VARIABLE, read_outcome
-from qkd_qiskit.deployment.settings import ServerFile, load_server
+from qkd_qiskit.deployment.settings import PROGRESS, SERVER_VARIABLE, ServerFile, load_server
 from qkd_qiskit.deployment.signatures import load_public_key
 from qkd_qiskit.deployment.superlink import SuperLink
 from qkd_qiskit.errors import FederationError
@@ -24,16 +25,13 @@ Tell = Callable[[str], None]
 _LOOK_SECONDS = 20.0
 
 
-def run_server_node(
-    path: Path, *, tell: Tell, server_app: str | None = None, client_app: str | None = None
-) -> Path:
+def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> Path:
     """Run one round with clients elsewhere; a round that was interrupted goes on where it stopped.
 
     Args:
         path: The server's TOML file.
         tell: Told how far it is, one line each.
-        server_app: Module and attribute of another ServerApp, for tests.
-        client_app: The same for the ClientApp.
+        bundle: What Flower runs; this package's own apps when omitted.
 
     Returns:
         The folder of the results.
@@ -55,7 +53,7 @@ def run_server_node(
         gateway.start()
         stack.callback(gateway.stop)
         tell(f"listening on {told.host}:{told.port} for {', '.join(told.clients)}")
-        run = link.run(server_app=server_app, client_app=client_app)
+        run = link.run(bundle or Bundle())
         tail = Tail(state / PROGRESS, tell)
         watch = _Watch(link, run, state, tail)
         wait_until(watch.ended, [link.child], math.inf, "the round")

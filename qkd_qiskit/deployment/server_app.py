@@ -1,63 +1,91 @@
-"""What runs in the server's process: the round, over Flower's messages."""
+"""What runs in the server's process on Flower: one experiment, its clients elsewhere."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from qkd_qiskit.deployment.settings import ServerFile, load_server
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.deployment.flower import Context, Grid, ServerApp
+from qkd_qiskit.deployment.outcome import write_outcome
+from qkd_qiskit.deployment.settings import (
+    PROGRESS,
+    SERVER_VARIABLE,
+    RoundSettings,
+    load_server,
+    round_settings,
+)
 from qkd_qiskit.deployment.transport import FlowerTransport
-from qkd_qiskit.errors import FederationError, QKDError
-from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.errors import QKDError
+from qkd_qiskit.experiment.run import run_experiment
+from qkd_qiskit.federation.data_files import read_server_data
+from qkd_qiskit.store import folder_lock
 
-if TYPE_CHECKING:
-    from flwr.app import Context
-    from flwr.serverapp import Grid, ServerApp
-
-SERVER_VARIABLE = "QKD_FEDERATION_SERVER"
-OUTCOME = "outcome.json"
-PROGRESS = "progress.log"
 LOGGER = logging.getLogger("qkd_qiskit.federation")
 
-Work = Callable[[ServerFile, Callable[..., FlowerTransport]], None]
+app = ServerApp()
 
 
-def make_server_app(work: Work) -> ServerApp:
-    """The ServerApp.
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the experiment, and write its results and how it ended.
+
+    The settings are those of the server's file; on a SuperLink of somebody else's, those of `flwr run`.
+    """
+    foreign = bool(context.run_config)
+    settings: RoundSettings
+    settings = (
+        round_settings(context.run_config) if foreign else load_server(Path(os.environ[SERVER_VARIABLE]))
+    )
+    state = Path(settings.state)
+    state.mkdir(parents=True, exist_ok=True)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.addHandler(logging.FileHandler(state / PROGRESS, encoding="utf-8"))
+    error: str | None = None
+    try:
+        run_round(settings, grid)
+    except Exception as failure:
+        error = str(failure)
+        if not isinstance(failure, QKDError):
+            LOGGER.exception("the round failed")
+            error = "the round failed; the SuperLink's log tells where"
+        if foreign:
+            raise
+    finally:
+        write_outcome(state, error)
+
+
+def _settings(context: Context) -> RoundSettings:
+    if context.run_config:
+        return round_settings(context.run_config)
+    return load_server(Path(os.environ[SERVER_VARIABLE]))
+
+
+def run_round(settings: RoundSettings, grid: Grid) -> None:
+    """Run the experiment with clients that are SuperNodes, and write its results.
 
     Args:
-        work: Runs the round with the server's settings, and with a function that makes the transport from
-            the names of the clients; writes the results.
+        settings: What is run, and where its files are.
+        grid: Flower's access to the clients.
+
+    Raises:
+        QKDError: If the settings cannot be met, or too few clients answer.
     """
-    from flwr.serverapp import ServerApp
-
-    app = ServerApp()
-
-    @app.main()
-    def main(grid: Grid, context: Context) -> None:
-        told = load_server(Path(os.environ[SERVER_VARIABLE]))
-        state = Path(told.state)
-        LOGGER.setLevel(logging.INFO)
-        LOGGER.addHandler(logging.FileHandler(state / PROGRESS, encoding="utf-8"))
-
-        def transport(names: tuple[str, ...]) -> FlowerTransport:
-            return FlowerTransport(grid, names, state)
-
-        try:
-            work(told, transport)
-        except QKDError as error:
-            write_outcome(state, str(error))
-        except Exception:
-            LOGGER.exception("the round failed")
-            write_outcome(state, "the round failed; the SuperLink's log tells where")
-        else:
-            write_outcome(state, None)
-
-    return app
+    experiment, output = load_experiment(settings.experiment), Path(settings.output)
+    # A server that was killed a moment ago may still have a process that is about to end.
+    with folder_lock(output, wait=True):
+        pass
+    run_experiment(
+        experiment,
+        output=output,
+        progress=LogProgress(),
+        resume=True,
+        transport=FlowerTransport(
+            grid, tuple(client.name for client in experiment.clients), Path(settings.state)
+        ),
+        data=read_server_data(experiment, settings.public),
+    )
 
 
 class LogProgress:
@@ -72,23 +100,3 @@ class LogProgress:
     def done(self, label: str) -> None:
         """Write the line."""
         LOGGER.info("done: %s", label)
-
-
-def write_outcome(state: Path, error: str | None) -> None:
-    """Tell the process that waits how the round ended: with an error, or well."""
-    write_atomic(state / OUTCOME, json.dumps({"error": error}))
-
-
-def read_outcome(state: Path) -> bool:
-    """Whether the round has ended well; not ended yet is False.
-
-    Raises:
-        FederationError: If it ended with an error.
-    """
-    path = state / OUTCOME
-    if not path.exists():
-        return False
-    error = json.loads(path.read_text("utf-8"))["error"]
-    if error is not None:
-        raise FederationError(str(error))
-    return True

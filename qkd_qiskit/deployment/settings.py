@@ -1,13 +1,14 @@
-"""What a server and a client of a federation are told in their TOML files; unknown keys are refused."""
+"""Settings of a server and of a client of a federation, from their TOML files; unknown keys are refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from qkd_qiskit.config import RemoteClientSettings, Settings, load_settings
+from qkd_qiskit.config import RemoteClientSettings, Settings, load_settings, parse_settings
 from qkd_qiskit.errors import ConfigError, FederationError
 
 MIB = 2**20
@@ -16,9 +17,22 @@ MIB = 2**20
 # shows in the list of processes.
 CLIENT_VARIABLE = "QKD_FEDERATION_CLIENT"
 CLIENT_LOG = "client.log"
+# The same for a server's process, and for a client on a SuperNode that somebody else has set up.
+SERVER_VARIABLE = "QKD_FEDERATION_SERVER"
+NODE_KEY = "client"
+PROGRESS = "progress.log"
 
 
-class ServerFile(Settings):
+class RoundSettings(Settings):
+    """What a server runs, and where its files are."""
+
+    experiment: str = Field("experiment.toml", description="a shipped experiment or a TOML file")
+    public: str = Field("public.npz", description="public samples, and the server's test samples")
+    output: str = Field("results", description="folder for the results and the run's database")
+    state: str = Field("server-state", description="folder for logs and what Flower writes")
+
+
+class ServerFile(RoundSettings):
     """A server: where it listens, whom it knows, what it runs. Paths start at the file's folder."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
@@ -27,10 +41,6 @@ class ServerFile(Settings):
     certificate: str = Field("server.crt", description="the server's certificate")
     key: str = Field("server.key", description="the server's key")
     clients: dict[str, str] = Field(min_length=1, description="public key files by name of the client")
-    experiment: str = Field("experiment.toml", description="a shipped experiment or a TOML file")
-    public: str = Field("public.npz", description="public samples, and the server's test samples")
-    output: str = Field("results", description="folder for the results and the run's database")
-    state: str = Field("server-state", description="folder for logs and what Flower writes")
     upload_limit: int = Field(
         64 * MIB, ge=1024, description="most bytes that a client may upload at once, and each minute"
     )
@@ -47,26 +57,50 @@ class ClientFile(Settings):
 
 
 def load_server(path: Path) -> ServerFile:
-    """A server's settings, paths made absolute.
+    """Return a server's settings, paths made absolute.
 
     Raises:
         ConfigError: If the file cannot be read, or a key or value is wrong.
         FederationError: If a certificate, key or sample file is missing.
     """
     found = load_settings(ServerFile, path)
-    names = ("authority", "certificate", "key", "public")
-    values: dict[str, Any] = {name: str(_existing(path, getattr(found, name), name)) for name in names}
+    values: dict[str, Any] = _round_paths(path, found)
+    for name in ("authority", "certificate", "key"):
+        values[name] = str(_existing(path, getattr(found, name), name))
     values["clients"] = {
         name: str(_existing(path, key, f"clients.{name}")) for name, key in found.clients.items()
     }
-    if found.experiment.endswith(".toml"):
-        values["experiment"] = str(_existing(path, found.experiment, "experiment"))
-    values["output"], values["state"] = (str(_beside(path, name)) for name in (found.output, found.state))
     return found.model_copy(update=values)
 
 
+def round_settings(config: Mapping[str, object]) -> RoundSettings:
+    """Return the settings of a round from Flower's run configuration, paths made absolute.
+
+    Args:
+        config: The fields of `RoundSettings`, and `folder`, where relative paths start; the working folder of
+            the process when omitted.
+
+    Raises:
+        ConfigError: If a key or value is wrong.
+        FederationError: If a file is missing.
+    """
+    values = dict(config)
+    start = Path(str(values.pop("folder", "."))) / "run configuration"
+    found = parse_settings(RoundSettings, values, "run configuration")
+    return found.model_copy(update=_round_paths(start, found))
+
+
+def _round_paths(path: Path, found: RoundSettings) -> dict[str, str]:
+    """Return the files and folders of a round as absolute paths that start beside another file."""
+    values = {name: str(_beside(path, getattr(found, name))) for name in ("output", "state")}
+    values["public"] = str(_existing(path, found.public, "public"))
+    if found.experiment.endswith(".toml"):
+        values["experiment"] = str(_existing(path, found.experiment, "experiment"))
+    return values
+
+
 def load_client(path: Path) -> ClientFile:
-    """A client's settings, paths made absolute.
+    """Return a client's settings, paths made absolute.
 
     Raises:
         ConfigError: If the file cannot be read, or a key or value is wrong.

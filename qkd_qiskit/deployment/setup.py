@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qkd_qiskit.config import ClientSettings, ExperimentSettings, RemoteClientSettings
+from qkd_qiskit.deployment.bundle import Bundle
 from qkd_qiskit.deployment.credentials import ServerFiles, make_client_key, make_server_files
+from qkd_qiskit.deployment.optional import tomli_w
 from qkd_qiskit.deployment.processes import LOOPBACK, require_flower
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.federation.data_files import read_server_data, write_data_files
@@ -17,6 +19,8 @@ from qkd_qiskit.store.files import write_atomic
 PORT = 9092
 SERVER_FILE = "server.toml"
 EXPERIMENT_FILE = "experiment.toml"
+# For `flwr run` on a SuperLink of one's own; this package's own server writes its bundle itself.
+APP_FOLDER = "app"
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ def make_federation(
         clients.append(write_atomic(path, text))
     listen = "0.0.0.0" if hosts else LOOPBACK
     server_file = write_atomic(folder / SERVER_FILE, _server_text(files, listen, port, parts.public.name))
+    config = {"folder": str(folder.resolve()), "experiment": EXPERIMENT_FILE, "public": parts.public.name}
+    Bundle(config=config).write(folder / APP_FOLDER)
     return FederationFiles(folder, server_file, tuple(clients), tuple(files))
 
 
@@ -117,8 +123,6 @@ def _file_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def _write_experiment(settings: ExperimentSettings, path: Path) -> None:
-    import tomli_w
-
     write_atomic(path, tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True)))
 
 

@@ -7,12 +7,9 @@ import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from qkd_qiskit.deployment.optional import InvalidSignature, UnsupportedAlgorithm, ec, hashes, serialization
 from qkd_qiskit.errors import FederationError
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec
 
 KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER = "flwr-public-key", "flwr-signature", "flwr-timestamp"
 # Flower's own bounds on the age of a signature, in seconds.
@@ -25,11 +22,8 @@ def load_public_key(path: Path) -> bytes:
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
     try:
-        key = load_ssh_public_key(_content(path))
+        key = serialization.load_ssh_public_key(_content(path))
     except (ValueError, UnsupportedAlgorithm):
         key = None
     return _header_form(_on_p384(key, path))
@@ -41,12 +35,8 @@ def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-
     try:
-        key = load_ssh_private_key(_content(path), None)
+        key = serialization.load_ssh_private_key(_content(path), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     _on_p384(key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else None, path)
@@ -56,9 +46,6 @@ def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def signed_headers(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
     """Headers that prove who sends a request."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     now = datetime.now(UTC).isoformat()
     return {
         KEY_HEADER: base64.b64encode(_header_form(key.public_key())).decode("ascii"),
@@ -74,18 +61,13 @@ def sender(headers: Mapping[str, str], clients: Mapping[bytes, str]) -> str | No
         headers: Of the request, names in lower case.
         clients: Names by public key, as `load_public_key` gives it.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
     try:
         raw = base64.b64decode(headers[KEY_HEADER], validate=True)
         name = clients[raw]
         signature = base64.b64decode(headers[SIGNATURE_HEADER], validate=True)
         signed = headers[TIME_HEADER]
         age = (datetime.now(UTC) - datetime.fromisoformat(signed)).total_seconds()
-        key = load_pem_public_key(raw)
+        key = serialization.load_pem_public_key(raw)
         assert isinstance(key, ec.EllipticCurvePublicKey)
         key.verify(signature, signed.encode("ascii"), ec.ECDSA(hashes.SHA256()))
     except (KeyError, ValueError, TypeError, binascii.Error, InvalidSignature):
@@ -101,14 +83,10 @@ def _content(path: Path) -> bytes:
 
 
 def _on_p384(key: object, path: Path) -> ec.EllipticCurvePublicKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
         raise FederationError(f"{path}: expected an ECDSA key on P-384 in OpenSSH's format, found none")
     return key
 
 
 def _header_form(key: ec.EllipticCurvePublicKey) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.deployment import node_registration
-from qkd_qiskit.deployment.bundle import write_bundle
+from qkd_qiskit.deployment.bundle import Bundle
 from qkd_qiskit.deployment.credentials import ServerFiles
 from qkd_qiskit.deployment.processes import (
     LOOPBACK,
@@ -100,12 +100,11 @@ class SuperLink:
             said = told[position] if position < len(told) - 1 else ""
             _checked(said, done.stderr, f"key of client {name}")
 
-    def run(self, *, server_app: str | None = None, client_app: str | None = None) -> str:
+    def run(self, bundle: Bundle) -> str:
         """Start the round.
 
         Args:
-            server_app: Module and attribute of another ServerApp, for tests.
-            client_app: The same for the ClientApp.
+            bundle: What Flower runs.
 
         Returns:
             Flower's number of the run.
@@ -113,11 +112,8 @@ class SuperLink:
         Raises:
             FederationError: If Flower does not start it.
         """
-        chosen = {"server_app": server_app, "client_app": client_app}
-        bundle = write_bundle(
-            self.home / "bundle", **{key: value for key, value in chosen.items() if value is not None}
-        )
-        return str(self._call(["run", str(bundle.resolve()), _CONNECTION], "start of the round")["run-id"])
+        folder = bundle.write(self.home / "bundle").resolve()
+        return str(self._call(["run", str(folder), _CONNECTION], "start of the round")["run-id"])
 
     def run_status(self, run: str) -> str:
         """How far Flower says a run is: pending, starting, running, or finished:HOW.

@@ -12,16 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from qkd_qiskit.deployment.flower import ConfigRecord, Grid, Message, RecordDict
 from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC
+from qkd_qiskit.deployment.optional import httpx
 from qkd_qiskit.distillation import MAX_MESSAGE_BYTES
 from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.transport import Arrival
-
-if TYPE_CHECKING:
-    from flwr.app import Message
-    from flwr.serverapp import Grid
 
 KIND = "query"
 QUERY, ANSWER, RAW = "query", "answer", "raw"
@@ -65,10 +63,12 @@ class FlowerTransport:
         """None: the clients are elsewhere."""
         return None
 
-    def traffic(self) -> dict[str, Wire]:
-        """Return the bytes on the wire by client, as the gateway has counted them so far."""
+    def traffic(self) -> dict[str, Wire] | None:
+        """Return the bytes on the wire by client so far; None where no gateway of ours counts them."""
         path = self.state / TRAFFIC
-        counts = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        if not path.exists():
+            return None
+        counts = json.loads(path.read_text("utf-8"))
         return {name: Wire.model_validate(count) for name, count in counts.items()}
 
     def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
@@ -118,8 +118,6 @@ class FlowerTransport:
 
     def _ask(self, queries: Mapping[int, bytes], pending: set[int], timeout: float) -> set[int]:
         """Send the queries of clients that are there and have none; returns who is there."""
-        from flwr.app import ConfigRecord, Message, RecordDict
-
         nodes = {node.name: node for node in self.grid.get_nodes()}
         here = {position for position in pending if self.names[position] in nodes}
         messages, positions = [], []
@@ -219,6 +217,4 @@ def _arrival(position: int, reply: Message, late: bool) -> Arrival:
 
 
 def _is_connection_error(error: Exception) -> bool:
-    import httpx
-
     return isinstance(error, httpx.TransportError)

@@ -10,7 +10,7 @@ from qkd_qiskit.errors import DistillationError
 
 
 def pool_copies(soft: FloatArray, origins: Origins) -> FloatArray:
-    """Soft labels that an original and its copies share, and blends of these for blends.
+    """Average soft labels over an original and its copies, and blend these averages for blends.
 
     A teacher is less often right on a turned and shifted image than on the image itself; averaging over
     copies is test-time augmentation (Krizhevsky et al., NeurIPS 2012), done by the server on outputs alone. A

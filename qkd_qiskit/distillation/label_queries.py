@@ -71,14 +71,14 @@ def check_label_queries(run: RunContext) -> None:
 
 
 def query_labels(run: RunContext, soft: FloatArray) -> LabelQueryResult | None:
-    """Ask for the labels of the unlabelled public originals on which the teacher is least certain.
+    """Take the labels of the unlabelled public originals on which the teacher is least certain.
 
     Args:
         run: Shared by all stages; its data must know these labels.
         soft: The teacher's class probabilities on the public samples [M, G].
 
     Returns:
-        The answers; None where the settings ask for none.
+        The labels; None where the settings want none.
 
     Raises:
         DistillationError: If the pool is too small, or nobody knows the labels.

@@ -67,7 +67,7 @@ def screen_message(run: RunContext, message: ClientMessage) -> Screening:
 
 
 def audit(client: ClientOutputs, rows: IntArray, labels: IntArray, names: Sequence[object]) -> Screening:
-    """Judge one client by its answers to labelled public samples.
+    """Audit one client by its answers to labelled public samples.
 
     Args:
         client: Its outputs on the whole public set.

@@ -34,7 +34,7 @@ def client_training_set(
     *,
     n_classes: int,
 ) -> ClientTrainingSet:
-    """Training set of a client that may miss classes.
+    """Make the training set of a client that may miss classes.
 
     A client that holds all classes trains on its own samples alone. Any other one adds the labelled public
     samples of the classes that it misses, as the reject outcome. Their total weight is that of the missing
@@ -91,7 +91,7 @@ def refined_training_set(
     *,
     rng: np.random.Generator,
 ) -> ClientTrainingSet:
-    """Training set of a client that has got the server's soft labels.
+    """Make the training set of a client that has got the server's soft labels.
 
     Its own samples keep their labels. As many public samples join them, if there are as many: their soft
     labels say what lies outside its classes far better than the few labelled ones of the first round.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,7 +74,7 @@ class GateBudget:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The budget, ready for JSON; the model index is a decimal string."""
+        """Return the budget, ready for JSON; the model index is a decimal string."""
         return {
             "blocks": self.blocks,
             "weights": self.weights,
@@ -91,17 +91,30 @@ class GateBudget:
         }
 
 
+class ModelFamily(TypedDict, total=False):
+    """What all structures of one model have in common.
+
+    Attributes:
+        n_qubits: Width, at least 2; 8 when omitted.
+        encoding: Name of the encoding; `angle` when omitted.
+        kernel: Preset name, gate string or `Kernel`; `su4` when omitted.
+        sharing: `layer` or `site`; `site` when omitted.
+    """
+
+    n_qubits: int
+    encoding: str
+    kernel: str | Kernel
+    sharing: str
+
+
 def estimate_gate_budget(
     X: ArrayLike,
     y: ArrayLike,
     *,
     backend: str | Device,
-    n_qubits: int = 8,
-    encoding: str = "angle",
-    kernel: str | Kernel = "su4",
-    sharing: str = "site",
     n_outcomes: int | None = None,
     coefficients: Coefficients | None = None,
+    **family: Unpack[ModelFamily],
 ) -> GateBudget:
     """Grant a client two-qubit blocks from its data and its device.
 
@@ -111,13 +124,10 @@ def estimate_gate_budget(
             notes say so.
         y: Class labels [N], numbers or strings.
         backend: The client's device, or its name.
-        n_qubits: Width of the model, at least 2.
-        encoding: Name of the encoding.
-        kernel: Preset name, gate string or `Kernel`.
-        sharing: `layer` or `site`.
         n_outcomes: Outcomes of the model; by default the number of classes, at least 2. One more makes
             room for the reject outcome.
         coefficients: Other coefficients than the shipped ones.
+        **family: `n_qubits`, `encoding`, `kernel` and `sharing` of the model, as in `ModelFamily`.
 
     Raises:
         EstimatorError: If the data cannot be measured, no structure fits the arguments, or the smallest
@@ -132,9 +142,8 @@ def estimate_gate_budget(
             f"expected n_outcomes of at least {max(len(classes), 2)} for {len(classes)} classes, "
             f"found {outcomes}"
         )
-    ladder = build_size_ladder(
-        n_qubits, encoding=encoding, kernel=kernel, sharing=sharing, n_outcomes=outcomes
-    )
+    model: ModelFamily = {"n_qubits": 8, "encoding": "angle", **family}
+    encoding, ladder = model["encoding"], build_size_ladder(n_outcomes=outcomes, **model)
     inputs, notes = _encoded(features, ladder[0])
     if encoding != rule.encoding:
         notes += (
@@ -163,7 +172,7 @@ def estimate_gate_budget(
 def budget_terms(
     ladder: tuple[VQCNNSpec, ...], statistics: DataStatistics, rule: Coefficients, device: Device | None
 ) -> BudgetTerms:
-    """The terms of the rule for one ladder.
+    """Return the terms of the rule for one ladder.
 
     Args:
         ladder: What `build_size_ladder` gives.
@@ -187,7 +196,7 @@ def budget_terms(
 
 
 def grant(ladder: tuple[VQCNNSpec, ...], terms: BudgetTerms) -> tuple[VQCNNSpec, Limit]:
-    """The structure that the terms allow, and the term that set it.
+    """Return the structure that the terms allow, and the term that set it.
 
     The need is rounded up to a rung of the ladder, a bound down.
 
@@ -202,7 +211,7 @@ def grant(ladder: tuple[VQCNNSpec, ...], terms: BudgetTerms) -> tuple[VQCNNSpec,
 
 
 def _device_blocks(ladder: tuple[VQCNNSpec, ...], device: Device, rule: Coefficients) -> float:
-    """The device bound in blocks; 0 if no rung keeps the ESP above the floor."""
+    """Return the device bound in blocks; 0 if no rung keeps the ESP above the floor."""
     try:
         runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor)
     except HardwareError as error:
@@ -211,7 +220,7 @@ def _device_blocks(ladder: tuple[VQCNNSpec, ...], device: Device, rule: Coeffici
 
 
 def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients) -> float:
-    """The data bound in blocks.
+    """Return the data bound in blocks.
 
     With one weight set a block, the bound counts blocks. With shared weights it counts trainable blocks, and
     the largest rung within it tells how many blocks that makes.
@@ -228,7 +237,7 @@ def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients
 
 
 def _round_up(need: float, ladder: tuple[VQCNNSpec, ...]) -> float:
-    """Blocks of the first rung that covers the need."""
+    """Return blocks of the first rung that covers the need."""
     return float(next(len(rung.blocks) for rung in ladder if len(rung.blocks) >= need))
 
 

@@ -70,7 +70,7 @@ class Coefficients(Settings):
 
 
 def load_coefficients(path: Path | None = None) -> Coefficients:
-    """The shipped coefficients, or those of a JSON file of the same form.
+    """Load the shipped coefficients, or those of a JSON file of the same form.
 
     Raises:
         EstimatorError: If the file cannot be read, or a key or value is wrong.
@@ -96,7 +96,7 @@ def class_diversity(classes: int, entropy: float, outcomes: int) -> float:
 def need_bound(
     diversity: float, overlap: float, dimension: float, parameters: int, coefficients: NeedCoefficients
 ) -> float:
-    """Blocks that the task needs; it never falls when one of the first three arguments grows.
+    """Return blocks that the task needs; it never falls when one of the first three arguments grows.
 
     Args:
         diversity: As of `class_diversity`.
@@ -139,7 +139,7 @@ def data_bound(samples: int, reuse: int, coefficients: DataCoefficients) -> floa
 
 
 def device_bound(rungs: Sequence[_T], esp: Callable[[_T], float], floor: float) -> int:
-    """Number of rungs from the bottom, without a gap, whose expected success probability reaches the floor.
+    """Count rungs from the bottom, without a gap, whose expected success probability reaches the floor.
 
     The walk stops at the first rung that fails, so a device that is worse on every rung never gets more.
 
@@ -155,7 +155,7 @@ def device_bound(rungs: Sequence[_T], esp: Callable[[_T], float], floor: float) 
 
 
 def combine(need: float, minimum: float, data: float, device: float) -> tuple[float, Limit]:
-    """The granted number of blocks, and the term that set it.
+    """Return the granted number of blocks, and the term that set it.
 
     Bounds go before the need, and the data bound before an equal device bound.
 

@@ -27,7 +27,7 @@ def build_size_ladder(
     sharing: str = "site",
     n_outcomes: int = 2,
 ) -> tuple[VQCNNSpec, ...]:
-    """All structures that the estimator grants, the smallest first.
+    """Return all structures that the estimator grants, the smallest first.
 
     Blocks and two-qubit gates grow from rung to rung. The lowest rung has `n_qubits - 1` blocks, the least
     with which every qubit reaches the measured ones. The ladder ends at `MAX_DEPTH` layers a ring, at the
@@ -61,7 +61,7 @@ def build_size_ladder(
 
 
 def trainable_blocks(spec: VQCNNSpec) -> tuple[int, int]:
-    """Number T of independently trained blocks, and the most uses M of one of them."""
+    """Count the independently trained blocks T, and the most uses M of one of them."""
     uses = Counter((block.layer, block.weights) for block in spec.blocks)
     return len(uses), max(uses.values())
 
@@ -95,6 +95,6 @@ def _deepest(width: int, kernel: Kernel) -> int:
 
 
 def _general_blocks(n_qubits: int, kernel: Kernel) -> int:
-    """Blocks that reach the 4^n - 3n - 1 directions of a general unitary (Shende, Markov, Bullock 2004)."""
+    """Return the blocks that reach 4^n - 3n - 1 directions of a general unitary (Shende et al. 2004)."""
     each = min(max(kernel.n_parameters, 1), FULL_BLOCK)
     return -((1 + 3 * n_qubits - (1 << 2 * n_qubits)) // each)

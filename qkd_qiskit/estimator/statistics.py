@@ -56,7 +56,7 @@ class DataStatistics:
         return self.samples - self.duplicates
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields and `separability`, ready for JSON."""
+        """Return all fields and `separability`, ready for JSON."""
         return {**asdict(self), "separability": self.separability}
 
 

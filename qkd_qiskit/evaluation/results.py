@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from qkd_qiskit.config import Label
 from qkd_qiskit.evaluation.compared import REQUIRED_MODELS
 
-Label = int | str
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0)]
 

@@ -196,7 +196,7 @@ def _search(
         return None
     stage = client_stage(client.name).part("structure")
 
-    def work(journal: AnswerLog) -> StructureSearch:
+    def work(answers: AnswerLog) -> StructureSearch:
         candidates = device_candidates(
             budget.spec, load_backend(client.backend), noise=settings.noise.enabled, seed=settings.seed
         )
@@ -210,7 +210,7 @@ def _search(
                 groups=_originals(run, number, training),
             ),
             settings.training,
-            tracking=Tracking(stage.label, run.progress, journal),
+            tracking=Tracking(stage.label, run.progress, answers),
         )
 
     return run.answered(stage, StructureSearch, work)

@@ -1,4 +1,4 @@
-"""Clients of one machine: trained in parallel worker processes, or one after the other in this one.
+"""Clients of this process: trained in parallel worker processes, or one after the other in this one.
 
 Both ways end in the same bits: every stage has random numbers of its own, and BLAS has one thread in both.
 """

@@ -189,7 +189,7 @@ def _parsed(text: bytes) -> _Header:
 
 
 def _sizes(header: _Header) -> tuple[int, int]:
-    """Bytes of the public originals, and of the soft labels."""
+    """Return the bytes of the public originals, and of the soft labels."""
     public, first, second = header.public, 0, 0
     if public is not None:
         width = _EXACT_TYPE.itemsize if public.levels is None else 1
@@ -226,7 +226,7 @@ def _soft(raw: bytes, start: int, rows: int, n_classes: int) -> NDArray[np.float
 
 
 def _packed(features: NDArray[np.float64]) -> tuple[int | None, NDArray[Any]]:
-    """Features in a byte each where no bit is lost by it, otherwise as they are."""
+    """Return features in a byte each where no bit is lost by it, otherwise as they are."""
     for levels in _LEVELS:
         if features.min(initial=0.0) >= 0 and features.max(initial=0.0) * levels <= 255:
             values = np.rint(features * levels).astype(np.uint8)

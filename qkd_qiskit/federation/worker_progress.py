@@ -50,7 +50,7 @@ class WorkerProgress:
     """Reads what workers write, in the process that started them; a context manager."""
 
     def __init__(self, progress: Progress) -> None:
-        """Prepare.
+        """Prepare a folder for the files of the workers.
 
         Args:
             progress: Shows everything that workers report.

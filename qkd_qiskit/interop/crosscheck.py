@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from qiskit_aer.primitives import SamplerV2 as AerSampler
@@ -63,9 +62,40 @@ class CheckRow:
     worst_index: str | None
     missing: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The row, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """All cases without noise, or all with noise, and what the engine gives for each.
+
+    Attributes:
+        kind: `ideal` or `noisy`.
+        cases: The cases.
+        references: Outcome probabilities of each.
+        tolerance: What an exact route may differ by.
+    """
+
+    kind: str
+    cases: Sequence[CrosscheckCase]
+    references: Sequence[FloatArray]
+    tolerance: float
+
+    @classmethod
+    def of(cls, kind: str, cases: Sequence[CrosscheckCase], tolerance: float) -> _Group:
+        found = [PauliEvaluator(c.source, c.noise_model).probabilities(c.weights, c.inputs) for c in cases]
+        return cls(kind, cases, found, tolerance)
+
+
+@dataclass(frozen=True)
+class _Shots:
+    """How sampled routes draw: shots of every circuit, their seed, the p-value that raises an alarm."""
+
+    number: int
+    seed: int
+    alarm: float
 
 
 def missing_routes() -> dict[str, str]:
@@ -125,79 +155,59 @@ def crosscheck(
     watcher = progress or NullProgress()
     ideal = [case for case in cases if case.noise_model is None]
     noisy = [case for case in cases if case.noise_model is not None]
-    alarm = FALSE_ALARMS / (3 * len(cases))
+    draws = _Shots(shots, seed, FALSE_ALARMS / (3 * len(cases)))
     rows: list[CheckRow] = []
-    for kind, group, tolerance in (("ideal", ideal, IDEAL_TOLERANCE), ("noisy", noisy, NOISY_TOLERANCE)):
-        if not group:
+    for kind, chosen, tolerance in (("ideal", ideal, IDEAL_TOLERANCE), ("noisy", noisy, NOISY_TOLERANCE)):
+        if not chosen:
             continue
-        references = [
-            PauliEvaluator(c.source, c.noise_model).probabilities(c.weights, c.inputs) for c in group
-        ]
+        group = _Group.of(kind, chosen, tolerance)
         exact = _EXACT if kind == "noisy" else {**_EXACT, _ON_AER: _on_aer_exactly}
         sampled = {**_SAMPLED, _ON_AER: _on_aer_sampled} if kind == "noisy" else _SAMPLED
         for name, run in exact.items():
             if name in missing:
                 rows.append(CheckRow(name, kind, 0, None, tolerance, None, None, None, missing[name]))
                 continue
-            watcher.start(f"{name}, {kind}", len(group))
-            rows.append(_exact_row(name, kind, group, references, run, tolerance, watcher))
+            watcher.start(f"{name}, {kind}", len(chosen))
+            rows.append(_exact_row(name, run, group, watcher))
         for name, draw in sampled.items():
             if name in missing:
                 rows.append(CheckRow(name, kind, 0, None, None, None, None, None, missing[name]))
                 continue
-            watcher.start(f"{name}, {kind}", len(group))
-            rows.append(_sampled_row(name, kind, group, references, draw, shots, seed, alarm, watcher))
+            watcher.start(f"{name}, {kind}", len(chosen))
+            rows.append(_sampled_row(name, draw, group, draws, watcher))
     return tuple(rows)
 
 
-def _exact_row(
-    name: str,
-    kind: str,
-    cases: Sequence[CrosscheckCase],
-    references: Sequence[FloatArray],
-    run: _Exact,
-    tolerance: float,
-    progress: Progress,
-) -> CheckRow:
+def _exact_row(name: str, run: _Exact, group: _Group, progress: Progress) -> CheckRow:
     differences: list[tuple[float, str]] = []
-    for case, reference in zip(cases, references, strict=True):
+    for case, reference in zip(group.cases, group.references, strict=True):
         found = _or_none(lambda case=case: run(case))  # type: ignore[misc]
         if found is not None:
             difference = float(np.abs(found - reference).max())
             # Not a number is the worst of all: it would be lost among numbers.
             differences.append((np.inf if np.isnan(difference) else difference, str(case.spec.index)))
-        progress.advance(f"{name}, {kind}")
-    progress.done(f"{name}, {kind}")
+        progress.advance(f"{name}, {group.kind}")
+    progress.done(f"{name}, {group.kind}")
     largest, worst = max(differences, default=(None, None))
-    passed = None if largest is None else largest <= tolerance
-    told = None if largest == np.inf else largest
-    return CheckRow(name, kind, len(differences), told, tolerance, None, passed, worst)
+    passed = None if largest is None else largest <= group.tolerance
+    shown = None if largest == np.inf else largest
+    return CheckRow(name, group.kind, len(differences), shown, group.tolerance, None, passed, worst)
 
 
-def _sampled_row(
-    name: str,
-    kind: str,
-    cases: Sequence[CrosscheckCase],
-    references: Sequence[FloatArray],
-    draw: _Sampled,
-    shots: int,
-    seed: int,
-    alarm: float,
-    progress: Progress,
-) -> CheckRow:
+def _sampled_row(name: str, draw: _Sampled, group: _Group, shots: _Shots, progress: Progress) -> CheckRow:
     p_values: list[tuple[float, str]] = []
     largest: float | None = None
-    for number, (case, reference) in enumerate(zip(cases, references, strict=True)):
-        found = _or_none(lambda c=case, k=number: draw(c, shots, seed + k))  # type: ignore[misc]
+    for number, (case, reference) in enumerate(zip(group.cases, group.references, strict=True)):
+        found = _or_none(lambda c=case, k=number: draw(c, shots.number, shots.seed + k))  # type: ignore[misc]
         if found is not None:
-            p_values.append((_p_value(found, reference, shots), str(case.spec.index)))
+            p_values.append((_p_value(found, reference, shots.number), str(case.spec.index)))
             difference = float(np.abs(found - reference).max())
             largest = max(largest or 0.0, 0.0 if np.isnan(difference) else difference)
-        progress.advance(f"{name}, {kind}")
-    progress.done(f"{name}, {kind}")
+        progress.advance(f"{name}, {group.kind}")
+    progress.done(f"{name}, {group.kind}")
     smallest, worst = min(p_values, default=(None, None))
-    passed = None if smallest is None else smallest >= alarm
-    return CheckRow(name, kind, len(p_values), largest, None, smallest, passed, worst)
+    passed = None if smallest is None else smallest >= shots.alarm
+    return CheckRow(name, group.kind, len(p_values), largest, None, smallest, passed, worst)
 
 
 def _p_value(found: FloatArray, reference: FloatArray, shots: int) -> float:

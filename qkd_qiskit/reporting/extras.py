@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-if TYPE_CHECKING:
-    from qkd_qiskit.training import StructureSearch
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from qkd_qiskit.reporting import plots, table
 from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
-from qkd_qiskit.reporting.results import checked_results
 from qkd_qiskit.reporting.structure_picture import plot_structure
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
@@ -23,17 +21,13 @@ from qkd_qiskit.versions import version_remarks
 _FOLD = 32
 
 
-def render_report(results: Mapping[str, Any] | Results, extras: ReportExtras) -> str:
+def render_report(results: Results, extras: ReportExtras) -> str:
     """Return the report as one HTML text that loads nothing from outside.
 
     Args:
-        results: Checked results, or a dict of schema 1 as `results.json` holds it.
+        results: The checked results.
         extras: Material for the pictures.
-
-    Raises:
-        ReportingError: If the results are not of schema 1.
     """
-    checked = checked_results(results)
     environment = Environment(
         loader=PackageLoader("qkd_qiskit.reporting"),
         autoescape=True,
@@ -54,21 +48,21 @@ def render_report(results: Mapping[str, Any] | Results, extras: ReportExtras) ->
     )
     with report_style():
         return environment.get_template("report.html.j2").render(
-            results=checked,
-            version_remarks=version_remarks(checked.versions),
-            model_names=table.model_order(checked),
-            pictures=_pictures(checked, extras),
-            overviews=_overviews(checked, extras),
-            searches=_searches(checked, extras),
+            results=results,
+            version_remarks=version_remarks(results.versions),
+            model_names=table.model_order(results),
+            pictures=_pictures(results, extras),
+            overviews=_overviews(results, extras),
+            searches=_searches(results, extras),
             drawings=_drawings(extras),
         )
 
 
-def write_report(results: Mapping[str, Any] | Results, extras: ReportExtras, path: str | Path) -> Path:
+def write_report(results: Results, extras: ReportExtras, path: str | Path) -> Path:
     """Write the report as one file, whole or not at all.
 
     Args:
-        results: Checked results, or a dict of schema 1 as `results.json` holds it.
+        results: The checked results.
         extras: Material for the pictures.
         path: The file, usually `.../report.html`.
 
@@ -76,7 +70,7 @@ def write_report(results: Mapping[str, Any] | Results, extras: ReportExtras, pat
         The path of the written file.
 
     Raises:
-        ReportingError: If the results are not of schema 1, or the file cannot be written.
+        ReportingError: If the file cannot be written.
     """
     text = render_report(results, extras)
     try:

@@ -1,25 +1,32 @@
-"""Gate resources as plain rows: what the tables of `estimate`, `transpile` and `backends` show."""
+"""Gate resources: what the tables of `estimate`, `transpile` and `backends` show."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.config import ExperimentSettings, Label, ModelSettings
-from qkd_qiskit.data import load_dataset, prepare_data
+from qkd_qiskit.config import ExperimentSettings, ModelSettings
+from qkd_qiskit.data import DataSource, load_dataset, prepare_data
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
-from qkd_qiskit.hardware import Device, list_backends, load_backend, transpile_verified, unavailable
+from qkd_qiskit.hardware import (
+    Device,
+    TranspiledVQCNN,
+    list_backends,
+    load_backend,
+    transpile_verified,
+    unavailable,
+)
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
 from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
-Row = dict[str, Any]
 Inputs = NDArray[np.float64]
 Labels = NDArray[Any]
 
@@ -59,9 +66,104 @@ BACKEND_COLUMNS: Columns = (
 )
 
 
-def experiment_budgets(
-    settings: ExperimentSettings, *, backends: Sequence[str] = ()
-) -> list[tuple[str, str, GateBudget | str]]:
+@dataclass(frozen=True)
+class ClientBudget:
+    """A client's gate budget on one device.
+
+    Attributes:
+        client: Name of the client, or of its dataset.
+        backend: Name or descriptor of the device.
+        budget: The budget, or the reason why there is none.
+    """
+
+    client: str
+    backend: str
+    budget: GateBudget | str
+
+    def to_dict(self) -> dict[str, object]:
+        """The row, with all that JSON readers may want."""
+        if isinstance(self.budget, str):
+            return {"client": self.client, "backend": self.backend, "refused": self.budget}
+        return {"client": self.client, **self.budget.to_dict(), "refused": None}
+
+
+@dataclass(frozen=True)
+class TranspiledStructure:
+    """Predicted beside counted native gates of one structure on one device.
+
+    Attributes:
+        client: Whose structure it is; None for a bare structure.
+        backend: Name or descriptor of the device.
+        transpiled: The verified circuit.
+    """
+
+    client: str | None
+    backend: str
+    transpiled: TranspiledVQCNN
+
+    def to_dict(self) -> dict[str, object]:
+        """The row, with all that JSON readers may want."""
+        spec = self.transpiled.spec
+        return {
+            "client": self.client,
+            "backend": self.backend,
+            "plan": ", ".join(spec.plan),
+            "kernels": [kernel_name(kernel) for kernel in spec.kernels],
+            "model_index": str(spec.index),
+            "seed": self.transpiled.seed,
+            **self.transpiled.report.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class DeviceSummary:
+    """Size, calibration and typical errors of a device.
+
+    Attributes:
+        name: Its name.
+        description: What it is.
+        qubits: Number of qubits.
+        gates: Native operations, sorted.
+        two_qubit_gate: The native two-qubit gate.
+        edges: Number of directed couplings.
+        dead_edges: How many of them are too bad to be used.
+        two_qubit_error: Median error of the two-qubit gate; None where it is unknown.
+        readout_error: Median error of measurements; None where it is unknown.
+        source: Where the calibration comes from.
+        date: Day of the calibration; None where there is none.
+        calibration_date: Its time.
+        notes: What the reader should know.
+    """
+
+    name: str
+    description: str
+    qubits: int
+    gates: tuple[str, ...]
+    two_qubit_gate: str
+    edges: int
+    dead_edges: int
+    two_qubit_error: float | None
+    readout_error: float | None
+    source: str
+    date: str | None
+    calibration_date: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChainSummary:
+    """The chain of a device that a structure would run on.
+
+    Attributes:
+        chain: Physical qubits; empty where the device has no such chain.
+        chain_errors: Errors of the links between them.
+    """
+
+    chain: tuple[int, ...]
+    chain_errors: tuple[float, ...]
+
+
+def experiment_budgets(settings: ExperimentSettings, *, backends: Sequence[str] = ()) -> list[ClientBudget]:
     """Gate budgets of all clients of an experiment.
 
     To a client that misses classes, public samples of these are one more class, as in a run.
@@ -69,9 +171,6 @@ def experiment_budgets(
     Args:
         settings: The experiment.
         backends: Devices to estimate every client for; each client's own when empty.
-
-    Returns:
-        Client, device, and the budget or the reason why there is none.
 
     Raises:
         DataError: If the dataset cannot be loaded or split in this way.
@@ -84,41 +183,32 @@ def experiment_budgets(
         outcomes = max(2, len(np.unique(samples.labels)))
         for backend in backends or (client.backend,):
             budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes)
-            found.append((client.name, backend, budget))
+            found.append(ClientBudget(client.name, backend, budget))
     return found
 
 
 def dataset_budgets(
-    name: str,
-    *,
-    path: str | None = None,
-    labels: str | None = None,
-    classes: tuple[Label, ...] | None = None,
-    samples: int | None = None,
+    source: DataSource,
     model: ModelSettings,
+    *,
     backends: Sequence[str],
+    samples: int | None = None,
     seed: int = 0,
-) -> list[tuple[str, str, GateBudget | str]]:
+) -> list[ClientBudget]:
     """Gate budgets of one client that holds a whole dataset, or a random part of it.
 
     Args:
-        name: Dataset as in `load_dataset`; without meaning when a path is given.
-        path: A file or folder of one's own.
-        labels: Label file, or label column of a CSV.
-        classes: Classes that take part; all when omitted.
-        samples: How many samples the client holds, drawn at random; all when omitted.
+        source: Which dataset.
         model: Qubits, encoding, kernel and sharing.
         backends: Devices to estimate for.
+        samples: How many samples the client holds, drawn at random; all when omitted.
         seed: Of the random part.
-
-    Returns:
-        Dataset, device, and the budget or the reason why there is none.
 
     Raises:
         DataError: If the dataset cannot be loaded, or has fewer samples.
         HardwareError: If a device is unknown.
     """
-    dataset = load_dataset(name, path=path, labels=labels, classes=classes)
+    dataset = load_dataset(source.name, path=source.path, labels=source.labels, classes=source.classes)
     size = len(dataset.labels)
     if samples is not None and not 1 <= samples <= size:
         raise DataError(f"samples: expected 1 to {size}, as many as {dataset.name} has, found {samples}")
@@ -127,107 +217,90 @@ def dataset_budgets(
         held = np.random.default_rng(seed).permutation(size)[:samples]
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
     inputs = encoder.fit(dataset.features[held]).transform(dataset.features[held])
+    labels = dataset.labels[held]
     return [
-        (dataset.name, backend, _budget(inputs, dataset.labels[held], backend, model, None))
+        ClientBudget(dataset.name, backend, _budget(inputs, labels, backend, model, None))
         for backend in backends
     ]
 
 
-def budget_row(client: str, backend: str, budget: GateBudget | str) -> Row:
-    """One row of the table of estimates, with all that JSON readers may want."""
-    if isinstance(budget, str):
-        return {"client": client, "backend": backend, "refused": budget}
-    return {"client": client, **budget.to_dict(), "refused": None}
-
-
-def transpile_row(spec: VQCNNSpec, backend: str, *, seed: int = 0, client: str | None = None) -> Row:
-    """Predicted beside counted native gates of one structure on one device.
+def transpile_structure(
+    spec: VQCNNSpec, backend: str, *, seed: int = 0, client: str | None = None
+) -> TranspiledStructure:
+    """Transpile one structure for one device.
 
     Raises:
         HardwareError: If the device is unknown, or the structure does not fit it.
     """
-    verified = transpile_verified(spec, load_backend(backend), seed=seed)
-    return {
-        "client": client,
-        "backend": backend,
-        "plan": ", ".join(spec.plan),
-        "kernels": [kernel_name(kernel) for kernel in spec.kernels],
-        "model_index": str(spec.index),
-        "seed": seed,
-        **verified.report.to_dict(),
-    }
+    return TranspiledStructure(client, backend, transpile_verified(spec, load_backend(backend), seed=seed))
 
 
-def experiment_transpile_rows(settings: ExperimentSettings, *, backends: Sequence[str] = ()) -> list[Row]:
-    """One row for each client of an experiment: its estimated structure on its device, transpiled.
+def transpile_experiment(
+    settings: ExperimentSettings, *, backends: Sequence[str] = ()
+) -> list[TranspiledStructure | ClientBudget]:
+    """Transpile each client's estimated structure for its device.
 
     Args:
         settings: The experiment; its seed is the transpiler's too.
         backends: Devices to use for every client; each client's own when empty.
+
+    Returns:
+        One for each client and device; the refused budget where it has no structure.
 
     Raises:
         DataError: If the dataset cannot be loaded or split in this way.
         HardwareError: If a device is unknown, or a structure does not fit it.
     """
     return [
-        budget_row(client, backend, budget)
-        if isinstance(budget, str)
-        else transpile_row(budget.spec, backend, seed=settings.seed, client=client)
-        for client, backend, budget in experiment_budgets(settings, backends=backends)
+        found
+        if isinstance(found.budget, str)
+        else transpile_structure(found.budget.spec, found.backend, seed=settings.seed, client=found.client)
+        for found in experiment_budgets(settings, backends=backends)
     ]
 
 
-def backend_rows() -> list[Row]:
+def device_rows() -> list[dict[str, object]]:
     """Return one row for each shipped device.
 
     Returns:
-        Rows as from `backend_row`; `refused` says why the installed libraries lack a device, or is None.
+        The fields of `DeviceSummary`; `refused` says why the installed libraries lack a device, or is None.
 
     Raises:
         HardwareError: If a descriptor is wrong.
     """
-    rows: list[Row] = []
+    rows: list[dict[str, object]] = []
     for name in list_backends():
         reason = unavailable(name)
-        row = {"name": name} if reason is not None else backend_row(name)
+        row = {"name": name} if reason is not None else asdict(summarize_device(load_backend(name)))
         rows.append({**row, "refused": reason})
     return rows
 
 
-def backend_row(name: str, spec: VQCNNSpec | None = None) -> Row:
-    """Size, calibration and typical errors of a device.
-
-    Args:
-        name: Name or descriptor of the device.
-        spec: Adds the chain that this structure would run on, and the errors of its links; both empty where
-            the device has no such chain.
-
-    Raises:
-        HardwareError: If the device is unknown or its descriptor wrong.
-    """
-    device = load_backend(name)
+def summarize_device(device: Device) -> DeviceSummary:
+    """Return size, calibration and typical errors of a device."""
     two_qubit = _errors(device, device.two_qubit_gate)
-    row = {
-        "name": device.name,
-        "description": device.description,
-        "qubits": device.n_qubits,
-        "gates": sorted(device.target.operation_names),
-        "two_qubit_gate": device.two_qubit_gate,
-        "edges": len(two_qubit),
-        "dead_edges": sum(error >= DEAD_GATE_ERROR for error in two_qubit),
-        "two_qubit_error": _median(two_qubit),
-        "readout_error": _median(_errors(device, "measure")),
-        "source": device.source,
-        "date": device.calibration_date and device.calibration_date[:10],
-        "calibration_date": device.calibration_date,
-        "notes": list(device.notes),
-    }
-    if spec is not None:
-        fits = spec.n_qubits <= len(device.usable_qubits)
-        chain = (chosen_chain(device, spec) if fits else None) or ()
-        row["chain"] = list(chain)
-        row["chain_errors"] = [float(f"{error:.3g}") for error in chain_errors(device, chain)]
-    return row
+    return DeviceSummary(
+        name=device.name,
+        description=device.description,
+        qubits=device.n_qubits,
+        gates=tuple(sorted(device.target.operation_names)),
+        two_qubit_gate=device.two_qubit_gate,
+        edges=len(two_qubit),
+        dead_edges=sum(error >= DEAD_GATE_ERROR for error in two_qubit),
+        two_qubit_error=_median(two_qubit),
+        readout_error=_median(_errors(device, "measure")),
+        source=device.source,
+        date=device.calibration_date and device.calibration_date[:10],
+        calibration_date=device.calibration_date,
+        notes=device.notes,
+    )
+
+
+def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:
+    """Return the chain of a device that a structure would run on, with three digits of its errors."""
+    fits = spec.n_qubits <= len(device.usable_qubits)
+    chain = tuple((chosen_chain(device, spec) if fits else None) or ())
+    return ChainSummary(chain, tuple(float(f"{error:.3g}") for error in chain_errors(device, chain)))
 
 
 def _budget(

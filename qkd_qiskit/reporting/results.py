@@ -38,32 +38,23 @@ def check_results(results: Mapping[str, Any], *, where: str = "results") -> Resu
         raise ReportingError(f"{where}: {key + ': ' if key else ''}{first['msg']}{found}") from None
 
 
-def checked_results(results: Mapping[str, Any] | Results) -> Results:
-    """Return results as checked records, whichever form they have.
-
-    Raises:
-        ReportingError: If a dict is not of schema 1.
-    """
-    return results if isinstance(results, Results) else check_results(results)
-
-
-def write_results(results: Mapping[str, Any] | Results, path: str | Path) -> Path:
-    """Check results and write them as one file, whole or not at all.
+def write_results(results: Results, path: str | Path) -> Path:
+    """Write results as one file, whole or not at all.
 
     Keys come in the order of the schema, floats in the shortest form that reads back equal, so equal
     results give equal files.
 
     Args:
-        results: Checked results, or a dict of schema 1.
+        results: The checked results.
         path: The file, usually `.../results.json`.
 
     Returns:
         The path of the written file.
 
     Raises:
-        ReportingError: If the results are not of schema 1, or the file cannot be written.
+        ReportingError: If a number is not finite, or the file cannot be written.
     """
-    return write_json(checked_results(results).dump(), path)
+    return write_json(results.dump(), path)
 
 
 def read_results(path: str | Path) -> Results:

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from qkd_qiskit.evaluation import COMPARED, model_title
 from qkd_qiskit.evaluation.results import Gates, ModelResult, Quantity, QuantityRange, Results
-from qkd_qiskit.reporting.results import checked_results
 from qkd_qiskit.versions import version_remarks
 
 
@@ -69,20 +68,15 @@ def comparison_verdict(interval: tuple[float, float]) -> str:
     return "worse" if interval[1] < 0 else "undecided"
 
 
-def models_table(results: Mapping[str, Any] | Results) -> Table:
-    """Return the models with accuracy under noise and without, 95 % interval, weights and two-qubit gates.
-
-    Raises:
-        ReportingError: If the results are not of schema 1.
-    """
-    checked = checked_results(results)
+def models_table(results: Results) -> Table:
+    """Return the models with accuracy under noise and without, 95 % interval, weights and two-qubit gates."""
     table = _table("Models on the test samples, accuracy in %")
     table.add_column("model", no_wrap=True)
     for heading in ("accu-\nracy", "95 %\ninterval", "no\nnoise", "weights", "2-qubit\ngates"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("noise of", overflow="fold")
-    for name in model_order(checked):
-        model = checked.measured[name]
+    for name in model_order(results):
+        model = results.measured[name]
         low, high = model.interval
         table.add_row(
             escape(model_title(name)),
@@ -97,13 +91,8 @@ def models_table(results: Mapping[str, Any] | Results) -> Table:
     return table
 
 
-def clients_table(results: Mapping[str, Any] | Results) -> Table:
-    """Return the clients with device, data, budget, predicted and counted gates, accuracy and bytes.
-
-    Raises:
-        ReportingError: If the results are not of schema 1.
-    """
-    checked = checked_results(results)
+def clients_table(results: Results) -> Table:
+    """Return the clients with device, data, budget, predicted and counted gates, accuracy and bytes."""
     table = _table("Clients, accuracy in %")
     table.add_column("client\ndevice", no_wrap=True)
     table.add_column("classes")
@@ -113,7 +102,7 @@ def clients_table(results: Mapping[str, Any] | Results) -> Table:
     table.add_column("ESP", justify="right")
     table.add_column("accu-\nracy", justify="right", no_wrap=True)
     table.add_column("bytes\nsent", justify="right", no_wrap=True)
-    for client in checked.clients:
+    for client in results.clients:
         budget, gates, accuracy = client.budget, client.gates, client.accuracy
         counts = "-" if gates is None else _predicted_and_counted(gates)
         esp = None if gates is None else gates.transpiled.esp
@@ -136,19 +125,14 @@ def _predicted_and_counted(gates: Gates) -> str:
     return f"{quantity(gates.estimated.two_qubit)} / {quantity(gates.transpiled.two_qubit)}"
 
 
-def comparisons_table(results: Mapping[str, Any] | Results) -> Table:
-    """Return the paired differences with their intervals and what they allow to say.
-
-    Raises:
-        ReportingError: If the results are not of schema 1.
-    """
-    checked = checked_results(results)
+def comparisons_table(results: Results) -> Table:
+    """Return the paired differences with their intervals and what they allow to say."""
     table = _table("Paired differences, in points of accuracy")
     table.add_column("comparison")
     table.add_column("difference", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("so it is")
-    for name, comparison in checked.comparisons.items():
+    for name, comparison in results.comparisons.items():
         low, high = comparison.interval
         table.add_row(
             comparison_title(name),
@@ -196,26 +180,21 @@ def records_table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence
     )
 
 
-def print_results(results: Mapping[str, Any] | Results, console: Console | None = None) -> None:
-    """Print all tables of a result, the bytes that travelled, and how its versions differ from others.
-
-    Raises:
-        ReportingError: If the results are not of schema 1.
-    """
-    checked = checked_results(results)
+def print_results(results: Results, console: Console | None = None) -> None:
+    """Print all tables of a result, the bytes that travelled, and how its versions differ from others."""
     out = console or Console()
-    out.print(clients_table(checked))
-    out.print(models_table(checked))
-    if checked.comparisons:
-        out.print(comparisons_table(checked))
-    for name, reason in checked.absent.items():
+    out.print(clients_table(results))
+    out.print(models_table(results))
+    if results.comparisons:
+        out.print(comparisons_table(results))
+    for name, reason in results.absent.items():
         out.print(f"{model_title(name)}: not measured, {reason}", highlight=False, markup=False)
-    for part in checked.participation:
+    for part in results.participation:
         if part.remark:
             out.print(f"client {part.client} {part.remark}", highlight=False, markup=False)
     for label, traffic in (
-        ("distillation", checked.communication.distillation),
-        ("FedAvg", checked.communication.fedavg),
+        ("distillation", results.communication.distillation),
+        ("FedAvg", results.communication.fedavg),
     ):
         if traffic is None:
             continue
@@ -224,9 +203,9 @@ def print_results(results: Mapping[str, Any] | Results, console: Console | None 
             f"{traffic.rounds} round{'' if traffic.rounds == 1 else 's'}",
             highlight=False,
         )
-    if checked.communication.carried:
-        out.print(checked.communication.carried, highlight=False)
-    for remark in version_remarks(checked.versions):
+    if results.communication.carried:
+        out.print(results.communication.carried, highlight=False)
+    for remark in version_remarks(results.versions):
         out.print(remark, highlight=False, markup=False)
 
 

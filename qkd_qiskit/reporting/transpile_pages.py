@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any
+
+from qkd_qiskit.reporting.transpile_schema import CountedStructure, CountRange, DeviceReport, StructureRow
 
 _COMMAND = "qkd-qiskit transpile --reports transpile_reports"
 
 
-def device_page(report: dict[str, Any]) -> str:
+def device_page(report: DeviceReport) -> str:
     """One device's report: a table of all structures, and what each line of it stands for."""
-    rows = [row for row in report["rows"] if row["refused"] is None]
+    seeds = report.rows[0].seeds
     lines = [
-        f"# {report['device']}",
+        f"# {report.device}",
         "",
-        f"{report['description']}. Calibration: {report['source']}, {_date(report)}.",
-        *(f"{note}" for note in report["notes"]),
+        f"{report.description}. Calibration: {report.source}, {_date(report)}.",
+        *(f"{note}" for note in report.notes),
         "",
         f"Predicted in closed form, then counted on the circuit that Qiskit's level 3 gives "
-        f"({_versions(report)}; transpiler seeds {_list(_seeds(report))}). One-qubit gates, depth, ESP and "
-        f"duration are those of seed {_seeds(report)[0]}.",
+        f"({_versions(report)}; transpiler seeds {_list(seeds)}). One-qubit gates, depth, ESP and "
+        f"duration are those of seed {seeds[0]}.",
         "",
         *_table(
             (
@@ -37,7 +38,7 @@ def device_page(report: dict[str, Any]) -> str:
                 "duration: predicted",
                 "counted",
             ),
-            (_device_cells(number, row) for number, row in enumerate(report["rows"], 1)),
+            (_device_cells(number, row) for number, row in enumerate(report.rows, 1)),
         ),
         "",
         "The error is (predicted - counted) / counted two-qubit gates. Depth is that of two-qubit gates. The "
@@ -45,15 +46,15 @@ def device_page(report: dict[str, Any]) -> str:
         "",
         "## Structures",
         "",
-        *(_structure(number, row) for number, row in enumerate(report["rows"], 1)),
+        *(_structure(number, row) for number, row in enumerate(report.rows, 1)),
         "",
     ]
-    lines += _routing(rows)
-    lines += _preparation(rows)
+    lines += _routing(report.counted)
+    lines += _preparation(report.counted)
     return "\n".join([*lines, f"Made by `{_COMMAND}`.", ""])
 
 
-def overview_page(reports: Sequence[dict[str, Any]]) -> str:
+def overview_page(reports: Sequence[DeviceReport]) -> str:
     """All devices in one table: how well the predictions hold on each."""
     return "\n".join(
         [
@@ -88,77 +89,73 @@ def overview_page(reports: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _device_cells(number: int, row: dict[str, Any]) -> list[str]:
-    if row["refused"] is not None:
+def _device_cells(number: int, row: StructureRow) -> list[str]:
+    if not isinstance(row, CountedStructure):
         return [str(number), "does not fit", *["-"] * 10]
-    before, after, error = row["predicted"], row["counted"], row["relative_error"]["two_qubit"]
-    span = before.get("two_qubit_range")
-    predicted = str(before["two_qubit"]) + (f" ({span['low']} to {span['high']})" if span else "")
+    before, after, error = row.predicted, row.counted, row.relative_error.two_qubit
+    span = before.two_qubit_range
     return [
         str(number),
-        predicted,
-        _list(row["two_qubit_by_seed"]),
+        str(before.two_qubit) + (f" ({span.low} to {span.high})" if span else ""),
+        _list(row.two_qubit_by_seed),
         "0" if error == 0 else f"{100 * error:+.1f} %",
-        _range(before["one_qubit"]),
-        str(after["one_qubit"]),
-        str(before["two_qubit_depth"]),
-        str(after["two_qubit_depth"]),
-        f"{before['esp']:.3f}",
-        f"{after['esp']:.3f}",
-        f"{1e6 * before['duration']:.2f} µs",
-        f"{1e6 * after['duration']:.2f} µs",
+        _range(before.one_qubit),
+        _range(after.one_qubit),
+        str(before.two_qubit_depth),
+        str(after.two_qubit_depth),
+        f"{before.esp:.3f}",
+        f"{after.esp:.3f}",
+        f"{1e6 * before.duration:.2f} µs",
+        f"{1e6 * after.duration:.2f} µs",
     ]
 
 
-def _overview_cells(report: dict[str, Any]) -> list[str]:
-    rows = [row for row in report["rows"] if row["refused"] is None]
-    exact = [row for row in rows if row["exact"]]
-    hold = sum(set(row["two_qubit_by_seed"]) == {row["predicted"]["two_qubit"]} for row in exact)
-    others = [row for row in rows if not row["exact"]]
-    within = sum(
-        span["low"] <= min(row["two_qubit_by_seed"]) and max(row["two_qubit_by_seed"]) <= span["high"]
-        for row in others
-        for span in [row["predicted"]["two_qubit_range"]]
+def _overview_cells(report: DeviceReport) -> list[str]:
+    rows = report.counted
+    exact = [row for row in rows if row.exact]
+    others = [row for row in rows if not row.exact]
+    errors = [row.relative_error for row in rows]
+    medians = (
+        median(abs(error.one_qubit) for error in errors),
+        median(abs(error.two_qubit_depth) for error in errors),
+        median(abs(error.esp) for error in errors),
+        median(abs(error.duration) for error in errors),
     )
-    errors = [
-        f"{100 * median(abs(row['relative_error'][key]) for row in rows):.1f} %"
-        for key in ("one_qubit", "two_qubit_depth", "esp", "duration")
-    ]
     return [
-        f"[{report['device']}]({report['device']}.md)",
+        f"[{report.device}]({report.device}.md)",
         _date(report),
         str(len(rows)),
-        f"{hold} of {len(exact)}",
-        f"{within} of {len(others)}",
-        *errors,
+        f"{sum(row.holds for row in exact)} of {len(exact)}",
+        f"{sum(row.holds for row in others)} of {len(others)}",
+        *(f"{100 * value:.1f} %" for value in medians),
     ]
 
 
-def _structure(number: int, row: dict[str, Any]) -> str:
-    why = "" if row["refused"] is None else f" {row['refused']}."
-    return f"{number}. {row['structure']}. Used by {_list(row['used_by'])}.{why}"
+def _structure(number: int, row: StructureRow) -> str:
+    why = "" if row.refused is None else f" {row.refused}."
+    return f"{number}. {row.structure}. Used by {_list(row.used_by)}.{why}"
 
 
-def _routing(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _routing(rows: Sequence[CountedStructure]) -> list[str]:
     """What our own routes save against level 3's."""
     lines: list[str] = []
     for row in rows:
-        if "level_3_by_seed" in row:
-            ours, theirs = (sum(row[key]) for key in ("two_qubit_by_seed", "level_3_by_seed"))
+        if row.level_3_by_seed is not None:
+            saved = sum(row.level_3_by_seed) - sum(row.two_qubit_by_seed)
             lines.append(
-                f"- {row['structure']}: {_list(row['two_qubit_by_seed'])} two-qubit gates by seed; level 3's "
-                f"own layout and routing take {_list(row['level_3_by_seed'])}, so "
-                f"{(theirs - ours) / len(row['seeds']):.1f} are saved on average."
+                f"- {row.structure}: {_list(row.two_qubit_by_seed)} two-qubit gates by seed; level 3's "
+                f"own layout and routing take {_list(row.level_3_by_seed)}, so "
+                f"{saved / len(row.seeds):.1f} are saved on average."
             )
     return ["## Routing saved", "", *lines, ""] if lines else []
 
 
-def _preparation(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _preparation(rows: Sequence[CountedStructure]) -> list[str]:
     lines = [
-        f"- {row['structure']}: {prepared['two_qubit']} two-qubit gates, depth "
-        f"{prepared['two_qubit_depth']}, ESP {prepared['esp']:.3g}, before the circuit itself starts."
+        f"- {row.structure}: {prepared.two_qubit} two-qubit gates, depth "
+        f"{prepared.two_qubit_depth}, ESP {prepared.esp:.3g}, before the circuit itself starts."
         for row in rows
-        for prepared in [row["state_preparation"]]
+        for prepared in [row.state_preparation]
         if prepared is not None
     ]
     if not lines:
@@ -178,23 +175,17 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def _range(value: Any) -> str:
-    return f"{value['mid']} ({value['low']} to {value['high']})" if isinstance(value, dict) else str(value)
+def _range(value: int | CountRange) -> str:
+    return f"{value.mid} ({value.low} to {value.high})" if isinstance(value, CountRange) else str(value)
 
 
-def _seeds(report: dict[str, Any]) -> list[int]:
-    seeds: list[int] = report["rows"][0]["seeds"]
-    return seeds
-
-
-def _list(values: Iterable[Any]) -> str:
+def _list(values: Iterable[object]) -> str:
     return ", ".join(map(str, values))
 
 
-def _versions(report: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+def _versions(report: DeviceReport) -> str:
+    return ", ".join(f"{name} {number}" for name, number in report.versions.items())
 
 
-def _date(report: dict[str, Any]) -> str:
-    date = report["calibration_date"]
-    return "made up" if date is None else str(date)[:10]
+def _date(report: DeviceReport) -> str:
+    return "made up" if report.calibration_date is None else report.calibration_date[:10]

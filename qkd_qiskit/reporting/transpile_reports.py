@@ -6,7 +6,6 @@ One JSON file a device for machines, one Markdown file a device for people, and 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,13 +22,22 @@ from qkd_qiskit.hardware import (
     list_backends,
     load_backend,
     plain_two_qubit_count,
-    predict,
     transpile_verified,
 )
+from qkd_qiskit.hardware.counts import NativeCounts
 from qkd_qiskit.hardware.equivalence import TOLERANCE
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting.resources import experiment_budgets
 from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
+from qkd_qiskit.reporting.transpile_schema import (
+    CountedStructure,
+    DeviceReport,
+    GateFigures,
+    RefusedStructure,
+    RelativeErrors,
+    ReportedStructure,
+    StructureRow,
+)
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -58,7 +66,7 @@ def reported_structures() -> tuple[Structure, ...]:
     return tuple(Structure(spec, tuple(uses)) for spec, uses in found.items())
 
 
-def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEEDS) -> StructureRow:
     """Predicted and counted gates of one structure on one device, over seeds of the transpiler.
 
     Args:
@@ -67,40 +75,41 @@ def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEE
         seeds: At least one; figures other than two-qubit counts come from the first.
 
     Returns:
-        A row ready for JSON; `refused` says why where the structure does not fit the device.
+        The counted structure, or why it does not fit the device.
     """
-    spec = structure.spec
-    row: dict[str, Any] = {
-        "used_by": list(structure.used_by),
-        "model_index": str(spec.index),
-        "structure": spec.describe(),
-        "seeds": list(seeds),
-    }
-    device = load_backend(backend)
+    spec, device = structure.spec, load_backend(backend)
+    head = ReportedStructure(
+        used_by=structure.used_by, model_index=str(spec.index), structure=spec.describe(), seeds=tuple(seeds)
+    )
     try:
         done = [transpile_verified(spec, device, seed=seed) for seed in seeds]
     except HardwareError as error:
-        return {**row, "refused": str(error)}
-    reports = [each.report for each in done]
-    row |= {"refused": None, **_plain(reports[0].to_dict())}
-    # The deviation itself is rounding, and differs between machines.
-    deviation = row.pop("deviation")
-    row["proved_equivalent"] = deviation is not None and deviation <= TOLERANCE
-    row["two_qubit_by_seed"] = [report.counted.two_qubit for report in reports]
-    if not spec.is_chain_native and not device.is_fully_connected:
-        row["level_3_by_seed"] = [plain_two_qubit_count(spec, device, seed=seed) for seed in seeds]
-    row["chain"] = list(done[0].input_qubits)
-    return row
+        return RefusedStructure(**dict(head), refused=str(error))
+    first = done[0].report
+    prepared = first.state_preparation
+    row = CountedStructure(
+        **dict(head),
+        refused=None,
+        predicted=gate_figures(first.predicted),
+        counted=gate_figures(first.counted),
+        relative_error=RelativeErrors.model_validate(_rounded(first.relative_errors)),
+        exact=first.exact,
+        state_preparation=None if prepared is None else gate_figures(prepared),
+        notes=first.notes,
+        # The deviation itself is rounding, and differs between machines.
+        proved_equivalent=first.deviation is not None and first.deviation <= TOLERANCE,
+        two_qubit_by_seed=tuple(each.report.counted.two_qubit for each in done),
+        chain=done[0].input_qubits,
+    )
+    if spec.is_chain_native or device.is_fully_connected:
+        return row
+    level_3 = tuple(plain_two_qubit_count(spec, device, seed=seed) for seed in seeds)
+    return row.model_copy(update={"level_3_by_seed": level_3})
 
 
-def predicted_figures(spec: VQCNNSpec, backend: str) -> dict[str, Any] | None:
-    """What a row's `predicted` must hold, without the transpiler; None where the structure does not fit."""
-    try:
-        counts = predict(spec, load_backend(backend)).counts
-    except HardwareError:
-        return None
-    figures: dict[str, Any] = _plain(counts.to_dict())
-    return figures
+def gate_figures(counts: NativeCounts) -> GateFigures:
+    """Counts as a report holds them, with six significant digits."""
+    return GateFigures.model_validate(_rounded(counts.to_dict()))
 
 
 def report_inputs() -> str:
@@ -121,7 +130,7 @@ def report_inputs() -> str:
     return digest.hexdigest()
 
 
-def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -> list[dict[str, Any]]:
+def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -> list[DeviceReport]:
     """Transpile everything, and write all reports into a folder.
 
     Args:
@@ -129,7 +138,7 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
         progress: Told of every device and structure.
 
     Returns:
-        One report a device, as in its JSON file.
+        One report a device.
 
     Raises:
         ReportingError: If the folder cannot be written.
@@ -145,23 +154,23 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
             rows.append(report_row(structure, name))
             progress.advance("transpile reports")
         reports.append(
-            {
-                "schema": 1,
-                "device": name,
-                "description": device.description,
-                "source": device.source,
-                "calibration_date": device.calibration_date,
-                "notes": list(device.notes),
-                "inputs": inputs,
-                "versions": installed_versions(),
-                "rows": rows,
-            }
+            DeviceReport(
+                schema_version=1,
+                device=name,
+                description=device.description,
+                source=device.source,
+                calibration_date=device.calibration_date,
+                notes=device.notes,
+                inputs=inputs,
+                versions=installed_versions(),
+                rows=tuple(rows),
+            )
         )
     progress.done("transpile reports")
     try:
         for report in reports:
-            write_atomic(folder / f"{report['device']}.json", json.dumps(report, indent=1) + "\n")
-            write_atomic(folder / f"{report['device']}.md", device_page(report))
+            write_atomic(folder / f"{report.device}.json", report.to_json())
+            write_atomic(folder / f"{report.device}.md", device_page(report))
         write_atomic(folder / "README.md", overview_page(reports))
         known = {f"{name}.{kind}" for name in list_backends() for kind in ("json", "md")} | {"README.md"}
         for path in (*folder.glob("*.json"), *folder.glob("*.md")):
@@ -172,30 +181,15 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
     return reports
 
 
-def read_transpile_report(path: Path) -> dict[str, Any]:
-    """One device's report.
-
-    Raises:
-        ReportingError: If the file is missing or is no report of this program.
-    """
-    try:
-        report = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        raise ReportingError(f"cannot read transpile report {path}") from None
-    if not isinstance(report, dict) or report.get("schema") != 1 or not isinstance(report.get("rows"), list):
-        raise ReportingError(f"transpile report {path}: expected schema 1 with rows")
-    return report
-
-
 def _experiment_specs() -> Iterator[tuple[str, VQCNNSpec]]:
     for name in shipped_experiments():
         settings = load_experiment(name)
         # PERF: budgets count distinct samples, so that augmented copies need not be made.
         data = settings.data.model_copy(update={"augment": AugmentSettings.model_validate({})})
         settings = settings.model_copy(update={"data": data})
-        for client, _, budget in experiment_budgets(settings):
-            if not isinstance(budget, str):
-                yield f"{name}: client {client}", budget.spec
+        for found in experiment_budgets(settings):
+            if not isinstance(found.budget, str):
+                yield f"{name}: client {found.client}", found.budget.spec
         prepared = prepare_data(settings)
         model, public = settings.model, prepared.known
         budget = estimate_gate_budget(
@@ -225,10 +219,8 @@ def installed_versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def _plain(value: Any) -> Any:
+def _rounded(value: Any) -> Any:
     """Plain data with six significant digits, so that files do not differ by the last bit of a machine."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return {key: _rounded(part) for key, part in value.items()}
     return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -64,14 +64,14 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
     model = run.answered(
         stage if descent.steps == 0 else stage.part("search"),
         TrainedModel,
-        lambda journal: train_model(
+        lambda answers: train_model(
             compiled.noisy,
             task.inputs[few],
             searched,
             training,
             initial=task.initial,
             rng=rng,
-            tracking=Tracking(stage.label, run.progress, journal),
+            tracking=Tracking(stage.label, run.progress, answers),
         ),
     )
     if descent.steps == 0:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from qkd_qiskit.runtime import Ledger, Submission, SubmissionOutcome, SubmissionPlan
+from qkd_qiskit.runtime import (
+    Batch,
+    Ledger,
+    Submission,
+    SubmissionEstimate,
+    SubmissionOutcome,
+    SubmissionPlan,
+)
 from qkd_qiskit.services.submission import Destination
 
 ESTIMATE_COLUMNS = (
@@ -32,28 +38,63 @@ ACCURACY_COLUMNS = (("result", "kind"), ("accuracy", "accuracy"), ("95 % interva
 _MOST_OUTCOMES = 8
 
 
-def estimate_row(plan: SubmissionPlan, target: Destination) -> dict[str, Any]:
-    """The estimate as a row; the local mode takes no quantum seconds."""
-    notes = (
-        ["local mode: simulated here, costs nothing"]
+@dataclass(frozen=True)
+class EstimateRow:
+    """What a submission to a device will take, and what the reader should know of it."""
+
+    backend: str
+    estimate: SubmissionEstimate
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """The row as plain data."""
+        return {"backend": self.backend, **asdict(self.estimate), "notes": self.notes}
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One job of a submission."""
+
+    backend: str
+    batch: Batch
+
+    def to_dict(self) -> dict[str, object]:
+        """The row, with all that JSON readers may want."""
+        return {
+            "backend": self.backend,
+            **asdict(self.batch),
+            "samples": self.batch.stop - self.batch.start,
+        }
+
+
+@dataclass(frozen=True)
+class AccuracyRow:
+    """Accuracy of one kind of result, with its 95 % interval, as text."""
+
+    kind: str
+    accuracy: str
+    interval: str
+
+
+def estimate_row(plan: SubmissionPlan, target: Destination) -> EstimateRow:
+    """Return the estimate as a row; the local mode takes no quantum seconds."""
+    note = (
+        "local mode: simulated here, costs nothing"
         if target.local
-        else [f"an estimate: {plan.estimate.source}"]
+        else f"an estimate: {plan.estimate.source}"
     )
-    return {"backend": target.device.name, **asdict(plan.estimate), "notes": notes}
+    return EstimateRow(target.device.name, plan.estimate, (note,))
 
 
-def batch_rows(ledger: Ledger, submission: Submission) -> list[dict[str, Any]]:
-    """One row a batch, for tables and JSON."""
+def batch_rows(ledger: Ledger, submission: Submission) -> list[BatchRow]:
+    """Return one row a batch."""
+    return [BatchRow(submission.backend, batch) for batch in ledger.batches(submission.id)]
+
+
+def accuracy_rows(outcome: SubmissionOutcome) -> list[AccuracyRow]:
+    """Return one row a kind of result."""
     return [
-        {"backend": submission.backend, **asdict(batch), "samples": batch.stop - batch.start}
-        for batch in ledger.batches(submission.id)
-    ]
-
-
-def accuracy_rows(outcome: SubmissionOutcome) -> list[dict[str, Any]]:
-    """One row a kind of result."""
-    return [
-        {"kind": kind, "accuracy": f"{value:.1%}", "interval": f"{low:.1%} to {high:.1%}"}
+        AccuracyRow(kind, f"{value:.1%}", f"{low:.1%} to {high:.1%}")
         for kind, (value, low, high) in outcome.accuracies.items()
     ]
 
@@ -68,14 +109,14 @@ def count_columns(outcome: SubmissionOutcome) -> tuple[tuple[str, str], ...]:
     return (("true class", "class"), ("samples", "samples"), *((name, name) for name in bits))
 
 
-def count_rows(outcome: SubmissionOutcome) -> list[dict[str, Any]]:
-    """Raw counts of each outcome, added up over the samples of a class."""
+def count_rows(outcome: SubmissionOutcome) -> list[dict[str, str | int]]:
+    """Return raw counts of each outcome, added up over the samples of a class; keys as in `count_columns`."""
     names = [key for _, key in count_columns(outcome)[2:]]
-    rows = []
+    rows: list[dict[str, str | int]] = []
     for number in np.unique(outcome.labels).tolist():
         own = outcome.labels == number
         totals = outcome.counts[own].sum(axis=0).tolist()
-        row = {"class": str(outcome.classes[number]), "samples": int(own.sum())}
+        row: dict[str, str | int] = {"class": str(outcome.classes[number]), "samples": int(own.sum())}
         # Many outcomes have no columns, and so no names here.
         rows.append(row | dict(zip(names, totals, strict=False)))
     return rows

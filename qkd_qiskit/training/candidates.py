@@ -116,7 +116,7 @@ class CandidateEvaluation:
         train: IntArray,
         held: IntArray,
         settings: TrainingSettings,
-        journal: AnswerLog,
+        answers: AnswerLog,
     ) -> None:
         """Bind samples to a factory.
 
@@ -126,7 +126,7 @@ class CandidateEvaluation:
             train: Samples to train with, originals and copies in random order.
             held: Samples that judge.
             settings: Settings of short and full trainings.
-            journal: Keeps all finished work.
+            answers: Keeps all finished work.
         """
         inputs, targets = task.inputs, task.targets
         self.kernels: list[Kernel] = []
@@ -138,7 +138,7 @@ class CandidateEvaluation:
         self.indices: list[int] = []
         self.evaluations = 0
         self._numbers: dict[Kernel, int] = {}
-        self._factory, self._settings, self._seed, self._journal = factory, settings, task.seed, journal
+        self._factory, self._settings, self._seed, self._answers = factory, settings, task.seed, answers
         few = train[: settings.structure.samples]
         self._short = (inputs[few], targets.rows(few))
         self._train = (inputs[train], targets.rows(train))
@@ -179,11 +179,11 @@ class CandidateEvaluation:
             ).params
         else:
             tracking.start(1)
-            (params,) = self._journal.answer(
+            (params,) = self._answers.answer(
                 _text(f"full {kernel}"), lambda: (train(spec, *self._train, rng),)
             )
             tracking.done()
-        loss, left_out = self._journal.answer(
+        loss, left_out = self._answers.answer(
             _text(f"judge {kernel}"), lambda: self._judge(evaluator, params)
         )
         return float(loss), left_out
@@ -223,7 +223,7 @@ class CandidateEvaluation:
 
     def _try(self, kernel: Kernel) -> None:
         spec = self._factory.spec(kernel)
-        loss, left_out, spent = self._journal.answer(
+        loss, left_out, spent = self._answers.answer(
             _text(str(kernel)), lambda: self._short_training(kernel, spec)
         )
         self.evaluations += int(spent)
@@ -283,5 +283,5 @@ def _paired_error(left_out: FloatArray, best: int) -> FloatArray:
 
 
 def _text(text: str) -> FloatArray:
-    """Encode a text as a question to the journal."""
+    """Encode a text as a question to the answer log."""
     return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.float64)

@@ -169,7 +169,7 @@ class _Search:
         for group in self._groups(local):
             if self._settings.stop():
                 return
-            self._improve(group, self.objective.values, journaled=True)
+            self._improve(group, self.objective.values, logged=True)
 
     def _groups(self, local: set[int]) -> list[list[int]]:
         """Return weights outside of `local`, those of one spec block together."""
@@ -178,24 +178,24 @@ class _Search:
         return [group for group in rest if group]
 
     def _in_environment(self, environment: Environment) -> None:
-        """Run a sub-swarm in a block's environment; its whole outcome is one answer in the journal."""
+        """Run a sub-swarm in a block's environment; its whole outcome is one logged answer."""
         columns = list(environment.weights)
 
         def values(candidates: FloatArray) -> FloatArray:
             probabilities = environment.probabilities(environment.build(candidates[:, :-1]))
             return self.objective.price(probabilities, candidates[:, -1])
 
-        self._improve(columns, values, journaled=False)
+        self._improve(columns, values, logged=False)
 
     def _improve(
-        self, columns: list[int], values: Callable[[FloatArray], FloatArray], *, journaled: bool
+        self, columns: list[int], values: Callable[[FloatArray], FloatArray], *, logged: bool
     ) -> None:
         """Let a sub-swarm move some weights and the logit scale; keep what it found if it is better.
 
         Args:
             columns: Its weights.
             values: Losses [P] of full parameter vectors [P, W + 1].
-            journaled: Whether `values` writes its own answers down; otherwise the outcome is written.
+            logged: Whether `values` writes its own answers down; otherwise the outcome is written.
         """
         rng = self._rng.spawn(1)[0]
         moving = [*columns, len(self.params) - 1]
@@ -205,11 +205,11 @@ class _Search:
             found = self._swarm(moving, values, rng)
             return (*found, np.asarray(float(self.objective.evaluations - before)))
 
-        if journaled:
+        if logged:
             best, value, _ = outcome()
         else:
             counted = self.objective.evaluations
-            best, value, spent = self.objective.journal.answer(self.params, outcome)
+            best, value, spent = self.objective.answers.answer(self.params, outcome)
             self.objective.evaluations = counted + int(spent)
         if value < self.value:
             self.params = self.params.copy()

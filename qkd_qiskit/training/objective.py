@@ -19,8 +19,8 @@ from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES
 
-# Parameter vectors between two lines of the journal: with thousands of samples, a second of work.
-_JOURNALED = 16
+# Parameter vectors between two entries of the answer log: with thousands of samples, a second of work.
+_LOGGED = 16
 
 ProbabilityLoss = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -153,7 +153,7 @@ class Objective:
         inputs: Encoded inputs [N, F].
         targets: What to answer on them.
         l2: Weight of the squared log of the logit scale.
-        journal: Takes down every value.
+        answers: Logs every value.
         evaluations: Parameter vectors evaluated so far, with or without gradient.
         gradients: Those of them with gradient.
     """
@@ -165,7 +165,7 @@ class Objective:
         targets: Targets,
         *,
         l2: float = 0.0,
-        journal: AnswerLog | None = None,
+        answers: AnswerLog | None = None,
     ) -> None:
         """Bind inputs and targets to an evaluator.
 
@@ -174,7 +174,7 @@ class Objective:
             inputs: Encoded inputs [N, F].
             targets: What to answer on them.
             l2: Weight of the squared log of the logit scale.
-            journal: Takes down every value, and gives those of an interrupted training again.
+            answers: Logs every value, and gives those of an interrupted training again.
 
         Raises:
             TrainingError: If inputs and targets differ in number, or the circuit has too few outcomes.
@@ -192,7 +192,7 @@ class Objective:
         self.inputs = inputs
         self.targets = targets
         self.l2 = l2
-        self.journal = AnswerLog() if journal is None else journal
+        self.answers = AnswerLog() if answers is None else answers
         self.evaluations = 0
         self.gradients = 0
 
@@ -204,8 +204,8 @@ class Objective:
     def values(self, params: FloatArray) -> FloatArray:
         """Return the losses [P] of parameter vectors [P, W + 1], in a few calls of the evaluator."""
         self.evaluations += len(params)
-        parts = [params[start : start + _JOURNALED] for start in range(0, len(params), _JOURNALED)]
-        found = [self.journal.answer(part, partial(self._losses, part)) for part in parts]
+        parts = [params[start : start + _LOGGED] for start in range(0, len(params), _LOGGED)]
+        found = [self.answers.answer(part, partial(self._losses, part)) for part in parts]
         return np.concatenate([losses for (losses,) in found])
 
     def price(self, probabilities: FloatArray, log_scale: FloatArray) -> FloatArray:
@@ -225,7 +225,7 @@ class Objective:
             raise TrainingError(f"refine expects an evaluator with gradients, found {found}")
         self.evaluations += 1
         self.gradients += 1
-        value, gradient = self.journal.answer(params, lambda: self._value_and_gradient(evaluator, params))
+        value, gradient = self.answers.answer(params, lambda: self._value_and_gradient(evaluator, params))
         return float(value), gradient
 
     def _losses(self, params: FloatArray) -> tuple[FloatArray]:

@@ -87,7 +87,7 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     train, held = _split(task, chosen.validation)
-    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.journal)
+    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.answers)
     tracking.start(chosen.particles * (chosen.iterations + 1))
     trail: list[IntArray] = []
 

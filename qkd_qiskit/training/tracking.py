@@ -15,13 +15,13 @@ class Tracking:
     Attributes:
         label: Name of the training in `progress`.
         progress: Receives every step.
-        journal: Keeps all finished work. Run again with equal seeds and the journal of an interrupted
+        answers: Keeps all finished work. Run again with equal seeds and the log of an interrupted
             training, a training ends as an uninterrupted one does, bit for bit.
     """
 
     label: str = "training"
     progress: Progress = field(default_factory=NullProgress)
-    journal: AnswerLog = field(default_factory=AnswerLog)
+    answers: AnswerLog = field(default_factory=AnswerLog)
 
     def start(self, steps: int) -> None:
         """Announce the training and its steps."""

@@ -145,7 +145,7 @@ def train_model(
         TrainingError: If inputs, targets, initial and evaluator do not fit, or no start has a finite loss.
     """
     tracking = Tracking() if tracking is None else tracking
-    objective = Objective(evaluator, inputs, targets, l2=settings.l2, journal=tracking.journal)
+    objective = Objective(evaluator, inputs, targets, l2=settings.l2, answers=tracking.answers)
     search, refinement = make_optimizer(settings), LBFGS(settings.refine)
     tracking.start(search.steps(evaluator.spec) + settings.refine)
 

@@ -82,8 +82,3 @@ class Kernel:
     @cached_property
     def _canonical(self) -> Kernel:
         return Kernel(canonical.open_seam(canonical.reduce(self.genes)))
-
-    @property
-    def is_canonical(self) -> bool:
-        """Whether the kernel is its own canonical form."""
-        return self.canonical() == self

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from engine_peers import bench_spec, shortest
 from numpy.typing import NDArray
 from qiskit_aer.noise import NoiseModel
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.simulation.cost_model import pauli_seconds
-from qkd_qiskit.studies.bench import bench_spec, shortest
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 # The choice may miss the faster path where both are close, but not by more than this.

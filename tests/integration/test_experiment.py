@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.evaluation import REQUIRED_MODELS
-from qkd_qiskit.experiment import ExperimentResult
+from qkd_qiskit.experiment import ExperimentResult, evaluate
+from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.reporting import check_results, read_results
-from qkd_qiskit.store import Database, folder_lock
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import Database, StageStore, folder_lock
 from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -65,6 +68,33 @@ def test_a_finished_run_is_loaded_and_shown(finished):
     assert (loaded.settings, loaded.results) == (run.settings, run.results)
     assert str(loaded) == str(run)
     assert f"{100 * run.record.measured['global'].accuracy:.1f}" in str(run)
+
+
+def test_a_model_beside_the_known_ones_is_evaluated_behind_them(finished):
+    run, _ = finished
+    twice = evaluate(
+        _context(run, run.data), run.server, run.baselines | {"another": run.baselines["mlp"]}, run.clients
+    )
+    assert list(twice.models) == [*run.results["models"], "another"]
+    assert twice.models["another"].accuracy == run.results["models"]["mlp"]["accuracy"]
+    assert [client.model_dump() for client in twice.clients] == [c.model_dump() for c in run.record.clients]
+
+
+def test_a_server_without_test_samples_measures_nothing(finished):
+    run, _ = finished
+    blind = replace(run.data, test=run.data.test.rows(slice(0, 0)))
+    found = evaluate(_context(run, blind), run.server, {"public_only": run.baselines["public_only"]}, None)
+    assert (found.confusion, found.comparisons, found.predictions) == (None, {}, {})
+    assert set(found.models.values()) == {None}
+    assert found.absent["global"] == found.absent["public_only"] == "the server has no test samples"
+    assert found.absent["fedavg"] == "clients' samples are not at the server"
+    assert found.absent["best_client"] == "clients' models are not at the server"
+    assert [client.accuracy for client in found.clients] == [None] * 3
+    assert found.clients[0].model_index == run.results["clients"][0]["model_index"]
+
+
+def _context(run, data):
+    return RunContext(run.settings, data, StageStore(None, ""), NullProgress())
 
 
 def test_the_report_stands_alone(finished):

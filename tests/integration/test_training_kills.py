@@ -40,7 +40,7 @@ settings = TrainingSettings(
 from pathlib import Path
 with AnswerLog(Path(folder), method, resume=True) as answers:
     print("started", flush=True)
-    targets, tracking = Targets(2, labels=labels), Tracking(journal=answers)
+    targets, tracking = Targets(2, labels=labels), Tracking(answers=answers)
     search = search_structure(
         device_candidates(budget.spec, device),
         KernelSpace.of_kernel(budget.spec.kernels[0]),

@@ -36,8 +36,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("runtime",),
     ("reporting",),
     ("experiment", "services"),
+    ("sweep",),
     ("deployment",),
-    ("studies",),
     ("cli",),
     ("__main__",),
 )

@@ -31,6 +31,4 @@ class _Liar(ClientApp):
 if os.environ.get("QKD_TEST_LIE"):
     app = _Liar()
 else:
-    from qkd_qiskit.deployment.client_app import make_client_app
-
-    app = make_client_app()
+    from qkd_qiskit.deployment.client_app import app as app

@@ -62,8 +62,11 @@ def lies(federation: FederationFiles, folder: Path) -> dict[str, str]:
 _SERVE = """
 import sys
 from pathlib import Path
+from qkd_qiskit.deployment.bundle import Bundle
 from qkd_qiskit.deployment.server import run_server_node
-run_server_node(Path(sys.argv[1]), tell=lambda line: print(line, flush=True), client_app="liars:app")
+run_server_node(
+    Path(sys.argv[1]), tell=lambda line: print(line, flush=True), bundle=Bundle(client_app="liars:app")
+)
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,13 @@ from qkd_qiskit.distillation import Aggregate, query_labels
 from qkd_qiskit.evaluation import Predictions
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.store import StageStore
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 WANTED = 6
+SPEC = VQCNNSpec(4, plan="conv", n_outcomes=3)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,8 @@ def test_a_group_holds_an_original_and_its_copies(run, queries):
 
 
 def test_where_no_client_is_everything_is_the_known_part(run, queries):
-    nobody = dataclasses.replace(run.data, clients=(), sizes=())
-    data = _data(dataclasses.replace(run, data=nobody), queries)
+    nobody = replace(run.data, clients=(), sizes=())
+    data = _data(replace(run, data=nobody), queries)
     np.testing.assert_array_equal(data.everything.inputs, data.known.inputs)
     assert len(data.groups) == len(data.known)
     needing = {"centralized", "fedavg", "fedprox", "classical_distillation"}
@@ -99,3 +101,19 @@ def test_a_new_baseline_is_a_member_of_the_registry(run, monkeypatch):
     assert list(fitted) == ["majority"]
     assert len(fitted["majority"].predictions(run.data.test.inputs).noisy) == len(run.data.test)
     assert run.timings["baselines"] >= 0
+
+
+def test_the_baseline_of_the_contributors_guide_works(run, monkeypatch):
+    guide = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text("utf-8")
+    (block,) = (
+        part.split("```")[0] for part in guide.split("```python\n")[1:] if "NeighboursBaseline" in part
+    )
+    names = {}
+    exec(block, names)
+    monkeypatch.setattr(registry, "BASELINES", (names["NeighboursBaseline"](),))
+    nobody = replace(run, data=replace(run.data, clients=(), sizes=()))
+    data = BaselineData(nobody, ModelCompiler(), CompiledModel(SPEC), None, None)
+    (fitted,) = fit_baselines(data).values()
+    found = fitted.predictions(run.data.test.inputs)
+    assert (found.noisy == run.data.test.labels).mean() > 0.6
+    assert found.weights == len(data.known) * (SPEC.n_features + 1)

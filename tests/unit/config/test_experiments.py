@@ -194,7 +194,7 @@ def test_values_survive_overriding(seed: int, samples: int, name: str) -> None:
     )
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qkd_qiskit.config.loading._read", lambda _: (tomllib.loads(_TEXT), "tiny"))
+        patch.setattr("qkd_qiskit.config.loading.read_table", lambda *_: tomllib.loads(_TEXT))
         found = load_experiment(
             "tiny",
             overrides=[

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qkd_qiskit.deployment.audit_hook import REFUSED, carries_code, install_program
-from qkd_qiskit.deployment.bundle import write_bundle
+from qkd_qiskit.deployment.bundle import Bundle
 
 _LOAD = """
 import sys
@@ -45,7 +45,7 @@ def load(bundle: Path, home: Path, *, guarded: bool = True) -> subprocess.Comple
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    bundle = write_bundle(tmp_path / "bundle", client_app="evil:app")
+    bundle = Bundle(client_app="evil:app").write(tmp_path / "bundle")
     (bundle / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\napp = 1\n")
     return bundle
 

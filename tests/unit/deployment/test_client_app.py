@@ -6,14 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.deployment import client_app
 from qkd_qiskit.deployment.client_app import reply_to
-from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE
+from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, NODE_KEY
 from qkd_qiskit.deployment.setup import make_federation
-from qkd_qiskit.deployment.transport import KIND, QUERY, RAW
+from qkd_qiskit.deployment.transport import ANSWER, KIND, QUERY, RAW
 from qkd_qiskit.federation import RejectionCode, decode_rejection
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
@@ -77,9 +78,15 @@ def test_without_settings_it_fails_plainly(monkeypatch: pytest.MonkeyPatch) -> N
     assert decode_rejection(reply_to(message(query(b"x")))) is RejectionCode.FAILED
 
 
-def test_the_app_is_made_on_demand() -> None:
-    from flwr.clientapp import ClientApp
-
-    assert isinstance(client_app.app, ClientApp)
-    with pytest.raises(AttributeError, match="nothing"):
-        client_app.nothing  # noqa: B018
+def test_a_supernode_of_somebody_else_names_the_client_in_its_configuration(
+    client: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(CLIENT_VARIABLE)
+    for name in ("run_id", "node_id", "task_id"):
+        monkeypatch.setattr(TaskIdentity, f"_{name}", 1)
+    asked = Message(query(b"garbage"), dst_node_id=1, message_type=KIND)
+    asked.metadata.__dict__["_message_id"] = "m"
+    context: Any = SimpleNamespace(node_config={NODE_KEY: str(client)})
+    answer = client_app.app(asked, context).content[ANSWER][RAW]
+    assert decode_rejection(answer) is RejectionCode.NOT_A_QUERY
+    assert "refused with code not_a_query" in (client.with_suffix("") / CLIENT_LOG).read_text()

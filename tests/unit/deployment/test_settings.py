@@ -9,8 +9,8 @@ from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.deployment import client_node as join_module
 from qkd_qiskit.deployment import server as serve_module
+from qkd_qiskit.deployment.outcome import read_outcome, write_outcome
 from qkd_qiskit.deployment.processes import Tail
-from qkd_qiskit.deployment.server_app import read_outcome, write_outcome
 from qkd_qiskit.deployment.settings import load_client, load_server
 from qkd_qiskit.deployment.setup import FederationFiles, make_federation, with_clients
 from qkd_qiskit.deployment.signatures import load_public_key

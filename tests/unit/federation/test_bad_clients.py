@@ -78,7 +78,7 @@ def _nan(message):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "standing", "reason"),
+    ("spoil", "status", "reason"),
     [
         (lambda m: None, "silent", "no message arrived"),
         (lambda m: b"", "refused", "expected 8 to"),
@@ -89,13 +89,13 @@ def _nan(message):
         (lambda m: dataclasses.replace(m, client="all").to_bytes(), "refused", "name of another client"),
     ],
 )
-def test_the_run_goes_on_without_a_broken_client(context, spoil, standing, reason):
+def test_the_run_goes_on_without_a_broken_client(context, spoil, status, reason):
     messages = _honest(context)
     raw = _sent(messages)
     raw[1] = spoil(messages[1])
     records, teacher, _ = _run(context, raw)
     assert records[1].client == "two classes"
-    assert records[1].status == standing
+    assert records[1].status == status
     assert reason in records[1].reason
     assert teacher.clients == ("one class", "all")
 

@@ -1,4 +1,4 @@
-"""Labels that the server asks for: whose they are, who learns them, what is told of them."""
+"""Labels that the server asks for: whose they are, who learns them, what the results say of them."""
 
 from __future__ import annotations
 
@@ -65,30 +65,30 @@ def truth(context):
 
 
 def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context, soft, pool, truth):
-    asked = query_labels(context, soft)
-    assert asked.n_labels == WANTED
+    queried = query_labels(context, soft)
+    assert queried.n_labels == WANTED
     uncertain = np.arange(0, len(pool), 3)[:WANTED]
     n_train = len(context.data.split.public_train)
-    assert np.unique(asked.numbers).tolist() == (n_train + uncertain).tolist()
-    assert len(asked.rows) == WANTED * (1 + COPIES)
-    assert set(pool[uncertain]) <= set(asked.rows)
-    np.testing.assert_array_equal(asked.labels, truth[asked.numbers - n_train])
-    assert asked.teacher_right == (truth[uncertain] == 1).mean()
+    assert np.unique(queried.numbers).tolist() == (n_train + uncertain).tolist()
+    assert len(queried.rows) == WANTED * (1 + COPIES)
+    assert set(pool[uncertain]) <= set(queried.rows)
+    np.testing.assert_array_equal(queried.labels, truth[queried.numbers - n_train])
+    assert queried.teacher_right == (truth[uncertain] == 1).mean()
     np.testing.assert_array_equal(
-        asked.samples(context.data).inputs, context.data.public.samples.inputs[asked.rows]
+        queried.samples(context.data).inputs, context.data.public.samples.inputs[queried.rows]
     )
 
 
 def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
-    asked = query_labels(context, soft)
+    queried = query_labels(context, soft)
     known = context.data.public.to_distil.labels
-    labels, mended = asked.known_labels(known), asked.corrected(soft[: len(known)])
-    others = np.setdiff1d(np.arange(len(known)), asked.rows)
-    np.testing.assert_array_equal(labels[asked.rows], asked.labels)
-    np.testing.assert_array_equal(mended[asked.rows], np.eye(3)[asked.labels])
+    labels, mended = queried.known_labels(known), queried.corrected(soft[: len(known)])
+    others = np.setdiff1d(np.arange(len(known)), queried.rows)
+    np.testing.assert_array_equal(labels[queried.rows], queried.labels)
+    np.testing.assert_array_equal(mended[queried.rows], np.eye(3)[queried.labels])
     np.testing.assert_array_equal(labels[others], known[others])
     np.testing.assert_array_equal(mended[others], soft[others])
-    assert (known[asked.rows] == -1).all()
+    assert (known[queried.rows] == -1).all()
 
 
 def test_no_question_no_answer(soft):

@@ -1,4 +1,4 @@
-"""Clients in worker processes: equal to one process, bit for bit, and told of in the parent."""
+"""Clients in worker processes: equal to one process, bit for bit, and shown in the parent."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
         assert one.compiled.spec == other.compiled.spec
         assert one.bytes_sent == other.bytes_sent == sum(len(sent[position]) for sent in answers)
         label = f"client {one.settings.name}"
-        kinds = [kind for kind, told, _ in listener.events if told == label]
+        kinds = [kind for kind, shown, _ in listener.events if shown == label]
         assert kinds[0] == "start"
         assert kinds[-1] == "done"
         assert "advance" in kinds

@@ -67,14 +67,14 @@ def messages(context):
 
 
 class Script:
-    """Sends what it is told to, whoever is asked."""
+    """Sends recorded arrivals, whatever is requested."""
 
     def __init__(self, *rounds):
         self.rounds = list(rounds)
-        self.asked = []
+        self.sent = []
 
     def exchange(self, requests, /, *, timeout):
-        self.asked.append((dict(requests), timeout))
+        self.sent.append((dict(requests), timeout))
         yield from self.rounds.pop(0)
 
 
@@ -184,11 +184,11 @@ def test_a_client_that_was_silent_first_may_be_used_later(messages):
     assert [part.status for part in parts] == ["used"] * 3
     assert [part.missed for part in parts] == [(), (1,), ()]
     assert parts[1].ignored == 1
-    second = {k: TrainRequest.from_bytes(query) for k, query in script.asked[1][0].items()}
+    second = {k: TrainRequest.from_bytes(query) for k, query in script.sent[1][0].items()}
     # Whoever has answered has the public samples.
     assert [second[k].originals is None for k in range(3)] == [True, False, True]
     assert all(query.soft is not None and query.round == 2 for query in second.values())
-    assert script.asked[0][1] == context.settings.federation.timeout
+    assert script.sent[0][1] == context.settings.federation.timeout
 
 
 def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, caplog):
@@ -207,7 +207,7 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
     assert [part.status for part in parts] == ["used"] * 3
     assert [part.missed for part in parts] == [(1,), (), (1,)]
     assert [part.stood_in for part in parts] == [(2,), (), ()]
-    # The answer to the present turn counts, whichever came first.
+    # The answer to the present round counts, whichever came first.
     assert [part.ignored for part in parts] == [0, 0, 1]
     assert [part.bytes_received for part in parts] == [len(raw[0]), 2 * len(raw[1]), 2 * len(raw[2])]
     assert "a late answer of client one class stands in" in caplog.text
@@ -249,15 +249,15 @@ def test_a_killed_server_asks_only_for_what_it_has_not(messages, tmp_path):
         run_rounds(_context(), Script(killed()), folder=tmp_path)
     script = Script([Arrival(k, raw[k]) for k in (0, 1)])
     result = run_rounds(_context(resume=True), script, folder=tmp_path)
-    assert sorted(script.asked[0][0]) == [0, 1]
+    assert sorted(script.sent[0][0]) == [0, 1]
     assert [part.status for part in result.records] == ["used"] * 3
     expected = run_rounds(_context(), RecordedTransport(raw)).aggregate
     np.testing.assert_array_equal(result.aggregate.soft_labels, expected.soft_labels)
-    # Nobody is asked when all have answered; without resuming everybody is.
+    # No request goes out when all have answered; without resuming one goes to everybody.
     assert run_rounds(_context(resume=True), Script(), folder=tmp_path).aggregate.soft_labels is not None
     script = Script([Arrival(k, raw[k]) for k in range(3)])
     run_rounds(_context(), script, folder=tmp_path)
-    assert sorted(script.asked[0][0]) == [0, 1, 2]
+    assert sorted(script.sent[0][0]) == [0, 1, 2]
 
 
 def test_answers_to_another_request_are_not_taken_for_these(messages, tmp_path):

@@ -17,14 +17,14 @@ Document = dict[str, Any]
 
 
 def test_round_trip_keeps_every_value(results: Document, tmp_path: Path) -> None:
-    path = write_results(results, tmp_path / "deep" / "results.json")
+    path = write_results(check_results(results), tmp_path / "deep" / "results.json")
     assert read_results(path).dump() == results
 
 
 def test_equal_results_give_equal_bytes_whatever_the_order_of_keys(results: Document, tmp_path: Path) -> None:
     shuffled = dict(reversed(results.items()))
     first = write_results(check_results(results), tmp_path / "a.json").read_bytes()
-    second = write_results(shuffled, tmp_path / "b.json").read_bytes()
+    second = write_results(check_results(shuffled), tmp_path / "b.json").read_bytes()
     assert first == second
     assert list(json.loads(first))[:3] == ["schema", "experiment", "seed"]
 
@@ -34,7 +34,7 @@ def test_numpy_values_and_tuples_are_written_as_plain_numbers(results: Document,
     results["models"]["global"]["interval"] = (np.float32(0.25), 1)
     results["clients"][0]["samples"] = np.int64(600)
     results["clients"][0]["classes"] = np.array([0, 1, 2])
-    read = read_results(write_results(results, tmp_path / "r.json")).dump()
+    read = read_results(write_results(check_results(results), tmp_path / "r.json")).dump()
     assert read["models"]["global"]["interval"] == [0.25, 1.0]
     assert read["clients"][0]["classes"] == [0, 1, 2]
 
@@ -43,7 +43,7 @@ def test_further_keys_are_kept(results: Document, tmp_path: Path) -> None:
     results["settings"] = {"alpha": 0.5}
     results["clients"][0]["gates"]["estimated"]["duration"] = 1e-6
     results["models"]["another"] = dict(results["models"]["mlp"])
-    assert read_results(write_results(results, tmp_path / "r.json")).dump() == results
+    assert read_results(write_results(check_results(results), tmp_path / "r.json")).dump() == results
 
 
 def test_what_a_server_cannot_measure_is_null_with_a_reason(results: Document, tmp_path: Path) -> None:
@@ -56,12 +56,12 @@ def test_what_a_server_cannot_measure_is_null_with_a_reason(results: Document, t
     client |= dict.fromkeys(("backend", "samples", "budget", "model_index", "gates", "accuracy", "seconds"))
     checked = check_results(results)
     assert "fedavg" not in checked.measured
-    assert read_results(write_results(results, tmp_path / "r.json")).dump() == results
+    assert read_results(write_results(check_results(results), tmp_path / "r.json")).dump() == results
 
 
 def test_model_index_stays_exact(results: Document, tmp_path: Path) -> None:
     results["clients"][0]["model_index"] = str(2**200 + 1)
-    read = read_results(write_results(results, tmp_path / "r.json")).dump()
+    read = read_results(write_results(check_results(results), tmp_path / "r.json")).dump()
     assert int(read["clients"][0]["model_index"]) == 2**200 + 1
 
 
@@ -137,15 +137,15 @@ def test_unreadable_files_give_one_line(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_named(results: Document, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportingError, match="cannot write .*file"):
-        write_results(results, tmp_path / "file" / "results.json")
+        write_results(check_results(results), tmp_path / "file" / "results.json")
 
 
-def test_bad_results_leave_the_old_file(results: Document, tmp_path: Path) -> None:
-    path = write_results(results, tmp_path / "results.json")
+def test_numbers_that_json_cannot_hold_leave_the_old_file(results: Document, tmp_path: Path) -> None:
+    path = write_results(check_results(results), tmp_path / "results.json")
     before = path.read_bytes()
-    results["seed"] = -1
-    with pytest.raises(ReportingError, match="seed"):
-        write_results(results, path)
+    endless = check_results(results).model_copy(update={"timings": {"total": float("inf")}})
+    with pytest.raises(ReportingError, match=r"timings\.total: expected a finite number, found inf"):
+        write_results(endless, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["results.json"]
 

@@ -18,14 +18,14 @@ QUICK = CooperativeSwarm(sweeps=2, particles=8, iterations=6)
 def circuit(blobs):
     """A small circuit's objective, anew at each call."""
 
-    def make(sharing="site", journal=None, n_classes=2, device=None):
+    def make(sharing="site", answers=None, n_classes=2, device=None):
         spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing=sharing, n_outcomes=n_classes)
         inputs, labels = blobs(n_classes, n=40, n_features=8)
         evaluator = PauliEvaluator(spec)
         if device is not None:
             backend = load_backend(device)
             evaluator = PauliEvaluator(transpile_verified(spec, backend), backend.noise_model)
-        return Objective(evaluator, 0.5 * inputs, Targets(n_classes, labels=labels), l2=0.01, journal=journal)
+        return Objective(evaluator, 0.5 * inputs, Targets(n_classes, labels=labels), l2=0.01, answers=answers)
 
     return make
 
@@ -77,19 +77,19 @@ def test_resumes_to_the_identical_result(circuit, tmp_path, keep_answers, sharin
     path = tmp_path / "j"
 
     def run(resume):
-        with AnswerLog(path, resume=resume) as journal:
-            objective = circuit(sharing, journal)
+        with AnswerLog(path, resume=resume) as answers:
+            objective = circuit(sharing, answers)
             found = _run(objective, _start(objective), seed=3)
-        return found, objective.evaluations, journal
+        return found, objective.evaluations, answers
 
     whole, evaluations, _ = run(False)
     keep_answers(path, kept)
-    again, repeated, journal = run(True)
+    again, repeated, answers = run(True)
     np.testing.assert_array_equal(again.params, whole.params)
     assert again.history == whole.history
     assert repeated == evaluations
-    assert (journal.replayed > 0) == (kept > 0)
-    assert (journal.computed == 0) == (kept == 1)
+    assert (answers.replayed > 0) == (kept > 0)
+    assert (answers.computed == 0) == (kept == 1)
 
 
 def test_zero_sweeps_return_the_start(circuit):

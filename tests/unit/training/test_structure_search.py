@@ -48,7 +48,7 @@ def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
     space = KernelSpace(4, limit)
     kernel = space.decode(np.array(position) * space.box.upper)
     if kernel is not None:
-        assert kernel.is_canonical
+        assert kernel.canonical() == kernel
         assert native_cost(kernel) <= limit
         assert space.holds(kernel)
         assert kernel.n_parameters >= 1
@@ -101,7 +101,7 @@ class _Counter:
         return PauliEvaluator(spec)
 
 
-def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, journal=None, groups=None, n=40):
+def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, answers=None, groups=None, n=40):
     inputs, labels = blobs(2, n=n, n_features=8)
     counter = _Counter()
     found = search_structure(
@@ -109,7 +109,7 @@ def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, journal=No
         KernelSpace(5, 2),
         SearchTask(0.5 * inputs, Targets(2, labels=labels), seed, groups),
         _settings(**(structure or {})),
-        tracking=None if journal is None else Tracking(journal=journal),
+        tracking=None if answers is None else Tracking(answers=answers),
     )
     return found, counter.made
 
@@ -118,7 +118,8 @@ def test_no_canonical_kernel_is_trained_twice(blobs):
     found, made = _search(blobs, {"finalists": 1, "iterations": 6, "patience": 6})
     assert len(made) == len(set(made)) == len(found.kernels)
     assert found.reused == (found.trail >= 0).sum() - len(made)
-    assert all(Kernel.from_string(text).is_canonical for text in found.kernels)
+    kernels = [Kernel.from_string(text) for text in found.kernels]
+    assert [kernel.canonical() for kernel in kernels] == kernels
 
 
 def test_what_is_reported_belongs_together(blobs):
@@ -248,20 +249,20 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
         assert len(inputs) == targets.n_samples == 30
         return np.append(rng.normal(size=spec.n_weights), 1.0)
 
-    def search(journal):
+    def search(answers):
         return search_structure(
             CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit, train),
             KernelSpace(5, 2),
             SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
             _settings(finalists=2),
-            tracking=Tracking(journal=journal),
+            tracking=Tracking(answers=answers),
         )
 
-    with AnswerLog(tmp_path / "j") as journal:
-        found = search(journal)
+    with AnswerLog(tmp_path / "j") as answers:
+        found = search(answers)
     assert trained == [found.kernels[k] for k in found.finalists]
-    with AnswerLog(tmp_path / "j", resume=True) as journal:
-        again = search(journal)
+    with AnswerLog(tmp_path / "j", resume=True) as answers:
+        again = search(answers)
     assert again.final_fitness == found.final_fitness
     assert len(trained) == 2
 
@@ -301,12 +302,12 @@ def test_one_seed_gives_one_search(blobs):
 
 def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
     path = tmp_path / "j"
-    with AnswerLog(path) as journal:
-        whole, _ = _search(blobs, journal=journal)
+    with AnswerLog(path) as answers:
+        whole, _ = _search(blobs, answers=answers)
     keep_answers(path, 0.5)
-    with AnswerLog(path, resume=True) as journal:
-        again, made = _search(blobs, journal=journal)
-    assert journal.replayed > 0 < journal.computed
+    with AnswerLog(path, resume=True) as answers:
+        again, made = _search(blobs, answers=answers)
+    assert answers.replayed > 0 < answers.computed
     assert again.winner == whole.winner
     assert again.final_fitness == whole.final_fitness
     np.testing.assert_array_equal(again.losses, whole.losses)

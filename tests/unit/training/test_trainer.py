@@ -174,7 +174,7 @@ def test_resumes_to_the_identical_model(tmp_path, blobs, stored_answers, keep_an
     path = tmp_path / "j"
 
     def train(resume):
-        with AnswerLog(path, resume=resume) as journal:
+        with AnswerLog(path, resume=resume) as answers:
             targets = Targets(2, labels=labels)
             model = train_model(
                 PauliEvaluator(spec),
@@ -182,19 +182,19 @@ def test_resumes_to_the_identical_model(tmp_path, blobs, stored_answers, keep_an
                 targets,
                 settings,
                 rng=np.random.default_rng(1),
-                tracking=Tracking(journal=journal),
+                tracking=Tracking(answers=answers),
             )
-        return model, journal
+        return model, answers
 
     whole, _ = train(False)
     content = stored_answers(path)
     keep_answers(path, kept)
-    again, journal = train(True)
+    again, answers = train(True)
     np.testing.assert_array_equal(again.params, whole.params)
     assert again.swarm_history == whole.swarm_history
     assert again.refine_history == whole.refine_history
     assert (again.evaluations, again.gradients) == (whole.evaluations, whole.gradients)
-    assert (journal.computed == 0) == (kept == 1)
+    assert (answers.computed == 0) == (kept == 1)
     assert stored_answers(path) == content
 
 

@@ -1,0 +1,91 @@
+"""What a calibration sweep trains: tasks, structures and seeds, read from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from qkd_qiskit.config import EncodingName, Label, Settings, TrainingSettings
+from qkd_qiskit.errors import ConfigError
+
+
+class CalibrationTask(Settings):
+    """One learning task: its data, and the family of structures that is tried on it.
+
+    Tasks of use `fit` set the coefficients; those of use `validation` are kept out of the fit.
+    """
+
+    name: str = Field(min_length=1)
+    use: Literal["fit", "validation"]
+    dataset: str = "mnist5000"
+    classes: tuple[Label, ...] = Field(min_length=2)
+    samples: int = Field(ge=4, description="training samples, in equal parts of the classes")
+    kernel: str = "su4"
+    sharing: Literal["layer", "site"] = "site"
+    backend: str | None = Field(None, description="device under whose noise the task is trained; None: ideal")
+    few: bool = Field(False, description="whether its few samples are the point: it then fits the data bound")
+
+
+class CalibrationPlan(Settings):
+    """A sweep: every task is trained on every rung with every seed."""
+
+    n_qubits: int = Field(8, ge=2, le=16)
+    encoding: EncodingName = "angle"
+    seeds: int = Field(5, ge=1, description="draws of data and starts for each task")
+    fit_seeds: int | None = Field(None, ge=1, description="the same for tasks of use `fit`; `seeds` if None")
+    rungs: tuple[int, ...] = Field(min_length=2, description="blocks; each means the next rung of the ladder")
+    public: int = Field(100, ge=1, description="samples that the encoder is fitted on; nobody trains on them")
+    evaluation: int = Field(1200, ge=1, description="samples that accuracy is measured on, at most")
+    training: TrainingSettings = TrainingSettings.model_validate({})
+    tasks: tuple[CalibrationTask, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> CalibrationPlan:
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"task names must differ, found {twice[0]!r} twice")
+        return self
+
+    def units(self) -> list[tuple[CalibrationTask, int]]:
+        """Return all tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
+        most = max(self.seeds, self.fit_seeds or 0)
+        return [(task, seed) for seed in range(most) for task in self.tasks if seed < self._seeds_of(task)]
+
+    def _seeds_of(self, task: CalibrationTask) -> int:
+        return self.seeds if task.use == "validation" or self.fit_seeds is None else self.fit_seeds
+
+    def fingerprint(self, task: CalibrationTask) -> str:
+        """Return a digest of what the plan states of a trained unit of a task, its seed and use aside."""
+        # Defaults are left out, so that a new key elsewhere does not make old records useless.
+        text = self.model_dump_json(exclude={"tasks", "seeds", "fit_seeds"}, exclude_unset=True)
+        text += task.model_dump_json(exclude={"use", "few"}, exclude_unset=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_plan(path: Path | None = None) -> CalibrationPlan:
+    """Load the shipped sweep, or one from a TOML file of the same form.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not TOML, or a key or value is wrong.
+    """
+    where = "the shipped plan.toml" if path is None else str(path)
+    try:
+        source = resources.files("qkd_qiskit.estimator.calibration") / "plan.toml" if path is None else path
+        table = tomllib.loads(source.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"cannot read calibration plan {where}: {reason}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"calibration plan {where} is not valid TOML: {error}") from None
+    try:
+        return CalibrationPlan.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the plan"
+        raise ConfigError(f"calibration plan {where}: {key}: {first['msg']}") from None

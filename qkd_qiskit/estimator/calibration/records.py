@@ -1,0 +1,316 @@
+"""The calibration sweep: many small trainings, each stored once it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from pydantic import Field, ValidationError
+
+from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.config import Settings
+from qkd_qiskit.data import load_dataset
+from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.errors import DataError, EstimatorError
+from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
+from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
+from qkd_qiskit.training import Targets, train_model
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+
+class RungRecord(Settings):
+    """One trained structure.
+
+    `accuracy` is that on the evaluation samples, under the task's noise.
+    """
+
+    blocks: int = Field(ge=1)
+    weights: int = Field(ge=0)
+    accuracy: float = Field(ge=0, le=1)
+    training_accuracy: float = Field(ge=0, le=1)
+    loss: float
+
+
+class UnitRecord(Settings):
+    """One task with one seed, trained on all rungs."""
+
+    task: str
+    fingerprint: str
+    seed: int = Field(ge=0)
+    statistics: DataStatistics
+    evaluated: int = Field(ge=1, description="evaluation samples")
+    rungs: tuple[RungRecord, ...]
+    seconds: float = Field(ge=0)
+
+
+class TaskData(NamedTuple):
+    """Encoded samples of one draw: inputs [N, F] and class numbers [N], to train on and to evaluate."""
+
+    inputs: FloatArray
+    labels: IntArray
+    evaluation_inputs: FloatArray
+    evaluation_labels: IntArray
+
+
+def task_rungs(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
+    """Return the structures that a task is trained on: for each size, the next rung of the ladder.
+
+    Raises:
+        EstimatorError: If the family has no structure for the task.
+    """
+    ladder = task_ladder(plan, task)
+    chosen = {}
+    for blocks in plan.rungs:
+        spec = next((rung for rung in ladder if len(rung.blocks) >= blocks), ladder[-1])
+        chosen[len(spec.blocks)] = spec
+    return tuple(chosen.values())
+
+
+def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec, ...]:
+    """Return all structures that the estimator may grant for a task.
+
+    Raises:
+        EstimatorError: If the family has no structure for the task.
+    """
+    return build_size_ladder(
+        plan.n_qubits,
+        encoding=plan.encoding,
+        kernel=task.kernel,
+        sharing=task.sharing,
+        n_outcomes=len(task.classes),
+    )
+
+
+def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskData:
+    """Draw a task's data; public, training and evaluation samples are disjoint.
+
+    All rungs of a seed see one draw, so that their accuracies differ by structure and start alone.
+
+    Raises:
+        DataError: If the dataset has too few samples of a class.
+    """
+    dataset = load_dataset(task.dataset, classes=task.classes)
+    rng = np.random.default_rng([seed, zlib.crc32(task.name.encode())])
+    k = len(task.classes)
+    public, training = (-(-count // k) for count in (plan.public, task.samples))
+    parts: tuple[list[IntArray], list[IntArray], list[IntArray]] = ([], [], [])
+    for label in dataset.classes:
+        rows = rng.permutation(np.flatnonzero(dataset.labels == label))
+        if len(rows) <= public + training:
+            raise DataError(
+                f"task {task.name}: expected more than {public + training} samples of class {label}, "
+                f"found {len(rows)}"
+            )
+        rest = rows[public + training :][: -(-plan.evaluation // k)]
+        for part, chosen in zip(parts, (rows[:public], rows[public : public + training], rest), strict=True):
+            part.append(chosen)
+    rows_public, rows_training, rows_evaluation = (np.concatenate(part) for part in parts)
+    encoder = make_encoder(plan.encoding, plan.n_qubits, image_shape=dataset.image_shape)
+    encoder.fit(dataset.features[rows_public])
+    _, numbers = np.unique(dataset.labels, return_inverse=True)
+    return TaskData(
+        encoder.transform(dataset.features[rows_training]),
+        numbers[rows_training].astype(np.int64),
+        encoder.transform(dataset.features[rows_evaluation]),
+        numbers[rows_evaluation].astype(np.int64),
+    )
+
+
+def train_unit(
+    plan: CalibrationPlan, task: CalibrationTask, seed: int, specs: tuple[VQCNNSpec, ...] | None = None
+) -> UnitRecord:
+    """Train one task with one seed on all rungs.
+
+    Args:
+        plan: The sweep.
+        task: One of its tasks.
+        seed: Of the draw and the starts.
+        specs: Structures to train; the plan's rungs when omitted.
+
+    Raises:
+        DataError: If the dataset has too few samples.
+        HardwareError: If the task's device is unknown, or too small.
+    """
+    start = time.perf_counter()
+    data = draw_task(plan, task, seed)
+    records = []
+    for spec in task_rungs(plan, task) if specs is None else specs:
+        evaluator = _evaluator(spec, task.backend)
+        model = train_model(
+            evaluator,
+            data.inputs,
+            Targets(n_outcomes=len(task.classes), labels=data.labels),
+            plan.training,
+            rng=np.random.default_rng([seed, len(spec.blocks)]),
+        )
+        records.append(
+            RungRecord(
+                blocks=len(spec.blocks),
+                weights=spec.n_weights,
+                accuracy=float(
+                    np.mean(model.predict(evaluator, data.evaluation_inputs) == data.evaluation_labels)
+                ),
+                training_accuracy=float(np.mean(model.predict(evaluator, data.inputs) == data.labels)),
+                loss=model.loss,
+            )
+        )
+    return UnitRecord(
+        task=task.name,
+        fingerprint=plan.fingerprint(task),
+        seed=seed,
+        statistics=data_statistics(data.inputs, data.labels, encoding=plan.encoding),
+        evaluated=len(data.evaluation_labels),
+        rungs=tuple(records),
+        seconds=round(time.perf_counter() - start, 2),
+    )
+
+
+def run_sweep(
+    plan: CalibrationPlan, path: Path, *, jobs: int = 1, progress: Progress | None = None
+) -> tuple[UnitRecord, ...]:
+    """Train what the records do not hold yet, and append each unit as soon as it is done.
+
+    A record of other settings than the plan's is passed over and trained anew.
+
+    Args:
+        plan: The sweep.
+        path: File of records, one JSON object a line; made if missing.
+        jobs: Processes that train at the same time.
+        progress: Told of every unit.
+
+    Returns:
+        All records of the plan, in the order of its units.
+
+    Raises:
+        EstimatorError: If the records cannot be read or written.
+        DataError: If a dataset has too few samples.
+        HardwareError: If a device is unknown, or too small.
+    """
+    progress = NullProgress() if progress is None else progress
+    label = "calibration sweep"
+    found = read_records(path, plan)
+    missing = [(task, seed) for task, seed in plan.units() if (task.name, seed) not in found]
+    progress.start(label, len(found) + len(missing))
+    progress.advance(label, len(found))
+    for record in _trained(plan, missing, jobs):
+        _append(path, record)
+        found[record.task, record.seed] = record
+        progress.advance(label)
+    progress.done(label)
+    return tuple(found[task.name, seed] for task, seed in plan.units())
+
+
+def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], UnitRecord]:
+    """Read the records of a plan from a file, by task and seed; none if there is no file.
+
+    The last line of an interrupted sweep may be cut off: it is left out.
+
+    Raises:
+        EstimatorError: If the file cannot be read, or another line than the last is damaged.
+    """
+    return {(record.task, record.seed): record for record in _records(path, plan)}
+
+
+def _records(path: Path, plan: CalibrationPlan) -> list[UnitRecord]:
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        raise EstimatorError(f"cannot read calibration records {path}") from None
+    wanted = {(task.name, seed): plan.fingerprint(task) for task, seed in plan.units()}
+    found = []
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            record = UnitRecord.model_validate_json(line)
+        except ValidationError:
+            raise EstimatorError(f"calibration records {path}: line {number} is damaged") from None
+        if wanted.get((record.task, record.seed)) == record.fingerprint:
+            found.append(record)
+    return found
+
+
+def train_granted(
+    plan: CalibrationPlan,
+    wanted: Mapping[tuple[str, int], VQCNNSpec],
+    path: Path,
+    *,
+    progress: Progress | None = None,
+) -> dict[tuple[str, int, int], float]:
+    """Train structures that were granted but are no rungs; what the file holds is not trained again.
+
+    Args:
+        plan: The sweep.
+        wanted: The structure for each task and seed.
+        path: File of records, one JSON object a line; made if missing.
+        progress: Told of every training.
+
+    Returns:
+        Accuracy by task, seed and blocks: all that the file then holds.
+
+    Raises:
+        EstimatorError: If the records cannot be read or written.
+    """
+    progress = NullProgress() if progress is None else progress
+    tasks = {task.name: task for task in plan.tasks}
+    found = {
+        (record.task, record.seed, rung.blocks): rung.accuracy
+        for record in _records(path, plan)
+        for rung in record.rungs
+    }
+    missing = [(name, seed, spec) for (name, seed), spec in wanted.items()]
+    missing = [unit for unit in missing if (*unit[:2], len(unit[2].blocks)) not in found]
+    progress.start("granted structures", len(missing))
+    for name, seed, spec in missing:
+        record = train_unit(plan, tasks[name], seed, (spec,))
+        _append(path, record)
+        found[name, seed, len(spec.blocks)] = record.rungs[0].accuracy
+        progress.advance("granted structures")
+    progress.done("granted structures")
+    return found
+
+
+def _append(path: Path, record: UnitRecord) -> None:
+    """Append one line; what an interruption has left of a line goes first."""
+    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+            file.write(line.encode())
+    except OSError as error:
+        raise EstimatorError(f"cannot write calibration records {path}: {error.strerror}") from None
+
+
+def _trained(
+    plan: CalibrationPlan, units: list[tuple[CalibrationTask, int]], jobs: int
+) -> Iterator[UnitRecord]:
+    if jobs == 1:
+        yield from (train_unit(plan, task, seed) for task, seed in units)
+        return
+    work: Any = (delayed(train_unit)(plan, task, seed) for task, seed in units)
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+
+
+def _evaluator(spec: VQCNNSpec, backend: str | None) -> PauliEvaluator:
+    # PERF: single precision halves the time; its error of 1e-6 is far below that of an accuracy.
+    if backend is None:
+        return compile_model(spec, None).fast
+    return compile_transpiled(_transpiled(spec, backend), load_backend(backend)).fast
+
+
+@lru_cache(maxsize=128)
+def _transpiled(spec: VQCNNSpec, backend: str) -> TranspiledVQCNN:
+    return transpile_verified(spec, backend)

@@ -1,0 +1,29 @@
+"""What a sweep can measure in each cell: one class a kind, and the registry of their names."""
+
+from qkd_qiskit.sweep.cell import Measurement
+from qkd_qiskit.sweep.measurements.attacks import AttackMeasurement
+from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
+from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
+from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
+from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
+from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
+from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
+from qkd_qiskit.sweep.measurements.noise import GradientMeasurement, NoiseMeasurement
+from qkd_qiskit.sweep.measurements.pair import PairMeasurement
+from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, WeightsMeasurement
+
+MEASUREMENTS: dict[str, type[Measurement]] = {
+    "experiment": ExperimentMeasurement,
+    "distillation": DistillationMeasurement,
+    "attack": AttackMeasurement,
+    "noise": NoiseMeasurement,
+    "gradients": GradientMeasurement,
+    "membership": MembershipMeasurement,
+    "pair": PairMeasurement,
+    "kernel": KernelMeasurement,
+    "search": SearchMeasurement,
+    "damping": DampingMeasurement,
+    "weights": WeightsMeasurement,
+    "cooperative": CooperativeMeasurement,
+    "drift": DriftMeasurement,
+}

@@ -1,0 +1,152 @@
+"""The picture of a sweep: one panel beside the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.reporting.figures import BLUE, GREY, INK, new_figure, report_style
+from qkd_qiskit.sweep.result import SweepResult, SweepRow, difference
+from qkd_qiskit.sweep.settings import Panel
+
+
+def draw_sweep(result: SweepResult) -> Figure:
+    """Draw the panels of a sweep.
+
+    Raises:
+        SweepError: If the measurement is to draw a picture of its own, and has none.
+    """
+    panels = result.settings.panels
+    if [panel.kind for panel in panels] == ["own"]:
+        with report_style():
+            return type(result.cells[0].measurement).draw(result)
+    with report_style():
+        figure = new_figure(max(7.0, 4.2 * len(panels)), 4.2)
+        for panel, axes in zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True):
+            _draw(axes, panel, result)
+    return figure
+
+
+def save_picture(result: SweepResult, path: Path) -> None:
+    """Draw the panels of a sweep as PNG; equal results give equal files.
+
+    Raises:
+        ReportingError: If the sweep has no panel, or the file cannot be written.
+    """
+    if not result.settings.panels:
+        raise ReportingError(f"sweep {result.settings.name}: has no picture")
+    figure = draw_sweep(result)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with report_style():
+            figure.savefig(path, format="png", dpi=140, metadata={"Software": None})
+    except OSError as error:
+        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _draw(axes: Axes, panel: Panel, result: SweepResult) -> None:
+    groups = [group for group in result.groups() if group.refused is None]
+    if panel.kind == "line":
+        _draw_lines(axes, panel, [group for group in groups if group.name is not None])
+    elif panel.kind == "columns":
+        _draw_columns(axes, panel, [group for group in groups if group.name is not None])
+    elif panel.kind == "bars":
+        _draw_bars(axes, panel, groups)
+    else:
+        _draw_differences(axes, result, groups)
+    if panel.kind != "differences":
+        axes.set_ylabel(panel.y_title)
+        axes.set_xlabel(panel.x_title or panel.x or "")
+        axes.set_yscale("log" if panel.y_log else "linear")
+        axes.grid(axis="y")
+        axes.legend(fontsize=8)
+
+
+def _draw_lines(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
+    x = [float(group.labels[panel.x or ""]) for group in groups]
+    for name in _names(panel, groups):
+        points = np.array([_estimate(group, name) for group in groups])
+        bars = [points[:, 0] - points[:, 1], points[:, 2] - points[:, 0]]
+        axes.errorbar(x, points[:, 0], bars, marker="o", capsize=3, label=name.replace("_", " "))
+    axes.set_xscale("log" if panel.x_log else "linear")
+    if panel.x_falls:
+        axes.invert_xaxis()
+
+
+def _draw_columns(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
+    names = [name for name in _names(panel, groups) if re.match(r"\d", name)]
+    x = [float(name.split()[0]) for name in names]
+    for group in groups:
+        label = ", ".join(f"{key} {text}" for key, text in group.labels.items())
+        axes.plot(x, [_estimate(group, name)[0] for name in names], "o-", label=label)
+    axes.set_xscale("log" if panel.x_log else "linear")
+
+
+def _draw_bars(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
+    """Draw a group of bars for each value of the label `x`, or for each row without one."""
+    names = _names(panel, groups)
+    keys = [_place(group, panel.x) for group in groups]
+    places = list(dict.fromkeys(place for place, _ in keys))
+    series = list(dict.fromkeys((rest, name) for _, rest in keys for name in names))
+    width = 0.8 / len(series)
+    for number, (rest, name) in enumerate(series):
+        found = {
+            place: _estimate(g, name) for (place, other), g in zip(keys, groups, strict=True) if other == rest
+        }
+        points = np.array(list(found.values()))
+        x = np.array([places.index(place) for place in found]) + (number - (len(series) - 1) / 2) * width
+        bars = [points[:, 0] - points[:, 1], points[:, 2] - points[:, 0]]
+        label = ", ".join(part for part in (name.replace("_", " "), rest) if part)
+        axes.bar(x, points[:, 0], width, yerr=bars, label=label, error_kw={"lw": 1})
+    axes.set_xticks(range(len(places)), places)
+    lowest = min(_estimate(group, name)[1] for group in groups for name in names)
+    axes.set_ylim(bottom=0.95 * lowest)
+
+
+def _draw_differences(axes: Axes, result: SweepResult, groups: Sequence[SweepRow]) -> None:
+    one = result.settings.differences[0]
+    found = [(group, difference(one, group, result.groups())) for group in groups]
+    points = [(group, interval) for group, interval in found if interval is not None]
+    middle = np.array([100 * interval.value for _, interval in points])
+    ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in points]).reshape(-1, 2)
+    bars = [middle - ends[:, 0], ends[:, 1] - middle]
+    axes.errorbar(middle, range(len(points)), xerr=bars, fmt="o", color=BLUE, ecolor=GREY)
+    axes.axvline(0, color=INK, lw=0.8)
+    axes.set_yticks(range(len(points)), [", ".join(group.labels.values()) for group, _ in points])
+    axes.invert_yaxis()
+    axes.grid(axis="x")
+    axes.set_xlabel(f"{one.heading}, points of test accuracy")
+
+
+def _names(panel: Panel, groups: Sequence[SweepRow]) -> tuple[str, ...]:
+    """Return what is drawn: what the panel names, as far as it was measured, or all models."""
+    measured = {
+        name for group in groups for record in group.records for name in (*record.right, *record.values)
+    }
+    if panel.names:
+        return tuple(name for name in panel.names if name in measured)
+    return tuple(groups[0].records[0].right) if groups else ()
+
+
+def _place(group: SweepRow, x: str | None) -> tuple[str, str]:
+    """Return the text of the label `x`, and that of the other labels."""
+    if x is None:
+        return ", ".join(group.labels.values()), ""
+    return group.labels[x], ", ".join(f"{k} {text}" for k, text in group.labels.items() if k != x)
+
+
+def _estimate(group: SweepRow, name: str) -> tuple[float, float, float]:
+    """Return an accuracy in percent with its interval, or the mean of a value and one spread about it."""
+    if name in group.records[0].right:
+        found = group.accuracy(name)
+        return 100 * found.value, 100 * found.low, 100 * found.high
+    seeds = group.by_seed(name)
+    middle = float(np.mean(seeds))
+    spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else 0.0
+    return middle, middle - spread, middle + spread

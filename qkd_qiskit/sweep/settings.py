@@ -1,0 +1,191 @@
+"""Settings of a sweep: which experiments with which seeds, what is measured, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from qkd_qiskit.config import Settings
+from qkd_qiskit.config.loading import parse_settings, read_table, shipped_files
+
+Scalar = bool | int | float | str
+
+
+class SeedRange(Settings):
+    """Seeds that follow each other."""
+
+    first: int = Field(0, ge=0)
+    count: int = Field(ge=1)
+
+
+class Variant(Settings):
+    """One form of the experiment, or of the measurement.
+
+    Keys of `measurement.` change the measurement, all others the experiment.
+    """
+
+    name: str = Field(min_length=1)
+    set: tuple[str, ...] = Field((), description="key=value, as --set takes them")
+    unset: tuple[str, ...] = Field((), description="keys of the experiment that get their defaults again")
+    labels: dict[str, str] = Field({}, exclude=True, description="first columns of its row; made by the grid")
+
+
+class Difference(Settings):
+    """A column of paired differences in accuracy, over the same test samples.
+
+    Where rows are models, the side that is left out is the row's own model. Where rows are variants, `minus`
+    is `model` when omitted, and `variant` names the row that is subtracted, the row itself when omitted.
+    """
+
+    model: str | None = None
+    minus: str | None = None
+    variant: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """The column's heading."""
+        if self.variant is not None:
+            return f"{self.model} minus {self.variant}"
+        return f"{self.model or 'this'} minus {self.minus or 'this'}"
+
+
+class ValueColumn(Settings):
+    """A column of a measured number over the cells of a row.
+
+    `spread` is the standard deviation over seeds of the means of each seed, `scatter` that over all cells.
+    """
+
+    name: str
+    show: Literal["mean", "each", "spread", "scatter", "lowest", "highest"] = "mean"
+    heading: str | None = None
+    digits: int = Field(3, ge=0)
+    percent: bool = False
+
+    @property
+    def title(self) -> str:
+        """The column's heading."""
+        own = self.name.replace("_", " ")
+        return self.heading or (own if self.show == "mean" else f"{own}, {self.show}")
+
+
+class Total(Settings):
+    """One more row for all variants that differ in these labels alone."""
+
+    over: tuple[str, ...] = Field(min_length=1)
+    name: str = "mean"
+
+
+class Panel(Settings):
+    """One panel of the picture.
+
+    `line`: models or values against a label that is a number. `columns`: one line a row, over models whose
+    names begin with a number (`16 shots`). `bars`: models or values, one group a row. `differences`: the
+    first difference of each row with its interval. `own`: what the measurement draws.
+    """
+
+    kind: Literal["line", "columns", "bars", "differences", "own"] = "line"
+    x: str | None = Field(None, description="label of the rows on the horizontal axis")
+    names: tuple[str, ...] = Field((), description="models or values that are drawn; all models when omitted")
+    x_title: str | None = None
+    y_title: str = "accuracy, %"
+    x_log: bool = False
+    y_log: bool = False
+    x_falls: bool = Field(False, description="whether the horizontal axis runs from high to low")
+
+    @model_validator(mode="after")
+    def _line_has_x(self) -> Panel:
+        if self.kind == "line" and self.x is None:
+            raise ValueError("a panel of kind line needs x")
+        return self
+
+
+class SweepSettings(Settings):
+    """A sweep: variants, or a grid, times seeds."""
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    experiment: str | None = Field(None, description="shipped experiment, or .toml file")
+    measurement: dict[str, Any] = Field(
+        {"kind": "experiment"}, description="kind, and the settings of that measurement"
+    )
+    seeds: SeedRange
+    set: tuple[str, ...] = Field((), description="key=value for all variants")
+    variants: tuple[Variant, ...] = ()
+    grid: dict[str, tuple[Scalar | tuple[Scalar, ...], ...]] = Field(
+        {}, description="values of each key; every combination is a variant"
+    )
+    rows: Literal["variants", "models"] = "variants"
+    models: tuple[str, ...] | None = Field(None, description="models whose accuracy is shown; None for all")
+    differences: tuple[Difference, ...] = ()
+    values: tuple[ValueColumn, ...] = ()
+    notes: tuple[str, ...] = ()
+    total: Total | None = None
+    panels: tuple[Panel, ...] = ()
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> SweepSettings:
+        if self.variants and self.grid:
+            raise ValueError("expected variants or a grid, found both")
+        names = [variant.name for variant in self.all_variants()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"names of variants must differ, found {twice[0]!r} twice")
+        for difference in self.differences:
+            if difference.variant is not None and difference.variant not in names:
+                raise ValueError(
+                    f"difference: expected one of {', '.join(names)}, found {difference.variant!r}"
+                )
+        return self
+
+    def all_variants(self) -> tuple[Variant, ...]:
+        """Return the variants, or the combinations of the grid; one without changes where there are none."""
+        if self.grid:
+            return tuple(self._combinations())
+        if not self.variants:
+            return (Variant(name="as set"),)
+        return tuple(v.model_copy(update={"labels": {"variant": v.name}}) for v in self.variants)
+
+    def _combinations(self) -> Iterator[Variant]:
+        for values in product(*self.grid.values()):
+            labels = {
+                key.rpartition(".")[2].replace("_", " "): _text(value)
+                for key, value in zip(self.grid, values, strict=True)
+            }
+            yield Variant(
+                name=", ".join(f"{key} {text}" for key, text in labels.items()),
+                # What JSON writes of these kinds of values, TOML reads.
+                set=tuple(f"{key}={json.dumps(value)}" for key, value in zip(self.grid, values, strict=True)),
+                labels=labels,
+            )
+
+
+def shipped_sweeps() -> tuple[str, ...]:
+    """Return the names of the sweeps that come with the package, sorted."""
+    return shipped_files("sweeps")
+
+
+def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> SweepSettings:
+    """Load a shipped sweep, or one from a TOML file.
+
+    Args:
+        name_or_path: Name of a shipped sweep (`ablation`), or path of a TOML file.
+        changes: Keys of the top level to replace.
+
+    Raises:
+        ConfigError: If the sweep is unknown, the file unreadable, or a key or value wrong.
+    """
+    return parse_settings(
+        SweepSettings, read_table("sweeps", name_or_path) | dict(changes or {}), name_or_path
+    )
+
+
+def _text(value: Scalar | tuple[Scalar, ...]) -> str:
+    if isinstance(value, tuple):
+        return "/".join(_text(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if value != "" else "none"

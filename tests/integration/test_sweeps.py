@@ -1,0 +1,90 @@
+"""Small forms of the shipped sweeps over federations."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from qkd_qiskit import run_experiment
+from qkd_qiskit.cli import main
+from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
+
+TINY = str(Path(__file__).with_name("tiny.toml"))
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def small(name, **changes):
+    return load_sweep(name, {"experiment": TINY, "seeds": {"first": 3, "count": 1}} | changes)
+
+
+def test_margins_are_those_of_the_experiment():
+    rows = {row["model"]: row for row in run_sweep(small("margins")).rows()}
+    results = run_experiment(TINY).results
+    assert set(rows) == {*results["models"], "minutes"}
+    for name, model in results["models"].items():
+        assert rows[name]["each seed"] == f"{100 * model['accuracy']:.1f}"
+        if model["accuracy_ideal"] is not None:
+            assert rows[name]["without noise"] == f"{100 * model['accuracy_ideal']:.1f}"
+    for name, compared in results["comparisons"].items():
+        margin = rows[name.removeprefix("global_minus_")]["global minus this"]
+        assert margin.startswith(f"{100 * compared['difference']:.1f} (")
+
+
+def test_variants_of_the_ablation_share_their_clients(tmp_path):
+    options = SweepOptions(folder=tmp_path, variants=("hard labels only", "plain mean", "no copies at all"))
+    found = run_sweep(small("ablation"), options)
+    assert [row["variant"] for row in found.rows()] == [
+        "as shipped",
+        "no copies at all",
+        "hard labels only",
+        "plain mean",
+    ]
+    assert len(list((tmp_path / "clients").iterdir())) == 2
+    apart = run_sweep(small("ablation"), SweepOptions(variants=("plain mean",)))
+    assert apart.rows() == [found.rows()[0], found.rows()[3]]
+
+
+def test_bad_clients_are_left_out():
+    options = SweepOptions(variants=("NaN",))
+    honest, spoilt = run_sweep(small("robustness"), options).rows()
+    assert honest["left out"] == "-"
+    assert honest["global minus honest"] == "0.0 (0.0 to 0.0)"
+    assert spoilt["left out"] == "all, two classes"
+
+
+def test_each_attack_on_privacy_has_areas_of_all_clients():
+    found = run_sweep(small("privacy"))
+    assert [row["attack on"] for row in found.rows()] == ["outputs", "own model", "FedAvg parameters"]
+    for record in found.records:
+        assert len(record.values["area"]) == 3
+        assert all(0 <= area <= 1 for area in record.values["area"])
+    assert found.rows()[1]["bytes seen a client"] == "0"
+
+
+def test_too_much_noise_is_refused_in_words(tmp_path):
+    sweep = small("noise", grid={"measurement.strength": [0.0, 40.0]})
+    assert main(["sweep", "gradients", "--set", "measurement.draws=2", "--output", str(tmp_path)]) == 0
+    quiet, loud = run_sweep(sweep).rows()
+    assert {"global", "teacher_ensemble", "centralized", "16 shots"} <= set(quiet)
+    assert "no gate budget" in loud["refused"]
+
+
+def test_the_example_of_the_documentation_is_a_sweep():
+    text = (DOCS / "distillation.md").read_text("utf-8")
+    sweep = SweepSettings.model_validate(tomllib.loads(text.split("```toml\n")[1].split("```")[0]))
+    assert len(sweep.all_variants()) == 3
+
+
+def test_the_command_drift(tmp_path):
+    arguments = ["drift", "--backend", "noisy_line", "--spread", "0.2", "--samples", "16", "--seeds", "1"]
+    assert main([*arguments, "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "drift.json").exists()
+    assert (tmp_path / "drift.png").exists()
+
+
+@pytest.mark.parametrize("wrong", [["--seeds", "0"], ["--variant", "none"], ["--set", "measurement.x=1"]])
+def test_bad_input_to_the_command(wrong, tmp_path, capsys):
+    assert main(["sweep", "margins", "--output", str(tmp_path), *wrong]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

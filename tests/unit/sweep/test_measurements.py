@@ -1,0 +1,272 @@
+"""The measurements of sweeps, small; those that train federations stand in the integration tests."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import AugmentSettings, TrainingSettings, load_experiment
+from qkd_qiskit.distillation import ClientMessage, make_message
+from qkd_qiskit.errors import DataError, DistillationError, SweepError
+from qkd_qiskit.hardware import load_backend, write_snapshot
+from qkd_qiskit.sweep import Cell, SweepOptions, load_sweep, run_sweep
+from qkd_qiskit.sweep.measurements import MEASUREMENTS
+from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
+from qkd_qiskit.sweep.measurements.damping import slope
+from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
+from qkd_qiskit.sweep.measurements.experiment import with_classes
+from qkd_qiskit.sweep.measurements.membership import membership_area
+from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
+from qkd_qiskit.sweep.measurements.weights import Limit
+from qkd_qiskit.sweep.plot import save_picture
+from qkd_qiskit.sweep.settings import Variant
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+SHORT = TrainingSettings(particles=2, iterations=0, refine=8, l2=0.015)
+
+
+def measured(kind, seed=0, **settings):
+    measurement = MEASUREMENTS[kind].model_validate(settings)
+    return measurement.measure(Cell(Variant(name="one"), seed, measurement, None), None)
+
+
+@pytest.mark.parametrize(("count", "held"), [(4, (0, 1, 2, 3)), (2, (0, 3)), (1, (3,))])
+def test_clients_hold_as_many_classes_as_wanted(count, held):
+    settings = with_classes(load_experiment("heterogeneity"), (0, 1, 2, 3), count)
+    assert settings.clients[3].classes == held
+    assert {label for client in settings.clients for label in client.classes} == {0, 1, 2, 3}
+
+
+def test_clients_cannot_hold_more_classes_than_there_are():
+    with pytest.raises(SweepError, match="classes_a_client: expected at most 2, found 3"):
+        with_classes(load_experiment("heterogeneity"), (0, 1), 3)
+
+
+def test_liars_are_the_holders_of_the_rarest_class():
+    """In mnist4 every class has two holders; of class 0 these are the first and the last."""
+    settings = load_experiment("mnist4")
+    assert bad_clients(settings, "liars") == (0, 3)
+    assert bad_clients(settings, "silent") == (2, 3)
+    assert bad_clients(settings, "honest") == ()
+
+
+def test_unknown_attacks_and_too_few_clients_are_refused():
+    settings = load_experiment("mnist4")
+    with pytest.raises(SweepError, match="attack: expected honest or one of silent"):
+        bad_clients(settings, "sleep")
+    with pytest.raises(SweepError, match="more than 2 clients, found 1"):
+        bad_clients(settings.model_copy(update={"clients": settings.clients[:1]}), "silent")
+
+
+def test_attacks_do_what_they_say():
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 6)
+    spec = VQCNNSpec(n_qubits=2, plan="conv", kernels="su4", n_outcomes=3)
+    message = make_message("ada", spec.index, (0, 1), p, "ab" * 32)
+    honest = message.probabilities
+    assert ATTACKS["silent"](message) is None
+    with pytest.raises(DistillationError, match="magic word"):
+        ClientMessage.from_bytes(ATTACKS["garbage"](message))
+    assert np.isnan(ClientMessage.from_bytes(ATTACKS["NaN"](message)).outputs).any()
+    assert ClientMessage.from_bytes(ATTACKS["stale digest"](message)).public_digest == "0" * 64
+    ridden = ClientMessage.from_bytes(ATTACKS["free riders"](message)).probabilities
+    assert np.ptp(ridden) < 1e-3
+    lied = ClientMessage.from_bytes(ATTACKS["liars"](message)).probabilities
+    np.testing.assert_allclose(lied, honest[:, [1, 0, 2]], atol=1e-3)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 2.0])
+def test_a_scaled_device_has_scaled_errors(strength, tmp_path):
+    device, base = load_backend(scaled_device(strength, tmp_path)), load_backend("noisy_line")
+    for pair, old in base.target["cz"].items():
+        new = device.target["cz"][pair].error
+        assert new == pytest.approx(strength * old.error, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("shots", [1, 100])
+def test_frequencies_are_whole_numbers_of_shots(shots):
+    p = np.array([[0.25, 0.75], [1.0, 0.0]])
+    seen = sampled(p, shots, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(seen.sum(axis=1), 1.0)
+    np.testing.assert_allclose(seen * shots, np.rint(seen * shots))
+    assert seen[1, 0] == 1.0
+
+
+def test_gradients_shrink_with_noise():
+    found = measured("gradients", qubits=4, draws=20).values
+    assert 0 < found["noisy"][0] < found["ideal"][0]
+
+
+@pytest.mark.parametrize(
+    ("members", "others", "area"),
+    [([2.0, 3.0], [0.0, 1.0], 1.0), ([0.0], [1.0], 0.0), ([1.0, 1.0], [1.0], 0.5)],
+)
+def test_membership_area(members, others, area):
+    assert membership_area(np.array(members), np.array(others)) == area
+
+
+@pytest.mark.parametrize(("samples", "copies"), [(2, 0), (41, 0), (40, 2)])
+def test_draws_are_disjoint_seeded_and_balanced(samples, copies):
+    augment = AugmentSettings(copies=copies)
+    data = draw((3, 5), samples=samples, augment=augment, seed=1, tests=30)
+    assert data.inputs.shape == (samples * (copies + 1), 16)
+    assert data.test_inputs.shape == (30, 16)
+    assert abs(np.bincount(data.labels[:samples])[0] - samples / 2) <= 0.5
+    np.testing.assert_array_equal(data.labels, data.labels[:samples][data.groups])
+    seen = {row.tobytes() for row in data.inputs}
+    assert not any(row.tobytes() in seen for row in data.test_inputs)
+    again = draw((3, 5), samples=samples, augment=augment, seed=1, tests=30)
+    np.testing.assert_array_equal(again.inputs, data.inputs)
+    assert (draw((3, 5), samples=samples, seed=2).inputs != data.inputs[:samples]).any()
+
+
+def test_too_many_samples_are_an_error():
+    with pytest.raises(DataError, match="more than 500 images of class 3, found 500"):
+        draw((3, 5), samples=1000, seed=0)
+
+
+def test_classical_models_learn_an_easy_pair():
+    data = draw((0, 1), samples=60, augment=AugmentSettings(copies=1), seed=0, tests=100)
+    found = classical_accuracies(data, seed=0)
+    assert set(found) == {"logistic_regression", "rbf_svm"}
+    assert min(found.values()) > 0.95
+
+
+def test_a_circuit_learns_an_easy_pair():
+    found = measured("pair", classes=(0, 1), samples=40, tests=100, training=SHORT)
+    right = found.right["circuit"]
+    assert found.values["accuracy"][0] == right.count("1") / len(right) > 0.8
+
+
+@pytest.mark.parametrize("name", ["all-pairs", "hard-pairs", "presets", "search"])
+def test_pictures_of_the_swarm_sweeps(name, tmp_path):
+    """One cell of each shipped sweep, with small trainings, and its picture."""
+    sweep = load_sweep(name, {"seeds": {"count": 1}})
+    structure = {"particles": 8, "iterations": 0, "samples": 20, "starts": 1, "steps": 1}
+    small = ["samples=40", "training.refine=2", "training.particles=2", "training.iterations=0"]
+    if name in ("presets", "search"):
+        small += [f"training.structure.{key}={value}" for key, value in structure.items()]
+    else:
+        small += ["augment.copies=0", "tests=50"]
+    options = SweepOptions(
+        overrides=tuple(f"measurement.{item}" for item in small), variants=(sweep.all_variants()[0].name,)
+    )
+    found = run_sweep(sweep, options)
+    assert len(found.cells) == 1
+    save_picture(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("kind", ["evaluations", "time"])
+def test_limits_end_a_search(kind):
+    objective = SimpleNamespace(evaluations=5)
+    if kind == "evaluations":
+        assert not Limit(9, None, spent=3).reached(objective)
+        assert Limit(9, None, spent=4).reached(objective)
+    else:
+        limit = Limit(None, 0.02)
+        assert not limit.reached(objective)
+        time.sleep(0.03)
+        assert not limit.reached(objective)
+        while limit.elapsed < 0.02:
+            pass
+        assert limit.reached(objective)
+
+
+SUB_SWARMS = {"sweeps": 10**6, "particles": 6, "iterations": 3, "patience": 3, "tolerance": -1.0}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "random search",
+        "global swarm",
+        "cooperative swarm",
+        "structure search",
+        "structure search, no gradient",
+    ],
+)
+def test_every_way_to_find_weights_spends_what_it_may(method):
+    structure = {"enabled": True, "particles": 2, "iterations": 0, "starts": 1, "steps": 1, "finalists": 1}
+    found = measured(
+        "weights",
+        method=method,
+        equal="evaluations",
+        samples=24,
+        evaluations=60,
+        refine=1,
+        sub_swarms=SUB_SWARMS,
+        training={"l2": 0.015, "structure": structure},
+        swarm_starts=2,
+    ).values
+    assert found["evaluations"][0] >= 60
+    assert found["loss_refined"][0] <= found["loss"][0]
+
+
+def test_the_cooperative_swarm_alone():
+    sizes = {"sweeps": 1, "particles": 3, "iterations": 2, "patience": 2}
+    found = measured("cooperative", samples=24, starts=2, sub_swarms=sizes).values
+    assert found["gradients"] == (0,)
+    assert list(found["history"]) == sorted(found["history"], reverse=True)
+    assert found["evaluations"][0] > 2
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_a_price_is_the_slope_through_the_loss_without_noise(rate):
+    success = [0.0, 0.3, 0.9]
+    assert slope(success, [0.2 + rate * x for x in success]) == pytest.approx(rate)
+
+
+def test_few_shots_cost_more_than_many():
+    found = measured(
+        "damping",
+        classes=(0, 1),
+        kernel="one_cx",
+        devices=("ibm_guadalupe",),
+        shots=(8, 64),
+        samples=40,
+        judged=60,
+        training=SHORT,
+    ).values
+    success = found["minus_log_success"]
+    assert list(success) == sorted(success)
+    for exact, many, few in zip(
+        *(found[f"losses, {n}"] for n in ("exact", "64 shots", "8 shots")), strict=True
+    ):
+        assert few > many > exact
+
+
+DRIFT = {
+    "backend": "noisy_line",
+    "classes": (0, 1),
+    "samples": 40,
+    "blocks": 3,
+    "n_qubits": 4,
+    "training": {"particles": 4, "iterations": 0, "refine": 30, "l2": 0.02},
+}
+
+
+def test_without_drift_nothing_changes():
+    found = measured("drift", later=0.0, **DRIFT).values
+    assert found["accuracy_then"] == found["accuracy_now"] == found["accuracy_moved"]
+    assert found["esp_then"] == pytest.approx(found["esp_now"])
+    assert found["esp_then"] == pytest.approx(found["esp_moved"])
+
+
+def test_a_new_place_is_at_least_as_good_as_the_old_one():
+    found = {name: value[0] for name, value in measured("drift", later=0.4, **DRIFT).values.items()}
+    assert found["esp_now"] != pytest.approx(found["esp_then"])
+    assert found["esp_moved"] >= found["esp_now"] - 1e-3
+    assert min(found[f"accuracy_{when}"] for when in ("now", "moved", "trained_on")) > 0.8
+
+
+def test_another_snapshot_and_a_device_that_cannot_run_the_circuit(tmp_path):
+    snapshot = write_snapshot(load_backend("noisy_line"), tmp_path / "monday.toml", date="2025-01-06")
+    same = measured("drift", later=str(snapshot), **DRIFT).values
+    assert same["accuracy_now"] == same["accuracy_then"]
+    other = measured("drift", later="ibm_guadalupe", **DRIFT).values
+    assert "accuracy_now" not in other
+    assert "esp_now" not in other
+    assert other["accuracy_moved"][0] > 0.8
