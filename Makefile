@@ -21,7 +21,7 @@ help:
 	@echo "make demo       install, then run the quickstart experiment into runs/quickstart"
 	@echo "make test       install the test tools, then run the test suite"
 	@echo "make test-long  run the tests that are too long for make test"
-	@echo "make lint       ruff, mypy, deptry"
+	@echo "make lint       ruff, mypy, vulture, deptry"
 	@echo "make check      make lint, then make test"
 	@echo "make test-wheel             install the wheel into an empty environment without pins, and use it"
 	@echo "make test-lowest            run the unit tests on the lowest versions that pyproject.toml allows"
@@ -95,6 +95,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 	$(BIN)/deptry .
 
 check: lint

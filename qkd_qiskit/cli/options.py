@@ -46,13 +46,13 @@ def check_json(path: Path | None) -> None:
 
 
 def is_path(dataset: str) -> bool:
-    """Whether a dataset is named by its place: `openml:NAME` may hold dots and slashes too."""
+    """Return whether a dataset is named by its place: `openml:NAME` may hold dots and slashes too."""
     path = Path(dataset)
     return path.exists() or (not dataset.startswith("openml:") and (path.suffix != "" or len(path.parts) > 1))
 
 
 def class_names(text: str | None) -> tuple[int | str, ...] | None:
-    """Class names between commas; whole numbers are taken as numbers."""
+    """Return class names between commas; whole numbers are taken as numbers."""
     if text is None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -68,7 +68,7 @@ def numbers(option: str, text: str) -> tuple[int, ...]:
 
 
 def model_index(text: str) -> int:
-    """A model index from its decimal digits."""
+    """Return a model index from its decimal digits."""
     # int() alone would raise on very long numbers, and accept signs, spaces and underscores.
     if not (text.isascii() and text.isdecimal()) or len(text) > sys.get_int_max_str_digits():
         raise VQCNNError(f"--index: expected a model index, a whole decimal number, found {text[:40]!r}")

@@ -56,7 +56,7 @@ def load_experiment(
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
-    """Settings of any kind from a TOML file.
+    """Return the settings of any kind from a TOML file.
 
     Args:
         kind: Their class.
@@ -69,7 +69,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
 
 
 def model_settings(**values: Any) -> ModelSettings:
-    """Checked settings of a model that belongs to no experiment.
+    """Return checked settings of a model that belongs to no experiment.
 
     Args:
         **values: Fields of `ModelSettings`; those left out keep their defaults.
@@ -100,7 +100,8 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
             raise ConfigError(f"{where}: unknown key {key}") from None
         # A missing key has no value, and the value of a whole table is the table.
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise ConfigError(f"{where}: {key}: {first['msg']}{found}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {key}: {message}{found}") from None
 
 
 def read_table(folder: str, name_or_path: str) -> dict[str, Any]:

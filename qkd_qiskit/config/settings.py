@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from qkd_qiskit.encoding import ENCODINGS
 
@@ -14,7 +13,7 @@ Label = int | str
 
 def _known_encoding(name: str) -> str:
     if name not in ENCODINGS:
-        raise PydanticCustomError("encoding", f"expected {' or '.join(ENCODINGS)}")
+        raise ValueError(f"expected {' or '.join(ENCODINGS)}")
     return name
 
 

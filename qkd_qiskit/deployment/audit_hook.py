@@ -40,7 +40,7 @@ def install_program(folder: Path) -> Path:
 
 
 def carries_code(event: str, arguments: Sequence[Any], apps: str) -> bool:
-    """Whether an audit event is about a file of a bundle that is no manifest.
+    """Return whether an audit event is about a file of a bundle that is no manifest.
 
     Args:
         event: Name of the event.

@@ -84,7 +84,7 @@ def wait_for_server(
 
 
 def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str | None:
-    """The name under which a server knows a key; None while there is no server.
+    """Return the name under which a server knows a key; None while there is no server.
 
     Args:
         server: Its address, host:port.

@@ -42,7 +42,7 @@ class ServerFiles:
 
     @classmethod
     def below(cls, folder: Path) -> ServerFiles:
-        """The usual places below a folder."""
+        """Return the usual places below a folder."""
         return cls(folder / "ca.crt", folder / "ca.key", folder / "server.crt", folder / "server.key")
 
 

@@ -203,7 +203,7 @@ class Gateway:
         await _reply(send, status, content, returned)
 
     async def _read(self, receive: Receive, headers: Mapping[str, str], name: str) -> bytes | None:
-        """The body of a request, None if it is too large; then it is read to its end, but not kept."""
+        """Return the body of a request, None if it is too large; then it is read to its end, but not kept."""
         allowance = self._allowances.setdefault(name, _Allowance(self.limit, self.limit, time.monotonic()))
         told = headers.get("content-length", "")
         fits = not told.isdecimal() or int(told) <= self.limit

@@ -63,13 +63,13 @@ def safe_environment(home: Path, *, first_on_path: Path | None = None) -> dict[s
 
 
 def _no_proxy() -> dict[str, str]:
-    """What this machine's own processes tell each other goes through no proxy."""
+    """Keep what this machine's own processes tell each other away from proxies."""
     names = ("NO_PROXY", "no_proxy")
     return {name: f"{os.environ.get(name, '')},{LOOPBACK},localhost".strip(",") for name in names}
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """A port that nobody listens on at this moment."""
+    """Return a port that nobody listens on at this moment."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -117,7 +117,7 @@ class ChildProcess:
             raise FederationError(f"cannot start {name}: {error.strerror}") from None
 
     def __enter__(self) -> Self:
-        """The running process."""
+        """Return the running process."""
         return self
 
     def __exit__(
@@ -132,7 +132,7 @@ class ChildProcess:
         return self._process.poll()
 
     def last_lines(self, count: int = 5) -> str:
-        """The end of its log, as one line."""
+        """Return the end of its log, as one line."""
         with suppress(OSError), self.log.open("r", encoding="utf-8", errors="replace") as file:
             return " | ".join(line.strip() for line in deque(file, maxlen=count) if line.strip())
         return ""
@@ -190,7 +190,7 @@ def wait_until(
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether somebody listens on a port."""
+    """Return whether somebody listens on a port."""
     with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
         return True
     return False

@@ -88,7 +88,7 @@ class _Watch:
 
 
 def _known_clients(told: ServerFile) -> dict[bytes, str]:
-    """Names of the clients by public key."""
+    """Return the names of the clients by public key."""
     expected = [client.name for client in load_experiment(told.experiment).clients]
     strangers = set(expected) ^ set(told.clients)
     if strangers:

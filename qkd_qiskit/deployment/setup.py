@@ -41,7 +41,7 @@ class FederationFiles:
 
 
 def with_clients(settings: ExperimentSettings, count: int | None) -> ExperimentSettings:
-    """The experiment with as many clients as wanted: the first ones, then the same again with other names.
+    """Give the experiment as many clients as wanted: the first ones, then the same again with other names.
 
     Args:
         settings: The experiment.
@@ -112,7 +112,7 @@ def _new_folder(folder: Path) -> None:
 
 
 def _file_names(names: Sequence[str]) -> dict[str, str]:
-    """Names of files without characters that file systems dislike, all different."""
+    """Return the names of files without characters that file systems dislike, all different."""
     found: dict[str, str] = {}
     for name in names:
         plain = "client-" + "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)

@@ -17,7 +17,7 @@ _YOUNGEST, _OLDEST = -5.0, 305.0
 
 
 def load_public_key(path: Path) -> bytes:
-    """A client's public key as it stands in the headers, from its OpenSSH file.
+    """Return a client's public key as it stands in the headers, from its OpenSSH file.
 
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.
@@ -30,7 +30,7 @@ def load_public_key(path: Path) -> bytes:
 
 
 def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """A client's private key from its OpenSSH file.
+    """Return a client's private key from its OpenSSH file.
 
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.

@@ -116,7 +116,7 @@ class SuperLink:
         return str(self._call(["run", str(folder), _CONNECTION], "start of the round")["run-id"])
 
     def run_status(self, run: str) -> str:
-        """How far Flower says a run is: pending, starting, running, or finished:HOW.
+        """Return how far Flower says a run is: pending, starting, running, or finished:HOW.
 
         Args:
             run: Its number.
@@ -153,7 +153,7 @@ class SuperLink:
 
 
 def _checked(said: str, besides: str, what: str) -> dict[str, Any]:
-    """What Flower says in JSON, if that is that all went well."""
+    """Return what Flower says in JSON, if that is that all went well."""
     try:
         told = json.loads(said)
     except ValueError:

@@ -79,7 +79,7 @@ def load_coefficients(path: Path | None = None) -> Coefficients:
 
 
 def class_diversity(classes: int, entropy: float, outcomes: int) -> float:
-    """Mean of the number of outcomes and its effective number, at least 1.
+    """Return the mean of the number of outcomes and its effective number, at least 1.
 
     The effective number of classes is `2^entropy`, the Hill number of order 1 (Hill, Ecology 54:427, 1973): K
     equally frequent classes count as K, a rare one counts for less. Outcomes without data of their own,

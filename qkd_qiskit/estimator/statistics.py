@@ -102,7 +102,7 @@ def data_statistics(
 def check_data(
     inputs: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.int64]]:
-    """Features [N, F] as floats, the sorted classes, and the class number [N] of each row.
+    """Return the features [N, F] as floats, the sorted classes, and the class number [N] of each row.
 
     Raises:
         EstimatorError: If there is no sample, the shapes do not fit, or a value is not finite.
@@ -190,7 +190,7 @@ def effective_dimension(features: NDArray[np.float64]) -> float:
 
 
 def _first(items: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Positions of the first of equal items, ascending."""
+    """Return the positions of the first of equal items, ascending."""
     positions: dict[Hashable, int] = {}
     for position, item in enumerate(items):
         positions.setdefault(item, position)

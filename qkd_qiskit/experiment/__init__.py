@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkd_qiskit.experiment.evaluation import Evaluation, evaluate, predict_all
+    from qkd_qiskit.experiment.evaluation import Evaluation, evaluate
     from qkd_qiskit.experiment.result import ExperimentResult
     from qkd_qiskit.experiment.run import run_experiment
 
@@ -18,11 +18,10 @@ _HOMES = {
     "Evaluation": "evaluation",
     "ExperimentResult": "result",
     "evaluate": "evaluation",
-    "predict_all": "evaluation",
     "run_experiment": "run",
 }
 
-__all__ = ["Evaluation", "ExperimentResult", "evaluate", "predict_all", "run_experiment"]
+__all__ = ["Evaluation", "ExperimentResult", "evaluate", "run_experiment"]
 
 
 def __getattr__(name: str) -> Any:

@@ -87,7 +87,7 @@ def evaluate(
     if len(test) == 0:
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
-    found = predict_all(run, server, baselines, clients, test.inputs)
+    found = _predict_all(run, server, baselines, clients, test.inputs)
     models = {
         name: score(predictions, test.labels, rng=run.rng(interval_stage(name)))
         for name, predictions in found.items()
@@ -102,7 +102,7 @@ def evaluate(
     return Evaluation(records, models | dict.fromkeys(absent), absent, comparisons, found, confusion)
 
 
-def predict_all(
+def _predict_all(
     run: RunContext,
     server: ServerResult,
     baselines: Mapping[str, FittedBaseline],

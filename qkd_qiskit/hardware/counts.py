@@ -46,7 +46,7 @@ class NativeCounts:
     two_qubit_range: Range
 
     def to_dict(self) -> dict[str, object]:
-        """The same as plain data; ranges of counted figures become plain numbers."""
+        """Return the same as plain data; ranges of counted figures become plain numbers."""
         plain = asdict(self)
         for key in ("one_qubit", "two_qubit_range"):
             found: Range = getattr(self, key)
@@ -97,7 +97,7 @@ def log_success(error: float) -> float:
 
 
 def count_native(circuit: QuantumCircuit, target: Target) -> NativeCounts:
-    """Counts of a circuit in a target's native gates, on its physical qubits.
+    """Return the counts of a circuit in a target's native gates, on its physical qubits.
 
     Delays cost what their relaxation costs. Unscheduled circuits have none, so their ESP is without idle
     time.

@@ -53,7 +53,7 @@ class Topology(_Table):
         return self
 
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of joined qubits, each once, in the order of per-edge values."""
+        """Return the pairs of joined qubits, each once, in the order of per-edge values."""
         n = self.n_qubits
         if self.kind == "line":
             return tuple(pairwise(range(n)))
@@ -152,7 +152,7 @@ def descriptor_folder() -> Path:
 
 
 def read_descriptor(path: Path) -> Descriptor:
-    """Descriptor in a TOML file.
+    """Return the descriptor in a TOML file.
 
     Args:
         path: The file; its stem must be the name that it declares.

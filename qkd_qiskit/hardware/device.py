@@ -100,7 +100,7 @@ def device_from_backend(
     source: str = "backend",
     notes: Sequence[str] = (),
 ) -> Device:
-    """Device with the Target of any Qiskit backend, live ones too.
+    """Return the device with the Target of any Qiskit backend, live ones too.
 
     Args:
         backend: The backend, or a callable that makes it; warnings while it is made and read become notes.

@@ -19,7 +19,7 @@ _WORST_GATE = 0.8
 
 
 def drifted_device(device: Device, *, spread: float, rng: np.random.Generator) -> Device:
-    """A made-up later calibration of a device.
+    """Return a made-up later calibration of a device.
 
     Every error and lifetime is multiplied by a log-normal factor of its own; both directions of a coupling,
     and both kinds of readout error of a qubit, share theirs. What is broken stays broken, and nothing new

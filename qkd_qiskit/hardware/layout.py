@@ -72,7 +72,7 @@ def best_chain(target: Target, gate: str, load: ChainLoad) -> tuple[int, ...] | 
 def _place_costs(
     target: Target, qubit: int, properties: QubitProperties | None, load: ChainLoad
 ) -> list[float]:
-    """What each place of the chain would cost on a qubit, its links aside."""
+    """Return what each place of the chain would cost on a qubit, its links aside."""
     pulse = _pulse_cost(target, qubit)
     readout = -log_success(error_of(target, "measure", (qubit,)))
     return [

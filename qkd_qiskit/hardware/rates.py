@@ -37,26 +37,26 @@ class Rates:
         self._pulse_name = next(name for name in _PULSES if name in target.operation_names)
 
     def is_forward(self, control: int, target: int) -> bool:
-        """Whether the native gate works from control to target; yes where no chain is known."""
+        """Return whether the native gate works from control to target; yes where no chain is known."""
         if self._chain is None:
             return True
         return (self._chain[control], self._chain[target]) in self._target[self._gate]
 
     def pair(self, control: int, target: int) -> Cost:
-        """One native two-qubit gate, in the direction that exists."""
+        """Return the cost of one native two-qubit gate, in the direction that exists."""
         if self._chain is None:
             return self.typical_pair
         place = (self._chain[control], self._chain[target])
         return self._cost(self._gate, place if self.is_forward(control, target) else place[::-1])
 
     def pulse(self, qubit: int) -> Cost:
-        """One physical one-qubit gate."""
+        """Return the cost of one physical one-qubit gate."""
         if self._chain is None:
             return self._typical_pulse
         return self._cost(self._pulse_name, (self._chain[qubit],))
 
     def readout(self, qubit: int) -> Cost:
-        """One measurement."""
+        """Return the cost of one measurement."""
         return self._typical_readout if self._chain is None else self._cost("measure", (self._chain[qubit],))
 
     def log_idle(self, qubit: int, seconds: float) -> float:

@@ -17,7 +17,7 @@ from qkd_qiskit.hardware.device import Device, device_from_backend
 
 
 def list_backends() -> tuple[str, ...]:
-    """Names of the shipped devices, sorted."""
+    """Return the names of the shipped devices, sorted."""
     return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
 
 
@@ -35,7 +35,7 @@ def unavailable(name: str) -> str | None:
 
 
 def load_backend(name: str | Path) -> Device:
-    """Device of a shipped descriptor, or of a user's own.
+    """Return the device of a shipped descriptor, or of a user's own.
 
     Args:
         name: A name that `list_backends` gives, or the path of a `.toml` descriptor. The device is cached as
@@ -66,7 +66,7 @@ def _load(path: Path, changed: int) -> Device:
 
 
 def device_from_descriptor(descriptor: Descriptor) -> Device:
-    """Device that a descriptor describes.
+    """Return the device that a descriptor describes.
 
     Raises:
         HardwareError: If the installed qiskit-ibm-runtime has no such fake backend, or the calibration is
@@ -98,7 +98,7 @@ def load_fake_backend(
     notes: Sequence[str] = (),
     runtime: str | None = None,
 ) -> Device:
-    """Device of a fake backend of qiskit-ibm-runtime, by the name of its class.
+    """Return the device of a fake backend of qiskit-ibm-runtime, by the name of its class.
 
     Args:
         fake: For example `FakeTorino`.
@@ -118,7 +118,7 @@ def load_fake_backend(
 
 
 def _missing(fake: str, runtime: str | None) -> str | None:
-    """Why there is no such fake backend, and what to do; None where there is."""
+    """Return why there is no such fake backend, and what to do; None where there is."""
     make = getattr(fake_provider, fake, None)
     if isinstance(make, type) and issubclass(make, BackendV2):
         return None

@@ -49,7 +49,7 @@ class GateReport:
         }
 
     def to_dict(self) -> dict[str, object]:
-        """The report as plain data for JSON."""
+        """Return the report as plain data for JSON."""
         return {
             "predicted": self.predicted.to_dict(),
             "counted": self.counted.to_dict(),

@@ -84,13 +84,13 @@ class PlacedGene(NamedTuple):
 
 
 def straight(spec: VQCNNSpec) -> Route:
-    """The route without any swap: every virtual qubit stays on its own place."""
+    """Return the route without any swap: every virtual qubit stays on its own place."""
     moves = (Move(number, block.qubits) for number, block in enumerate(spec.blocks))
     return Route(tuple(moves), spec.measured_qubits)
 
 
 def suits_a_line(spec: VQCNNSpec) -> bool:
-    """Whether a line is where a structure runs best: it is chain-native, or its trees absorb their swaps.
+    """Tell whether a structure runs best on a line: it is chain-native, or its trees absorb their swaps.
 
     For that, a convolution must come before the first `tree` layer, so that the chain is a line already, and
     all blocks from there on must be able to exchange their qubits. A tree right at the start has no chain:
@@ -104,7 +104,7 @@ def suits_a_line(spec: VQCNNSpec) -> bool:
 
 @lru_cache(maxsize=256)
 def line_route(spec: VQCNNSpec) -> Route:
-    """The route on a line with the fewest swaps found; `straight` for a chain-native spec.
+    """Return the route on a line with the fewest swaps found; `straight` for a chain-native spec.
 
     A beam search over the blocks in order. Its states are the places of the qubits that are still active.
 
@@ -133,7 +133,7 @@ def line_route(spec: VQCNNSpec) -> Route:
 
 
 def placed_genes(spec: VQCNNSpec, route: Route) -> Iterator[PlacedGene]:
-    """All genes of a spec along a route, those of swaps included."""
+    """Return all genes of a spec along a route, those of swaps included."""
     for move in route.moves:
         if move.block is None:
             for gene in _SWAP:
@@ -171,7 +171,7 @@ class _State(NamedTuple):
 
 
 def _run(state: _State, number: int, pair: tuple[int, int], crossable: bool) -> Iterator[_State]:
-    """All ways to bring a pair together and run its block, straight or with its qubits exchanged."""
+    """Return all ways to bring a pair together and run its block, straight or with its qubits exchanged."""
     first, second = pair
     distance = abs(state.places[first] - state.places[second])
     for steps in range(distance):

@@ -116,5 +116,5 @@ def _error(target: Target, gate: str, place: Place) -> float:
 
 
 def _numbers(values: Sequence[float]) -> str:
-    """One number where all are equal, else the list."""
+    """Return one number where all are equal, else the list."""
     return json.dumps(values[0] if len(set(values)) == 1 else list(values))

@@ -28,7 +28,7 @@ def placed_gates(target: Target) -> Iterator[tuple[str, Place, InstructionProper
 
 
 def two_qubit_gates(target: Target) -> tuple[str, ...]:
-    """Names of the native two-qubit gates, sorted."""
+    """Return the names of the native two-qubit gates, sorted."""
     return tuple(sorted({name for name, qubits, _ in placed_gates(target) if len(qubits) == 2}))
 
 
@@ -47,12 +47,12 @@ def duration_of(target: Target, name: str, qubits: Place) -> float:
 
 
 def dead_gates(target: Target) -> tuple[tuple[str, Place], ...]:
-    """Gates and measurements whose calibrated error shows that they do not work."""
+    """Return the gates and measurements whose calibrated error shows that they do not work."""
     return tuple((name, qubits) for name, qubits, _ in placed_gates(target) if _is_dead(target, name, qubits))
 
 
 def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
-    """The part of a target on some qubits, renumbered in the order given."""
+    """Return the part of a target on some qubits, renumbered in the order given."""
     position = {physical: i for i, physical in enumerate(qubits)}
 
     def renumber(_: str, place: Place) -> Place | None:
@@ -62,7 +62,7 @@ def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
 
 
 def usable_target(target: Target) -> Target:
-    """The target without dead gates and dead qubits, cut to its largest connected part.
+    """Return the target without dead gates and dead qubits, cut to its largest connected part.
 
     A qubit is dead if one of its one-qubit gates or its readout is. Level 3 avoids dead edges where it finds
     another layout, but nothing forbids it to use them; a target without them does.

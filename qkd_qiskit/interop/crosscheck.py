@@ -63,7 +63,7 @@ class CheckRow:
     missing: str | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """The row, ready for JSON."""
+        """Return the row, ready for JSON."""
         return asdict(self)
 
 
@@ -211,7 +211,7 @@ def _sampled_row(name: str, draw: _Sampled, group: _Group, shots: _Shots, progre
 
 
 def _p_value(found: FloatArray, reference: FloatArray, shots: int) -> float:
-    """The chi-square test's p-value; 0 where a row is not made of all its shots."""
+    """Return the chi-square test's p-value; 0 where a row is not made of all its shots."""
     counts = np.rint(np.nan_to_num(found, nan=-1.0) * shots).astype(np.int64)
     if (counts < 0).any() or (counts.sum(axis=1) != shots).any():
         return 0.0

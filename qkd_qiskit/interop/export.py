@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def plain_copy(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit without its transpiler layout.
+    """Return the circuit without its transpiler layout.
 
     qiskit-machine-learning reads measured integers by the layout's qubits: with one, every row of an ISA
     circuit becomes `[1, 0, 0, 0]`.
@@ -37,7 +37,7 @@ def plain_copy(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def export_circuit(source: MeasuredCircuit | VQCNNSpec, weights: ArrayLike | None = None) -> QuantumCircuit:
-    """The measured circuit of a structure, without layout.
+    """Return the measured circuit of a structure, without layout.
 
     Args:
         source: Result of `transpile_verified`, or a spec for its logical circuit.
@@ -61,14 +61,14 @@ def export_circuit(source: MeasuredCircuit | VQCNNSpec, weights: ArrayLike | Non
 
 
 def to_qpy(circuit: QuantumCircuit) -> bytes:
-    """The circuit as a QPY file, which `qiskit.qpy.load` reads."""
+    """Return the circuit as a QPY file, which `qiskit.qpy.load` reads."""
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return buffer.getvalue()
 
 
 def to_qasm3(circuit: QuantumCircuit) -> str:
-    """The circuit as an OpenQASM 3 program; free parameters become `input float[64]` declarations."""
+    """Return the circuit as an OpenQASM 3 program; free parameters become `input float[64]` declarations."""
     return str(qasm3.dumps(circuit))
 
 
@@ -78,7 +78,7 @@ def sampler_qnn(
     sampler: BaseSamplerV2 | None = None,
     input_gradients: bool = False,
 ) -> SamplerQNN:
-    """The structure as a `SamplerQNN` of qiskit-machine-learning.
+    """Return the structure as a `SamplerQNN` of qiskit-machine-learning.
 
     Its inputs are the encoded samples [N, F] and its weights all W of the spec, in the spec's order; its
     output is [N, 2^m]. A parameter that transpiling has removed comes back as an RZ on a qubit in its ground

@@ -39,7 +39,7 @@ class Channels:
         self._made: dict[tuple[str, tuple[int, ...]], Kraus | None] = {}
 
     def after(self, name: str, qubits: tuple[int, ...]) -> tuple[Channel, ...]:
-        """The channels that follow an instruction: none or one."""
+        """Return the channels that follow an instruction: none or one."""
         key = (name, qubits)
         if key not in self._made:
             error = find_error(self._model, name, None, qubits)
@@ -48,7 +48,7 @@ class Channels:
         return () if kraus is None else (Channel(kraus, qubits),)
 
     def readout(self, qubit: int) -> tuple[Channel, ...]:
-        """The readout error of a qubit as a channel before its measurement: none or one.
+        """Return the readout error of a qubit as a channel before its measurement: none or one.
 
         Operators `sqrt(P(seen | true)) |seen><true|` dephase and then exchange, which is all that a classical
         misreading can do.
@@ -88,7 +88,7 @@ def kraus_operators(channel: SuperOp) -> Kraus:
 
 
 def embedded_channel(item: CircuitInstruction, circuit: QuantumCircuit) -> Channel | None:
-    """The channel that an instruction of a circuit is, or None where it is none.
+    """Return the channel that an instruction of a circuit is, or None where it is none.
 
     Aer's passes put the decay of idle qubits into the circuit as such instructions.
     """

@@ -81,12 +81,12 @@ class SavedModel:
         return float(np.exp(self.params[-1]))
 
     def class_probabilities(self, outcomes: FloatArray) -> FloatArray:
-        """Probabilities [N, K] of the classes, from probabilities [N, 2^m] of the outcomes."""
+        """Return the probabilities [N, K] of the classes, from probabilities [N, 2^m] of the outcomes."""
         logits = class_logits(outcomes, self.params[-1], len(self.classes))
         return np.asarray(softmax(logits, axis=-1))
 
     def predict_proba(self, evaluator: Evaluator, features: NDArray[Any]) -> FloatArray:
-        """Class probabilities of raw features.
+        """Return class probabilities of raw features.
 
         Args:
             evaluator: Runs the structure, with the noise that is wanted.
@@ -102,7 +102,7 @@ class SavedModel:
         return self.class_probabilities(outcomes)
 
     def to_bytes(self) -> bytes:
-        """The model as an npz file that is read without pickle."""
+        """Return the model as an npz file that is read without pickle."""
         meta = {
             "schema": _SCHEMA,
             "model_index": str(self.spec.index),
@@ -120,7 +120,7 @@ class SavedModel:
 
 
 def load_model(path: str | Path) -> SavedModel:
-    """The global model of a run.
+    """Return the global model of a run.
 
     Args:
         path: Folder of a run, or the file itself.

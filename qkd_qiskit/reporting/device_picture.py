@@ -32,7 +32,7 @@ def chosen_chain(device: Device, spec: VQCNNSpec) -> tuple[int, ...] | None:
 
 
 def draw_device(device: Device, spec: VQCNNSpec | None = None) -> Figure:
-    """Qubits and couplings, coloured by readout error and two-qubit error, with the chosen chain.
+    """Return the qubits and couplings, coloured by readout error and two-qubit error, with the chosen chain.
 
     Args:
         device: The device.
@@ -134,7 +134,7 @@ def _readout_error(device: Device, qubit: int) -> float:
 
 
 def _layout(n_qubits: int, edges: list[tuple[int, int]]) -> NDArray[np.float64]:
-    """Places [Q, 2] whose distances follow the numbers of couplings between qubits; a circle for all pairs.
+    """Place qubits [Q, 2] by the numbers of couplings between them; on a circle where all are coupled.
 
     Metric multidimensional scaling by stress majorization (De Leeuw, 1977), started from the classical one.
     """

@@ -81,7 +81,7 @@ class ClientBudget:
     budget: GateBudget | str
 
     def to_dict(self) -> dict[str, object]:
-        """The row, with all that JSON readers may want."""
+        """Return the row, with all that JSON readers may want."""
         if isinstance(self.budget, str):
             return {"client": self.client, "backend": self.backend, "refused": self.budget}
         return {"client": self.client, **self.budget.to_dict(), "refused": None}
@@ -102,7 +102,7 @@ class TranspiledStructure:
     transpiled: TranspiledVQCNN
 
     def to_dict(self) -> dict[str, object]:
-        """The row, with all that JSON readers may want."""
+        """Return the row, with all that JSON readers may want."""
         spec = self.transpiled.spec
         return {
             "client": self.client,
@@ -306,7 +306,7 @@ def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:
 def _budget(
     inputs: Inputs, labels: Labels, backend: str, model: ModelSettings, outcomes: int | None
 ) -> GateBudget | str:
-    """The budget, or the estimator's reason to refuse: one refusal must not hide the other rows."""
+    """Return the budget, or the estimator's reason to refuse: one refusal must not hide the other rows."""
     device = load_backend(backend)
     try:
         return estimate_gate_budget(

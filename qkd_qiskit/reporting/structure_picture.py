@@ -35,7 +35,7 @@ def plot_structure(search: StructureSearch) -> Figure:
 
 
 def _shown(search: StructureSearch) -> list[int]:
-    """Positions of the kernels to draw: the best by short training, the chosen one always among them."""
+    """Choose the kernels to draw: the best by short training, the chosen one always among them."""
     order = [int(number) for number in np.argsort(search.fitness, kind="stable")]
     chosen = search.kernels.index(search.winner)
     shown = order[:_SHOWN]

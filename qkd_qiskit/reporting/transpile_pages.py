@@ -11,7 +11,7 @@ _COMMAND = "qkd-qiskit transpile --reports transpile_reports"
 
 
 def device_page(report: DeviceReport) -> str:
-    """One device's report: a table of all structures, and what each line of it stands for."""
+    """Return one device's report: a table of all structures, and what each line of it stands for."""
     seeds = report.rows[0].seeds
     lines = [
         f"# {report.device}",
@@ -55,7 +55,7 @@ def device_page(report: DeviceReport) -> str:
 
 
 def overview_page(reports: Sequence[DeviceReport]) -> str:
-    """All devices in one table: how well the predictions hold on each."""
+    """Return all devices in one table: how well the predictions hold on each."""
     return "\n".join(
         [
             "# Transpile reports",
@@ -137,7 +137,7 @@ def _structure(number: int, row: StructureRow) -> str:
 
 
 def _routing(rows: Sequence[CountedStructure]) -> list[str]:
-    """What our own routes save against level 3's."""
+    """Return what our own routes save against level 3's."""
     lines: list[str] = []
     for row in rows:
         if row.level_3_by_seed is not None:

@@ -55,7 +55,7 @@ class Structure:
 
 @cache
 def reported_structures() -> tuple[Structure, ...]:
-    """The structures that the shipped experiments' clients and servers are granted, and some for reference.
+    """Return the structures that the shipped experiments grant clients and servers, and some for reference.
 
     Raises:
         EstimatorError: If a server of a shipped experiment is granted nothing.
@@ -67,7 +67,7 @@ def reported_structures() -> tuple[Structure, ...]:
 
 
 def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEEDS) -> StructureRow:
-    """Predicted and counted gates of one structure on one device, over seeds of the transpiler.
+    """Return predicted and counted gates of one structure on one device, over seeds of the transpiler.
 
     Args:
         structure: What is transpiled.
@@ -108,7 +108,7 @@ def report_row(structure: Structure, backend: str, *, seeds: Sequence[int] = SEE
 
 
 def gate_figures(counts: NativeCounts) -> GateFigures:
-    """Counts as a report holds them, with six significant digits."""
+    """Return the counts as a report holds them, with six significant digits."""
     return GateFigures.model_validate(_rounded(counts.to_dict()))
 
 
@@ -126,7 +126,7 @@ def report_inputs() -> str:
         # How a model is trained does not change its structure.
         shaping = {"seed": True, "data": True, "model": True, "server": True, "clients": True}
         digest.update(settings.model_dump_json(include=shaping, exclude_unset=True).encode())
-    digest.update(load_coefficients().model_dump_json(exclude={"method"}).encode())
+    digest.update(load_coefficients().model_dump_json(exclude={"method", "encoding"}).encode())
     return digest.hexdigest()
 
 

@@ -76,7 +76,7 @@ class IBMService:
         self._prepare_dry_run = partial(prepare_sampler, dry_run=True) if HAS_DRY_RUNS else None
 
     def device(self) -> Device:
-        """The device with today's calibration.
+        """Return the device with today's calibration.
 
         Raises:
             SubmissionError: If the service does not give it.
@@ -134,13 +134,13 @@ class IBMService:
             raise ServiceUncertain(safe_line(error)) from None
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
-        """All jobs with a tag; see `JobService`."""
+        """Return all jobs with a tag; see `JobService`."""
         with _answers():
             jobs = self._client.jobs(limit=None, job_tags=[tag])
             return tuple(FoundJob(str(job.job_id()), tuple(job.tags or ())) for job in jobs)
 
     def state(self, job_id: str) -> JobState:
-        """How far a job is; see `JobService`."""
+        """Return how far a job is; see `JobService`."""
         with _answers():
             job = self._client.job(job_id)
             answer = job.status()
@@ -152,7 +152,7 @@ class IBMService:
             return JobState(status, "" if reason == "" else safe_line(reason or "no reason given"))
 
     def counts(self, job_id: str) -> JobCounts:
-        """Counts of a finished job; see `JobService`."""
+        """Return the counts of a finished job; see `JobService`."""
         with _answers():
             job = self._client.job(job_id)
             rows, calibration = read_counts(job.result())
@@ -165,7 +165,7 @@ class IBMService:
 
 
 def for_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit without delays: they are for simulators, and the service schedules by itself."""
+    """Return the circuit without delays: they are for simulators, and the service schedules by itself."""
     bare = circuit.copy_empty_like()
     for item in circuit.data:
         if item.operation.name != "delay":

@@ -267,7 +267,7 @@ class JobRunner:
 
 
 def job_request(submission: Submission, start: int, stop: int) -> JobRequest:
-    """The job of some samples of a submission, without tags and a limit of its own.
+    """Return the job of some samples of a submission, without tags and a limit of its own.
 
     Args:
         submission: What is run.

@@ -56,7 +56,7 @@ class LocalService:
         return job_id
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
-        """All jobs with a tag."""
+        """Return all jobs with a tag."""
         found = []
         for path in sorted(self._folder.glob("*.npz")):
             tags = tuple(self._meta(path.stem)["tags"])
@@ -65,7 +65,7 @@ class LocalService:
         return tuple(found)
 
     def state(self, job_id: str) -> JobState:
-        """A job that was accepted counts as done: asking for its counts computes them."""
+        """Return a job that was accepted counts as done: asking for its counts computes them."""
         self._meta(job_id)
         if (self._folder / f"{job_id}.cancelled").exists():
             return JobState("cancelled")

@@ -18,12 +18,12 @@ Counts = NDArray[np.int64]
 
 
 def has_mitigation() -> bool:
-    """Whether the extra is installed."""
+    """Return whether the extra is installed."""
     return find_spec("mthree") is not None
 
 
 def mitigation_missing() -> str:
-    """How to get the extra, in one line."""
+    """Return how to get the extra, in one line."""
     return missing_extra("readout mitigation", "mitigation")
 
 
@@ -74,7 +74,7 @@ def confusion_matrices(calibration: Counts) -> list[FloatArray]:
 
 
 def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
-    """Outcome probabilities with readout errors undone, nearest to the quasi-probabilities that mthree finds.
+    """Undo readout errors: return the probabilities nearest to the quasi-probabilities that mthree finds.
 
     Args:
         counts: [n, 2^m].

@@ -47,7 +47,7 @@ class SubmissionOutcome:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The outcome, ready for JSON."""
+        """Return the outcome, ready for JSON."""
         return {
             "submission": self.submission.id,
             "backend": self.submission.backend,

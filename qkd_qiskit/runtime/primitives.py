@@ -76,7 +76,7 @@ def sampler_options(request: JobRequest, *, local: bool) -> dict[str, Any]:
 
 
 def read_counts(result: PrimitiveResult[Any]) -> tuple[Counts, Counts]:
-    """Counts [rows, 2^m] of the samples and [circuits, 2^m] of the calibration circuits."""
+    """Return the counts [rows, 2^m] of the samples and [circuits, 2^m] of the calibration circuits."""
     first, *others = result
     m = first.data.meas.num_bits
     rows = outcome_counts(first, m).reshape(-1, 2**m)

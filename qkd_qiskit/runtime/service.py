@@ -110,7 +110,7 @@ class JobService(Protocol):
         ...
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
-        """All jobs with a tag, whatever their state.
+        """Return all jobs with a tag, whatever their state.
 
         Raises:
             ServiceUncertain: If the list may be incomplete.
@@ -118,7 +118,7 @@ class JobService(Protocol):
         ...
 
     def state(self, job_id: str) -> JobState:
-        """How far a job is.
+        """Return how far a job is.
 
         Raises:
             ServiceUncertain: If the service does not answer, or does not know the job.
@@ -126,7 +126,7 @@ class JobService(Protocol):
         ...
 
     def counts(self, job_id: str) -> JobCounts:
-        """Counts of a finished job; may be asked for more than once.
+        """Return the counts of a finished job; may be asked for more than once.
 
         Raises:
             ServiceUncertain: If the answer is missing or damaged.

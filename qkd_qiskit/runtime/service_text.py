@@ -16,7 +16,7 @@ _HIDDEN = "..."
 
 
 def safe_line(said: Exception | str) -> str:
-    """An error or a message as one line, with whatever may be a token left out.
+    """Return an error or a message as one line, with whatever may be a token left out.
 
     Args:
         said: An error, which is named by its type, or a text.

@@ -197,7 +197,7 @@ def _asked(
     ranges: tuple[tuple[int, int], ...],
     ask: Callable[[JobRequest], float],
 ) -> SubmissionEstimate:
-    """The estimate with the service's own seconds, if it tells them: those of the largest job for each."""
+    """Put the service's own seconds into the estimate, if told: those of the largest job for each."""
     start, stop = max(ranges, key=lambda limits: limits[1] - limits[0])
     try:
         seconds = ask(job_request(submission, start, stop))
@@ -207,13 +207,13 @@ def _asked(
 
 
 def fingerprint(model: SavedModel, backend: str, options: SubmissionOptions) -> str:
-    """Identifies equal submissions, so that a command that is given again goes on instead of paying again."""
+    """Identify equal submissions, so that a command that is given again goes on instead of paying again."""
     said = json.dumps([str(model.spec.index), backend, asdict(options)], sort_keys=True)
     return hashlib.sha256(said.encode() + model.params.tobytes()).hexdigest()
 
 
 def samples_of_run(run: Path) -> Samples:
-    """The encoded test samples of a run, made again from its settings.
+    """Return the encoded test samples of a run, made again from its settings.
 
     Raises:
         SubmissionError: If the folder has no settings, or damaged ones.

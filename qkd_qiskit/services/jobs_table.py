@@ -47,7 +47,7 @@ class EstimateRow:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """The row as plain data."""
+        """Return the row as plain data."""
         return {"backend": self.backend, **asdict(self.estimate), "notes": self.notes}
 
 
@@ -59,7 +59,7 @@ class BatchRow:
     batch: Batch
 
     def to_dict(self) -> dict[str, object]:
-        """The row, with all that JSON readers may want."""
+        """Return the row, with all that JSON readers may want."""
         return {
             "backend": self.backend,
             **asdict(self.batch),
@@ -100,7 +100,7 @@ def accuracy_rows(outcome: SubmissionOutcome) -> list[AccuracyRow]:
 
 
 def count_columns(outcome: SubmissionOutcome) -> tuple[tuple[str, str], ...]:
-    """Columns of `count_rows`: true class, samples, and every outcome of `meas`; none where they are many."""
+    """Return the columns of `count_rows`: true class, samples, outcomes; none where they are many."""
     n_outcomes = outcome.counts.shape[1]
     if n_outcomes > _MOST_OUTCOMES:
         return ()

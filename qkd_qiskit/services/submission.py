@@ -73,7 +73,7 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
 
 
 def prepare_submission(run: Path, target: Destination, options: SubmissionOptions) -> SubmissionPlan:
-    """What `submit` would do; nothing is written.
+    """Return what `submit` would do; nothing is written.
 
     Raises:
         QKDError: If it cannot be done.
@@ -88,14 +88,14 @@ def prepare_submission(run: Path, target: Destination, options: SubmissionOption
 def equal_submission(
     ledger: Ledger, run: Path, target: Destination, options: SubmissionOptions
 ) -> Submission | None:
-    """The submission of an earlier command with the same model, device and options, if there is one."""
+    """Find the submission of an earlier command with the same model, device and options."""
     wanted = fingerprint(load_model(run), target.device.name, options)
     found = [one for one in ledger.submissions() if one.settings["fingerprint"] == wanted]
     return found[-1] if found else None
 
 
 def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
-    """The submission of a name, or the newest.
+    """Return the submission of a name, or the newest.
 
     Raises:
         SubmissionError: If there is none.
@@ -107,7 +107,7 @@ def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
 
 
 def make_runner(ledger: Ledger, submission: Submission, service: JobService, progress: Progress) -> JobRunner:
-    """Moves the batches of a submission on."""
+    """Move the batches of a submission on."""
     return JobRunner(ledger, submission, service, progress)
 
 
@@ -137,7 +137,7 @@ def write_outcome(run: Path, ledger: Ledger, submission: Submission) -> tuple[Su
 
 
 def to_send(ledger: Ledger, submission: Submission) -> bool:
-    """Whether a submission still has batches that are not surely sent."""
+    """Return whether a submission still has batches that are not surely sent."""
     return bool(ledger.batches(submission.id, "planned", "intent"))
 
 

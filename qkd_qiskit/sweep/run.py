@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.store import RecordStore
+from qkd_qiskit.store import RecordStore, folder_lock
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.result import SweepResult
@@ -56,7 +57,7 @@ def run_sweep(
 
     Raises:
         ConfigError: If a setting of a variant is wrong, or a variant unknown.
-        StoreError: If records cannot be read or written.
+        StoreError: If another sweep is working in the folder, or records cannot be read or written.
         QKDError: If a cell cannot be measured.
     """
     options, progress = options or SweepOptions(), progress or NullProgress()
@@ -75,10 +76,11 @@ def run_sweep(
         delayed(_measure_all)(sweep.name, [(k, cells[k]) for k in group], options.folder, alone)
         for group in groups.values()
     )
-    for measured in parallel(work):
-        for position, record in measured:
-            records[position] = record
-            progress.advance(sweep.name)
+    with nullcontext() if options.folder is None else folder_lock(options.folder):
+        for measured in parallel(work):
+            for position, record in measured:
+                records[position] = record
+                progress.advance(sweep.name)
     progress.done(sweep.name)
     return SweepResult(
         sweep, tuple(cells), tuple(record for record in records.values() if record is not None)

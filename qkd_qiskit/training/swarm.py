@@ -92,7 +92,7 @@ class ParticleSwarm:
         *,
         rng: np.random.Generator,
     ) -> None:
-        """Place the particles.
+        """Return place the particles.
 
         Args:
             start: Starting positions [P, D], inside the box; P at least 2.

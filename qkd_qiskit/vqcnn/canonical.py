@@ -17,7 +17,7 @@ Genes = tuple[Gene, ...]
 
 
 def reduce(genes: Genes) -> Genes:
-    """The first of all strings that the rewritings reach, in the order of `_rank`.
+    """Return the first of all strings that the rewritings reach, in the order of `_rank`.
 
     Genes that commute are sorted, equal neighbours cancel or merge, Paulis vanish in rotations about their
     axis, and parameter-free runs become their shortest equivalent. Every accepted step lowers the rank, so
@@ -55,7 +55,7 @@ def open_seam(genes: Genes) -> Genes:
 
 @cache
 def commute(first: Gene, second: Gene) -> bool:
-    """Whether two genes may change places, where the sign of an angle does not matter.
+    """Return whether two genes may change places, where the sign of an angle does not matter.
 
     Genes commute where their axes agree on all shared qubits. A Pauli also passes a rotation about another
     axis, or a controlled rotation's target: the angle only changes its sign.
@@ -77,7 +77,7 @@ def _entangles_and_trains(genes: Genes) -> bool:
 
 
 def _seam_loss(genes: Genes) -> int:
-    """How many two-qubit genes are lost where the string meets itself, and where it meets its mirror."""
+    """Count the two-qubit genes lost where the string meets itself, and where it meets its mirror."""
     count = _two_qubit(genes)
     mirrored = tuple(Gene(gene.gate, 1 - gene.orientation) for gene in genes)
     return sum(2 * count - _two_qubit(reduce(genes + following)) for following in (genes, mirrored))
@@ -92,7 +92,7 @@ def _rank(genes: Genes) -> tuple[int, int, Genes]:
 
 
 def _sorted(genes: Genes) -> Genes:
-    """The lexicographically first order that commuting genes allow."""
+    """Return the lexicographically first order that commuting genes allow."""
     left, word = list(genes), []
     while left:
         free = [at for at, gene in enumerate(left) if all(commute(gene, earlier) for earlier in left[:at])]
@@ -125,7 +125,7 @@ def _gather(genes: Genes) -> tuple[Genes, Genes]:
 
 
 def _fuse(first: Gene, second: Gene) -> Genes | None:
-    """What two neighbours become, or None where they stay two."""
+    """Return what two neighbours become, or None where they stay two."""
     if first.gate == second.gate and (first.orientation == second.orientation or first.name == "CZ"):
         return (first,) if first.is_parametrized else ()
     if first.axes == second.axes and not first.is_two_qubit:

@@ -30,7 +30,7 @@ _START: Final = bytes((1, 3, 4, 12))
 
 
 def shortest(run: Iterable[Gene]) -> tuple[Gene, ...]:
-    """The shortest string of parameter-free genes with the same unitary up to global phase.
+    """Return the shortest string of parameter-free genes with the same unitary up to global phase.
 
     Among strings of one length the one with the fewest two-qubit genes, then the first in the order of genes.
 
@@ -41,7 +41,7 @@ def shortest(run: Iterable[Gene]) -> tuple[Gene, ...]:
 
 
 def cx_cost(run: Iterable[Gene]) -> int:
-    """How many CX (or CZ) the run takes when one-qubit gates are free: 0 to 3.
+    """Return how many CX (or CZ) the run takes when one-qubit gates are free: 0 to 3.
 
     Args:
         run: Parameter-free genes other than I.
@@ -64,7 +64,7 @@ def _element(run: Iterable[Gene]) -> bytes:
 
 @cache
 def _action(gene: Gene) -> bytes:
-    """Translation table from each signed Pauli to its conjugate by the gate."""
+    """Return translation table from each signed Pauli to its conjugate by the gate."""
     letter, identity = _LETTERS[gene.name[-1]], _LETTERS["I"]
     if gene.is_two_qubit:
         # Qubit 0 is the right factor of a Kronecker product.

@@ -63,7 +63,7 @@ class Kernel:
         return sum(gene.is_two_qubit for gene in self.genes)
 
     def canonical(self) -> Kernel:
-        """The canonical kernel that this one stands for.
+        """Return the canonical kernel that this one stands for.
 
         I is dropped. Paulis vanish in rotations about their axis, equal rotations merge, equal
         parameter-free gates cancel, also across genes that commute with them, and parameter-free runs
@@ -82,8 +82,3 @@ class Kernel:
     @cached_property
     def _canonical(self) -> Kernel:
         return Kernel(canonical.open_seam(canonical.reduce(self.genes)))
-
-    @property
-    def is_canonical(self) -> bool:
-        """Whether the kernel is its own canonical form."""
-        return self.canonical() == self

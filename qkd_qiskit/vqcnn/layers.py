@@ -15,7 +15,7 @@ Chain = tuple[int, ...]
 
 
 def apply_layer(kind: str, active: Chain) -> tuple[Pairs, Chain]:
-    """Pairs that a layer's blocks act on, in order, and the qubits still active after it.
+    """Return the pairs that a layer's blocks act on, in order, and the qubits still active after it.
 
     `conv` takes the even pairs of neighbours, then the odd ones, each as (left, right). The poolings give
     (discarded, kept). `tree` pools every second qubit into its right neighbour; the last qubit of an odd
@@ -44,7 +44,7 @@ def apply_layer(kind: str, active: Chain) -> tuple[Pairs, Chain]:
 
 
 def measured_count(n_outcomes: int) -> int:
-    """Qubits that tell `n_outcomes` outcomes apart: ceil(log2(n_outcomes))."""
+    """Return the qubits that tell `n_outcomes` outcomes apart: ceil(log2(n_outcomes))."""
     return (n_outcomes - 1).bit_length()
 
 

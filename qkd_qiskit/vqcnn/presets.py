@@ -30,7 +30,7 @@ _EXPECTED: Final = f"a preset ({', '.join(PRESETS)}) or a gate string"
 
 
 def resolve_kernel(text: str) -> Kernel:
-    """The kernel that a preset name or a gate string means.
+    """Return the kernel that a preset name or a gate string means.
 
     Args:
         text: A name in `PRESETS`, or genes separated by blanks.
@@ -51,5 +51,5 @@ def resolve_kernel(text: str) -> Kernel:
 
 
 def kernel_name(kernel: Kernel) -> str:
-    """The preset's name where the kernel is one, else its gate string."""
+    """Return the preset's name where the kernel is one, else its gate string."""
     return next((name for name, preset in PRESETS.items() if preset == kernel), str(kernel))

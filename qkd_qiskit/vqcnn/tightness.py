@@ -32,7 +32,7 @@ def native_two_qubit(spec: VQCNNSpec) -> int:
 
 
 def is_tight(spec: VQCNNSpec) -> bool:
-    """Whether a transpiler finds no two-qubit gate to take away.
+    """Return whether a transpiler finds no two-qubit gate to take away.
 
     The circuit is written in controlled Paulis and rotations. It is tight if no two-qubit gate can move,
     past gates that commute with it, into a parameter-free run on the same pair that fewer gates can
@@ -46,7 +46,7 @@ def is_tight(spec: VQCNNSpec) -> bool:
 
 
 def _ends_off_diagonal(spec: VQCNNSpec) -> bool:
-    """Whether no diagonal two-qubit gene can move to measurements of both its qubits, to be dropped."""
+    """Tell whether no diagonal two-qubit gene can move to measurements of both its qubits, to be dropped."""
     gates = _gates(spec)
     measured = set(spec.measured_qubits)
     return not any(
@@ -89,7 +89,7 @@ def _native_gates(spec: VQCNNSpec) -> list[_Gate]:
 
 @cache
 def _parts(gene: Gene) -> tuple[Gene, ...]:
-    """A gene in controlled Paulis and one-qubit genes, as Qiskit's translation to native gates has it."""
+    """Write a gene in controlled Paulis and one-qubit genes, as Qiskit translates it to native gates."""
     if not (gene.is_two_qubit and gene.is_parametrized):
         return (gene,)
     letter, target = gene.name[-1], str(gene.qubits[1])

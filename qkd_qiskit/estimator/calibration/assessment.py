@@ -120,7 +120,7 @@ def granted_beside_rungs(
 
 
 def summarize(found: Sequence[TaskAssessment]) -> Summary:
-    """Shares and median over some verdicts; an empty group counts as sufficient."""
+    """Return the shares and median over some verdicts; an empty group counts as sufficient."""
     need = [verdict for verdict in found if verdict.limited_by in ("need", "minimum")]
     bound = [verdict for verdict in found if verdict.limited_by not in ("need", "minimum")]
     return Summary(

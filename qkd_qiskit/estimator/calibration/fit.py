@@ -127,7 +127,7 @@ def _quantile_regression(
 
 
 def _share(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> float:
-    """Share of tasks whose granted structure is within a point of their plateau."""
+    """Return the share of tasks whose granted structure is within a point of their plateau."""
     granted = verdicts(plan, found, rule)
     plateaus = [curve.plateau for curve in found]
     good = [

@@ -59,7 +59,7 @@ def gone(pids: list[int], seconds: float) -> bool:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The tether with a short grace."""
+    """Give the supervisor a short grace."""
     text = processes._SUPERVISOR.read_text().replace("GRACE = 8.0", "GRACE = 0.5")
     assert "GRACE = 0.5" in text
     (tmp_path / "supervisor.py").write_text(text)
@@ -82,7 +82,7 @@ def test_stopping_ends_stubborn_and_detached_processes(tmp_path: Path) -> None:
 def test_killing_whoever_started_it_ends_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom qkd_qiskit.deployment import processes\n"
-        f"processes._SUPERVISOR = Path({str(tmp_path / 'tether.py')!r})\n"
+        f"processes._SUPERVISOR = Path({str(tmp_path / 'supervisor.py')!r})\n"
         f"child = processes.ChildProcess('it', [sys.executable, '-c', {_STUBBORN!r}, "
         f"{str(tmp_path / 'pids')!r}], "
         f"log=Path({str(tmp_path / 'log')!r}))\ntime.sleep(600)\n"

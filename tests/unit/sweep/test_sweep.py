@@ -13,7 +13,7 @@ import pytest
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.errors import ConfigError, ReportingError, StoreError, SweepError
-from qkd_qiskit.store import Database
+from qkd_qiskit.store import Database, folder_lock
 from qkd_qiskit.sweep import (
     Cell,
     CellRecord,
@@ -137,6 +137,11 @@ def test_finished_cells_are_not_measured_again(tmp_path):
     assert len((tmp_path / "runs.txt").read_text().splitlines()) == 4
     run_sweep(sweep_of(), SweepOptions(folder=tmp_path, overrides=("measurement.refuse=true",)))
     assert len((tmp_path / "runs.txt").read_text().splitlines()) == 8
+
+
+def test_a_second_sweep_in_a_folder_is_refused(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(StoreError, match="another run or command is working there"):
+        run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
 
 
 def test_a_damaged_record_is_named(tmp_path):

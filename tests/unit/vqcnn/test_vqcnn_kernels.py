@@ -99,7 +99,7 @@ def test_presets(name: str, parameters: int, two_qubit: int) -> None:
     kernel = resolve_kernel(f" {name} ")
     assert kernel is PRESETS[name]
     assert (kernel.n_parameters, kernel.n_two_qubit) == (parameters, two_qubit)
-    assert kernel.is_canonical
+    assert kernel.canonical() == kernel
     assert kernel_name(kernel) == name
     assert kernel_name(Kernel.from_string(str(kernel))) == name
 
