@@ -145,5 +145,5 @@ def test_drift_prints_a_row_for_each_day(tmp_path: Path) -> None:
     options = ["--spread", "0.2", "--samples", "20", "--seeds", "1"]
     arguments = ["drift", "--backend", "noisy_line", *options, "--output", str(tmp_path / "out")]
     assert main([*arguments, "--json", str(copy)]) == 0
-    assert [row["day"] for row in json.loads(copy.read_text("utf-8"))] == ["spread 0.2"]
+    assert [row["later"] for row in json.loads(copy.read_text("utf-8"))["rows"]] == ["0.2"]
     assert (tmp_path / "out" / "drift.png").exists()
