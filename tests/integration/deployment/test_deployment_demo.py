@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from flwr.app import ConfigRecord
 
-from qkd_qiskit.experiment.run import FinishedExperiment, run_experiment
+from qkd_qiskit.experiment import ExperimentResult, run_experiment
 from qkd_qiskit.federation import write_data_files
 
 HOOK = Path(__file__).with_name("hook")
@@ -73,12 +73,12 @@ def results(demo: subprocess.CompletedProcess[str], folder: Path) -> dict[str, A
 
 
 @pytest.fixture(scope="module")
-def local(experiment: Path, folder: Path) -> FinishedExperiment:
+def local(experiment: Path, folder: Path) -> ExperimentResult:
     return run_experiment(str(experiment), output=folder / "local")
 
 
 def test_the_global_model_is_that_of_the_run_in_one_process(
-    demo: subprocess.CompletedProcess[str], local: FinishedExperiment, folder: Path
+    demo: subprocess.CompletedProcess[str], local: ExperimentResult, folder: Path
 ) -> None:
     found = (folder / "results" / "global_model.npz").read_bytes()
     assert found == (folder / "local" / "global_model.npz").read_bytes()
@@ -110,6 +110,8 @@ def test_nothing_is_left(folder: Path) -> None:
         "global_model.npz",
         "report.html",
         "results.json",
+        "run.lock",
+        "run.sqlite",
         "settings.json",
     ]
     # No process either: the fixture `folder` looks for them at the end.
@@ -174,7 +176,7 @@ def leaks(sent: bytes, wanted: Mapping[bytes, str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def wanted(
-    local: FinishedExperiment, experiment: Path, folder: Path, results: dict[str, Any]
+    local: ExperimentResult, experiment: Path, folder: Path, results: dict[str, Any]
 ) -> dict[bytes, str]:
     parts = write_data_files(local.settings, folder / "parts")
     samples = {}
@@ -214,7 +216,7 @@ def test_clients_send_neither_weights_nor_samples_nor_paths(record: Path, wanted
     ],
 )
 def test_a_planted_secret_is_found(
-    kind: str, what: str, local: FinishedExperiment, wanted: dict[bytes, str], folder: Path
+    kind: str, what: str, local: ExperimentResult, wanted: dict[bytes, str], folder: Path
 ) -> None:
     """The search itself is put to the test: what travels is packed by Flower, as a client's answer is."""
     weights = local.clients[2].model.params
