@@ -13,13 +13,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0)]
 
 
-class Record(BaseModel):
+class ResultsModel(BaseModel):
     """Base of all records: frozen; unknown keys are kept, so that the schema can be extended."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), populate_by_name=True)
 
 
-class QuantityRange(Record):
+class QuantityRange(ResultsModel):
     """A range of a count or of an error, where a single number would claim too much."""
 
     low: float
@@ -30,7 +30,7 @@ class QuantityRange(Record):
 Quantity = int | float | QuantityRange | None
 
 
-class GateCounts(Record):
+class GateCounts(ResultsModel):
     """Native gates of one circuit, or the relative error of a prediction of them."""
 
     two_qubit: Quantity
@@ -39,7 +39,7 @@ class GateCounts(Record):
     esp: float | None = Field(description="expected success probability, or its relative error")
 
 
-class Gates(Record):
+class Gates(ResultsModel):
     """Gates of a client's circuit as predicted and as counted after transpiling."""
 
     estimated: GateCounts
@@ -47,7 +47,7 @@ class Gates(Record):
     relative_error: GateCounts
 
 
-class Budget(Record):
+class Budget(ResultsModel):
     """What the estimator granted a client."""
 
     blocks: Natural
@@ -56,14 +56,14 @@ class Budget(Record):
     limited_by: str | None
 
 
-class ClientAccuracy(Record):
+class ClientAccuracy(ResultsModel):
     """Accuracy of a client's model on test samples of its own classes, and of all classes."""
 
     own_classes: Share
     all_classes: Share
 
 
-class ClientResult(Record):
+class ClientResult(ResultsModel):
     """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
     name: str
@@ -80,7 +80,7 @@ class ClientResult(Record):
     seconds: float | None = Field(ge=0)
 
 
-class ModelResult(Record):
+class ModelResult(ResultsModel):
     """Accuracy and size of one of the compared models."""
 
     accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
@@ -97,14 +97,14 @@ class ModelResult(Record):
         return self
 
 
-class Comparison(Record):
+class Comparison(ResultsModel):
     """Paired difference of two accuracies on the same test samples."""
 
     difference: float = Field(ge=-1, le=1)
     interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
 
 
-class Traffic(Record):
+class Traffic(ResultsModel):
     """Bytes over all clients and rounds, as the server sees them: up is towards the server."""
 
     up: Natural
@@ -112,14 +112,14 @@ class Traffic(Record):
     rounds: Natural
 
 
-class Wire(Record):
+class Wire(ResultsModel):
     """Bytes of one client's connection, the encryption around them left out."""
 
     up: Natural
     down: Natural
 
 
-class Communication(Record):
+class Communication(ResultsModel):
     """Traffic of the distillation beside that of federated averaging."""
 
     distillation: Traffic
@@ -135,7 +135,7 @@ class Communication(Record):
         return f"on the wire, calls of the transport included: {up} bytes up, {down} bytes down"
 
 
-class ClientRecord(Record):
+class ClientRecord(ResultsModel):
     """One client's part in the rounds."""
 
     client: str
@@ -162,7 +162,7 @@ class ClientRecord(Record):
         return "; ".join(said)
 
 
-class DataResult(Record):
+class DataResult(ResultsModel):
     """What the experiment was run on."""
 
     dataset: str
@@ -172,14 +172,14 @@ class DataResult(Record):
     public_inputs: Natural = Field(0, description="public samples, copies included")
 
 
-class LabelQueryRecord(Record):
+class LabelQueryRecord(ResultsModel):
     """Labels that the server asked for after the rounds."""
 
     labels: Natural = Field(description="unlabelled public samples that got a label")
     teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
 
 
-class TeacherRecord(Record):
+class TeacherRecord(ResultsModel):
     """The ensemble that taught the global model, where clients' models are elsewhere."""
 
     aggregation: str = Field(description="how the clients' answers were combined")
@@ -187,7 +187,7 @@ class TeacherRecord(Record):
     validation_accuracy: Share = Field(description="on the public validation samples")
 
 
-class Results(Record):
+class Results(ResultsModel):
     """Everything that one run found."""
 
     schema_version: Literal[1] = Field(alias="schema")

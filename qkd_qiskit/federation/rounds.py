@@ -73,7 +73,7 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
     wanted_rules(settings.distillation)
     originals = None if data.originals is None else data.originals.without_answers()
     request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
-    clients = [_Client(client.name) for client in settings.clients]
+    clients = [_ClientProgress(client.name) for client in settings.clients]
     known: set[int] = set()
     bytes_down = 0
     for number in range(1, settings.distillation.rounds + 1):
@@ -169,7 +169,7 @@ def _run_round(
 
 
 @dataclass
-class _Client:
+class _ClientProgress:
     """What is counted of one client over all rounds."""
 
     name: str
@@ -209,7 +209,7 @@ class _RoundCollector:
     """Takes the arrivals of one round: the first answer of each client counts."""
 
     def __init__(
-        self, run: RunContext, messages: MessageStore, late: MessageStore, clients: Sequence[_Client]
+        self, run: RunContext, messages: MessageStore, late: MessageStore, clients: Sequence[_ClientProgress]
     ) -> None:
         self.screenings: dict[int, Screening] = {}
         self.clients = clients

@@ -8,13 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Record(BaseModel):
+class ReportModel(BaseModel):
     """Base of all parts: frozen, and strict about keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class CountRange(Record):
+class CountRange(ReportModel):
     """A count that is known within bounds."""
 
     low: int
@@ -22,7 +22,7 @@ class CountRange(Record):
     high: int
 
 
-class GateFigures(Record):
+class GateFigures(ReportModel):
     """Native gates of one circuit, predicted or counted."""
 
     two_qubit: int
@@ -33,7 +33,7 @@ class GateFigures(Record):
     two_qubit_range: CountRange | None = None
 
 
-class RelativeErrors(Record):
+class RelativeErrors(ReportModel):
     """(predicted - counted) / counted, for each figure."""
 
     two_qubit: float
@@ -43,7 +43,7 @@ class RelativeErrors(Record):
     duration: float
 
 
-class ReportedStructure(Record):
+class ReportedStructure(ReportModel):
     """What every row says of its structure."""
 
     used_by: tuple[str, ...]
@@ -84,7 +84,7 @@ class CountedStructure(ReportedStructure):
 StructureRow = CountedStructure | RefusedStructure
 
 
-class DeviceReport(Record):
+class DeviceReport(ReportModel):
     """All structures on one device."""
 
     schema_version: Literal[1] = Field(alias="schema")

@@ -11,7 +11,7 @@ from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Ta
 from qkd_qiskit.training.optimizer import Box, Optimizer, OptimizerResult, Starts, weight_period
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_mse
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
-from qkd_qiskit.training.swarm import Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import TrainedModel, outcome_probabilities, random_params, train_model
 
@@ -21,7 +21,6 @@ __all__ = [
     "Adam",
     "Box",
     "CandidateFactory",
-    "Coefficients",
     "CooperativeSwarm",
     "DifferentiableEvaluator",
     "EnvironmentEvaluator",
@@ -36,6 +35,7 @@ __all__ = [
     "SoftLoss",
     "Starts",
     "StructureSearch",
+    "SwarmCoefficients",
     "Targets",
     "Tracking",
     "TrainedModel",

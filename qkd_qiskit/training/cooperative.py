@@ -21,7 +21,7 @@ from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.training.objective import Objective
 from qkd_qiskit.training.optimizer import Advance, Box, OptimizerResult, Starts, weight_period
-from qkd_qiskit.training.swarm import DEFAULT_COEFFICIENTS, Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import DEFAULT_COEFFICIENTS, ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _NEAR_SHARE = 0.7
@@ -79,7 +79,7 @@ class CooperativeSwarm:
     iterations: int = 30
     patience: int = 10
     tolerance: float = 1e-3
-    coefficients: Coefficients = DEFAULT_COEFFICIENTS
+    coefficients: SwarmCoefficients = DEFAULT_COEFFICIENTS
     stop: Callable[[], bool] = field(default=lambda: False, repr=False)
 
     @classmethod
@@ -90,7 +90,7 @@ class CooperativeSwarm:
             settings.particles,
             settings.iterations,
             settings.patience,
-            coefficients=Coefficients.of_training(settings),
+            coefficients=SwarmCoefficients.of_training(settings),
         )
 
     def steps(self, spec: VQCNNSpec) -> int:

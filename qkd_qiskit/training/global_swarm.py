@@ -10,7 +10,7 @@ import numpy as np
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.training.objective import Objective
 from qkd_qiskit.training.optimizer import Advance, Box, OptimizerResult, Starts, weight_period
-from qkd_qiskit.training.swarm import DEFAULT_COEFFICIENTS, Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import DEFAULT_COEFFICIENTS, ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 
@@ -26,12 +26,12 @@ class GlobalSwarm:
 
     iterations: int
     patience: int
-    coefficients: Coefficients = DEFAULT_COEFFICIENTS
+    coefficients: SwarmCoefficients = DEFAULT_COEFFICIENTS
 
     @classmethod
     def of_training(cls, settings: TrainingSettings) -> Self:
         """Return the swarm of a training."""
-        return cls(settings.iterations, settings.patience, Coefficients.of_training(settings))
+        return cls(settings.iterations, settings.patience, SwarmCoefficients.of_training(settings))
 
     def steps(self, spec: VQCNNSpec) -> int:
         """Return the most moves."""

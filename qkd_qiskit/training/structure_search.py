@@ -12,7 +12,7 @@ from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
 from qkd_qiskit.training.kernel_space import KernelSpace
-from qkd_qiskit.training.swarm import Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.vqcnn import VQCNNSpec, resolve_kernel
 
@@ -104,7 +104,7 @@ def search_structure(
     swarm = ParticleSwarm(
         space.starts(chosen.particles, presets=chosen.presets, rng=rng),
         space.box,
-        Coefficients.of_training(settings),
+        SwarmCoefficients.of_training(settings),
         rng=rng,
     )
     found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)

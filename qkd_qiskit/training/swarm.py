@@ -49,7 +49,7 @@ def _global_state_from(rng: np.random.Generator) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class SwarmCoefficients:
     """How particles move.
 
     Attributes:
@@ -70,7 +70,7 @@ class Coefficients:
         return cls(settings.inertia, settings.cognitive, settings.social)
 
 
-DEFAULT_COEFFICIENTS = Coefficients()
+DEFAULT_COEFFICIENTS = SwarmCoefficients()
 
 
 class ParticleSwarm:
@@ -88,7 +88,7 @@ class ParticleSwarm:
         self,
         start: FloatArray,
         box: Box,
-        coefficients: Coefficients = DEFAULT_COEFFICIENTS,
+        coefficients: SwarmCoefficients = DEFAULT_COEFFICIENTS,
         *,
         rng: np.random.Generator,
     ) -> None:

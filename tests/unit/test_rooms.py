@@ -190,3 +190,16 @@ def test_the_guard_sees_wrong_imports(room: str, source: str, rooms: set[str]) -
 )
 def test_the_guard_sees_side_effects(source: str, calls: list[str]) -> None:
     assert _side_effects(source) == calls
+
+
+def _classes(paths: list[Path]) -> list[str]:
+    trees = (ast.parse(path.read_text("utf-8")) for path in paths)
+    return [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def test_no_class_name_occurs_twice(tmp_path: Path) -> None:
+    names = _classes(MODULES)
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+    twice = tmp_path / "twice.py"
+    twice.write_text("class A:\n    class B: ...\nclass B: ...\n")
+    assert sorted(_classes([twice])) == ["A", "B", "B"]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.errors import TrainingError
-from qkd_qiskit.training import Box, Coefficients, ParticleSwarm, run_swarm
+from qkd_qiskit.training import Box, ParticleSwarm, SwarmCoefficients, run_swarm
 
 
 def _swarm(rng, particles=20, dims=3, **kind):
     periodic = kind.pop("periodic", np.ones(dims, dtype=bool))
     box = Box(np.full(dims, -np.pi), np.full(dims, np.pi), periodic)
     start = rng.uniform(-np.pi, np.pi, (particles, dims))
-    return ParticleSwarm(start, box, Coefficients(**kind), rng=rng)
+    return ParticleSwarm(start, box, SwarmCoefficients(**kind), rng=rng)
 
 
 def _ripple(x):
@@ -109,12 +109,12 @@ def test_bad_starts_and_wrong_order_are_errors():
 def test_no_log_file_and_no_logging_configuration(tmp_path):
     code = (
         "import logging, numpy as np\n"
-        "from qkd_qiskit.training import Box, Coefficients, ParticleSwarm, run_swarm\n"
+        "from qkd_qiskit.training import Box, SwarmCoefficients, ParticleSwarm, run_swarm\n"
         "import sys; assert 'pyswarms' not in sys.modules\n"
         "rng = np.random.default_rng(0)\n"
         "for t in ('star', 'ring'):\n"
         "    box = Box(-np.ones(2), np.ones(2), np.ones(2, bool))\n"
-        "    s = ParticleSwarm(rng.uniform(-1, 1, (4, 2)), box, Coefficients(topology=t), rng=rng)\n"
+        "    s = ParticleSwarm(rng.uniform(-1, 1, (4, 2)), box, SwarmCoefficients(topology=t), rng=rng)\n"
         "    run_swarm(s, lambda x: (x**2).sum(-1), iterations=3, patience=3)\n"
         "assert 'pyswarms' in sys.modules\n"
         "assert logging.getLogger().handlers == [] and logging.getLogger().level == logging.WARNING\n"
