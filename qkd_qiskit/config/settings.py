@@ -125,8 +125,9 @@ class StructureSettings(Settings):
 class TrainingSettings(Settings):
     """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
 
-    method: Literal["global", "cooperative"] = Field(
-        "global", description="one swarm over all weights, or sub-swarms along the circuit"
+    method: str = Field(
+        "global",
+        description="a registered optimizer: one swarm over all weights, or sub-swarms along the circuit",
     )
     particles: int = Field(30, ge=2)
     iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
@@ -174,7 +175,7 @@ class DistillationSettings(Settings):
         description="alpha at the end of the descent; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
-    soft_loss: Literal["mse", "kl"] = "mse"
+    soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
         description="whether clients are left out that fail on labelled public samples of their own classes",

@@ -29,6 +29,7 @@ from qkd_qiskit.federation.rejection import decode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.transport import Arrival, Transport
 from qkd_qiskit.run import RunContext
+from qkd_qiskit.training import make_optimizer, soft_loss_named
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
 
@@ -65,12 +66,15 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
         DistillationError: If none is, or label queries or the aggregation rule are impossible.
+        TrainingError: If the settings name an unknown optimizer or soft loss.
         QKDError: What a local client raises.
     """
     settings, data = run.settings, run.data
     # Before any client works.
     check_label_queries(run)
     wanted_rules(settings.distillation)
+    make_optimizer(settings.training)
+    soft_loss_named(settings.distillation.soft_loss)
     originals = None if data.originals is None else data.originals.without_answers()
     request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)
     clients = [_ClientProgress(client.name) for client in settings.clients]

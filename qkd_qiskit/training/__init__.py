@@ -9,7 +9,8 @@ from qkd_qiskit.training.lbfgs import LBFGS, minimize_lbfgs
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Targets
 from qkd_qiskit.training.optimizer import Box, Optimizer, OptimizerResult, Starts, weight_period
-from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_mse
+from qkd_qiskit.training.optimizers import make_optimizer
+from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_loss_named, soft_mse
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
 from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.training.tracking import Tracking
@@ -43,6 +44,7 @@ __all__ = [
     "cross_entropy",
     "device_candidates",
     "logits_backward",
+    "make_optimizer",
     "minimize_lbfgs",
     "native_cost",
     "outcome_probabilities",
@@ -51,6 +53,7 @@ __all__ = [
     "search_structure",
     "searched_spec",
     "soft_kl",
+    "soft_loss_named",
     "soft_mse",
     "train_model",
     "weight_period",

@@ -23,5 +23,5 @@ def make_optimizer(settings: TrainingSettings) -> Optimizer:
         TrainingError: If there is none of this name.
     """
     if settings.method not in OPTIMIZERS:
-        raise TrainingError(f"method: expected {' or '.join(OPTIMIZERS)}, found {settings.method!r}")
+        raise TrainingError(f"training.method: expected {' or '.join(OPTIMIZERS)}, found {settings.method!r}")
     return OPTIMIZERS[settings.method](settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.training.soft_losses.kl import soft_kl
 from qkd_qiskit.training.soft_losses.mse import soft_mse
 
@@ -29,4 +30,15 @@ class SoftLoss(Protocol):
 
 SOFT_LOSSES: dict[str, SoftLoss] = {"mse": soft_mse, "kl": soft_kl}
 
-__all__ = ["SOFT_LOSSES", "SoftLoss", "soft_kl", "soft_mse"]
+__all__ = ["SOFT_LOSSES", "SoftLoss", "soft_kl", "soft_loss_named", "soft_mse"]
+
+
+def soft_loss_named(name: str) -> SoftLoss:
+    """Return the soft loss of a name.
+
+    Raises:
+        TrainingError: If there is none of this name.
+    """
+    if name not in SOFT_LOSSES:
+        raise TrainingError(f"distillation.soft_loss: expected {' or '.join(SOFT_LOSSES)}, found {name!r}")
+    return SOFT_LOSSES[name]

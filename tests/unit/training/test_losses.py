@@ -1,10 +1,9 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from qkd_qiskit.config import DistillationSettings
+from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.training import (
     SOFT_LOSSES,
     Targets,
@@ -12,6 +11,7 @@ from qkd_qiskit.training import (
     cross_entropy,
     logits_backward,
     soft_kl,
+    soft_loss_named,
     soft_mse,
 )
 
@@ -115,8 +115,10 @@ def test_particles_are_independent():
         np.testing.assert_allclose(gradient[i], one_gradient[0])
 
 
-def test_every_soft_loss_of_the_settings_is_registered():
-    assert set(get_args(DistillationSettings.model_fields["soft_loss"].annotation)) == set(SOFT_LOSSES)
+def test_the_soft_loss_of_the_settings_is_registered_and_others_are_refused():
+    assert DistillationSettings().soft_loss in SOFT_LOSSES
+    with pytest.raises(TrainingError, match="soft_loss: expected mse or kl, found 'hinge'"):
+        soft_loss_named("hinge")
 
 
 def test_another_soft_loss_needs_a_registry_line_alone(monkeypatch):

@@ -1,5 +1,4 @@
 from types import SimpleNamespace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -210,15 +209,14 @@ def test_a_sampled_evaluator_has_its_bests_evaluated_again(make_toy, blobs):
     assert counts[1] == counts[0] + 4 * 3
 
 
-def test_every_method_of_the_settings_has_an_optimizer_of_its_own():
-    methods = get_args(TrainingSettings.model_fields["method"].annotation)
-    assert set(methods) == set(OPTIMIZERS)
-    kinds = {type(make_optimizer(TrainingSettings(method=method))) for method in methods}
-    assert len(kinds) == len(methods)
+def test_every_registered_method_has_an_optimizer_of_its_own():
+    kinds = {type(make_optimizer(TrainingSettings(method=method))) for method in OPTIMIZERS}
+    assert len(kinds) == len(OPTIMIZERS) >= 2
+    assert TrainingSettings().method in OPTIMIZERS
 
 
 def test_an_unknown_method_is_refused():
-    settings = TrainingSettings().model_copy(update={"method": "annealing"})
+    settings = TrainingSettings(method="annealing")
     with pytest.raises(TrainingError, match="method: expected global or cooperative, found 'annealing'"):
         make_optimizer(settings)
 
