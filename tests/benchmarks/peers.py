@@ -10,7 +10,7 @@ from qiskit_aer.primitives import SamplerV2
 from qiskit_machine_learning.neural_networks import SamplerQNN
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.errors import InteropError
 from qkd_qiskit.interop import PennyLaneEvaluator
 from qkd_qiskit.simulation import CompactCircuit
 
@@ -73,7 +73,7 @@ def _pennylane(
     try:
         mixed = PennyLaneEvaluator(compact, noise)
         fast = PennyLaneEvaluator(compact.spec, simulator="lightning.qubit")
-    except BridgeError:
+    except InteropError:
         return
     # A density matrix of 8 qubits takes PennyLane about a second a sample.
     count = len(inputs) if compact.spec.n_qubits <= 6 else 1
