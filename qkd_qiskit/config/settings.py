@@ -224,11 +224,11 @@ class FederationSettings(Settings):
     workers: int | None = Field(
         None, ge=1, description="processes that train clients in one machine; one a core when omitted"
     )
-    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each turn")
+    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each round")
     timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
     late: Literal["ignore", "use"] = Field(
         "ignore",
-        description="an answer to an earlier turn: ignored, or used where none to the present one arrives",
+        description="an answer to an earlier round: ignored, or used where none to the present one arrives",
     )
 
 

@@ -116,8 +116,8 @@ def test_print_results_tells_of_clients_left_out_and_of_the_wire(results: Docume
     text = " ".join(console.file.getvalue().split())
     assert "on the wire, calls of the transport included: 20005 bytes up, 900 bytes down" in text
     assert "client north" not in text
-    assert "client east silent: no answer within 60 s; not used in turn 1, 2" in text
-    south = "not used in turn 1; answered too late for turn 2; 1 late or further answer ignored"
+    assert "client east silent: no answer within 60 s; not used in round 1, 2" in text
+    south = "not used in round 1; answered too late for round 2; 1 late or further answer ignored"
     assert f"client south {south}" in text
     classes = tuple(map(str, results["data"]["classes"]))
     page = render_report(
