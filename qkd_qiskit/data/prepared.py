@@ -32,7 +32,7 @@ class PreparedData:
             no client's samples are known.
         sizes: Own samples of each client, copies not counted.
         test: Kept back until the end; empty for those who have none.
-        split: Indices of the samples in the dataset, or in a party's own numbering.
+        split: Indices of the samples in the dataset, or in a client's or server's own numbering.
         pool_labels: Class index of each unlabelled public original, without copies; only for those who may
             ask for some of them. None where they are unknown.
     """
@@ -278,7 +278,7 @@ def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Lab
 
 
 def _own_numbering(originals: PublicOriginals, *, client: int | None = None, test: int = 0) -> Split:
-    """Return a split that numbers a party's samples in the order in which it holds them.
+    """Return a split that numbers the samples of a client or server in the order in which it holds them.
 
     Args:
         originals: The public samples.

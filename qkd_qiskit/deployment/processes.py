@@ -76,7 +76,7 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 class ChildProcess:
-    """A process on a tether: it ends when it is stopped, or when this process ends, however that ends."""
+    """A process under a supervisor: it ends when stopped, or when this process ends, however that ends."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class ChildProcess:
         """End it and all that it started."""
         self.let_go()
         try:
-            # The tether itself kills what does not end in its grace; without it nothing would be killed.
+            # The supervisor kills what does not end in its grace; without it nothing would be killed.
             self._process.wait(GRACE + _PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()

@@ -190,7 +190,7 @@ def test_a_taken_port_is_told(keys: Any, gateway: Gateway, tmp_path: Path) -> No
         other.start()
 
 
-def test_the_door_keeps_what_a_lifespan_or_websocket_asks_closed(gateway: Gateway) -> None:
+def test_the_gateway_answers_no_lifespan_and_no_websocket(gateway: Gateway) -> None:
     async def never(*_: Any) -> Any:
         raise AssertionError("expected no word")
 

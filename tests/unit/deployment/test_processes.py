@@ -108,7 +108,7 @@ def test_the_exit_status_comes_through(code: str, status: int, tmp_path: Path) -
 
 
 def test_a_child_can_be_interrupted(tmp_path: Path) -> None:
-    """The tether itself disregards interrupts; what it starts must not inherit that."""
+    """The supervisor disregards interrupts; what it starts must not inherit that."""
     code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     with ChildProcess("it", [sys.executable, "-c", code], log=tmp_path / "log") as child:
         wait_until(lambda: child.status is not None, [], 300, "end")

@@ -233,7 +233,7 @@ def test_an_answer_to_an_earlier_query_is_late(transport: FlowerTransport, grid:
     assert [arrival.late for arrival in found if arrival.position == 1] == [False]
 
 
-def test_what_the_door_refused_is_told(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
+def test_what_the_gateway_refused_is_told(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
     notices = tmp_path / NOTICES
     notices.write_text(json.dumps({"client": "B", "reason": "of an earlier run"}) + "\n")
 
