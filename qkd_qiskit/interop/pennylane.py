@@ -101,8 +101,8 @@ class PennyLaneEvaluator:
         self._qml = require_pennylane()
         if route == "converted" or simulator == "qiskit.aer":
             require_plugin()
-        executable = as_measured_circuit(transpiled)
-        self._spec = executable.spec
+        source = as_measured_circuit(transpiled)
+        self._spec = source.spec
         if simulator != "qiskit.aer" and shots is not None:
             raise InteropError("expected no shots for PennyLane's own simulators, which are exact here")
         if simulator == "lightning.qubit" and noise_model is not None:
@@ -110,16 +110,16 @@ class PennyLaneEvaluator:
         if simulator == "qiskit.aer" and noise_model is not None and shots is None:
             raise InteropError("expected shots for noise on qiskit.aer, found none")
         if simulator == "qiskit.aer" and noise_model is not None:
-            _check_density_matrix(executable)
+            _check_density_matrix(source)
         if isinstance(transpiled, VQCNNSpec):
-            self._circuit, noise = executable.circuit, noise_model
-            self._input_qubits = executable.input_qubits
+            self._circuit, noise = source.circuit, noise_model
+            self._input_qubits = source.input_qubits
         else:
             self._circuit, noise, active = cut_to_active(
-                executable.circuit, noise_model, keep=executable.input_qubits
+                source.circuit, noise_model, keep=source.input_qubits
             )
-            self._input_qubits = tuple(active.index(qubit) for qubit in executable.input_qubits)
-        self._names = [vector.name for vector in (executable.x, executable.w) if vector is not None]
+            self._input_qubits = tuple(active.index(qubit) for qubit in source.input_qubits)
+        self._names = [vector.name for vector in (source.x, source.w) if vector is not None]
         self._own = route == "native" and isinstance(transpiled, VQCNNSpec)
         self._route, self._shots = route, shots
         measured = {
@@ -280,13 +280,13 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
             yield _NativeGate(name, turn, tuple(block.qubits[place] for place in gene.qubits))
 
 
-def _check_density_matrix(executable: MeasuredCircuit) -> None:
+def _check_density_matrix(source: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if executable.spec.takes_states:
+    if source.spec.takes_states:
         raise InteropError(
-            f"expected an encoding of gates for noise on qiskit.aer, found {executable.spec.encoding}"
+            f"expected an encoding of gates for noise on qiskit.aer, found {source.spec.encoding}"
         )
-    unknown = {"crx", "cry", "crz"} & set(executable.circuit.count_ops())
+    unknown = {"crx", "cry", "crz"} & set(source.circuit.count_ops())
     if unknown:
         raise InteropError(f"expected gates of Aer's density matrices on qiskit.aer, found {min(unknown)!r}")
 

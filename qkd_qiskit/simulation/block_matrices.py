@@ -115,7 +115,7 @@ class _Level:
 
 
 class BlockMatrices:
-    """All blocks of a program: d x d matrices of pairs, sqrt(d) x sqrt(d) ones of lone qubits."""
+    """All blocks of a compiled circuit: d x d matrices of pairs, sqrt(d) x sqrt(d) ones of lone qubits."""
 
     def __init__(
         self,

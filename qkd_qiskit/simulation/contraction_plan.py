@@ -3,7 +3,7 @@
 The observables of one particle are one array: a first axis for the 2^m - 1 Z-strings, then an axis of length
 4 for each qubit of the light cone, in chain order. It starts on the measured qubits; a block that touches one
 more qubit multiplies it by 4, a block outside the light cone is skipped. Blocks on neighbours work in place;
-only routed circuits move axes. The plan is made once for each program.
+only routed circuits move axes. The plan is made once for each compiled circuit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ContractionStep:
     """One block's step.
 
     Attributes:
-        block: Index of the block in the program.
+        block: Index of the block in the compiled circuit.
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
         permutation: Order of the axes that brings the block's qubits side by side; None when they are.
@@ -95,22 +95,22 @@ def z_strings(measured: Sequence[int], support: Sequence[int]) -> FloatArray:
     return start
 
 
-def plan_contraction(program: CompiledCircuit, *, use_heads: bool) -> ContractionPlan:
+def plan_contraction(compiled: CompiledCircuit, *, use_heads: bool) -> ContractionPlan:
     """Plan the backward sweep.
 
     Args:
-        program: The compiled circuit.
+        compiled: The compiled circuit.
         use_heads: Whether blocks that come first on their qubits act on the inputs instead of on the
             observables.
     """
-    heads = _first_blocks(program) if use_heads else {}
-    order = sorted(program.measured)
+    heads = _first_blocks(compiled) if use_heads else {}
+    order = sorted(compiled.measured)
     n_observables = 2 ** len(order) - 1
-    start = z_strings(program.measured, order)
+    start = z_strings(compiled.measured, order)
     steps: list[ContractionStep] = []
     sizes = [start.size]
-    for k in range(len(program.blocks) - 1, -1, -1):
-        block = program.blocks[k]
+    for k in range(len(compiled.blocks) - 1, -1, -1):
+        block = compiled.blocks[k]
         pair = [block.first] if block.second is None else [block.first, block.second]
         inside = [qubit for qubit in pair if qubit in order]
         if not inside or (k in heads and len(inside) == len(pair)):
@@ -135,11 +135,11 @@ def plan_contraction(program: CompiledCircuit, *, use_heads: bool) -> Contractio
         steps.append(ContractionStep(k, lone, columns, permutation, left, right, tuple(order), tuple(inside)))
         order[place : place + len(inside)] = pair
         sizes.append(4 ** len(order) * n_observables)
-    return _close(program, heads, order, steps, sizes, start, n_observables)
+    return _close(compiled, heads, order, steps, sizes, start, n_observables)
 
 
 def _close(
-    program: CompiledCircuit,
+    compiled: CompiledCircuit,
     heads: dict[int, None],
     order: list[int],
     steps: list[ContractionStep],
@@ -151,7 +151,7 @@ def _close(
     clusters: dict[tuple[int, ...], int | None] = {}
     grouped: set[int] = set()
     for k in heads:
-        block = program.blocks[k]
+        block = compiled.blocks[k]
         pair = (block.first,) if block.second is None else (block.first, block.second)
         if all(qubit in order for qubit in pair):
             clusters[pair] = k
@@ -173,11 +173,11 @@ def _close(
     )
 
 
-def _first_blocks(program: CompiledCircuit) -> dict[int, None]:
+def _first_blocks(compiled: CompiledCircuit) -> dict[int, None]:
     """Return blocks before which nothing acts on their qubits."""
     seen: set[int] = set()
     found: dict[int, None] = {}
-    for k, block in enumerate(program.blocks):
+    for k, block in enumerate(compiled.blocks):
         pair = {block.first} if block.second is None else {block.first, block.second}
         if not pair & seen:
             found[k] = None
@@ -192,7 +192,7 @@ def contract_backward(
 
     Args:
         plan: The plan.
-        matrices: For each block of the program its matrices `[particles, d, d]`.
+        matrices: For each block of the compiled circuit its matrices `[particles, d, d]`.
         keep: Whether to keep the operands for `pull_back`.
 
     Returns:
@@ -222,7 +222,7 @@ def pull_back(
 ) -> None:
     """Add the gradient of every block's matrix to `into`, given that of the observables at the inputs.
 
-    `into` holds for each block of the program an array of the shape of its matrices.
+    `into` holds for each block of the compiled circuit an array of the shape of its matrices.
     """
     n_particles = gradient.shape[0]
     first = gradient.reshape(n_particles, -1, plan.n_observables).swapaxes(1, 2)
