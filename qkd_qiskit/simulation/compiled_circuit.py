@@ -127,7 +127,7 @@ class AffineAngles:
 
 @dataclass(frozen=True)
 class CompiledCircuit:
-    """What the sweeps need to know of one circuit under one noise model.
+    """What the simulators need to know of one circuit under one noise model.
 
     Qubits are numbered 0..n-1 in chain order: the spec's qubits first, then others that routing touched.
 

@@ -1,4 +1,4 @@
-"""Between weights and angles, and between Z-strings and outcomes: the ends of every sweep."""
+"""Between weights and angles, and between Z-strings and outcomes: the ends of every simulation."""
 
 from __future__ import annotations
 

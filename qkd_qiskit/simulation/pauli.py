@@ -1,4 +1,4 @@
-"""The exact noisy simulator: one backward sweep a particle serves all samples.
+"""The exact noisy simulator: one backward contraction a particle serves all samples.
 
 References:
     S. Aaronson, D. Gottesman, Phys. Rev. A 70, 052328 (2004), for the Heisenberg picture in simulation;
@@ -99,8 +99,8 @@ class PauliEvaluator:
         self._budget = memory_budget
         self._source = source if noise_model is None else None
         self._table = BlockMatrices(self._compiled.blocks, dtype)
-        self._plan = plan_contraction(self._compiled, use_heads=False)
-        self._headed = plan_contraction(self._compiled, use_heads=True)
+        self._plan = plan_contraction(self._compiled, use_input_blocks=False)
+        self._input_plan = plan_contraction(self._compiled, use_input_blocks=True)
         self._encoders = EncoderTable(self._compiled, 4)
         self._cached: tuple[FloatArray, Inputs] | None = None
         needed = self._particle_bytes(gradient=False)
@@ -136,7 +136,7 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
-        # Single precision is asked for where the sweep serves many samples at once.
+        # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
         if states is not None:
             samples = check_inputs(inputs, self._spec)
@@ -279,7 +279,7 @@ class PauliEvaluator:
         """Let the first blocks act on the inputs where that costs less than on the observables."""
         if self._spec.takes_states:
             return self._plan
-        saved = self._plan.operations - self._headed.operations
+        saved = self._plan.operations - self._input_plan.operations
         half = 4 ** -(-len(self._plan.qubits) // 2)
         # PERF: an outer product runs at memory speed: an element costs as much as 30 multiplications.
         extra = 60.0 * n_samples * half
@@ -287,7 +287,7 @@ class PauliEvaluator:
             # Two more products with the observables lead back to the inputs; three passes save.
             saved *= 3
             extra += 4.0 * n_samples * 4 ** len(self._plan.qubits) * self._plan.n_observables
-        return self._headed if extra < saved else self._plan
+        return self._input_plan if extra < saved else self._plan
 
     def _particle_bytes(self, *, gradient: bool) -> int:
         itemsize = np.dtype(self._dtype).itemsize

@@ -39,7 +39,7 @@ class StateVectorSimulator:
     def __init__(
         self, compiled: CompiledCircuit, dtype: type[np.complexfloating[Any, Any]] = np.complex128
     ) -> None:
-        """Plan the sweep.
+        """Plan the passes through the circuit.
 
         Args:
             compiled: Circuit compiled in the basis `UNITARY`, without noise.

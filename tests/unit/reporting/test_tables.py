@@ -19,7 +19,7 @@ from qkd_qiskit.reporting import (
 )
 from qkd_qiskit.reporting.html import render_report
 from qkd_qiskit.reporting.table import (
-    comparison_verdict,
+    comparison_conclusion,
     comparisons_table,
     percent,
     quantity,
@@ -69,14 +69,14 @@ def test_names_are_not_read_as_markup(results: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "verdict"), [((0.01, 0.02), "better"), ((-0.2, -0.1), "worse"), ((0.0, 0.1), "undecided")]
+    ("interval", "conclusion"), [((0.01, 0.02), "better"), ((-0.2, -0.1), "worse"), ((0.0, 0.1), "undecided")]
 )
-def test_verdicts(results: Document, interval: tuple[float, float], verdict: str) -> None:
-    assert comparison_verdict(interval) == verdict
+def test_conclusions(results: Document, interval: tuple[float, float], conclusion: str) -> None:
+    assert comparison_conclusion(interval) == conclusion
     results["comparisons"] = {"global_minus_fedavg": {"difference": 0.0, "interval": list(interval)}}
     text = _text(comparisons_table(check_results(results)))
     assert "global minus FedAvg" in text
-    assert verdict in text
+    assert conclusion in text
 
 
 def test_print_results_shows_all_tables_and_bytes(results: Document) -> None:
