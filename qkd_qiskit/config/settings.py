@@ -100,7 +100,7 @@ class StructureSettings(Settings):
     full_steps: int | None = Field(
         None,
         ge=1,
-        description="steps of a finalist's full training, L-BFGS or descent; all when omitted",
+        description="steps of a finalist's full training, L-BFGS or Adam; all when omitted",
     )
     own: bool = Field(
         False, description="whether the kernel that the budget starts from is a finalist in any case"
@@ -171,7 +171,7 @@ class DistillationSettings(Settings):
         None,
         ge=0,
         le=1,
-        description="alpha at the end of the descent; constant when omitted",
+        description="alpha at Adam's last step; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
     soft_loss: Literal["mse", "kl"] = "mse"

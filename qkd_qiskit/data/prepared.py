@@ -83,7 +83,7 @@ class PreparedData:
 
 
 def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> IntArray:
-    """Tell which original each sample of some parts comes from: an original and its copies share a number.
+    """Return which original each sample of some parts comes from: an original and its copies share a number.
 
     Args:
         parts: Samples with their copies behind.

@@ -26,7 +26,7 @@ def run_client_node(path: Path, *, tell: Callable[[str], None]) -> None:
 
     Args:
         path: The client's TOML file.
-        tell: Told what happens, one line each.
+        tell: Called with what happens, one line each.
 
     Raises:
         ConfigError: If the file is wrong.
@@ -68,7 +68,7 @@ def wait_for_server(
         authority: Certificate to verify it with.
         key: The client's private key.
         name: Name that the server must know the key under.
-        tell: Told that the server is away, once.
+        tell: Called once while the server is away.
 
     Raises:
         FederationError: If the certificate is not to be trusted, the key is unknown, or another's.

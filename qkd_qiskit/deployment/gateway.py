@@ -93,7 +93,7 @@ class Gateway:
         clients: Names by public key.
         limit: Most bytes of one upload, and of a minute's uploads of one client.
         state: Folder for `traffic.json` and `notices.jsonl`.
-        tell: Told what is refused, one line each.
+        tell: Called with what is refused, one line each.
     """
 
     host: str
@@ -247,7 +247,7 @@ class Gateway:
             file.write(json.dumps({"client": name, "reason": reason}) + "\n")
 
     def _tell_seldom(self, line: str) -> None:
-        """Tell a line at most once a minute: strangers must not fill the disk."""
+        """Report a line at most once a minute: strangers must not fill the disk."""
         now = time.monotonic()
         if now - self._reported.get(line, -REFILL_SECONDS) >= REFILL_SECONDS and len(self._reported) < 1000:
             self._reported[line] = now

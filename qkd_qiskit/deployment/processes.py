@@ -198,11 +198,11 @@ def answers(host: str, port: int) -> bool:
 
 @dataclass
 class Tail:
-    """Tells the lines that are added to a file.
+    """Passes on the lines that are added to a file.
 
     Attributes:
         path: The file; it need not be there yet.
-        tell: Told each line.
+        tell: Called with each line.
     """
 
     path: Path
@@ -214,7 +214,7 @@ class Tail:
         self._read = self.path.stat().st_size if self.path.exists() else 0
 
     def poll(self) -> None:
-        """Tell the whole lines that are new."""
+        """Pass on the whole lines that are new."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:

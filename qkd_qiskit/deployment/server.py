@@ -30,7 +30,7 @@ def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> 
 
     Args:
         path: The server's TOML file.
-        tell: Told how far it is, one line each.
+        tell: Called with how far it is, one line each.
         bundle: What Flower runs; this package's own apps when omitted.
 
     Returns:

@@ -141,7 +141,7 @@ def crosscheck(
         cases: What to compute; ideal and noisy ones may be mixed.
         shots: Shots of every circuit on sampled routes.
         seed: Seed of the shots, at least 0.
-        progress: Told of every route.
+        progress: Notified of every route.
 
     Returns:
         One row for each route and kind of noise that occurs, missing routes included.

@@ -80,7 +80,7 @@ def calibrate(
         plan: The sweep.
         folder: Gets `records.jsonl` and `granted.jsonl` while the sweep runs.
         jobs: Processes that train at the same time.
-        progress: Told of every training unit.
+        progress: Notified of every training unit.
 
     Raises:
         EstimatorError: If there are too few tasks to fit, or files cannot be read or written.
