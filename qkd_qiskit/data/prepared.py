@@ -1,4 +1,4 @@
-"""The data of one experiment: loaded, dealt out, augmented and encoded, for all parties or for one."""
+"""The data of one experiment: loaded, dealt out, augmented and encoded, for all clients or for one."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_answers_are_yielded_as_they_come(transport: FlowerTransport, grid: Grid
     assert seen == [1, 0]
 
 
-def test_silence_is_told_from_absence(transport: FlowerTransport, grid: Grid) -> None:
+def test_silence_differs_from_absence(transport: FlowerTransport, grid: Grid) -> None:
     grid.replies["A"] = lambda _n, _asked: None
     del grid.nodes[1]
     found = ask(transport, timeout=2)
@@ -233,7 +233,7 @@ def test_an_answer_to_an_earlier_query_is_late(transport: FlowerTransport, grid:
     assert [arrival.late for arrival in found if arrival.position == 1] == [False]
 
 
-def test_what_the_gateway_refused_is_told(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
+def test_what_the_gateway_refused_is_reported(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
     notices = tmp_path / NOTICES
     notices.write_text(json.dumps({"client": "B", "reason": "of an earlier run"}) + "\n")
 
