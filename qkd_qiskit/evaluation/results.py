@@ -153,7 +153,7 @@ class ClientRecord(Record):
 
     @property
     def remark(self) -> str:
-        """Return what there is to say of it, in one line; nothing for a client used throughout."""
+        """Return a remark on it, in one line; empty for a client used throughout."""
         said = [] if self.status == "used" else [f"{self.status}: {self.reason}"]
         for what, rounds in (("not used in", self.missed), ("answered too late for", self.stood_in)):
             said += [f"{what} round {', '.join(map(str, rounds))}"] if rounds else []

@@ -219,7 +219,7 @@ class BlockMatrices:
 
 @dataclass(frozen=True)
 class Tape:
-    """Intermediate results of `BlockTable.build` that its pullback needs."""
+    """Intermediate results of `BlockMatrices.build` that its pullback needs."""
 
     waves: FloatArray
     runs: list[tuple[FloatArray, FloatArray]]

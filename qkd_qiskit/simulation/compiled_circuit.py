@@ -1,4 +1,4 @@
-"""The parts of a fused circuit: steps, runs, stages, blocks, affine angles.
+"""The parts of a compiled circuit: steps, runs, stages, blocks, affine angles.
 
 One-qubit gates between two-qubit gates fuse into *runs*, neighbouring two-qubit gates on one pair into
 *blocks*:

@@ -1,7 +1,7 @@
-"""Expectation values of the swept observables on all samples, as matrix products.
+"""Expectation values of the contracted observables on all samples, as matrix products.
 
 `ProductInputs` are products of one-qubit states, given by Bloch vectors (angle encoding, its noise
-included); `StateInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
+included); `AmplitudeInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
 4^n * strings]` into values `[particles, samples, strings]` and pull gradients back. Samples go through in
 slices, so that no intermediate exceeds `SLICE_BYTES`.
 """

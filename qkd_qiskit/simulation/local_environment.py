@@ -34,7 +34,7 @@ class LocalEnvironment:
     """One block, everything around it frozen.
 
     Attributes:
-        block: Position of the block in the fused circuit.
+        block: Position of the block in the compiled circuit.
         weights: Weights of the spec that occur in this block and in no other.
     """
 

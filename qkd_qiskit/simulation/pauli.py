@@ -118,7 +118,7 @@ class PauliEvaluator:
 
     @property
     def compiled_circuit(self) -> CompiledCircuit:
-        """The fused circuit."""
+        """The compiled circuit."""
         return self._compiled
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
