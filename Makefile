@@ -25,7 +25,7 @@ help:
 	@echo "make check      make lint, then make test"
 	@echo "make test-wheel             install the wheel into an empty environment without pins, and use it"
 	@echo "make test-lowest            run the unit tests on the lowest versions that pyproject.toml allows"
-	@echo "make test-pennylane-qiskit  run the tests of the PennyLane bridge beside the plugin pennylane-qiskit"
+	@echo "make test-pennylane-qiskit  run the tests of the PennyLane cross-check beside the plugin pennylane-qiskit"
 	@echo "make lock       pin the newest versions that work together"
 	@echo "make install    make .venv and install the package"
 	@echo "make bench      run the benchmarks"

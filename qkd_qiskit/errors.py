@@ -71,7 +71,7 @@ class ServiceError(SubmissionError):
     """
 
 
-class BridgeError(QKDError):
+class InteropError(QKDError):
     """A circuit or its noise cannot be rebuilt outside Qiskit, or the extra is missing."""
 
 

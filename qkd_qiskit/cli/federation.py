@@ -25,7 +25,7 @@ def init(
     experiment: Experiment = "quickstart",
     hosts: Annotated[
         list[str] | None,
-        typer.Option("--host", help="Name or address of the server; repeatable, clients are told the first."),
+        typer.Option("--host", help="Name or address of the server; repeatable, clients use the first."),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 9092,
     seed: Seed = None,

@@ -100,7 +100,7 @@ class StructureSettings(Settings):
     full_steps: int | None = Field(
         None,
         ge=1,
-        description="steps of a finalist's full training, L-BFGS or descent; all when omitted",
+        description="steps of a finalist's full training, L-BFGS or Adam; all when omitted",
     )
     own: bool = Field(
         False, description="whether the kernel that the budget starts from is a finalist in any case"
@@ -172,7 +172,7 @@ class DistillationSettings(Settings):
         None,
         ge=0,
         le=1,
-        description="alpha at the end of the descent; constant when omitted",
+        description="alpha at Adam's last step; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
     soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
@@ -225,11 +225,11 @@ class FederationSettings(Settings):
     workers: int | None = Field(
         None, ge=1, description="processes that train clients in one machine; one a core when omitted"
     )
-    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each turn")
+    minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each round")
     timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
     late: Literal["ignore", "use"] = Field(
         "ignore",
-        description="an answer to an earlier turn: ignored, or used where none to the present one arrives",
+        description="an answer to an earlier round: ignored, or used where none to the present one arrives",
     )
 
 

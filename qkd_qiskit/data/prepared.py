@@ -1,4 +1,4 @@
-"""The data of one experiment: loaded, dealt out, augmented and encoded, for all parties or for one."""
+"""The data of one experiment: loaded, dealt out, augmented and encoded, for all clients or for one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PreparedData:
             no client's samples are known.
         sizes: Own samples of each client, copies not counted.
         test: Kept back until the end; empty for those who have none.
-        split: Indices of the samples in the dataset, or in a party's own numbering.
+        split: Indices of the samples in the dataset, or in a client's or server's own numbering.
         pool_labels: Class index of each unlabelled public original, without copies; only for those who may
             ask for some of them. None where they are unknown.
     """
@@ -83,7 +83,7 @@ class PreparedData:
 
 
 def originals(parts: Sequence[Samples], sizes: Sequence[int]) -> IntArray:
-    """Tell which original each sample of some parts comes from: an original and its copies share a number.
+    """Return which original each sample of some parts comes from: an original and its copies share a number.
 
     Args:
         parts: Samples with their copies behind.
@@ -278,7 +278,7 @@ def class_codes(labels: NDArray[np.int64] | NDArray[np.str_], classes: tuple[Lab
 
 
 def _own_numbering(originals: PublicOriginals, *, client: int | None = None, test: int = 0) -> Split:
-    """Return a split that numbers a party's samples in the order in which it holds them.
+    """Return a split that numbers the samples of a client or server in the order in which it holds them.
 
     Args:
         originals: The public samples.

@@ -132,7 +132,7 @@ def public_maker(
 
 
 def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
-    """Make the encoded public set; copies and blends come from the seed, so all parties make the same.
+    """Make the encoded public set; copies and blends come from the seed, so server and clients make the same.
 
     Raises:
         DataError: If copies of samples are wanted that are no images.

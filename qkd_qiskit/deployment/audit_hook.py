@@ -65,7 +65,7 @@ def _is_manifest(path: object, apps: str) -> bool:
 
 
 def main() -> None:
-    """Run Flower's program under guard."""
+    """Run Flower's program under the audit hook."""
     apps = os.path.realpath(Path(os.environ["FLWR_HOME"]) / _APPS)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

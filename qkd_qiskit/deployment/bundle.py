@@ -1,6 +1,6 @@
 """The app bundle that Flower sends around: a single file that names modules of the installed package.
 
-Every party installs the package itself; no code travels.
+Server and clients install the package themselves; no code travels.
 """
 
 from __future__ import annotations

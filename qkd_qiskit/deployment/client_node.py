@@ -26,27 +26,27 @@ def run_client_node(path: Path, *, tell: Callable[[str], None]) -> None:
 
     Args:
         path: The client's TOML file.
-        tell: Told what happens, one line each.
+        tell: Called with what happens, one line each.
 
     Raises:
         ConfigError: If the file is wrong.
         FederationError: If the extra is missing, the server is not to be trusted, or does not know the key.
     """
     require_flower()
-    told = load_client(path)
-    key = load_private_key(Path(told.key))
-    folder = Path(told.folder)
+    settings = load_client(path)
+    key = load_private_key(Path(settings.key))
+    folder = Path(settings.folder)
     programs = install_program(folder / "programs")
     folder.chmod(0o700)
     tail = Tail(folder / CLIENT_LOG, tell)
     tail.skip()
     while True:
-        wait_for_server(told.server, Path(told.authority), key, told.client.name, tell)
-        tell(f"client {told.client.name}: connected to {told.server}")
+        wait_for_server(settings.server, Path(settings.authority), key, settings.client.name, tell)
+        tell(f"client {settings.client.name}: connected to {settings.server}")
         with start_supernode(
-            server=told.server,
-            authority=Path(told.authority),
-            key=Path(told.key),
+            server=settings.server,
+            authority=Path(settings.authority),
+            key=Path(settings.key),
             state=folder,
             environment={CLIENT_VARIABLE: str(path.resolve())},
             programs=programs,
@@ -54,7 +54,7 @@ def run_client_node(path: Path, *, tell: Callable[[str], None]) -> None:
             while node.status is None:
                 tail.poll()
                 time.sleep(_POLL)
-        tell(f"client {told.client.name}: disconnected; connecting again in {RETRY_SECONDS:g} s")
+        tell(f"client {settings.client.name}: disconnected; connecting again in {RETRY_SECONDS:g} s")
         time.sleep(RETRY_SECONDS)
 
 
@@ -68,7 +68,7 @@ def wait_for_server(
         authority: Certificate to verify it with.
         key: The client's private key.
         name: Name that the server must know the key under.
-        tell: Told that the server is away, once.
+        tell: Called once while the server is away.
 
     Raises:
         FederationError: If the certificate is not to be trusted, the key is unknown, or another's.

@@ -24,7 +24,7 @@ def run_demo(
         settings: The experiment.
         output: Folder for the results; the experiment as it was run lies there too.
         clients: Number of clients.
-        tell: Told how far it is, one line each.
+        tell: Called with how far it is, one line each.
 
     Raises:
         FederationError: If a process fails; it names the last lines of its log.

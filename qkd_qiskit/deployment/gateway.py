@@ -1,7 +1,7 @@
-"""The only door of the server: known clients may reach Flower's fleet interface through it, and nothing else.
+"""The only way in to the server: known clients reach Flower's fleet interface through it, and nothing else.
 
 Flower serves everything on one port, also the interface through which code is submitted. So the SuperLink
-listens on the loopback address, and this door stands before it: it knows each client by its key before it
+listens on the loopback address, and this gateway stands before it: it knows each client by its key before it
 reads what it sends, bounds how much that may be, and counts it.
 """
 
@@ -93,7 +93,7 @@ class Gateway:
         clients: Names by public key.
         limit: Most bytes of one upload, and of a minute's uploads of one client.
         state: Folder for `traffic.json` and `notices.jsonl`.
-        tell: Told what is refused, one line each.
+        tell: Called with what is refused, one line each.
     """
 
     host: str
@@ -106,7 +106,7 @@ class Gateway:
     tell: Callable[[str], None] = lambda _line: None
     traffic: dict[str, ClientTraffic] = field(default_factory=dict)
     _allowances: dict[str, _Allowance] = field(default_factory=dict)
-    _told: dict[str, float] = field(default_factory=dict)
+    _reported: dict[str, float] = field(default_factory=dict)
     _flushed: float = 0.0
     _file: threading.Lock = field(default_factory=threading.Lock)
 
@@ -205,8 +205,8 @@ class Gateway:
     async def _read(self, receive: Receive, headers: Mapping[str, str], name: str) -> bytes | None:
         """Return the body of a request, None if it is too large; then it is read to its end, but not kept."""
         allowance = self._allowances.setdefault(name, _Allowance(self.limit, self.limit, time.monotonic()))
-        told = headers.get("content-length", "")
-        fits = not told.isdecimal() or int(told) <= self.limit
+        length = headers.get("content-length", "")
+        fits = not length.isdecimal() or int(length) <= self.limit
         chunks: list[bytes] = []
         read = 0
         while True:
@@ -247,10 +247,10 @@ class Gateway:
             file.write(json.dumps({"client": name, "reason": reason}) + "\n")
 
     def _tell_seldom(self, line: str) -> None:
-        """Tell a line at most once a minute: strangers must not fill the disk."""
+        """Report a line at most once a minute: strangers must not fill the disk."""
         now = time.monotonic()
-        if now - self._told.get(line, -REFILL_SECONDS) >= REFILL_SECONDS and len(self._told) < 1000:
-            self._told[line] = now
+        if now - self._reported.get(line, -REFILL_SECONDS) >= REFILL_SECONDS and len(self._reported) < 1000:
+            self._reported[line] = now
             self.tell(line)
 
     def _flush(self) -> None:

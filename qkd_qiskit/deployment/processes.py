@@ -76,7 +76,7 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 class ChildProcess:
-    """A process on a tether: it ends when it is stopped, or when this process ends, however that ends."""
+    """A process under a supervisor: it ends when stopped, or when this process ends, however that ends."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class ChildProcess:
         """End it and all that it started."""
         self.let_go()
         try:
-            # The tether itself kills what does not end in its grace; without it nothing would be killed.
+            # The supervisor kills what does not end in its grace; without it nothing would be killed.
             self._process.wait(GRACE + _PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
@@ -198,11 +198,11 @@ def answers(host: str, port: int) -> bool:
 
 @dataclass
 class Tail:
-    """Tells the lines that are added to a file.
+    """Passes on the lines that are added to a file.
 
     Attributes:
         path: The file; it need not be there yet.
-        tell: Told each line.
+        tell: Called with each line.
     """
 
     path: Path
@@ -214,7 +214,7 @@ class Tail:
         self._read = self.path.stat().st_size if self.path.exists() else 0
 
     def poll(self) -> None:
-        """Tell the whole lines that are new."""
+        """Pass on the whole lines that are new."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The server of a federation: Flower's SuperLink, the door before it, and one round."""
+"""The server of a federation: Flower's SuperLink, the gateway before it, and one round."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> 
 
     Args:
         path: The server's TOML file.
-        tell: Told how far it is, one line each.
+        tell: Called with how far it is, one line each.
         bundle: What Flower runs; this package's own apps when omitted.
 
     Returns:
@@ -41,24 +41,28 @@ def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> 
         FederationError: If the extra is missing, keys or certificates are wrong, or the round fails.
     """
     require_flower()
-    told = load_server(path)
-    clients = _known_clients(told)
-    state = _fresh_state(Path(told.state))
-    files = ServerFiles(Path(told.authority), Path("unused"), Path(told.certificate), Path(told.key))
+    settings = load_server(path)
+    clients = _known_clients(settings)
+    state = _fresh_state(Path(settings.state))
+    files = ServerFiles(
+        Path(settings.authority), Path("unused"), Path(settings.certificate), Path(settings.key)
+    )
     with ExitStack() as stack:
         link = SuperLink.start(files, state, {SERVER_VARIABLE: str(path.resolve())})
         stack.callback(link.child.stop)
-        link.register({name: Path(key) for name, key in told.clients.items()})
-        gateway = Gateway(told.host, told.port, files, link.port, clients, told.upload_limit, state, tell)
+        link.register({name: Path(key) for name, key in settings.clients.items()})
+        gateway = Gateway(
+            settings.host, settings.port, files, link.port, clients, settings.upload_limit, state, tell
+        )
         gateway.start()
         stack.callback(gateway.stop)
-        tell(f"listening on {told.host}:{told.port} for {', '.join(told.clients)}")
+        tell(f"listening on {settings.host}:{settings.port} for {', '.join(settings.clients)}")
         run = link.run(bundle or Bundle())
         tail = Tail(state / PROGRESS, tell)
         watch = _Watch(link, run, state, tail)
         wait_until(watch.ended, [link.child], math.inf, "the round")
         tail.poll()
-    return Path(told.output)
+    return Path(settings.output)
 
 
 @dataclass
@@ -87,16 +91,16 @@ class _Watch:
         return False
 
 
-def _known_clients(told: ServerFile) -> dict[bytes, str]:
+def _known_clients(settings: ServerFile) -> dict[bytes, str]:
     """Return the names of the clients by public key."""
-    expected = [client.name for client in load_experiment(told.experiment).clients]
-    strangers = set(expected) ^ set(told.clients)
+    expected = [client.name for client in load_experiment(settings.experiment).clients]
+    strangers = set(expected) ^ set(settings.clients)
     if strangers:
         raise FederationError(
-            f"clients: expected keys of exactly {', '.join(expected)}, found {', '.join(told.clients)}"
+            f"clients: expected keys of exactly {', '.join(expected)}, found {', '.join(settings.clients)}"
         )
-    found = {load_public_key(Path(key)): name for name, key in told.clients.items()}
-    if len(found) < len(told.clients):
+    found = {load_public_key(Path(key)): name for name, key in settings.clients.items()}
+    if len(found) < len(settings.clients):
         raise FederationError("clients: expected different keys, found one twice")
     return found
 

@@ -110,13 +110,13 @@ def load_client(path: Path) -> ClientFile:
     host, sign, port = found.server.rpartition(":")
     if not (sign and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ConfigError(f"{path}: server: expected host:port, found {found.server!r}")
-    party = found.client.model_copy(update={"path": str(_existing(path, found.client.path, "client.path"))})
+    client = found.client.model_copy(update={"path": str(_existing(path, found.client.path, "client.path"))})
     return found.model_copy(
         update={
             "authority": str(_existing(path, found.authority, "authority")),
             "key": str(_existing(path, found.key, "key")),
             "folder": str(_beside(path, found.folder)),
-            "client": party,
+            "client": client,
         }
     )
 

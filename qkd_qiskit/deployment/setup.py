@@ -70,7 +70,7 @@ def make_federation(
     Args:
         folder: Where to; it must be new or empty.
         settings: The experiment, with its clients.
-        hosts: Names or addresses of the server; clients are told the first. This machine alone when empty.
+        hosts: Names or addresses of the server; clients use the first. This machine alone when empty.
         port: Port of the server.
 
     Raises:

@@ -95,9 +95,9 @@ class SuperLink:
         pairs = [word for name, key in keys.items() for word in (str(key.resolve()), name)]
         command = [sys.executable, "-P", str(node_registration.__file__), _CONNECTION, *pairs]
         done = self._done(command, "keys of clients", _CALL_SECONDS + _KEY_SECONDS * len(keys))
-        told = done.stdout.split(node_registration.SEPARATOR)
+        answers = done.stdout.split(node_registration.SEPARATOR)
         for position, name in enumerate(keys):
-            said = told[position] if position < len(told) - 1 else ""
+            said = answers[position] if position < len(answers) - 1 else ""
             _checked(said, done.stderr, f"key of client {name}")
 
     def run(self, bundle: Bundle) -> str:
@@ -124,11 +124,11 @@ class SuperLink:
         Raises:
             FederationError: If Flower does not say.
         """
-        told = self._call(["list", _CONNECTION, "--run-id", run], "status of the round")
+        reply = self._call(["list", _CONNECTION, "--run-id", run], "status of the round")
         try:
-            return str(told["runs"][0]["status"])
+            return str(reply["runs"][0]["status"])
         except (KeyError, IndexError, TypeError):
-            raise FederationError("status of the round: expected Flower to tell it, found none") from None
+            raise FederationError("status of the round: expected one from Flower, found none") from None
 
     def _call(self, arguments: list[str], what: str) -> dict[str, Any]:
         program = _program("flwr", self.environment)
@@ -155,12 +155,12 @@ class SuperLink:
 def _checked(said: str, besides: str, what: str) -> dict[str, Any]:
     """Return what Flower says in JSON, if that is that all went well."""
     try:
-        told = json.loads(said)
+        reply = json.loads(said)
     except ValueError:
-        told = None
-    if isinstance(told, dict) and told.get("success") is True:
-        return told
-    why = told.get("error-message", "") if isinstance(told, dict) else said + besides
+        reply = None
+    if isinstance(reply, dict) and reply.get("success") is True:
+        return reply
+    why = reply.get("error-message", "") if isinstance(reply, dict) else said + besides
     raise FederationError(f"{what}: Flower refused: {' '.join(str(why).split())[:300]}")
 
 

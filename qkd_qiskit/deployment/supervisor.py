@@ -1,8 +1,8 @@
 """Run a command that ends, with all that it started, when whoever started it ends.
 
-Run by its path, with the command as arguments: only the standard library, nothing to import, fast. Standard
-input is the tether: when its other end is closed, be it that the other side was killed, the command is asked
-to end, and after a grace everything that is left is killed.
+Run by its path, with the command as arguments: only the standard library, nothing to import, fast. When the
+other end of standard input is closed, be it that the other side was killed, the command is asked to end, and
+after a grace everything that is left is killed.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ def end(first: subprocess.Popen[bytes], grace: float = GRACE) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Run the command until it ends or the tether breaks; its exit status, 1 where a signal ended it."""
+    """Run the command until it ends or the input is closed; its exit status, 1 where a signal ended it."""
     adopt_orphans()
-    # A terminal's interrupt is for whoever holds the tether, who then lets go of it. Handlers, because the
-    # command would inherit it if the signals were ignored.
+    # A terminal's interrupt is for whoever started this, who then closes the input. Handlers, because
+    # the command would inherit it if the signals were ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     first = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    tether = sys.stdin.fileno()
+    stdin = sys.stdin.fileno()
     while first.poll() is None:
-        ready, _, _ = select.select([tether], [], [], _POLL)
-        if ready and not os.read(tether, 4096):
+        ready, _, _ = select.select([stdin], [], [], _POLL)
+        if ready and not os.read(stdin, 4096):
             break
     status = first.poll()
     end(first)

@@ -26,7 +26,7 @@ QUERY, ANSWER, RAW = "query", "answer", "raw"
 _POLL = 0.5
 # A client whose process fails is asked again; it goes on from its stages.
 _MOST_FAILURES = 3
-# Answers of a past turn are looked for, and thrown away by Flower after this long.
+# Answers of a past round are looked for, and thrown away by Flower after this long.
 _KEPT_SECONDS = 86_400.0
 # Flower's code for an app that raised or ended by itself; the others mean that the client is away.
 _APP_FAILED = (1, 2, 8)
@@ -37,7 +37,7 @@ class _PendingMessage:
     """A message under way."""
 
     position: int
-    turn: int
+    round: int
 
 
 @dataclass
@@ -53,10 +53,10 @@ class FlowerTransport:
     grid: Grid
     names: Sequence[str]
     state: Path
-    _asked: dict[str, _PendingMessage] = field(default_factory=dict)
+    _pending: dict[str, _PendingMessage] = field(default_factory=dict)
     _activation: dict[int, tuple[int, str]] = field(default_factory=dict)
     _failures: dict[int, int] = field(default_factory=dict)
-    _turn: int = 0
+    _round: int = 0
 
     @property
     def clients(self) -> None:
@@ -78,7 +78,7 @@ class FlowerTransport:
             queries: What to send, by position of the client.
             timeout: Seconds until whoever has not answered is silent.
         """
-        self._turn += 1
+        self._round += 1
         self._failures.clear()
         pending = set(queries)
         seen: set[int] = set()
@@ -93,7 +93,7 @@ class FlowerTransport:
                 busy = set(pulls.values())
                 pulls |= {
                     pool.submit(self._pull, message): message
-                    for message in self._asked
+                    for message in self._pending
                     if message not in busy
                 }
                 done, _ = wait(pulls, timeout=_POLL)
@@ -124,18 +124,18 @@ class FlowerTransport:
         for position in sorted(here):
             node = nodes[self.names[position]]
             # A restarted SuperNode has lost what it was asked.
-            if self._activation.get(position) == (self._turn, node.last_activated_at):
+            if self._activation.get(position) == (self._round, node.last_activated_at):
                 continue
             if self._failures.get(position, 0) >= _MOST_FAILURES:
                 continue
-            self._activation[position] = (self._turn, node.last_activated_at)
+            self._activation[position] = (self._round, node.last_activated_at)
             content = RecordDict({QUERY: ConfigRecord({RAW: queries[position]})})
             messages.append(
                 Message(
                     content,
                     message_type=KIND,
                     dst_node_id=node.node_id,
-                    group_id=str(self._turn),
+                    group_id=str(self._round),
                     ttl=timeout + _KEPT_SECONDS,
                 )
             )
@@ -143,7 +143,7 @@ class FlowerTransport:
         if messages:
             for position, message in zip(positions, self.grid.push_messages(messages), strict=True):
                 if message:
-                    self._asked[message] = _PendingMessage(position, self._turn)
+                    self._pending[message] = _PendingMessage(position, self._round)
                 else:
                     del self._activation[position]
         return here
@@ -152,24 +152,24 @@ class FlowerTransport:
         return list(self.grid.pull_messages([message]))
 
     def _arrivals(self, message: str, pulled: Future[list[Message]]) -> Iterator[Arrival]:
-        asked = self._asked.get(message)
-        if asked is None:
+        pending = self._pending.get(message)
+        if pending is None:
             return
-        late = asked.turn != self._turn
+        late = pending.round != self._round
         try:
             replies = pulled.result()
         except Exception as error:
             # Whatever a client sends must not end the round, and Flower's decoding may raise anything.
             replies = []
             if not _is_connection_error(error):
-                del self._asked[message]
-                yield Arrival(asked.position, None, "its answer could not be taken apart", late=late)
+                del self._pending[message]
+                yield Arrival(pending.position, None, "its answer could not be taken apart", late=late)
         for reply in replies[:1]:
-            del self._asked[message]
+            del self._pending[message]
             if not reply.has_error():
-                yield _arrival(asked.position, reply, late)
-            elif not late and (reason := self._failed(asked.position, reply.error.code)):
-                yield Arrival(asked.position, None, reason)
+                yield _arrival(pending.position, reply, late)
+            elif not late and (reason := self._failed(pending.position, reply.error.code)):
+                yield Arrival(pending.position, None, reason)
 
     def _failed(self, position: int, code: int) -> str:
         """Take note of a failure; a reason when the client is not to be asked again, else nothing."""
@@ -183,7 +183,9 @@ class FlowerTransport:
         return ""
 
     def _forget(self, position: int) -> None:
-        self._asked = {key: asked for key, asked in self._asked.items() if asked.position != position}
+        self._pending = {
+            key: pending for key, pending in self._pending.items() if pending.position != position
+        }
 
 
 class _Notices:

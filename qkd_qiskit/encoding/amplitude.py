@@ -35,7 +35,7 @@ class AmplitudeEncoding(Encoding):
         return AmplitudeEncoder.from_arrays(n_qubits, arrays)
 
     def fault(self, inputs: FloatArray) -> str | None:
-        """Tell of states that are not normalized."""
+        """Return what is wrong with states that are not normalized."""
         norms = np.linalg.norm(inputs, axis=1)
         if np.abs(norms - 1).max(initial=0.0) <= 1e-6:
             return None

@@ -93,7 +93,7 @@ class Encoding(Protocol):
         del circuit, x
 
     def fault(self, inputs: FloatArray) -> str | None:
-        """Tell what is wrong with finite inputs [N, F]; None for nothing."""
+        """Return what is wrong with finite inputs [N, F]; None for nothing."""
         del inputs
         return None
 

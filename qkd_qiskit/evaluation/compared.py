@@ -45,7 +45,7 @@ COMPARED = (
 
 REQUIRED_MODELS = tuple(model.name for model in COMPARED if model.required)
 
-#: Names of the models whose difference from the global one is told, in the order of `results.json`.
+#: Names of the models whose difference from the global one is reported, in the order of `results.json`.
 DIFFERENCES = tuple(
     name for _, name in sorted((model.comparison, model.name) for model in COMPARED if model.comparison)
 )

@@ -153,10 +153,10 @@ class ClientRecord(ResultsModel):
 
     @property
     def remark(self) -> str:
-        """Return what there is to say of it, in one line; nothing for a client used throughout."""
+        """Return a remark on it, in one line; empty for a client used throughout."""
         said = [] if self.status == "used" else [f"{self.status}: {self.reason}"]
         for what, rounds in (("not used in", self.missed), ("answered too late for", self.stood_in)):
-            said += [f"{what} turn {', '.join(map(str, rounds))}"] if rounds else []
+            said += [f"{what} round {', '.join(map(str, rounds))}"] if rounds else []
         if self.ignored:
             said.append(f"{self.ignored} late or further answer{'' if self.ignored == 1 else 's'} ignored")
         return "; ".join(said)

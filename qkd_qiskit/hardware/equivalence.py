@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 def outcome_deviation(
     spec: VQCNNSpec,
     logical: QuantumCircuit,
-    compact: QuantumCircuit,
+    transpiled: QuantumCircuit,
     inputs: tuple[int, ...],
     *,
     seed: int = 0,
@@ -35,20 +35,20 @@ def outcome_deviation(
     Args:
         spec: The structure.
         logical: Its circuit from `build_circuit`.
-        compact: The transpiled circuit on its active qubits alone.
-        inputs: Qubit of `compact` that each virtual qubit starts on.
+        transpiled: The transpiled circuit on its active qubits alone.
+        inputs: Qubit of `transpiled` that each virtual qubit starts on.
         seed: Of the random point.
 
     Returns:
         The difference, 0 to 1; None if the circuit has more than `MAX_QUBITS` qubits.
     """
-    if compact.num_qubits > MAX_QUBITS:
+    if transpiled.num_qubits > MAX_QUBITS:
         return None
     rng = np.random.default_rng(seed)
     (x,) = encoding_named(spec.encoding).random_inputs(spec.n_qubits, 1, rng=rng)
     values = {"x": x, "w": rng.uniform(-pi, pi, spec.n_weights)}
     state = x if spec.takes_states else None
-    pairs = ((logical, tuple(range(spec.n_qubits))), (compact, inputs))
+    pairs = ((logical, tuple(range(spec.n_qubits))), (transpiled, inputs))
     first, second = (_outcomes(circuit, values, state, qubits) for circuit, qubits in pairs)
     return float(np.abs(first - second).max())
 

@@ -96,7 +96,7 @@ def native_cost(name: str, gate: str) -> int:
 
 
 def may_cancel(events: tuple[Event, ...]) -> bool:
-    """Tell whether the transpiler may merge two-qubit gates across rotations that commute with them.
+    """Return whether the transpiler may merge two-qubit gates across rotations that commute with them.
 
     Then their number is only an upper bound. Runs without parameters are merged already.
     """
@@ -164,7 +164,7 @@ def _gene_events(gene: Gene, qubits: tuple[int, ...], gate: str) -> Iterator[Eve
 
 
 def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
-    """Tell whether a gate meets another one on its pair through events that it commutes with."""
+    """Return whether a gate meets another one on its pair through events that it commutes with."""
     mine = dict(zip(events[start].qubits, events[start].axes, strict=True))
     crossed = False
     for event in events[start + 1 :]:

@@ -90,7 +90,7 @@ def straight(spec: VQCNNSpec) -> Route:
 
 
 def suits_a_line(spec: VQCNNSpec) -> bool:
-    """Tell whether a structure runs best on a line: it is chain-native, or its trees absorb their swaps.
+    """Return whether a structure runs best on a line: it is chain-native, or its trees absorb their swaps.
 
     For that, a convolution must come before the first `tree` layer, so that the chain is a line already, and
     all blocks from there on must be able to exchange their qubits. A tree right at the start has no chain:

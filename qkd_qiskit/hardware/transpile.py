@@ -119,8 +119,8 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
 
 
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:
-    compact, active = without_idle_qubits(done.circuit, done.input_qubits)
-    return outcome_deviation(done.spec, logical, compact, tuple(map(active.index, done.input_qubits)))
+    circuit, active = without_idle_qubits(done.circuit, done.input_qubits)
+    return outcome_deviation(done.spec, logical, circuit, tuple(map(active.index, done.input_qubits)))
 
 
 def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.errors import BridgeError, ModelError
+from qkd_qiskit.errors import InteropError, ModelError
 from qkd_qiskit.interop.cases import CrosscheckCase
 from qkd_qiskit.interop.export import sampler_qnn
 from qkd_qiskit.interop.pennylane import PennyLaneEvaluator, require_pennylane, require_plugin
@@ -104,7 +104,7 @@ def missing_routes() -> dict[str, str]:
     for route, require in _NEEDS.items():
         try:
             require()
-        except BridgeError as error:
+        except InteropError as error:
             missing[route] = str(error)
     return missing
 
@@ -116,15 +116,15 @@ def require_routes(names: Sequence[str]) -> None:
         names: Among `ROUTES`.
 
     Raises:
-        BridgeError: If a name is unknown, or its route is not installed.
+        InteropError: If a name is unknown, or its route is not installed.
     """
     for name in names:
         if name not in ROUTES:
-            raise BridgeError(f"expected a route among {', '.join(ROUTES)}, found {name!r}")
+            raise InteropError(f"expected a route among {', '.join(ROUTES)}, found {name!r}")
     missing = missing_routes()
     for name in names:
         if name in missing:
-            raise BridgeError(f"the route {name} is missing: {missing[name]}")
+            raise InteropError(f"the route {name} is missing: {missing[name]}")
 
 
 def crosscheck(
@@ -141,16 +141,16 @@ def crosscheck(
         cases: What to compute; ideal and noisy ones may be mixed.
         shots: Shots of every circuit on sampled routes.
         seed: Seed of the shots, at least 0.
-        progress: Told of every route.
+        progress: Notified of every route.
 
     Returns:
         One row for each route and kind of noise that occurs, missing routes included.
 
     Raises:
-        BridgeError: If there is no case.
+        InteropError: If there is no case.
     """
     if not cases:
-        raise BridgeError("expected at least one case, found none")
+        raise InteropError("expected at least one case, found none")
     missing = missing_routes()
     watcher = progress or NullProgress()
     ideal = [case for case in cases if case.noise_model is None]
@@ -252,7 +252,7 @@ def _on_aer_sampled(case: CrosscheckCase, shots: int, seed: int) -> FloatArray:
         evaluator = PennyLaneEvaluator(
             case.source, case.noise_model, simulator="qiskit.aer", shots=shots, seed=seed
         )
-    except BridgeError:
+    except InteropError:
         raise _NotApplicable from None
     return evaluator.probabilities(case.weights, case.inputs)
 

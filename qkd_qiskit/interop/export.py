@@ -49,13 +49,13 @@ def export_circuit(source: MeasuredCircuit | VQCNNSpec, weights: ArrayLike | Non
     Raises:
         ModelError: If there are not W finite weights.
     """
-    executable = as_measured_circuit(source)
-    circuit = plain_copy(executable.circuit)
+    measured = as_measured_circuit(source)
+    circuit = plain_copy(measured.circuit)
     if weights is None:
         return circuit
     values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (executable.spec.n_weights,) or not np.isfinite(values).all():
-        raise ModelError(f"expected {executable.spec.n_weights} finite weights, found shape {values.shape}")
+    if values.shape != (measured.spec.n_weights,) or not np.isfinite(values).all():
+        raise ModelError(f"expected {measured.spec.n_weights} finite weights, found shape {values.shape}")
     present = {p for p in circuit.parameters if p.vector.name == "w"}
     return circuit.assign_parameters({p: float(values[p.index]) for p in present})
 
@@ -95,25 +95,25 @@ def sampler_qnn(
     # Imported late: it takes a second, and few ask for it.
     from qiskit_machine_learning.neural_networks import SamplerQNN
 
-    executable = as_measured_circuit(source)
-    if executable.x is None:
+    measured = as_measured_circuit(source)
+    if measured.x is None:
         raise ModelError(
             "expected inputs that are parameters for a SamplerQNN, found the states of "
-            f"{executable.spec.encoding} encoding"
+            f"{measured.spec.encoding} encoding"
         )
     # Aer's sampler would bind controlled rotations wrongly, and say nothing.
-    circuit = plain_copy(bindable(executable.circuit, None))
+    circuit = plain_copy(bindable(measured.circuit, None))
     present = set(circuit.parameters)
-    lost = [p for p in (*executable.x, *executable.w) if p not in present]
+    lost = [p for p in (*measured.x, *measured.w) if p not in present]
     if lost:
         circuit = _with_idle_parameters(circuit, lost)
     return SamplerQNN(
         circuit=circuit,
         sampler=sampler,
-        input_params=list(executable.x),
-        weight_params=list(executable.w),
+        input_params=list(measured.x),
+        weight_params=list(measured.w),
         interpret=_identity,
-        output_shape=2**executable.spec.n_measured,
+        output_shape=2**measured.spec.n_measured,
         input_gradients=input_gradients,
     )
 

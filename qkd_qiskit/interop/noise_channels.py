@@ -11,7 +11,7 @@ from qiskit.circuit import CircuitInstruction
 from qiskit.quantum_info import Choi, SuperOp
 from qiskit_aer.noise import NoiseModel
 
-from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.errors import InteropError
 from qkd_qiskit.simulation.noise import find_error
 
 Kraus = tuple[NDArray[np.complex128], ...]
@@ -57,7 +57,7 @@ class Channels:
             return ()
         table = self._model._local_readout_errors
         if any(len(qubits) > 1 for qubits in table):
-            raise BridgeError("expected readout errors of single qubits, found a joint one")
+            raise InteropError("expected readout errors of single qubits, found a joint one")
         error = table.get((qubit,), self._model._default_readout_error)
         if error is None:
             return ()
@@ -79,7 +79,7 @@ def kraus_operators(channel: SuperOp) -> Kraus:
     size = round(np.sqrt(len(choi)))
     values, vectors = np.linalg.eigh((choi + choi.conj().T) / 2)
     if values[0] < -1e-9:
-        raise BridgeError(f"expected a completely positive channel, found eigenvalue {values[0]:.2g}")
+        raise InteropError(f"expected a completely positive channel, found eigenvalue {values[0]:.2g}")
     return tuple(
         np.sqrt(value) * vector.reshape(size, size).T
         for value, vector in zip(values, vectors.T, strict=True)

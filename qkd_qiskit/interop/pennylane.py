@@ -14,7 +14,7 @@ from qiskit import QuantumCircuit
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.errors import InteropError
 from qkd_qiskit.extras import missing_extra
 from qkd_qiskit.interop.noise_channels import Channel, Channels, embedded_channel
 from qkd_qiskit.simulation import MeasuredCircuit
@@ -95,31 +95,31 @@ class PennyLaneEvaluator:
             seed: Seed of the shots.
 
         Raises:
-            BridgeError: If PennyLane or its plugin is missing, the combination is impossible, or a gate has
+            InteropError: If PennyLane or its plugin is missing, the combination is impossible, or a gate has
                 no counterpart.
         """
         self._qml = require_pennylane()
         if route == "converted" or simulator == "qiskit.aer":
             require_plugin()
-        executable = as_measured_circuit(transpiled)
-        self._spec = executable.spec
+        source = as_measured_circuit(transpiled)
+        self._spec = source.spec
         if simulator != "qiskit.aer" and shots is not None:
-            raise BridgeError("expected no shots for PennyLane's own simulators, which are exact here")
+            raise InteropError("expected no shots for PennyLane's own simulators, which are exact here")
         if simulator == "lightning.qubit" and noise_model is not None:
-            raise BridgeError("lightning.qubit knows no noise; take simulator='pennylane'")
+            raise InteropError("lightning.qubit knows no noise; take simulator='pennylane'")
         if simulator == "qiskit.aer" and noise_model is not None and shots is None:
-            raise BridgeError("expected shots for noise on qiskit.aer, found none")
+            raise InteropError("expected shots for noise on qiskit.aer, found none")
         if simulator == "qiskit.aer" and noise_model is not None:
-            _check_density_matrix(executable)
+            _check_density_matrix(source)
         if isinstance(transpiled, VQCNNSpec):
-            self._circuit, noise = executable.circuit, noise_model
-            self._input_qubits = executable.input_qubits
+            self._circuit, noise = source.circuit, noise_model
+            self._input_qubits = source.input_qubits
         else:
             self._circuit, noise, active = cut_to_active(
-                executable.circuit, noise_model, keep=executable.input_qubits
+                source.circuit, noise_model, keep=source.input_qubits
             )
-            self._input_qubits = tuple(active.index(qubit) for qubit in executable.input_qubits)
-        self._names = [vector.name for vector in (executable.x, executable.w) if vector is not None]
+            self._input_qubits = tuple(active.index(qubit) for qubit in source.input_qubits)
+        self._names = [vector.name for vector in (source.x, source.w) if vector is not None]
         self._own = route == "native" and isinstance(transpiled, VQCNNSpec)
         self._route, self._shots = route, shots
         measured = {
@@ -132,7 +132,7 @@ class PennyLaneEvaluator:
         self._channels = channels
         self._parts = [self._part(item, channels) for item in self._circuit.data]
         if simulator == "qiskit.aer" and any(channel for _, channel in self._parts):
-            raise BridgeError("qiskit.aer knows no channels on idle qubits; take simulator='pennylane'")
+            raise InteropError("qiskit.aer knows no channels on idle qubits; take simulator='pennylane'")
         self._plain = _gates_only(self._circuit)
         self._simulator, self._noise = simulator, noise
         self._seeds = np.random.SeedSequence(seed)
@@ -154,7 +154,7 @@ class PennyLaneEvaluator:
 
         Raises:
             SimulationError: If a shape is wrong or a value is not finite.
-            BridgeError: If PennyLane drops an operation.
+            InteropError: If PennyLane drops an operation.
         """
         array = check_weights(weights, self._spec)
         samples = check_inputs(inputs, self._spec)
@@ -219,7 +219,7 @@ class PennyLaneEvaluator:
         if name in _SILENT:
             return None, ()
         if name not in _OPERATIONS:
-            raise BridgeError(f"expected gates among {', '.join(_OPERATIONS)}, found {name!r}")
+            raise InteropError(f"expected gates among {', '.join(_OPERATIONS)}, found {name!r}")
         return _NativeGate(name, (), qubits), channels.after(name, qubits)
 
     def _converted(self, weights: FloatArray, sample: FloatArray) -> list[Any]:
@@ -234,10 +234,10 @@ class PennyLaneEvaluator:
                 with qml.queuing.AnnotatedQueue() as queue:
                     qml.from_qiskit(self._plain)(**arguments)
             except UserWarning as warning:
-                raise BridgeError(f"qml.from_qiskit: {warning}") from None
+                raise InteropError(f"qml.from_qiskit: {warning}") from None
         operations = list(queue.queue)
         if len(operations) != len(self._plain.data):
-            raise BridgeError(
+            raise InteropError(
                 f"qml.from_qiskit: expected {len(self._plain.data)} operations, found {len(operations)}"
             )
         return operations
@@ -280,15 +280,15 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
             yield _NativeGate(name, turn, tuple(block.qubits[place] for place in gene.qubits))
 
 
-def _check_density_matrix(executable: MeasuredCircuit) -> None:
+def _check_density_matrix(source: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if executable.spec.takes_states:
-        raise BridgeError(
-            f"expected an encoding of gates for noise on qiskit.aer, found {executable.spec.encoding}"
+    if source.spec.takes_states:
+        raise InteropError(
+            f"expected an encoding of gates for noise on qiskit.aer, found {source.spec.encoding}"
         )
-    unknown = {"crx", "cry", "crz"} & set(executable.circuit.count_ops())
+    unknown = {"crx", "cry", "crz"} & set(source.circuit.count_ops())
     if unknown:
-        raise BridgeError(f"expected gates of Aer's density matrices on qiskit.aer, found {min(unknown)!r}")
+        raise InteropError(f"expected gates of Aer's density matrices on qiskit.aer, found {min(unknown)!r}")
 
 
 def _gates_only(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -303,12 +303,12 @@ def require_pennylane() -> Any:
     """Return the package PennyLane.
 
     Raises:
-        BridgeError: If it is missing.
+        InteropError: If it is missing.
     """
     try:
         import pennylane
     except ImportError:
-        raise BridgeError(missing_extra("the PennyLane bridge", "pennylane")) from None
+        raise InteropError(missing_extra("PennyLane's evaluator", "pennylane")) from None
     return pennylane
 
 
@@ -318,10 +318,10 @@ def require_plugin() -> None:
     PennyLane finds it through its entry points; it is asked for here, so that its absence has a clear name.
 
     Raises:
-        BridgeError: If PennyLane or the plugin is missing.
+        InteropError: If PennyLane or the plugin is missing.
     """
     try:
         import_module("pennylane_qiskit")
     except ImportError:
         needed = missing_extra("PennyLane with Qiskit's circuits or devices", "pennylane-qiskit")
-        raise BridgeError(f"{needed} (it holds Qiskit back: keep it in an environment of its own)") from None
+        raise InteropError(f"{needed} (it holds Qiskit back: keep it in an environment of its own)") from None

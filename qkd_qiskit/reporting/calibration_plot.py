@@ -27,17 +27,17 @@ def write_calibration(finished: CalibrationResult, folder: Path) -> None:
     try:
         write_atomic(folder / "coefficients.json", json.dumps(rule, indent=2) + "\n")
         write_atomic(folder / "calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n")
-        draw_calibration(finished.curves, finished.verdicts).savefig(folder / "calibration.png", dpi=130)
+        draw_calibration(finished.curves, finished.assessments).savefig(folder / "calibration.png", dpi=130)
     except OSError as error:
         raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
 
 
-def draw_calibration(curves: Sequence[Curve], verdicts: Sequence[TaskAssessment]) -> Figure:
+def draw_calibration(curves: Sequence[Curve], assessments: Sequence[TaskAssessment]) -> Figure:
     """Left: lost accuracy against size. Right: granted against smallest sufficient blocks.
 
     Args:
         curves: Accuracy curves of the tasks.
-        verdicts: What a rule grants for each of them, in the same order.
+        assessments: What a rule grants for each of them, in the same order.
     """
     figure = new_figure(10.5, 4.6)
     left, right = figure.subplots(1, 2)
@@ -59,7 +59,7 @@ def draw_calibration(curves: Sequence[Curve], verdicts: Sequence[TaskAssessment]
     rng = np.random.default_rng(0)
     for use, colour in _COLOURS.items():
         for limits, marker, label in ((("need", "minimum"), "o", use), (("data", "device"), "s", None)):
-            chosen = [v for v in verdicts if v.use == use and v.limited_by in limits]
+            chosen = [task for task in assessments if task.use == use and task.limited_by in limits]
             # Sizes are few, so that points would hide each other.
             spread = np.exp(rng.uniform(-0.04, 0.04, (2, len(chosen))))
             right.scatter(

@@ -42,7 +42,7 @@ def render_report(results: Results, extras: ReportExtras) -> str:
         interval=table.interval_label,
         model_title=model_title,
         comparison_title=table.comparison_title,
-        verdict=table.comparison_verdict,
+        conclusion=table.comparison_conclusion,
         noise=table.noise_label,
         grouped=lambda number: f"{number:,}".replace(",", "\u2009"),
     )

@@ -61,7 +61,7 @@ def comparison_title(name: str) -> str:
     return " minus ".join(model_title(part) for part in name.split("_minus_"))
 
 
-def comparison_verdict(interval: tuple[float, float]) -> str:
+def comparison_conclusion(interval: tuple[float, float]) -> str:
     """Return what the interval of a difference allows to say."""
     if interval[0] > 0:
         return "better"
@@ -138,7 +138,7 @@ def comparisons_table(results: Results) -> Table:
             comparison_title(name),
             f"{100 * comparison.difference:+.1f}",
             f"{100 * low:+.1f} to {100 * high:+.1f}",
-            comparison_verdict(comparison.interval),
+            comparison_conclusion(comparison.interval),
         )
     return table
 

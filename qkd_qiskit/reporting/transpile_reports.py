@@ -136,7 +136,7 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
 
     Args:
         folder: Where they go; a device's files are replaced, and those of unknown devices deleted.
-        progress: Told of every device and structure.
+        progress: Notified of every device and structure.
 
     Returns:
         One report a device.

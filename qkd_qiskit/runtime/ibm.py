@@ -118,7 +118,7 @@ class IBMService:
                 if seconds is not None:
                     return seconds
                 time.sleep(1.0)
-        raise ServiceUncertain("it told no usage")
+        raise ServiceUncertain("it gave no usage")
 
     def submit(self, request: JobRequest) -> str:
         """Submit a job; see `JobService`."""

@@ -31,7 +31,7 @@ class JobRunner:
         ledger: The open ledger.
         submission: What is run.
         service: Runs the jobs.
-        progress: Told of batches sent and collected.
+        progress: Notified of batches sent and collected.
         clock: Seconds since the epoch.
         sleep: Waits.
     """

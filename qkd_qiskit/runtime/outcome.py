@@ -104,7 +104,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
         interval = accuracy_interval(right, rng=np.random.default_rng(submission.settings["seed"]))
         accuracies[kind] = (interval.value, interval.low, interval.high)
     charged = [batch.seconds for batch in ledger.batches(submission.id, "done")]
-    told = [seconds for seconds in charged if seconds is not None]
+    known = [seconds for seconds in charged if seconds is not None]
     return SubmissionOutcome(
         submission=submission,
         classes=model.classes,
@@ -112,6 +112,6 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
         counts=counts,
         probabilities=probabilities,
         accuracies=accuracies,
-        seconds=sum(told) if told else None,
+        seconds=sum(known) if known else None,
         notes=tuple(notes),
     )

@@ -3,15 +3,15 @@
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
 from qkd_qiskit.simulation.compiled import CompiledModel, ModelCompiler, compile_model, compile_transpiled
-from qkd_qiskit.simulation.evaluator import CompactCircuit, Evaluator, MeasuredCircuit
+from qkd_qiskit.simulation.evaluator import ActiveCircuit, Evaluator, MeasuredCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.state_vector import Loss
 
 __all__ = [
+    "ActiveCircuit",
     "AerEvaluator",
     "Agreement",
-    "CompactCircuit",
     "CompiledModel",
     "Evaluator",
     "Loss",

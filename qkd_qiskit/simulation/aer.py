@@ -52,11 +52,11 @@ class AerEvaluator:
         Raises:
             SimulationError: If the noise model has errors that this reference cannot apply.
         """
-        executable = as_measured_circuit(transpiled)
-        self._spec = executable.spec
-        self._x, self._w = executable.x, executable.w
-        circuit = bindable(executable.circuit, noise_model)
-        cut, self._noise, active = cut_to_active(circuit, noise_model, keep=executable.input_qubits)
+        source = as_measured_circuit(transpiled)
+        self._spec = source.spec
+        self._x, self._w = source.x, source.w
+        circuit = bindable(source.circuit, noise_model)
+        cut, self._noise, active = cut_to_active(circuit, noise_model, keep=source.input_qubits)
         readout = LocalNoise(noise_model)
         measured = {
             cut.find_bit(item.clbits[0]).index: cut.find_bit(item.qubits[0]).index
@@ -65,7 +65,7 @@ class AerEvaluator:
         }
         self._confusions = [readout.readout(active[measured[bit]]) for bit in sorted(measured)]
         cut.remove_final_measurements()
-        self._state_qubits = [active.index(qubit) for qubit in executable.input_qubits]
+        self._state_qubits = [active.index(qubit) for qubit in source.input_qubits]
         self._circuit = cut
         self._measured = [measured[bit] for bit in sorted(measured)]
         self._simulator = AerSimulator(

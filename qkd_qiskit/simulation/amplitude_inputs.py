@@ -61,7 +61,7 @@ class AmplitudeInputs:
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Return the gradient of the observables; that of head blocks is added to `into`."""
+        """Return the gradient of the observables; that of input blocks is added to `into`."""
         del matrices, into
         n_particles, strings = observables.shape[0], plan.n_observables
         size = self.states.shape[1]

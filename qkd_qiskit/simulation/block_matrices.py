@@ -115,7 +115,7 @@ class _Level:
 
 
 class BlockMatrices:
-    """All blocks of a program: d x d matrices of pairs, sqrt(d) x sqrt(d) ones of lone qubits."""
+    """All blocks of a compiled circuit: d x d matrices of pairs, sqrt(d) x sqrt(d) ones of lone qubits."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class BlockMatrices:
 
 @dataclass(frozen=True)
 class Tape:
-    """Intermediate results of `BlockTable.build` that its pullback needs."""
+    """Intermediate results of `BlockMatrices.build` that its pullback needs."""
 
     waves: FloatArray
     runs: list[tuple[FloatArray, FloatArray]]

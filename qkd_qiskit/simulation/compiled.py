@@ -9,7 +9,7 @@ import numpy as np
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
-from qkd_qiskit.simulation.evaluator import CompactCircuit
+from qkd_qiskit.simulation.evaluator import ActiveCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import SamplerEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -28,7 +28,7 @@ class CompiledModel:
 
     spec: VQCNNSpec
     transpiled: TranspiledVQCNN | None = None
-    circuit: CompactCircuit | None = None
+    circuit: ActiveCircuit | None = None
     noise: NoiseModel | None = None
 
     @cached_property
@@ -90,7 +90,7 @@ def compile_transpiled(transpiled: TranspiledVQCNN, device: Device, *, noise: bo
         device: The device whose noise is taken: the circuit's own, or one with another calibration.
         noise: Whether `noisy` has the device's noise.
     """
-    circuit = CompactCircuit(transpiled)
+    circuit = ActiveCircuit(transpiled)
     # PERF: the noise of a whole device takes seconds, that of the active qubits a fraction of one.
     model = device.noise_model_for(circuit.active_qubits) if noise else None
     return CompiledModel(transpiled.spec, transpiled, circuit, model)

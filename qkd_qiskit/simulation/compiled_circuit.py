@@ -1,4 +1,4 @@
-"""The parts of a fused circuit: steps, runs, stages, blocks, affine angles.
+"""The parts of a compiled circuit: steps, runs, stages, blocks, affine angles.
 
 One-qubit gates between two-qubit gates fuse into *runs*, neighbouring two-qubit gates on one pair into
 *blocks*:
@@ -127,7 +127,7 @@ class AffineAngles:
 
 @dataclass(frozen=True)
 class CompiledCircuit:
-    """What the sweeps need to know of one circuit under one noise model.
+    """What the simulators need to know of one circuit under one noise model.
 
     Qubits are numbered 0..n-1 in chain order: the spec's qubits first, then others that routing touched.
 

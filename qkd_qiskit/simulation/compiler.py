@@ -1,4 +1,4 @@
-"""ISA circuit and noise model -> fused program; what cannot be compiled exactly is refused."""
+"""ISA circuit and noise model -> compiled circuit; what cannot be compiled exactly is refused."""
 
 from __future__ import annotations
 

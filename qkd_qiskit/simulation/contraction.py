@@ -1,7 +1,7 @@
-"""Expectation values of the swept observables on all samples, as matrix products.
+"""Expectation values of the contracted observables on all samples, as matrix products.
 
 `ProductInputs` are products of one-qubit states, given by Bloch vectors (angle encoding, its noise
-included); `StateInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
+included); `AmplitudeInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
 4^n * strings]` into values `[particles, samples, strings]` and pull gradients back. Samples go through in
 slices, so that no intermediate exceeds `SLICE_BYTES`.
 """
@@ -45,7 +45,7 @@ class Inputs(Protocol):
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Return the gradient of the observables; the gradient of head blocks is added to `into`."""
+        """Return the gradient of the observables; the gradient of input blocks is added to `into`."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,19 @@ class ProductInputs:
         gradient: FloatArray,
         into: Sequence[FloatArray],
     ) -> FloatArray:
-        """Return the gradient of the observables; that of head blocks is added to `into`."""
+        """Return the gradient of the observables; that of input blocks is added to `into`."""
         split, left, right = _halves(plan)
         n_particles, strings = observables.shape[0], plan.n_observables
         matrix = observables.reshape(n_particles, left, right * strings)
         total = np.zeros_like(matrix)
-        has_heads = any(head is not None for head in plan.heads)
+        has_input_blocks = any(block is not None for block in plan.input_blocks)
         for part in self._slices(plan, right, n_particles):
             left_vectors, lefts = self._factors(plan, slice(0, split), matrices, part)
             right_vectors, rights = self._factors(plan, slice(split, None), matrices, part)
             flow = rights[-1][..., :, None] * gradient[:, part, None, :]
             flow = flow.reshape(n_particles, -1, right * strings)
             total += np.matmul(np.swapaxes(lefts[-1], -1, -2), flow)
-            if not has_heads:
+            if not has_input_blocks:
                 continue
             to_left = np.matmul(flow, np.swapaxes(matrix, -1, -2))
             half = np.matmul(lefts[-1], matrix).reshape(n_particles, -1, right, strings)
@@ -109,9 +109,9 @@ class ProductInputs:
             moving = [*plan.clusters[:split]] if left_vectors else []
             moving += [*plan.clusters[split:]] if right_vectors else []
             for cluster, grad in zip(moving, flows, strict=True):
-                head = plan.heads[plan.clusters.index(cluster)]
-                if head is not None:
-                    into[head][...] += np.matmul(np.swapaxes(grad, -1, -2), self._raw(cluster, part))
+                block = plan.input_blocks[plan.clusters.index(cluster)]
+                if block is not None:
+                    into[block][...] += np.matmul(np.swapaxes(grad, -1, -2), self._raw(cluster, part))
         return total.reshape(n_particles, -1)
 
     def _slices(self, plan: ContractionPlan, right: int, n_particles: int) -> Iterator[slice]:
@@ -119,7 +119,7 @@ class ProductInputs:
         return sample_slices(self.n_samples, width)
 
     def _raw(self, cluster: tuple[int, ...], part: slice) -> FloatArray:
-        """Return input vectors `[samples, 4^qubits]` of a cluster before its head."""
+        """Return input vectors `[samples, 4^qubits]` of a cluster before its input block."""
         return _product([self.bloch[qubit, part] for qubit in cluster])[-1]
 
     def _factors(
@@ -127,12 +127,12 @@ class ProductInputs:
     ) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return input vectors `[1 or particles, samples, 4^qubits]` of clusters, and partial products.
 
-        Without heads no particle changes them: then the last product alone is returned, and kept.
+        Without input blocks no particle changes them: then the last product alone is returned, and kept.
         """
-        chosen, heads = plan.clusters[clusters], plan.heads[clusters]
+        chosen, input_blocks = plan.clusters[clusters], plan.input_blocks[clusters]
         if not chosen:
             return [], [np.ones((1, 1, 1), dtype=self.bloch.dtype)]
-        if all(head is None for head in heads):
+        if all(block is None for block in input_blocks):
             if chosen in self._kept:
                 return [], [self._kept[chosen][:, part]]
             size = self.bloch.itemsize * self.n_samples * 4 ** sum(len(cluster) for cluster in chosen)
@@ -141,9 +141,11 @@ class ProductInputs:
                 self._kept[chosen] = _product([self._raw(cluster, whole)[None] for cluster in chosen])[-1]
                 return [], [self._kept[chosen][:, part]]
         vectors = []
-        for cluster, head in zip(chosen, heads, strict=True):
+        for cluster, block in zip(chosen, input_blocks, strict=True):
             raw = self._raw(cluster, part)
-            vectors.append(raw[None] if head is None else np.matmul(raw, np.swapaxes(matrices[head], -1, -2)))
+            vectors.append(
+                raw[None] if block is None else np.matmul(raw, np.swapaxes(matrices[block], -1, -2))
+            )
         return vectors, _product(vectors)
 
 

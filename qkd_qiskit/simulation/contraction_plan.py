@@ -1,9 +1,9 @@
-"""Backward sweep of all Z-strings on the measured qubits through the blocks (Heisenberg picture).
+"""Backward contraction of all Z-strings on the measured qubits through the blocks (Heisenberg picture).
 
 The observables of one particle are one array: a first axis for the 2^m - 1 Z-strings, then an axis of length
 4 for each qubit of the light cone, in chain order. It starts on the measured qubits; a block that touches one
 more qubit multiplies it by 4, a block outside the light cone is skipped. Blocks on neighbours work in place;
-only routed circuits move axes. The plan is made once for each program.
+only routed circuits move axes. The plan is made once for each compiled circuit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ContractionStep:
     """One block's step.
 
     Attributes:
-        block: Index of the block in the program.
+        block: Index of the block in the compiled circuit.
         lone: Whether it acts on one qubit only.
         columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
         permutation: Order of the axes that brings the block's qubits side by side; None when they are.
@@ -44,13 +44,13 @@ class ContractionStep:
 
 @dataclass(frozen=True)
 class ContractionPlan:
-    """Order of work of a backward sweep.
+    """Order of work of a backward contraction.
 
     Attributes:
-        steps: Blocks in the order of the sweep.
+        steps: Blocks in the order of the contraction.
         clusters: Groups of qubits whose input vectors enter as products: a lone qubit, or a pair with a
-            first block that acts on the inputs instead (`heads`).
-        heads: For each cluster the block that acts on its input vectors, or None.
+            first block that acts on the inputs instead (`input_blocks`).
+        input_blocks: For each cluster the block that acts on its input vectors, or None.
         final_permutation: Order of the axes that puts the clusters side by side; None when they are.
         n_observables: Number of Z-strings.
         start: Array of the observables on the measured qubits, flat.
@@ -59,7 +59,7 @@ class ContractionPlan:
 
     steps: tuple[ContractionStep, ...]
     clusters: tuple[tuple[int, ...], ...]
-    heads: tuple[int | None, ...]
+    input_blocks: tuple[int | None, ...]
     final_permutation: tuple[int, ...] | None
     n_observables: int
     start: FloatArray
@@ -77,7 +77,7 @@ class ContractionPlan:
 
     @property
     def operations(self) -> float:
-        """Floating point operations of the sweep for one particle."""
+        """Floating point operations of the contraction for one particle."""
         sizes = (s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps)
         return 2.0 * self.n_observables * sum(sizes)
 
@@ -95,28 +95,28 @@ def z_strings(measured: Sequence[int], support: Sequence[int]) -> FloatArray:
     return start
 
 
-def plan_contraction(program: CompiledCircuit, *, use_heads: bool) -> ContractionPlan:
-    """Plan the backward sweep.
+def plan_contraction(compiled: CompiledCircuit, *, use_input_blocks: bool) -> ContractionPlan:
+    """Plan the backward contraction.
 
     Args:
-        program: The compiled circuit.
-        use_heads: Whether blocks that come first on their qubits act on the inputs instead of on the
+        compiled: The compiled circuit.
+        use_input_blocks: Whether blocks that come first on their qubits act on the inputs instead of on the
             observables.
     """
-    heads = _first_blocks(program) if use_heads else {}
-    order = sorted(program.measured)
+    input_blocks = _first_blocks(compiled) if use_input_blocks else {}
+    order = sorted(compiled.measured)
     n_observables = 2 ** len(order) - 1
-    start = z_strings(program.measured, order)
+    start = z_strings(compiled.measured, order)
     steps: list[ContractionStep] = []
     sizes = [start.size]
-    for k in range(len(program.blocks) - 1, -1, -1):
-        block = program.blocks[k]
+    for k in range(len(compiled.blocks) - 1, -1, -1):
+        block = compiled.blocks[k]
         pair = [block.first] if block.second is None else [block.first, block.second]
         inside = [qubit for qubit in pair if qubit in order]
-        if not inside or (k in heads and len(inside) == len(pair)):
+        if not inside or (k in input_blocks and len(inside) == len(pair)):
             continue
-        if k in heads:
-            heads.pop(k)
+        if k in input_blocks:
+            input_blocks.pop(k)
         permutation: tuple[int, ...] | None = None
         if len(inside) == 2 and order.index(inside[1]) != order.index(inside[0]) + 1:
             moved = [qubit for qubit in order if qubit != inside[1]]
@@ -135,12 +135,12 @@ def plan_contraction(program: CompiledCircuit, *, use_heads: bool) -> Contractio
         steps.append(ContractionStep(k, lone, columns, permutation, left, right, tuple(order), tuple(inside)))
         order[place : place + len(inside)] = pair
         sizes.append(4 ** len(order) * n_observables)
-    return _close(program, heads, order, steps, sizes, start, n_observables)
+    return _close(compiled, input_blocks, order, steps, sizes, start, n_observables)
 
 
 def _close(
-    program: CompiledCircuit,
-    heads: dict[int, None],
+    compiled: CompiledCircuit,
+    input_blocks: dict[int, None],
     order: list[int],
     steps: list[ContractionStep],
     sizes: list[int],
@@ -150,8 +150,8 @@ def _close(
     """Group the remaining qubits into clusters and bring them into chain order."""
     clusters: dict[tuple[int, ...], int | None] = {}
     grouped: set[int] = set()
-    for k in heads:
-        block = program.blocks[k]
+    for k in input_blocks:
+        block = compiled.blocks[k]
         pair = (block.first,) if block.second is None else (block.first, block.second)
         if all(qubit in order for qubit in pair):
             clusters[pair] = k
@@ -165,7 +165,7 @@ def _close(
     return ContractionPlan(
         steps=tuple(steps),
         clusters=tuple(ordered),
-        heads=tuple(clusters[cluster] for cluster in ordered),
+        input_blocks=tuple(clusters[cluster] for cluster in ordered),
         final_permutation=None if final == order else permutation,
         n_observables=n_observables,
         start=start.reshape(-1),
@@ -173,11 +173,11 @@ def _close(
     )
 
 
-def _first_blocks(program: CompiledCircuit) -> dict[int, None]:
+def _first_blocks(compiled: CompiledCircuit) -> dict[int, None]:
     """Return blocks before which nothing acts on their qubits."""
     seen: set[int] = set()
     found: dict[int, None] = {}
-    for k, block in enumerate(program.blocks):
+    for k, block in enumerate(compiled.blocks):
         pair = {block.first} if block.second is None else {block.first, block.second}
         if not pair & seen:
             found[k] = None
@@ -192,7 +192,7 @@ def contract_backward(
 
     Args:
         plan: The plan.
-        matrices: For each block of the program its matrices `[particles, d, d]`.
+        matrices: For each block of the compiled circuit its matrices `[particles, d, d]`.
         keep: Whether to keep the operands for `pull_back`.
 
     Returns:
@@ -222,7 +222,7 @@ def pull_back(
 ) -> None:
     """Add the gradient of every block's matrix to `into`, given that of the observables at the inputs.
 
-    `into` holds for each block of the program an array of the shape of its matrices.
+    `into` holds for each block of the compiled circuit an array of the shape of its matrices.
     """
     n_particles = gradient.shape[0]
     first = gradient.reshape(n_particles, -1, plan.n_observables).swapaxes(1, 2)

@@ -12,8 +12,8 @@ from qkd_qiskit.simulation.contraction_plan import ContractionPlan
 # Seconds for each block and element of a state vector, seconds for each block, operations a second.
 _STATE_ELEMENT = 1.7e-9
 _STATE_BLOCK = 7e-6
-_SWEEP_RATE = 1.0e10
-_CONTRACTION_RATE = 5.0e10
+_BACKWARD_RATE = 1.0e10
+_PRODUCT_RATE = 5.0e10
 _PAULI_BLOCK = 1.2e-5
 # The same for a gradient by states: seconds for each block, and for each group and element.
 _GRADIENT_BLOCK = 6e-5
@@ -25,23 +25,23 @@ _MIX_COMPLEX = (3e-10, 1e-9)
 _PASSES = 3.0
 
 
-def state_seconds(program: CompiledCircuit, n_samples: int) -> float:
+def state_seconds(compiled: CompiledCircuit, n_samples: int) -> float:
     """Return seconds a particle takes as state vectors."""
-    size = float(2**program.n_qubits * n_samples)
-    return len(program.blocks) * (_STATE_BLOCK + _STATE_ELEMENT * size)
+    size = float(2**compiled.n_qubits * n_samples)
+    return len(compiled.blocks) * (_STATE_BLOCK + _STATE_ELEMENT * size)
 
 
-def pauli_seconds(program: CompiledCircuit, plan: ContractionPlan, n_samples: int) -> float:
-    """Return seconds a particle takes as a backward sweep and a contraction with the samples."""
-    contraction = 2.0 * n_samples * float(4 ** len(plan.qubits) * plan.n_observables)
-    sweep = plan.operations / _SWEEP_RATE
-    return len(program.blocks) * _PAULI_BLOCK + sweep + contraction / _CONTRACTION_RATE
+def pauli_seconds(compiled: CompiledCircuit, plan: ContractionPlan, n_samples: int) -> float:
+    """Return seconds a particle takes as a backward contraction and a product with the samples."""
+    product = 2.0 * n_samples * float(4 ** len(plan.qubits) * plan.n_observables)
+    backward = plan.operations / _BACKWARD_RATE
+    return len(compiled.blocks) * _PAULI_BLOCK + backward + product / _PRODUCT_RATE
 
 
-def state_gradient_seconds(program: CompiledCircuit, n_groups: int, n_samples: int) -> float:
+def state_gradient_seconds(compiled: CompiledCircuit, n_groups: int, n_samples: int) -> float:
     """Return seconds that a gradient takes as state vectors."""
-    elements = float(2**program.n_qubits * n_samples * n_groups)
-    return len(program.blocks) * _GRADIENT_BLOCK + _GRADIENT_ELEMENT * elements
+    elements = float(2**compiled.n_qubits * n_samples * n_groups)
+    return len(compiled.blocks) * _GRADIENT_BLOCK + _GRADIENT_ELEMENT * elements
 
 
 def mixing_seconds(n_qubits: int, n_basis: int, n_samples: int, *, real: bool, gradient: bool) -> float:
@@ -50,6 +50,6 @@ def mixing_seconds(n_qubits: int, n_basis: int, n_samples: int, *, real: bool, g
     return rate * n_samples * float(n_basis * 2**n_qubits)
 
 
-def pauli_gradient_seconds(program: CompiledCircuit, plan: ContractionPlan, n_samples: int) -> float:
-    """Return seconds that a gradient takes as a backward sweep and a contraction with the samples."""
-    return _PASSES * pauli_seconds(program, plan, n_samples)
+def pauli_gradient_seconds(compiled: CompiledCircuit, plan: ContractionPlan, n_samples: int) -> float:
+    """Return seconds that a gradient takes as a backward contraction and a product with the samples."""
+    return _PASSES * pauli_seconds(compiled, plan, n_samples)

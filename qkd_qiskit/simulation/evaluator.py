@@ -67,7 +67,7 @@ class Evaluator(Protocol):
         """
 
 
-class LogicalCircuit:
+class SpecCircuit:
     """A spec's own circuit, untranspiled, in the form of a `MeasuredCircuit`."""
 
     def __init__(self, spec: VQCNNSpec) -> None:
@@ -77,7 +77,7 @@ class LogicalCircuit:
         self.input_qubits = tuple(range(spec.n_qubits))
 
 
-class CompactCircuit:
+class ActiveCircuit:
     """A measured circuit cut to its active qubits, renumbered from 0 in rising order.
 
     It goes with a noise model under the same numbers, as `Device.noise_model_for(active_qubits)` gives it.
@@ -92,7 +92,7 @@ class CompactCircuit:
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
     """Return the source itself, or the logical circuit of a spec."""
-    return LogicalCircuit(source) if isinstance(source, VQCNNSpec) else source
+    return SpecCircuit(source) if isinstance(source, VQCNNSpec) else source
 
 
 def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:

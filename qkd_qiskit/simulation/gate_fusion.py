@@ -27,7 +27,7 @@ class FusedGroup:
 
     Attributes:
         qubits: Its qubits in chain order; the first leads in its matrix.
-        blocks: Positions of its blocks in the program.
+        blocks: Positions of its blocks in the compiled circuit.
         places: For each of its blocks the positions of the block's qubits among `qubits`.
     """
 
@@ -36,14 +36,14 @@ class FusedGroup:
     places: tuple[tuple[int, ...], ...]
 
 
-def plan_groups(program: CompiledCircuit) -> tuple[FusedGroup, ...]:
+def plan_groups(compiled: CompiledCircuit) -> tuple[FusedGroup, ...]:
     """Return all blocks in groups, in an order that keeps the circuit's meaning.
 
     Each group is the window of neighbours, or the lone pair, that takes most of the blocks that are left.
     """
-    qubits = [_qubits(program, k) for k in range(len(program.blocks))]
-    width = min(MOST_QUBITS, program.n_qubits)
-    windows = [frozenset(range(q, q + width)) for q in range(program.n_qubits - width + 1)]
+    qubits = [_qubits(compiled, k) for k in range(len(compiled.blocks))]
+    width = min(MOST_QUBITS, compiled.n_qubits)
+    windows = [frozenset(range(q, q + width)) for q in range(compiled.n_qubits - width + 1)]
     left = list(range(len(qubits)))
     groups = []
     while left:
@@ -56,8 +56,8 @@ def plan_groups(program: CompiledCircuit) -> tuple[FusedGroup, ...]:
     return tuple(groups)
 
 
-def _qubits(program: CompiledCircuit, k: int) -> tuple[int, ...]:
-    block = program.blocks[k]
+def _qubits(compiled: CompiledCircuit, k: int) -> tuple[int, ...]:
+    block = compiled.blocks[k]
     return (block.first,) if block.second is None else (block.first, block.second)
 
 
@@ -80,7 +80,7 @@ def group_matrices(
 
     Args:
         groups: The groups.
-        matrices: Matrices `[particles, d, d]` of every block of the program.
+        matrices: Matrices `[particles, d, d]` of every block of the compiled circuit.
     """
     found, tapes = [], []
     for group in groups:

@@ -18,16 +18,16 @@ States = NDArray[Any]
 class EncoderTable:
     """The gates of the encoding for many samples, the errors of these gates included."""
 
-    def __init__(self, program: CompiledCircuit, dimension: int) -> None:
+    def __init__(self, compiled: CompiledCircuit, dimension: int) -> None:
         """Prepare the encoding.
 
         Args:
-            program: The compiled circuit.
+            compiled: The compiled circuit.
             dimension: Of the matrices: 4 for Pauli transfer matrices, 2 for unitaries.
         """
-        self._offsets, self._slopes = program.input_angles
-        self._used = used_harmonics(program.encoders)
-        self._table = FactorTable(program.encoders, dimension, self._used)
+        self._offsets, self._slopes = compiled.input_angles
+        self._used = used_harmonics(compiled.encoders)
+        self._table = FactorTable(compiled.encoders, dimension, self._used)
 
     def products(self, inputs: FloatArray) -> NDArray[Any]:
         """Return products of each qubit's gates, `[qubits, samples, d, d]`, for angles `[samples, F]`."""
@@ -46,20 +46,20 @@ class InputStates:
         is_given: Whether inputs are real states rather than angles.
     """
 
-    def __init__(self, program: CompiledCircuit) -> None:
+    def __init__(self, compiled: CompiledCircuit) -> None:
         """Prepare the encoding.
 
         Args:
-            program: Circuit compiled in the picture `UNITARY`, without noise.
+            compiled: Circuit compiled in the basis `UNITARY`, without noise.
         """
-        self._program = program
-        self._encoders = EncoderTable(program, UNITARY.levels)
-        self.is_given = program.input_angles[1].shape[0] == 0
+        self._compiled = compiled
+        self._encoders = EncoderTable(compiled, UNITARY.levels)
+        self.is_given = compiled.input_angles[1].shape[0] == 0
 
     @property
     def n_basis(self) -> int:
         """Number of basis states C."""
-        return int(2 ** (self._program.n_data if self.is_given else self._program.n_qubits))
+        return int(2 ** (self._compiled.n_data if self.is_given else self._compiled.n_qubits))
 
     def basis(self) -> States:
         """Return the basis `[2^n, C]`: every state that can enter is a mixture of its columns."""
@@ -74,7 +74,7 @@ class InputStates:
         """Return states `[2^n, N]` of samples `[N, F]`: angles, or real states."""
         if self.is_given:
             return self._given(inputs)
-        n = self._program.n_qubits
+        n = self._compiled.n_qubits
         qubits = self._encoders.products(inputs)[..., 0].swapaxes(1, 2)  # [n, 2, samples]
         state = qubits[0]
         for qubit in range(1, n):
@@ -83,7 +83,7 @@ class InputStates:
 
     def _given(self, inputs: FloatArray) -> States:
         """Return ideal input states; qubits outside the spec start in |0>."""
-        n, n_data = self._program.n_qubits, self._program.n_data
+        n, n_data = self._compiled.n_qubits, self._compiled.n_data
         axes = tuple(1 + n_data - 1 - qubit for qubit in range(n_data))
         tensor = inputs.reshape(len(inputs), *(2,) * n_data).transpose(*axes, 0)
         state = np.zeros((2**n_data, 2 ** (n - n_data), len(inputs)), dtype=np.complex128)

@@ -34,24 +34,24 @@ class LocalEnvironment:
     """One block, everything around it frozen.
 
     Attributes:
-        block: Position of the block in the fused circuit.
+        block: Position of the block in the compiled circuit.
         weights: Weights of the spec that occur in this block and in no other.
     """
 
     def __init__(
-        self, program: CompiledCircuit, step: ContractionStep, weights: tuple[int, ...], around: FloatArray
+        self, compiled: CompiledCircuit, step: ContractionStep, weights: tuple[int, ...], around: FloatArray
     ) -> None:
         self.block = step.block
         self.weights = weights
-        self._program = program
+        self._compiled = compiled
         self._rows = list(step.columns)
-        self._table = BlockMatrices([program.blocks[step.block]])
+        self._table = BlockMatrices([compiled.blocks[step.block]])
         self._around = around  # [rows * columns, samples * strings]
-        self._n_strings = 2 ** len(program.measured) - 1
+        self._n_strings = 2 ** len(compiled.measured) - 1
 
     def build(self, candidates: FloatArray) -> FloatArray:
         """Return the block's matrices `[P, d, d]` for full weight vectors `[P, W]`; d is 4 or 16."""
-        pairs, lone, _ = self._table.build(weight_waves(self._program, candidates))
+        pairs, lone, _ = self._table.build(weight_waves(self._compiled, candidates))
         matrices: FloatArray = (pairs if len(pairs) else lone)[0]
         return matrices
 
@@ -59,7 +59,7 @@ class LocalEnvironment:
         """Return outcome probabilities `[P, N, 2^m]`, readout errors included, for matrices `[P, d, d]`."""
         flat = matrices[:, self._rows, :].reshape(len(matrices), -1)
         values = (flat @ self._around).reshape(len(matrices), -1, self._n_strings)
-        return read_out(self._program, values)
+        return read_out(self._compiled, values)
 
 
 class LocalEnvironments:
@@ -78,14 +78,14 @@ class LocalEnvironments:
 
     def __init__(
         self,
-        program: CompiledCircuit,
+        compiled: CompiledCircuit,
         plan: ContractionPlan,
         table: BlockMatrices,
         weights: FloatArray,
         inputs: Inputs,
         memory_budget: int,
     ) -> None:
-        self._program, self._plan = program, plan
+        self._compiled, self._plan = compiled, plan
         needed = 8 * inputs.n_samples * 2 * 4 ** len(plan.qubits)
         if needed > memory_budget:
             raise SimulationError(
@@ -93,16 +93,16 @@ class LocalEnvironments:
                 f"{needed / 2**30:.2g} GiB for {inputs.n_samples} samples; use fewer samples or "
                 "raise memory_budget"
             )
-        pairs, lone, _ = table.build(weight_waves(program, weights[None]))
+        pairs, lone, _ = table.build(weight_waves(compiled, weights[None]))
         matrices = [
             (lone if block.second is None else pairs)[table.slots[k]].astype(np.float64)
-            for k, block in enumerate(program.blocks)
+            for k, block in enumerate(compiled.blocks)
         ]
         _, self._operands = contract_backward(plan, matrices, keep=True)
         self._clusters = [
             _Cluster(qubits, states.astype(np.float64)) for qubits, states in inputs.vectors(plan)
         ]
-        self._local = local_weights(program)
+        self._local = local_weights(compiled)
         self._weights = weights
         self._current: LocalEnvironment | None = None
 
@@ -111,7 +111,7 @@ class LocalEnvironments:
         for number in range(len(self._plan.steps) - 1, -1, -1):
             step = self._plan.steps[number]
             around = self._around(step, self._operands[number])
-            environment = LocalEnvironment(self._program, step, self._local[step.block], around)
+            environment = LocalEnvironment(self._compiled, step, self._local[step.block], around)
             self._current = environment
             yield environment
             self._advance(step, environment.build(self._weights[None])[0])
@@ -134,7 +134,7 @@ class LocalEnvironments:
     def _around(self, step: ContractionStep, operand: FloatArray) -> FloatArray:
         """Return the factors of the elements of the block's matrix, `[rows * columns, samples * strings]`."""
         near, qubits = self._near(step)
-        beside = [q for q in qubits if q not in _pair(self._program.blocks[step.block])]
+        beside = [q for q in qubits if q not in _pair(self._compiled.blocks[step.block])]
         far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]
         behind = [q for c in far for q in c.qubits]
         strings = self._plan.n_observables
@@ -158,7 +158,7 @@ class LocalEnvironments:
 
     def _near(self, step: ContractionStep) -> tuple[FloatArray, tuple[int, ...]]:
         """Return states of the clusters that the block touches, its own qubits leading."""
-        pair = _pair(self._program.blocks[step.block])
+        pair = _pair(self._compiled.blocks[step.block])
         touched = [c for c in self._clusters if set(c.qubits) & set(pair)]
         states, qubits = touched[0].states, touched[0].qubits
         for cluster in touched[1:]:
@@ -175,18 +175,18 @@ class LocalEnvironments:
     def _advance(self, step: ContractionStep, matrix: FloatArray) -> None:
         """Let the block act on the forward states; a qubit that nothing reads afterwards is dropped."""
         states, qubits = self._near(step)
-        pair = _pair(self._program.blocks[step.block])
+        pair = _pair(self._compiled.blocks[step.block])
         kept = matrix[list(step.columns)]
         states = np.matmul(kept, states.reshape(len(states), matrix.shape[1], -1)).reshape(len(states), -1)
         merged = _Cluster((*step.inside, *(q for q in qubits if q not in pair)), states)
         self._clusters = [c for c in self._clusters if not set(c.qubits) & set(qubits)] + [merged]
 
 
-def local_weights(program: CompiledCircuit) -> list[tuple[int, ...]]:
+def local_weights(compiled: CompiledCircuit) -> list[tuple[int, ...]]:
     """Return for each block the weights that occur in it and nowhere else."""
-    slopes = program.weight_angles[1]
-    present = np.zeros((len(program.blocks), slopes.shape[0]), dtype=bool)
-    for k, block in enumerate(program.blocks):
+    slopes = compiled.weight_angles[1]
+    present = np.zeros((len(compiled.blocks), slopes.shape[0]), dtype=bool)
+    for k, block in enumerate(compiled.blocks):
         for stage in block.stages:
             for steps in (stage.first, stage.second, stage.two_qubit):
                 for angle in steps.angles:

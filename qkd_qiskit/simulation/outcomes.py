@@ -1,4 +1,4 @@
-"""Between weights and angles, and between Z-strings and outcomes: the ends of every sweep."""
+"""Between weights and angles, and between Z-strings and outcomes: the ends of every simulation."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.ptm import N_HARMONICS, harmonic_slopes, harmonics
 
 
-def weight_waves(program: CompiledCircuit, weights: FloatArray) -> FloatArray:
+def weight_waves(compiled: CompiledCircuit, weights: FloatArray) -> FloatArray:
     """Return harmonics `[angles + 1, particles, H]` of the weight angles; the last row is constant."""
-    offsets = program.weight_angles[0]
+    offsets = compiled.weight_angles[0]
     waves = np.zeros((len(offsets) + 1, weights.shape[0], N_HARMONICS))
-    waves[:-1] = harmonics((offsets + weights @ program.weight_slopes).T)
+    waves[:-1] = harmonics((offsets + weights @ compiled.weight_slopes).T)
     waves[-1, :, 0] = 1.0
     return waves
 
 
-def angle_gradient(program: CompiledCircuit, waves: FloatArray, wave_gradient: FloatArray) -> FloatArray:
+def angle_gradient(compiled: CompiledCircuit, waves: FloatArray, wave_gradient: FloatArray) -> FloatArray:
     """Return the gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
     by_angle = (wave_gradient * harmonic_slopes(waves)).sum(axis=-1)[:-1]
-    gradient: FloatArray = by_angle.T @ program.weight_slopes.T
+    gradient: FloatArray = by_angle.T @ compiled.weight_slopes.T
     return gradient
 
 
-def read_out(program: CompiledCircuit, values: FloatArray) -> FloatArray:
+def read_out(compiled: CompiledCircuit, values: FloatArray) -> FloatArray:
     """Return outcome probabilities `[..., 2^m]`, readout errors included, of Z-strings' values."""
-    return apply_readout(from_strings(values.astype(np.float64)), program.confusions)
+    return apply_readout(from_strings(values.astype(np.float64)), compiled.confusions)
 
 
 def _signs(m: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The exact noisy simulator: one backward sweep a particle serves all samples.
+"""The exact noisy simulator: one backward contraction a particle serves all samples.
 
 References:
     S. Aaronson, D. Gottesman, Phys. Rev. A 70, 052328 (2004), for the Heisenberg picture in simulation;
@@ -86,22 +86,22 @@ class PauliEvaluator:
         Raises:
             SimulationError: If the circuit cannot be simulated exactly, or one particle exceeds the budget.
         """
-        executable = as_measured_circuit(transpiled)
-        self._spec = executable.spec
+        source = as_measured_circuit(transpiled)
+        self._spec = source.spec
         self._dtype = dtype
-        self._program = compile_circuit(
-            executable.circuit,
-            inputs=executable.x,
-            weights=executable.w,
-            input_qubits=executable.input_qubits,
+        self._compiled = compile_circuit(
+            source.circuit,
+            inputs=source.x,
+            weights=source.w,
+            input_qubits=source.input_qubits,
             noise_model=noise_model,
         )
         self._budget = memory_budget
-        self._executable = executable if noise_model is None else None
-        self._table = BlockMatrices(self._program.blocks, dtype)
-        self._plan = plan_contraction(self._program, use_heads=False)
-        self._headed = plan_contraction(self._program, use_heads=True)
-        self._encoders = EncoderTable(self._program, 4)
+        self._source = source if noise_model is None else None
+        self._table = BlockMatrices(self._compiled.blocks, dtype)
+        self._plan = plan_contraction(self._compiled, use_input_blocks=False)
+        self._input_plan = plan_contraction(self._compiled, use_input_blocks=True)
+        self._encoders = EncoderTable(self._compiled, 4)
         self._cached: tuple[FloatArray, Inputs] | None = None
         needed = self._particle_bytes(gradient=False)
         if needed > memory_budget and self._states is None:
@@ -118,8 +118,8 @@ class PauliEvaluator:
 
     @property
     def compiled_circuit(self) -> CompiledCircuit:
-        """The fused circuit."""
-        return self._program
+        """The compiled circuit."""
+        return self._compiled
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Return outcome probabilities, readout errors included.
@@ -136,17 +136,17 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
-        # Single precision is asked for where the sweep serves many samples at once.
+        # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
         if states is not None:
             samples = check_inputs(inputs, self._spec)
             by_states = states.seconds(len(samples))
             plan = self._choose(len(samples), gradient=False)
-            if by_states < pauli_seconds(self._program, plan, len(samples)):
+            if by_states < pauli_seconds(self._compiled, plan, len(samples)):
                 found = states.probabilities(flat, samples)
                 return found.reshape(*array.shape[:-1], *found.shape[1:])
         prepared = self._prepare(inputs)
-        out = np.empty((flat.shape[0], prepared.n_samples, 2 ** len(self._program.measured)))
+        out = np.empty((flat.shape[0], prepared.n_samples, 2 ** len(self._compiled.measured)))
         plan = self._choose(prepared.n_samples, gradient=False)
         for part in self._chunks(flat.shape[0], gradient=False):
             forward = self._forward(plan, flat[part], prepared, keep=False)
@@ -178,7 +178,7 @@ class PauliEvaluator:
             samples = check_inputs(inputs, self._spec)
             by_states = states.seconds(len(samples), gradient=True)
             plan = self._choose(len(samples), gradient=True)
-            if by_states < pauli_gradient_seconds(self._program, plan, len(samples)):
+            if by_states < pauli_gradient_seconds(self._compiled, plan, len(samples)):
                 values, gradient = states.loss_and_gradient(flat, samples, loss)
                 return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
         prepared = self._prepare(inputs)
@@ -207,48 +207,48 @@ class PauliEvaluator:
                 f"expected one weight vector [{self._spec.n_weights}], found shape {array.shape}"
             )
         return LocalEnvironments(
-            self._program, self._plan, self._table, array, self._prepare(inputs), self._budget
+            self._compiled, self._plan, self._table, array, self._prepare(inputs), self._budget
         )
 
     def _forward(self, plan: ContractionPlan, weights: FloatArray, inputs: Inputs, *, keep: bool) -> _Forward:
-        waves = weight_waves(self._program, weights)
+        waves = weight_waves(self._compiled, weights)
         pairs, lone, tape = self._table.build(waves)
         matrices = [
             (lone if block.second is None else pairs)[self._table.slots[k]]
-            for k, block in enumerate(self._program.blocks)
+            for k, block in enumerate(self._compiled.blocks)
         ]
         observables, operands = contract_backward(plan, matrices, keep=keep)
         if observables.shape[0] != weights.shape[0]:
             observables = np.repeat(observables, weights.shape[0], axis=0)
         values = inputs.values(plan, observables, matrices).astype(np.float64)
-        probabilities = read_out(self._program, values)
+        probabilities = read_out(self._compiled, values)
         return _Forward(waves, matrices, tape, observables, operands, probabilities)
 
     def _backward(
         self, plan: ContractionPlan, forward: _Forward, inputs: Inputs, slope: FloatArray
     ) -> FloatArray:
-        transposed = [confusion.T for confusion in self._program.confusions]
+        transposed = [confusion.T for confusion in self._compiled.confusions]
         value_gradient = to_strings(apply_readout(slope, transposed)).astype(self._dtype)
         n_particles = slope.shape[0]
         pair_gradient = np.zeros((self._table.n_pairs, n_particles, 16, 16), dtype=self._dtype)
         lone_gradient = np.zeros((self._table.n_lone, n_particles, 4, 4), dtype=self._dtype)
         into = [
             (lone_gradient if block.second is None else pair_gradient)[self._table.slots[k]]
-            for k, block in enumerate(self._program.blocks)
+            for k, block in enumerate(self._compiled.blocks)
         ]
         flow = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
         pull_back(plan, forward.matrices, forward.operands, flow, into)
         wave_gradient = self._table.pullback(pair_gradient, lone_gradient, forward.tape)
-        return angle_gradient(self._program, forward.waves, wave_gradient)
+        return angle_gradient(self._compiled, forward.waves, wave_gradient)
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
         """The ideal path by state vectors; None under noise, or with channels inside."""
-        source = self._executable
+        source = self._source
         if source is None:
             return None
         try:
-            program = compile_circuit(
+            compiled = compile_circuit(
                 source.circuit,
                 inputs=source.x,
                 weights=source.w,
@@ -258,7 +258,7 @@ class PauliEvaluator:
             )
         except SimulationError:
             return None
-        return StateVectorSimulator(program, np.complex128 if self._dtype is np.float64 else np.complex64)
+        return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: ArrayLike) -> Inputs:
         """Bring inputs into the form of the contraction; keep the last ones, since training repeats them."""
@@ -267,7 +267,7 @@ class PauliEvaluator:
             return self._cached[1]
         prepared: Inputs
         if self._spec.takes_states:
-            prepared = AmplitudeInputs(array.astype(self._dtype), self._program.n_data)
+            prepared = AmplitudeInputs(array.astype(self._dtype), self._compiled.n_data)
         else:
             products = self._encoders.products(array)
             bloch = np.ascontiguousarray(products[..., 0] + products[..., 3])
@@ -279,7 +279,7 @@ class PauliEvaluator:
         """Let the first blocks act on the inputs where that costs less than on the observables."""
         if self._spec.takes_states:
             return self._plan
-        saved = self._plan.operations - self._headed.operations
+        saved = self._plan.operations - self._input_plan.operations
         half = 4 ** -(-len(self._plan.qubits) // 2)
         # PERF: an outer product runs at memory speed: an element costs as much as 30 multiplications.
         extra = 60.0 * n_samples * half
@@ -287,7 +287,7 @@ class PauliEvaluator:
             # Two more products with the observables lead back to the inputs; three passes save.
             saved *= 3
             extra += 4.0 * n_samples * 4 ** len(self._plan.qubits) * self._plan.n_observables
-        return self._headed if extra < saved else self._plan
+        return self._input_plan if extra < saved else self._plan
 
     def _particle_bytes(self, *, gradient: bool) -> int:
         itemsize = np.dtype(self._dtype).itemsize

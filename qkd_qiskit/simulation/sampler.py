@@ -108,14 +108,14 @@ class SamplerEvaluator:
             raise SimulationError(
                 f"expected shots of at least 1 and no negative seed, found {shots} and {seed}"
             )
-        executable = as_measured_circuit(transpiled)
-        self._spec, self._shots, self._sampler = executable.spec, shots, sampler
-        circuit = bindable(executable.circuit, noise_model)
+        source = as_measured_circuit(transpiled)
+        self._spec, self._shots, self._sampler = source.spec, shots, sampler
+        circuit = bindable(source.circuit, noise_model)
         self._noise: NoiseModel | None = None
-        self._input_qubits = tuple(executable.input_qubits)
+        self._input_qubits = tuple(source.input_qubits)
         if sampler is None:
-            circuit, self._noise, active = cut_to_active(circuit, noise_model, keep=executable.input_qubits)
-            self._input_qubits = tuple(active.index(qubit) for qubit in executable.input_qubits)
+            circuit, self._noise, active = cut_to_active(circuit, noise_model, keep=source.input_qubits)
+            self._input_qubits = tuple(active.index(qubit) for qubit in source.input_qubits)
         sizes = {register.name: register.size for register in circuit.cregs}
         if sizes.get(REGISTER) != self._spec.n_measured:
             raise SimulationError(

@@ -37,19 +37,19 @@ class StateVectorSimulator:
     """Evolves states through the fused unitaries, vectorized over particles and samples."""
 
     def __init__(
-        self, program: CompiledCircuit, dtype: type[np.complexfloating[Any, Any]] = np.complex128
+        self, compiled: CompiledCircuit, dtype: type[np.complexfloating[Any, Any]] = np.complex128
     ) -> None:
-        """Plan the sweep.
+        """Plan the passes through the circuit.
 
         Args:
-            program: Circuit compiled in the basis `UNITARY`, without noise.
+            compiled: Circuit compiled in the basis `UNITARY`, without noise.
             dtype: Of the states on the way to a gradient; matrices stay in double precision.
         """
-        self._program = program
+        self._compiled = compiled
         self._dtype = dtype
-        self._groups = plan_groups(program)
-        self._table = BlockMatrices(program.blocks, np.complex128, UNITARY)
-        self._entrance = InputStates(program)
+        self._groups = plan_groups(compiled)
+        self._table = BlockMatrices(compiled.blocks, np.complex128, UNITARY)
+        self._inputs = InputStates(compiled)
 
     def seconds(self, n_samples: int, *, gradient: bool = False) -> float:
         """Return seconds that a particle is predicted to take, by the better way."""
@@ -60,10 +60,10 @@ class StateVectorSimulator:
 
         def way(columns: int) -> float:
             if gradient:
-                return state_gradient_seconds(self._program, len(self._groups), columns)
-            return state_seconds(self._program, columns)
+                return state_gradient_seconds(self._compiled, len(self._groups), columns)
+            return state_seconds(self._compiled, columns)
 
-        n, n_basis, real = self._program.n_qubits, self._entrance.n_basis, self._entrance.is_given
+        n, n_basis, real = self._compiled.n_qubits, self._inputs.n_basis, self._inputs.is_given
         mixing = mixing_seconds(n, n_basis, n_samples, real=real, gradient=gradient)
         return way(n_samples), way(n_basis) + mixing
 
@@ -78,17 +78,17 @@ class StateVectorSimulator:
             weights: Radians, `[P, W]`.
             inputs: Encoded samples `[N, F]`: angles, or real states if the circuit has no inputs.
         """
-        out = np.empty((len(weights), len(inputs), 2 ** len(self._program.measured)))
+        out = np.empty((len(weights), len(inputs), 2 ** len(self._compiled.measured)))
         if self._mixes(len(inputs), gradient=False):
-            basis = self._entrance.basis()
+            basis = self._inputs.basis()
             for chunk in self._chunks(len(weights), basis):
                 unitary = self._evolve(basis, weights[chunk])
                 for part in self._parts(len(inputs), len(unitary)):
-                    coordinates = self._entrance.coordinates(inputs[part])
+                    coordinates = self._inputs.coordinates(inputs[part])
                     out[chunk, part] = self._read(mix(unitary, coordinates))
             return out
         for part in self._parts(len(inputs)):
-            start = self._entrance.states(inputs[part])
+            start = self._inputs.states(inputs[part])
             for chunk in self._chunks(len(weights), start):
                 out[chunk, part] = self._read(self._evolve(start, weights[chunk]))
         return out
@@ -107,7 +107,7 @@ class StateVectorSimulator:
         return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
     def _gradient(self, weights: FloatArray, inputs: FloatArray, loss: Loss) -> tuple[FloatArray, FloatArray]:
-        waves = weight_waves(self._program, weights)
+        waves = weight_waves(self._compiled, weights)
         pairs, lone, tape = self._table.build(waves)
         blocks = self._of_blocks(pairs, lone)
         groups, tapes = group_matrices(self._groups, blocks)
@@ -118,7 +118,7 @@ class StateVectorSimulator:
         pull_matrices(self._groups, blocks, tapes, totals, self._of_blocks(pair_gradient, lone_gradient))
         # A real loss changes by twice the real part of its holomorphic derivative.
         wave_gradient = 2.0 * self._table.pullback(pair_gradient, lone_gradient, tape).real
-        return values, angle_gradient(self._program, waves, wave_gradient)
+        return values, angle_gradient(self._compiled, waves, wave_gradient)
 
     def _sampled(
         self, fused: Sequence[States], inputs: FloatArray, loss: Loss
@@ -129,12 +129,12 @@ class StateVectorSimulator:
         probabilities = []
         for part in parts:
             # One slice's states are kept; those of several are made again, or they would fill the memory.
-            kept = self._forward(fused, self._entrance.states(inputs[part]))
+            kept = self._forward(fused, self._inputs.states(inputs[part]))
             probabilities.append(self._read(kept[-1]))
         values, slope = loss(np.concatenate(probabilities, axis=1))
         totals = [np.zeros_like(matrix) for matrix in fused]
         for part in parts:
-            states = kept if len(parts) == 1 else self._forward(fused, self._entrance.states(inputs[part]))
+            states = kept if len(parts) == 1 else self._forward(fused, self._inputs.states(inputs[part]))
             self._pull(fused, states, self._slope(slope[:, part], states[-1]), totals)
         return values, totals
 
@@ -142,20 +142,20 @@ class StateVectorSimulator:
         self, fused: Sequence[States], inputs: FloatArray, loss: Loss
     ) -> tuple[FloatArray, list[States]]:
         """Return the loss, and gradients of the groups' matrices, with the basis states on the way."""
-        states = self._forward(fused, self._entrance.basis())
+        states = self._forward(fused, self._inputs.basis())
         parts = list(self._parts(len(inputs), 2))
         out: States = states[-1]
         coordinates: States = out
         probabilities = []
         for part in parts:
-            coordinates = self._entrance.coordinates(inputs[part])
+            coordinates = self._inputs.coordinates(inputs[part])
             out = mix(states[-1], coordinates)
             probabilities.append(self._read(out))
         values, slope = loss(np.concatenate(probabilities, axis=1))
         flow = np.zeros_like(states[-1])
         for part in parts:
             if len(parts) > 1:
-                coordinates = self._entrance.coordinates(inputs[part])
+                coordinates = self._inputs.coordinates(inputs[part])
                 out = mix(states[-1], coordinates)
             flow += mix_gradient(self._slope(slope[:, part], out), coordinates)
         totals = [np.zeros_like(matrix) for matrix in fused]
@@ -174,7 +174,7 @@ class StateVectorSimulator:
 
     def _evolve(self, start: States, weights: FloatArray) -> States:
         """Return states `[P, 2^n, columns]` after the circuit of each particle."""
-        pairs, lone, _ = self._table.build(weight_waves(self._program, weights))
+        pairs, lone, _ = self._table.build(weight_waves(self._compiled, weights))
         fused, _ = group_matrices(self._groups, self._of_blocks(pairs, lone))
         state = np.broadcast_to(start, (len(weights), *start.shape))
         for group, matrix in zip(self._groups, fused, strict=True):
@@ -182,10 +182,10 @@ class StateVectorSimulator:
         return state
 
     def _of_blocks(self, pairs: States, lone: States) -> list[States]:
-        """Return for each block of the program its entry in the tables of pairs or of lone qubits."""
+        """Return for each block its entry in the tables of pairs or of lone qubits."""
         return [
             (lone if block.second is None else pairs)[self._table.slots[k]]
-            for k, block in enumerate(self._program.blocks)
+            for k, block in enumerate(self._compiled.blocks)
         ]
 
     def _forward(self, fused: Sequence[States], start: States) -> list[States]:
@@ -197,7 +197,7 @@ class StateVectorSimulator:
 
     def _parts(self, n_samples: int, copies: int = 1) -> Iterator[slice]:
         """Return slices of samples of whose states `copies` fit in a slice's memory."""
-        return sample_slices(n_samples, copies * self._dtype().itemsize * 2**self._program.n_qubits)
+        return sample_slices(n_samples, copies * self._dtype().itemsize * 2**self._compiled.n_qubits)
 
     def _chunks(self, n_particles: int, start: States) -> Iterator[slice]:
         size = max(1, _CHUNK_BYTES // start.nbytes)
@@ -206,10 +206,10 @@ class StateVectorSimulator:
 
     def _read(self, states: States) -> FloatArray:
         """Return outcome probabilities `[P, N, 2^m]` of states `[P, 2^n, N]`."""
-        n, n_particles, n_samples = self._program.n_qubits, states.shape[0], states.shape[2]
+        n, n_particles, n_samples = self._compiled.n_qubits, states.shape[0], states.shape[2]
         density = states.real**2 + states.imag**2
         tensor = density.reshape(n_particles, *(2,) * n, n_samples)
-        measured = [1 + qubit for qubit in reversed(self._program.measured)]
+        measured = [1 + qubit for qubit in reversed(self._compiled.measured)]
         rest = tuple(axis for axis in range(1, n + 1) if axis not in measured)
         summed = tensor.sum(axis=rest, dtype=np.float64)
         kept = sorted(measured)
@@ -218,8 +218,8 @@ class StateVectorSimulator:
 
     def _slope(self, slope: FloatArray, states: States) -> States:
         """Return the gradient of the states `[P, 2^n, N]`, given that of the probabilities `[P, N, 2^m]`."""
-        n, n_particles, n_samples = self._program.n_qubits, states.shape[0], states.shape[2]
-        measured = [1 + qubit for qubit in reversed(self._program.measured)]
+        n, n_particles, n_samples = self._compiled.n_qubits, states.shape[0], states.shape[2]
+        measured = [1 + qubit for qubit in reversed(self._compiled.measured)]
         m, kept = len(measured), sorted(measured)
         tensor = slope.reshape(n_particles, n_samples, *(2,) * m)
         tensor = tensor.transpose(0, *(2 + measured.index(axis) for axis in kept), 1)

@@ -2,7 +2,7 @@
 
 A swarm over all weights at once fails above some 30 dimensions. Cooperating sub-swarms keep all weights but
 their own fixed (F. van den Bergh, A. P. Engelbrecht, IEEE Trans. Evol. Comput. 8, 225, 2004). Where an
-evaluator knows the environment of a block, every probability is linear in the block's matrix, and a
+evaluator knows the local environment of a block, every probability is linear in the block's matrix, and a
 sub-swarm over weights that occur in this block alone costs one small matrix product a move. All other
 weights (shared, or spread over several blocks) move in groups, by full evaluation. The logit scale belongs to
 every sub-swarm: it costs nothing.
@@ -46,7 +46,7 @@ class Environments(Protocol):
     """Goes along the circuit block by block."""
 
     def __iter__(self) -> Iterator[Environment]:
-        """Return the environments in circuit order."""
+        """Return the local environments in circuit order."""
 
     def accept(self, weights: FloatArray) -> None:
         """Go on with new values of the current block's own weights."""
@@ -54,10 +54,10 @@ class Environments(Protocol):
 
 @runtime_checkable
 class EnvironmentEvaluator(Protocol):
-    """An evaluator that knows the environments of its blocks."""
+    """An evaluator that knows the local environments of its blocks."""
 
     def environments(self, weights: FloatArray, inputs: FloatArray) -> Environments:
-        """Return the sweep at weights [W]."""
+        """Return the local environments at weights [W]."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Search:
         return [group for group in rest if group]
 
     def _in_environment(self, environment: Environment) -> None:
-        """Run a sub-swarm in a block's environment; its whole outcome is one logged answer."""
+        """Run a sub-swarm in a block's local environment; its whole outcome is one logged answer."""
         columns = list(environment.weights)
 
         def values(candidates: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """The canonical form of a gene string: what is left of it once the obvious merging and cancelling is done.
 
 Every rewriting keeps the block as a trainable family: after it the same unitaries are reached, up to global
-phase, by other angles. Only `open_seam` goes further and looks at the next block.
+phase, by other angles. Only `open_boundary` goes further and looks at the next block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def reduce(genes: Genes) -> Genes:
         word = better
 
 
-def open_seam(genes: Genes) -> Genes:
+def open_boundary(genes: Genes) -> Genes:
     """Drop two-qubit genes at the end that would cancel or merge with the first ones of an equal next block.
 
     The next block may meet the pair in either order: pooling at the right end of a chain does. One two-qubit
@@ -43,10 +43,10 @@ def open_seam(genes: Genes) -> Genes:
     """
     if not _entangles_and_trains(genes):
         return genes
-    while loss := _seam_loss(genes):
+    while loss := _boundary_loss(genes):
         places = (place for place in reversed(range(len(genes))) if genes[place].is_two_qubit)
         shorter = filter(_entangles_and_trains, (reduce(genes[:at] + genes[at + 1 :]) for at in places))
-        better = next((word for word in shorter if _seam_loss(word) < loss), None)
+        better = next((word for word in shorter if _boundary_loss(word) < loss), None)
         if better is None:
             break
         genes = better
@@ -76,7 +76,7 @@ def _entangles_and_trains(genes: Genes) -> bool:
     return _two_qubit(genes) > 0 and any(gene.is_parametrized for gene in genes)
 
 
-def _seam_loss(genes: Genes) -> int:
+def _boundary_loss(genes: Genes) -> int:
     """Count the two-qubit genes lost where the string meets itself, and where it meets its mirror."""
     count = _two_qubit(genes)
     mirrored = tuple(Gene(gene.gate, 1 - gene.orientation) for gene in genes)

@@ -81,4 +81,4 @@ class Kernel:
 
     @cached_property
     def _canonical(self) -> Kernel:
-        return Kernel(canonical.open_seam(canonical.reduce(self.genes)))
+        return Kernel(canonical.open_boundary(canonical.reduce(self.genes)))

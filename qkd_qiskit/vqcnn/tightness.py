@@ -46,7 +46,7 @@ def is_tight(spec: VQCNNSpec) -> bool:
 
 
 def _ends_off_diagonal(spec: VQCNNSpec) -> bool:
-    """Tell whether no diagonal two-qubit gene can move to measurements of both its qubits, to be dropped."""
+    """Return whether no diagonal two-qubit gene can move to the measurements of its qubits, to be dropped."""
     gates = _gates(spec)
     measured = set(spec.measured_qubits)
     return not any(

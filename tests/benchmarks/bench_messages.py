@@ -27,7 +27,7 @@ from qkd_qiskit.store import StageStore
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 COUNTS = (100, 1000, 10_000)
-# Of a client its verdict, its classes and its calibrations stay in memory.
+# Of a client its screening, its classes and its calibrations stay in memory.
 MOST_BYTES_A_CLIENT = 8_192
 MOST_MEGABYTES_BESIDES = 64
 

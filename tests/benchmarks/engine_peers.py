@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
+from qkd_qiskit.simulation import ActiveCircuit, AerEvaluator, PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SLOW_SAMPLES = 10
@@ -153,7 +153,7 @@ def _width(settings: BenchSettings, n_qubits: int) -> list[BenchTiming]:
     if settings.peers:
         few = case.inputs[:SLOW_SAMPLES]
         for task, method, each, count, note in peers.seconds_a_sample(
-            case.compact, case.noise, case.weights[0], few
+            case.active, case.noise, case.weights[0], few
         ):
             found += [
                 BenchTiming(task, method, n_qubits, n, 1, each * n, min(n, count), note)
@@ -167,7 +167,7 @@ class _Case:
     """One width: circuits, noise, a swarm and samples."""
 
     spec: VQCNNSpec
-    compact: CompactCircuit
+    active: ActiveCircuit
     noise: NoiseModel
     weights: FloatArray
     inputs: FloatArray
@@ -181,7 +181,7 @@ class _Case:
         particles = max(1, settings.particles // {10: 4, 12: 15}.get(n_qubits, 1))
         return cls(
             spec=spec,
-            compact=CompactCircuit(transpiled),
+            active=ActiveCircuit(transpiled),
             noise=device.noise_model_for(transpiled.active_qubits),
             weights=rng.uniform(-np.pi, np.pi, (particles, spec.n_weights)),
             inputs=rng.uniform(-1.5, 1.5, (max(settings.samples), spec.n_features)),
@@ -190,7 +190,7 @@ class _Case:
 
 def _engine(case: _Case, n: int) -> list[BenchTiming]:
     """This engine on n samples: noisy swarm, noisy gradient, ideal swarm."""
-    noisy, ideal = PauliEvaluator(case.compact, case.noise), PauliEvaluator(case.spec)
+    noisy, ideal = PauliEvaluator(case.active, case.noise), PauliEvaluator(case.spec)
     data, weights, width = case.inputs[:n], case.weights, case.spec.n_qubits
     repeats = 3 if width <= 10 else 1
     swarm = shortest(lambda: noisy.probabilities(weights, data), repeats) / len(weights)
@@ -212,7 +212,7 @@ def _aer(case: _Case, samples: Sequence[int]) -> list[BenchTiming]:
     width, weights = case.spec.n_qubits, case.weights[0]
     note = "cut to the active qubits, parameter binds, gate fusion"
     runs = [
-        ("swarm", "Aer density matrix", AerEvaluator(case.compact, case.noise), 10),
+        ("swarm", "Aer density matrix", AerEvaluator(case.active, case.noise), 10),
         ("ideal swarm", "Aer statevector", AerEvaluator(case.spec), 12),
     ]
     for task, method, evaluator, widest in runs:

@@ -10,21 +10,21 @@ from qiskit_aer.primitives import SamplerV2
 from qiskit_machine_learning.neural_networks import SamplerQNN
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.errors import InteropError
 from qkd_qiskit.interop import PennyLaneEvaluator
-from qkd_qiskit.simulation import CompactCircuit
+from qkd_qiskit.simulation import ActiveCircuit
 
 SHOTS = 1024
 _WIDEST = 8
 
 
 def seconds_a_sample(
-    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
+    active: ActiveCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """Time the peers that are installed, on circuits of at most 8 qubits.
 
     Args:
-        compact: ISA circuit on its active qubits.
+        active: ISA circuit on its active qubits.
         noise: Noise model of these.
         weights: Radians, `[W]`.
         inputs: At most 10 encoded samples `[N, F]`.
@@ -32,30 +32,30 @@ def seconds_a_sample(
     Yields:
         Task (as in the bench), method, seconds a sample, samples run, and the method's settings.
     """
-    if compact.spec.n_qubits > _WIDEST:
+    if active.spec.n_qubits > _WIDEST:
         return
-    yield from _sampler_qnn(compact, noise, weights, inputs)
-    yield from _pennylane(compact, noise, weights, inputs)
+    yield from _sampler_qnn(active, noise, weights, inputs)
+    yield from _pennylane(active, noise, weights, inputs)
 
 
 def _sampler_qnn(
-    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
+    active: ActiveCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """qiskit-machine-learning's SamplerQNN on Aer's noisy sampler."""
-    present = set(compact.circuit.parameters)
-    kept = [k for k, parameter in enumerate(compact.w) if parameter in present]
+    present = set(active.circuit.parameters)
+    kept = [k for k, parameter in enumerate(active.w) if parameter in present]
     sampler = SamplerV2(
         default_shots=SHOTS,
         seed=1,
         options={"backend_options": {"noise_model": noise, "method": "density_matrix"}},
     )
     network = SamplerQNN(
-        circuit=compact.circuit,
+        circuit=active.circuit,
         sampler=sampler,
-        input_params=list(compact.x or ()),
-        weight_params=[compact.w[k] for k in kept],
+        input_params=list(active.x or ()),
+        weight_params=[active.w[k] for k in kept],
         interpret=lambda outcome: outcome,
-        output_shape=2**compact.spec.n_measured,
+        output_shape=2**active.spec.n_measured,
     )
     note = f"Aer density matrix, {SHOTS} shots"
     start = time.perf_counter()
@@ -67,16 +67,16 @@ def _sampler_qnn(
 
 
 def _pennylane(
-    compact: CompactCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
+    active: ActiveCircuit, noise: NoiseModel, weights: FloatArray, inputs: FloatArray
 ) -> Iterator[tuple[str, str, float, int, str]]:
     """PennyLane's density matrices and its fast state vectors; nothing where it is not installed."""
     try:
-        mixed = PennyLaneEvaluator(compact, noise)
-        fast = PennyLaneEvaluator(compact.spec, simulator="lightning.qubit")
-    except BridgeError:
+        mixed = PennyLaneEvaluator(active, noise)
+        fast = PennyLaneEvaluator(active.spec, simulator="lightning.qubit")
+    except InteropError:
         return
     # A density matrix of 8 qubits takes PennyLane about a second a sample.
-    count = len(inputs) if compact.spec.n_qubits <= 6 else 1
+    count = len(inputs) if active.spec.n_qubits <= 6 else 1
     start = time.perf_counter()
     mixed.probabilities(weights, inputs[:count])
     each = (time.perf_counter() - start) / count

@@ -40,7 +40,7 @@ def test_missing_routes_are_named_and_no_failure(
 @pytest.mark.parametrize(
     ("route", "message"),
     [
-        ("PennyLane native", "the route PennyLane native is missing: the PennyLane bridge needs the extra"),
+        ("PennyLane native", "the route PennyLane native is missing: PennyLane's evaluator needs the extra"),
         ("native", "expected a route among Aer, PennyLane native, PennyLane converted, "),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
-from qkd_qiskit.simulation import AerEvaluator, CompactCircuit, PauliEvaluator
+from qkd_qiskit.simulation import ActiveCircuit, AerEvaluator, PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 KERNELS = ("su4", "two_cx", "one_cx", "RX0 CRY10 RZ1", "RY0 CZ01 RY1 CX10 RZ0", "CRX01 CRZ10")
@@ -36,14 +36,14 @@ def compare(number, device_name):
     spec, device = random_spec(rng), load_backend(device_name)
     transpiled = transpile_verified(spec, device, seed=number)
     noise = device.noise_model_for(transpiled.active_qubits)
-    compact = CompactCircuit(transpiled)
+    active = ActiveCircuit(transpiled)
     weights = rng.uniform(-np.pi, np.pi, (2, spec.n_weights))
     inputs = ENCODINGS[spec.encoding].random_inputs(spec.n_qubits, 2, rng=rng)
-    engine = PauliEvaluator(compact, noise)
+    engine = PauliEvaluator(active, noise)
     exact = engine.probabilities(weights, inputs)
-    np.testing.assert_allclose(exact, AerEvaluator(compact, noise).probabilities(weights, inputs), atol=1e-7)
+    np.testing.assert_allclose(exact, AerEvaluator(active, noise).probabilities(weights, inputs), atol=1e-7)
     np.testing.assert_allclose(exact.sum(axis=-1), 1.0, atol=1e-9)
-    ideal = PauliEvaluator(compact).probabilities(weights, inputs)
+    ideal = PauliEvaluator(active).probabilities(weights, inputs)
     np.testing.assert_allclose(ideal, PauliEvaluator(spec).probabilities(weights, inputs), atol=1e-9)
     assert np.abs(exact - ideal).max() > 1e-5
 

@@ -94,9 +94,11 @@ class Summary:
         )
 
 
-def verdicts(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> tuple[TaskAssessment, ...]:
+def assess_tasks(
+    plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients
+) -> tuple[TaskAssessment, ...]:
     """Assess what a rule grants for each task, through the same functions as `estimate_gate_budget`."""
-    return tuple(_verdict(plan, curve, rule) for curve in found)
+    return tuple(_assess_task(plan, curve, rule) for curve in found)
 
 
 def granted_beside_rungs(
@@ -120,9 +122,9 @@ def granted_beside_rungs(
 
 
 def summarize(found: Sequence[TaskAssessment]) -> Summary:
-    """Return the shares and median over some verdicts; an empty group counts as sufficient."""
-    need = [verdict for verdict in found if verdict.limited_by in ("need", "minimum")]
-    bound = [verdict for verdict in found if verdict.limited_by not in ("need", "minimum")]
+    """Return the shares and median over some tasks; an empty group counts as sufficient."""
+    need = [assessment for assessment in found if assessment.limited_by in ("need", "minimum")]
+    bound = [assessment for assessment in found if assessment.limited_by not in ("need", "minimum")]
     return Summary(
         need_tasks=len(need),
         need_sufficient=float(np.mean([v.sufficient for v in need])) if need else 1.0,
@@ -145,7 +147,7 @@ def fit_error(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients)
     return float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.0
 
 
-def _verdict(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> TaskAssessment:
+def _assess_task(plan: CalibrationPlan, curve: Curve, rule: Coefficients) -> TaskAssessment:
     task = curve.task
     ladder = task_ladder(plan, task)
     device = None if task.backend is None else load_backend(task.backend)

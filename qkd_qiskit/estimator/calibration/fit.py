@@ -19,7 +19,7 @@ from qkd_qiskit.estimator import (
     NeedCoefficients,
     class_diversity,
 )
-from qkd_qiskit.estimator.calibration.assessment import ENOUGH_TASKS, verdicts
+from qkd_qiskit.estimator.calibration.assessment import ENOUGH_TASKS, assess_tasks
 from qkd_qiskit.estimator.calibration.curves import POINT, Curve
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
 from qkd_qiskit.vqcnn import resolve_kernel
@@ -128,11 +128,11 @@ def _quantile_regression(
 
 def _share(plan: CalibrationPlan, found: Sequence[Curve], rule: Coefficients) -> float:
     """Return the share of tasks whose granted structure is within a point of their plateau."""
-    granted = verdicts(plan, found, rule)
+    granted = assess_tasks(plan, found, rule)
     plateaus = [curve.plateau for curve in found]
     good = [
-        verdict.refused is None and verdict.accuracy >= plateau - POINT
-        for verdict, plateau in zip(granted, plateaus, strict=True)
+        assessment.refused is None and assessment.accuracy >= plateau - POINT
+        for assessment, plateau in zip(granted, plateaus, strict=True)
     ]
     return float(np.mean(good))
 

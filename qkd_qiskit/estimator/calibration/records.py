@@ -186,7 +186,7 @@ def run_sweep(
         plan: The sweep.
         path: File of records, one JSON object a line; made if missing.
         jobs: Processes that train at the same time.
-        progress: Told of every unit.
+        progress: Notified of every unit.
 
     Returns:
         All records of the plan, in the order of its units.
@@ -253,7 +253,7 @@ def train_granted(
         plan: The sweep.
         wanted: The structure for each task and seed.
         path: File of records, one JSON object a line; made if missing.
-        progress: Told of every training.
+        progress: Notified of every training.
 
     Returns:
         Accuracy by task, seed and blocks: all that the file then holds.

@@ -12,10 +12,10 @@ from qkd_qiskit.estimator import Coefficients
 from qkd_qiskit.estimator.calibration.assessment import (
     Summary,
     TaskAssessment,
+    assess_tasks,
     fit_error,
     granted_beside_rungs,
     summarize,
-    verdicts,
 )
 from qkd_qiskit.estimator.calibration.curves import Curve, curves
 from qkd_qiskit.estimator.calibration.fit import fit_coefficients
@@ -32,7 +32,7 @@ class CalibrationResult:
         coefficients: What was fitted; `provisional` unless the left-out tasks confirm it.
         error: Root mean square of log(need / smallest sufficient) over the fitted tasks.
         curves: Accuracy of every task against size.
-        verdicts: What the coefficients grant for every task.
+        assessments: What the coefficients grant for every task.
         fit: What they are worth on the fitted tasks.
         validation: What they are worth on the tasks that were left out.
         seconds: Time that the trainings took, in all.
@@ -41,7 +41,7 @@ class CalibrationResult:
     coefficients: Coefficients
     error: float
     curves: tuple[Curve, ...]
-    verdicts: tuple[TaskAssessment, ...]
+    assessments: tuple[TaskAssessment, ...]
     fit: Summary
     validation: Summary
     seconds: float
@@ -57,7 +57,7 @@ class CalibrationResult:
             "seconds": self.seconds,
             "tasks": [
                 {
-                    **verdict.to_dict(),
+                    **assessment.to_dict(),
                     "seeds": len(curve.records),
                     "samples": curve.task.samples,
                     "classes": len(curve.task.classes),
@@ -66,7 +66,7 @@ class CalibrationResult:
                     "blocks": list(curve.blocks),
                     "mean_accuracy": [round(value, 5) for value in curve.accuracy.tolist()],
                 }
-                for curve, verdict in zip(self.curves, self.verdicts, strict=True)
+                for curve, assessment in zip(self.curves, self.assessments, strict=True)
             ],
         }
 
@@ -80,7 +80,7 @@ def calibrate(
         plan: The sweep.
         folder: Gets `records.jsonl` and `granted.jsonl` while the sweep runs.
         jobs: Processes that train at the same time.
-        progress: Told of every training unit.
+        progress: Notified of every training unit.
 
     Raises:
         EstimatorError: If there are too few tasks to fit, or files cannot be read or written.
@@ -112,9 +112,9 @@ def evaluate_records(
     """
     found = curves(plan, records, granted)
     rule = fit_coefficients(plan, found)
-    judged = verdicts(plan, found, rule)
+    assessed = assess_tasks(plan, found, rule)
     fit, validation = (
-        summarize([verdict for verdict in judged if verdict.use == use]) for use in ("fit", "validation")
+        summarize([task for task in assessed if task.use == use]) for use in ("fit", "validation")
     )
     error = fit_error(plan, found, rule)
     rule = rule.model_copy(
@@ -124,7 +124,7 @@ def evaluate_records(
         }
     )
     seconds = sum(record.seconds for record in records)
-    return CalibrationResult(rule, error, found, judged, fit, validation, round(seconds, 1))
+    return CalibrationResult(rule, error, found, assessed, fit, validation, round(seconds, 1))
 
 
 def shipped_records(

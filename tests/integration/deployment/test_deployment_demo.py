@@ -87,7 +87,9 @@ def test_the_global_model_is_that_of_the_run_in_one_process(
         assert any(np.array_equal(file[key], weights) for key in file.files)
 
 
-def test_progress_and_table_are_told(demo: subprocess.CompletedProcess[str], results: dict[str, Any]) -> None:
+def test_progress_and_table_are_reported(
+    demo: subprocess.CompletedProcess[str], results: dict[str, Any]
+) -> None:
     assert "listening on 127.0.0.1:" in demo.stderr
     for name in ("one class", "two classes", "all"):
         assert f"client {name} used" in demo.stderr

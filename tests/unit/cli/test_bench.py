@@ -10,7 +10,7 @@ from peers_plot import plot_bench
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.hardware import load_backend, transpile_verified
-from qkd_qiskit.simulation import CompactCircuit
+from qkd_qiskit.simulation import ActiveCircuit
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_all_peers_answer():
     noise = device.noise_model_for(transpiled.active_qubits)
     inputs = np.random.default_rng(0).normal(size=(2, 4))
     weights = np.zeros(transpiled.spec.n_weights)
-    found = list(peers.seconds_a_sample(CompactCircuit(transpiled), noise, weights, inputs))
+    found = list(peers.seconds_a_sample(ActiveCircuit(transpiled), noise, weights, inputs))
     assert [row[1] for row in found] == [
         "SamplerQNN",
         "SamplerQNN",

@@ -1,4 +1,4 @@
-"""Samples of single parties: own files, public originals, and what one client works with."""
+"""Samples of single clients: own files, public originals, and what one client works with."""
 
 from __future__ import annotations
 

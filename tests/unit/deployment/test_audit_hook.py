@@ -1,4 +1,4 @@
-"""The guard, tried with bundles as a hostile server would send them, through Flower's own installer."""
+"""The audit hook, tried with bundles as a hostile server would send them, through Flower's own installer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_bundle_with_code_ends_the_process_before_it_runs(hostile: Path, tmp_p
 
 
 def test_code_that_is_unpacked_already_is_not_loaded_either(hostile: Path, tmp_path: Path) -> None:
-    # The test's own proof: without the guard, Flower unpacks and runs the code.
+    # The test's own proof: without the audit hook, Flower unpacks and runs the code.
     done = load(hostile, tmp_path / "home", guarded=False)
     assert "loaded 1" in done.stdout, done.stderr
     (tmp_path / "ran").unlink()

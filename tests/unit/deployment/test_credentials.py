@@ -96,7 +96,7 @@ def test_nothing_is_overwritten(keys: Any) -> None:
     assert keys.private("A").read_bytes() == before
 
 
-def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_place_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FederationError, match="cannot write .*No such file"):
         write_private(tmp_path / "nowhere" / "key", b"")
 

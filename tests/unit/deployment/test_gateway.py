@@ -131,7 +131,7 @@ def test_strangers_are_refused_before_they_are_read(
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_too_much_is_refused_and_told(
+def test_too_much_is_refused_and_reported(
     chunked: bool, ask: Any, backend: tuple[Backend, int], lines: list[str], tmp_path: Path
 ) -> None:
     body = b"x" * (LIMIT + 1)
@@ -184,13 +184,13 @@ def test_a_missing_superlink_is_a_reason_to_try_again(keys: Any, tmp_path: Path)
     assert answer.status_code == 503
 
 
-def test_a_taken_port_is_told(keys: Any, gateway: Gateway, tmp_path: Path) -> None:
+def test_a_taken_port_is_reported(keys: Any, gateway: Gateway, tmp_path: Path) -> None:
     other = Gateway("127.0.0.1", gateway.port, keys.server, 1, {}, LIMIT, tmp_path)
     with pytest.raises(FederationError, match="cannot listen on 127.0.0.1:.*taken"):
         other.start()
 
 
-def test_the_door_keeps_what_a_lifespan_or_websocket_asks_closed(gateway: Gateway) -> None:
+def test_the_gateway_answers_no_lifespan_and_no_websocket(gateway: Gateway) -> None:
     async def never(*_: Any) -> Any:
         raise AssertionError("expected no word")
 

@@ -108,7 +108,7 @@ def test_the_exit_status_comes_through(code: str, status: int, tmp_path: Path) -
 
 
 def test_a_child_can_be_interrupted(tmp_path: Path) -> None:
-    """The tether itself disregards interrupts; what it starts must not inherit that."""
+    """The supervisor disregards interrupts; what it starts must not inherit that."""
     code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     with ChildProcess("it", [sys.executable, "-c", code], log=tmp_path / "log") as child:
         wait_until(lambda: child.status is not None, [], 300, "end")
@@ -130,7 +130,7 @@ def test_waiting_ends() -> None:
         wait_until(lambda: False, [], 0.2, "rain")
 
 
-def test_an_unwritable_log_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_log_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FederationError, match="cannot start it"):
         ChildProcess("it", ["true"], log=tmp_path / "file" / "log")
@@ -148,7 +148,7 @@ def test_the_environment_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found["PATH"].split(os.pathsep)[:2] == [str(tmp_path / "bin"), str(Path(sys.executable).parent)]
 
 
-def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "find_spec", lambda _: None)
     for name in (*processes.SAFE, "NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")

@@ -69,7 +69,7 @@ def test_a_folder_in_use_is_left_alone(made: FederationFiles) -> None:
     assert _content(made.folder) == before
 
 
-def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FederationError, match="cannot write into"):
         make_federation(tmp_path / "file" / "x", load_experiment(TINY))
@@ -150,7 +150,7 @@ def test_two_clients_with_one_key_are_refused(copy: FederationFiles) -> None:
         serve_module.run_server_node(copy.server, tell=print)
 
 
-def test_the_outcome_is_told(tmp_path: Path) -> None:
+def test_the_outcome_is_reported(tmp_path: Path) -> None:
     assert not read_outcome(tmp_path)
     write_outcome(tmp_path, None)
     assert read_outcome(tmp_path)
@@ -159,7 +159,7 @@ def test_the_outcome_is_told(tmp_path: Path) -> None:
         read_outcome(tmp_path)
 
 
-def test_new_lines_are_told_whole(tmp_path: Path) -> None:
+def test_new_lines_are_reported_whole(tmp_path: Path) -> None:
     told: list[str] = []
     tail = Tail(tmp_path / "log", told.append)
     tail.poll()
@@ -208,7 +208,7 @@ def test_bad_input_ends_with_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_missing_key_is_told(copy: FederationFiles, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_key_is_reported(copy: FederationFiles, capsys: pytest.CaptureFixture[str]) -> None:
     load_client(copy.clients[0])
     Path(load_client(copy.clients[0]).key).write_bytes(b"no key")
     assert main(["client", str(copy.clients[0])]) == 2

@@ -39,7 +39,7 @@ def test_a_client_is_known_by_its_signature(name: str, keys: Any, known: dict[by
 
 
 def test_flowers_own_signature_is_understood(keys: Any, known: dict[bytes, str]) -> None:
-    """Flower's SuperNode signs with its own code; the door must know it by that."""
+    """Flower's SuperNode signs with its own code; the gateway must know it by that."""
     import httpx
     from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 

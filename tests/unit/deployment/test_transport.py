@@ -122,7 +122,7 @@ def test_answers_are_yielded_as_they_come(transport: FlowerTransport, grid: Grid
     assert seen == [1, 0]
 
 
-def test_silence_is_told_from_absence(transport: FlowerTransport, grid: Grid) -> None:
+def test_silence_differs_from_absence(transport: FlowerTransport, grid: Grid) -> None:
     grid.replies["A"] = lambda _n, _asked: None
     del grid.nodes[1]
     found = ask(transport, timeout=2)
@@ -223,17 +223,17 @@ def test_a_broken_connection_is_tried_again(transport: FlowerTransport, grid: Gr
 
 def test_an_answer_to_an_earlier_query_is_late(transport: FlowerTransport, grid: Grid) -> None:
     open_door = threading.Event()
-    grid.replies["A"] = lambda n, asked: ok(asked, f"turn {n + 1}".encode()) if open_door.is_set() else None
+    grid.replies["A"] = lambda n, asked: ok(asked, f"round {n + 1}".encode()) if open_door.is_set() else None
     assert ask(transport, timeout=0.3)[0].raw is None
     open_door.set()
     found = list(transport.exchange({0: b"second", 1: b"second"}, timeout=20))
     about_a = {(arrival.raw, arrival.late) for arrival in found if arrival.position == 0}
-    assert (b"turn 2", False) in about_a
-    assert about_a <= {(b"turn 1", True), (b"turn 2", False)}
+    assert (b"round 2", False) in about_a
+    assert about_a <= {(b"round 1", True), (b"round 2", False)}
     assert [arrival.late for arrival in found if arrival.position == 1] == [False]
 
 
-def test_what_the_door_refused_is_told(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
+def test_what_the_gateway_refused_is_reported(transport: FlowerTransport, grid: Grid, tmp_path: Path) -> None:
     notices = tmp_path / NOTICES
     notices.write_text(json.dumps({"client": "B", "reason": "of an earlier run"}) + "\n")
 

@@ -236,21 +236,21 @@ def test_a_rule_that_does_not_hold_stays_provisional():
     assert found.coefficients.provisional
 
 
-def test_verdicts_by_hand():
+def test_assessments_by_hand():
     plan, records = synthetic()
     curve = curves.curves(plan, records)[0]
     assert curve.plateau == max(curve.accuracy)
     first = next(b for b, a in zip(curve.blocks, curve.accuracy, strict=True) if a >= curve.plateau - 0.01)
     assert curve.smallest == curve.smooth_smallest == first
     rule = load_coefficients()
-    [verdict] = assessment.verdicts(plan, [curve], rule)
+    [task] = assessment.assess_tasks(plan, [curve], rule)
     ladder = sweep.task_ladder(plan, curve.task)
     spec, _ = grant(ladder, budget_terms(ladder, curve.records[0].statistics, rule, None))
-    assert verdict.granted == len(spec.blocks)
-    reached = max(b for b in curve.blocks if b <= verdict.granted)
-    assert verdict.accuracy == pytest.approx(curve.accuracy[curve.blocks.index(reached)])
-    assert verdict.sufficient == (verdict.accuracy >= verdict.best - 0.01)
-    assert verdict.ratio == verdict.granted / verdict.smallest
+    assert task.granted == len(spec.blocks)
+    reached = max(b for b in curve.blocks if b <= task.granted)
+    assert task.accuracy == pytest.approx(curve.accuracy[curve.blocks.index(reached)])
+    assert task.sufficient == (task.accuracy >= task.best - 0.01)
+    assert task.ratio == task.granted / task.smallest
 
 
 def test_quantile_regression_leaves_its_share_below():

@@ -1,4 +1,4 @@
-"""Files for the parties of an experiment: exact, and refused where they are damaged."""
+"""Files for the clients and the server of an experiment: exact, and refused where they are damaged."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_where_nobody_knows_the_labels_nobody_is_asked(context, soft):
         query_labels(blind, soft)
 
 
-def test_what_is_not_to_be_had_is_told_before_any_client_works(context):
+def test_what_is_not_to_be_had_is_reported_before_any_client_works(context):
     class Nobody:
         def exchange(self, requests, /, *, timeout):
             raise AssertionError("a client was asked")

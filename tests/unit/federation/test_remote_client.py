@@ -253,7 +253,7 @@ def test_a_refusal_tells_the_server_a_code_and_nothing_else(settings, files, tmp
     assert decode_rejection(b"QKDR" + b"x" * 1000) is None
 
 
-def test_whatever_fails_is_told_by_a_code_alone(settings, files, tmp_path, monkeypatch):
+def test_whatever_fails_is_reported_by_a_code_alone(settings, files, tmp_path, monkeypatch):
     client = _client(settings, files, 0, tmp_path)
     monkeypatch.setattr(client, "answer", lambda raw: 1 / 0)
     assert client.reply(b"") == encode_rejection(RejectionCode.FAILED)

@@ -121,7 +121,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_answer_is_refused_and_named_and_the_turn_goes_on(context, messages, case, caplog):
+def test_a_broken_answer_is_refused_and_named_and_the_round_goes_on(context, messages, case, caplog):
     spoil, reason = BROKEN[case]
     raw = _raw(messages)
     raw[1] = spoil(messages[1])

@@ -15,7 +15,7 @@ from qiskit.quantum_info import Kraus as QiskitKraus
 from qiskit.quantum_info import SuperOp
 from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error, depolarizing_error
 
-from qkd_qiskit.errors import BridgeError
+from qkd_qiskit.errors import InteropError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.interop import (
     ROUTES,
@@ -179,14 +179,14 @@ def test_kraus_operators_give_the_channel_back(n_qubits, seed):
 
 
 def test_what_is_no_channel_is_refused():
-    with pytest.raises(BridgeError, match="completely positive"):
+    with pytest.raises(InteropError, match="completely positive"):
         kraus_operators(SuperOp(np.diag([1, -1, -1, -1.5]).astype(complex)))
 
 
 def test_joint_readout_errors_are_refused():
     model = NoiseModel()
     model.add_readout_error(ReadoutError(np.full((4, 4), 0.25)), [0, 1])
-    with pytest.raises(BridgeError, match="readout errors of single qubits, found a joint one"):
+    with pytest.raises(InteropError, match="readout errors of single qubits, found a joint one"):
         Channels(model).readout(0)
 
 
@@ -208,7 +208,7 @@ def test_joint_readout_errors_are_refused():
 def test_impossible_combinations_are_refused(noisy, encoding, options, message):
     spec = VQCNNSpec(3, encoding, "conv, edge", SPEC.kernels, n_outcomes=2)
     noise = random_noise(3, rng=np.random.default_rng(6)) if noisy else None
-    with pytest.raises(BridgeError, match=message):
+    with pytest.raises(InteropError, match=message):
         PennyLaneEvaluator(spec, noise, **options)
 
 
@@ -216,7 +216,7 @@ def test_impossible_combinations_are_refused(noisy, encoding, options, message):
 def test_idle_noise_is_refused_on_qiskit_aer():
     device = load_backend("noisy_line")
     transpiled = transpile_verified(VQCNNSpec(3, plan="conv, edge", kernels="one_cx"), device)
-    with pytest.raises(BridgeError, match="no channels on idle qubits"):
+    with pytest.raises(InteropError, match="no channels on idle qubits"):
         PennyLaneEvaluator(transpiled, device.noise_model, simulator="qiskit.aer", shots=5)
 
 
@@ -226,12 +226,12 @@ def test_unknown_gates_are_refused():
     circuit = QuantumCircuit(*transpiled.circuit.qregs, *transpiled.circuit.cregs)
     circuit.append(CSXGate(), [0, 1])
     circuit.compose(transpiled.circuit, inplace=True)
-    with pytest.raises(BridgeError, match="found 'csx'"):
+    with pytest.raises(InteropError, match="found 'csx'"):
         PennyLaneEvaluator(replace(transpiled, circuit=circuit))
 
 
 def test_no_case_is_refused():
-    with pytest.raises(BridgeError, match="expected at least one case"):
+    with pytest.raises(InteropError, match="expected at least one case"):
         crosscheck([])
 
 
@@ -264,14 +264,14 @@ def test_without_pennylane_aer_and_the_samplers_run(monkeypatch):
 )
 def test_without_an_extra_one_line_says_what_to_install(blocked, options, message, monkeypatch):
     monkeypatch.setitem(sys.modules, blocked, None)
-    with pytest.raises(BridgeError, match=message):
+    with pytest.raises(InteropError, match=message):
         PennyLaneEvaluator(SPEC, **options)
 
 
 def test_a_required_route_must_be_known_and_there(monkeypatch):
     monkeypatch.setitem(sys.modules, "pennylane_qiskit", None)
     require_routes(["Aer", "PennyLane native"])
-    with pytest.raises(BridgeError, match="the route PennyLane converted is missing: .* pip install "):
+    with pytest.raises(InteropError, match="the route PennyLane converted is missing: .* pip install "):
         require_routes(["Aer", "PennyLane converted"])
-    with pytest.raises(BridgeError, match="expected a route among Aer, .*, SamplerQNN, found 'Cirq'"):
+    with pytest.raises(InteropError, match="expected a route among Aer, .*, SamplerQNN, found 'Cirq'"):
         require_routes(["PennyLane converted", "Cirq"])

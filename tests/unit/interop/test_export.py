@@ -123,8 +123,8 @@ def test_openqasm_is_read_by_an_independent_parser(device):
     plain = re.sub(r"\(([-+*/.\w]*)\)", lambda found: f"({numexpr(found[1])})", "\n".join(lines))
     with pytest.warns(ExperimentalWarning):
         back = loads_experimental(plain)
-    executable = as_measured_circuit(SPEC if device is None else source)
-    made = replace(source, circuit=back) if device else executable
+    made_of = as_measured_circuit(SPEC if device is None else source)
+    made = replace(source, circuit=back) if device else made_of
     if device is None:
         made.circuit = back
     got = AerEvaluator(made).probabilities(weights, inputs)

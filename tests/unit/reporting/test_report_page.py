@@ -201,7 +201,7 @@ def test_other_versions_than_the_tested_ones_are_marked(results: Document, bare:
     assert mark in words
 
 
-def test_labels_that_were_asked_for_are_told(results: Document, bare: ReportExtras) -> None:
+def test_labels_that_were_asked_for_are_reported(results: Document, bare: ReportExtras) -> None:
     assert "asked for the labels" not in render_report(check_results(results), bare)
     queried = results | {"asked": {"labels": 120, "teacher_right": 0.655}}
     source = render_report(check_results(queried), bare)

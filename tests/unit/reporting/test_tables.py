@@ -19,7 +19,7 @@ from qkd_qiskit.reporting import (
 )
 from qkd_qiskit.reporting.html import render_report
 from qkd_qiskit.reporting.table import (
-    comparison_verdict,
+    comparison_conclusion,
     comparisons_table,
     percent,
     quantity,
@@ -69,14 +69,14 @@ def test_names_are_not_read_as_markup(results: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "verdict"), [((0.01, 0.02), "better"), ((-0.2, -0.1), "worse"), ((0.0, 0.1), "undecided")]
+    ("interval", "conclusion"), [((0.01, 0.02), "better"), ((-0.2, -0.1), "worse"), ((0.0, 0.1), "undecided")]
 )
-def test_verdicts(results: Document, interval: tuple[float, float], verdict: str) -> None:
-    assert comparison_verdict(interval) == verdict
+def test_conclusions(results: Document, interval: tuple[float, float], conclusion: str) -> None:
+    assert comparison_conclusion(interval) == conclusion
     results["comparisons"] = {"global_minus_fedavg": {"difference": 0.0, "interval": list(interval)}}
     text = _text(comparisons_table(check_results(results)))
     assert "global minus FedAvg" in text
-    assert verdict in text
+    assert conclusion in text
 
 
 def test_print_results_shows_all_tables_and_bytes(results: Document) -> None:
@@ -116,8 +116,8 @@ def test_print_results_tells_of_clients_left_out_and_of_the_wire(results: Docume
     text = " ".join(console.file.getvalue().split())
     assert "on the wire, calls of the transport included: 20005 bytes up, 900 bytes down" in text
     assert "client north" not in text
-    assert "client east silent: no answer within 60 s; not used in turn 1, 2" in text
-    south = "not used in turn 1; answered too late for turn 2; 1 late or further answer ignored"
+    assert "client east silent: no answer within 60 s; not used in round 1, 2" in text
+    south = "not used in round 1; answered too late for round 2; 1 late or further answer ignored"
     assert f"client south {south}" in text
     classes = tuple(map(str, results["data"]["classes"]))
     page = render_report(

@@ -78,7 +78,7 @@ def test_a_job_that_never_arrived_is_sent_again_on_resume_only(bench):
     assert bench.client().tags()[0] == "qkd-test-b0-a2"
 
 
-def test_a_refused_job_is_told_and_stays_planned(bench):
+def test_a_refused_job_is_reported_and_stays_planned(bench):
     with bench.open() as ledger:
         with pytest.raises(ServiceError, match="batch 0 was refused: ValueError: unknown option"):
             bench.runner(ledger, bench.client(answer="refused")).submit()
@@ -234,7 +234,7 @@ def test_counts_of_another_shape_are_refused(bench):
             runner.collect()
 
 
-def test_a_service_that_does_not_answer_is_told(bench):
+def test_a_service_that_does_not_answer_is_reported(bench):
     with bench.open() as ledger:
         client = bench.client(status="RUNNING", listing="broken")
         runner = bench.runner(ledger, client)
@@ -291,7 +291,7 @@ def test_the_submission_comes_back_as_it_was(bench):
         np.testing.assert_array_equal(found.inputs, bench.inputs)
 
 
-def test_no_token_is_ever_told(bench):
+def test_no_token_is_ever_reported(bench):
     with pytest.raises(SubmissionError, match=r"cannot reach 'ibm_other'.*\(ValueError\)") as caught:
         IBMService("ibm_other", client=bench.client())
     assert "SECRET" not in str(caught.value)

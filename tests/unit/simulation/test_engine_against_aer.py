@@ -23,7 +23,7 @@ IDEAL, NOISY = 1e-9, 1e-7
 
 @dataclass(frozen=True)
 class Handmade:
-    """An executable that was not transpiled."""
+    """A measured circuit that was not transpiled."""
 
     circuit: QuantumCircuit
     spec: VQCNNSpec

@@ -137,11 +137,11 @@ def test_single_precision_states_are_close():
 
 @pytest.mark.parametrize("name", SPECS)
 def test_groups_hold_every_block_once_and_keep_the_order_on_every_qubit(name):
-    program = PauliEvaluator(SPECS[name])._states._program
-    groups = plan_groups(program)
+    compiled = PauliEvaluator(SPECS[name])._states._compiled
+    groups = plan_groups(compiled)
     flat = [k for group in groups for k in group.blocks]
-    assert sorted(flat) == list(range(len(program.blocks)))
+    assert sorted(flat) == list(range(len(compiled.blocks)))
     assert all(len(group.qubits) <= MOST_QUBITS for group in groups)
-    for qubit in range(program.n_qubits):
-        mine = [k for k in flat if qubit in (program.blocks[k].first, program.blocks[k].second)]
+    for qubit in range(compiled.n_qubits):
+        mine = [k for k in flat if qubit in (compiled.blocks[k].first, compiled.blocks[k].second)]
         assert mine == sorted(mine)

@@ -22,7 +22,7 @@ def _ripple(x):
 
 
 @pytest.mark.parametrize("topology", ["star", "ring"])
-def test_finds_a_minimum_across_the_seam(topology):
+def test_finds_a_minimum_across_the_end_of_the_circle(topology):
     result = run_swarm(
         _swarm(np.random.default_rng(0), topology=topology), _ripple, iterations=150, patience=150
     )

@@ -1,7 +1,7 @@
 """Makes the server of a demonstration write down what clients send it, behind the encryption.
 
 Python imports this module at its start when its folder is on the path. Only the process of the command
-`server` is hooked: there, what the door passes on to the SuperLink is the plain text of every request.
+`server` is hooked: there, what the gateway passes on to the SuperLink is the plain text of every request.
 """
 
 import json
