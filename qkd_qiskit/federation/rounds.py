@@ -285,6 +285,8 @@ class _RoundCollector:
         if isinstance(answer, Screening):
             self._late_rejected[position] = answer
         else:
+            # Of several late answers the last one counts.
+            self._late_rejected.pop(position, None)
             self._late_messages.keep(position, answer)
 
     def _ignore(self, position: int, what: str) -> None:

@@ -225,6 +225,13 @@ def test_a_late_answer_is_judged_like_any_other(messages):
     assert "finite" in parts[0].reason
 
 
+def test_of_several_late_answers_the_last_one_counts(messages):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    late = [Arrival(0, _nan(messages[0]), late=True), Arrival(0, raw[0], late=True)]
+    parts = run_rounds(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).records
+    assert [part.status for part in parts] == ["used", "used", "silent"]
+
+
 def test_too_few_clients_end_the_round(messages):
     context = _context("federation.minimum=3")
     arrivals = [Arrival(0, messages[0].to_bytes()), Arrival(1, b"nonsense"), Arrival(2, None, "away")]
