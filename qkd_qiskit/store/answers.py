@@ -60,13 +60,8 @@ class AnswerLog:
         self._place = (fingerprint, key)
         self._database = None if folder is None else Database(folder)
         try:
-            if self._database is not None and resume:
-                self._known = iter(
-                    self._database.rows(
-                        "SELECT question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
-                        *self._place,
-                    )
-                )
+            if resume:
+                self._known = iter(self._stored())
             else:
                 self._delete()
         except BaseException:
@@ -129,6 +124,14 @@ class AnswerLog:
     ) -> None:
         """Close the database; the answers stay, for a training that has not ended."""
         self.close()
+
+    def _stored(self) -> list[tuple[Any, ...]]:
+        if self._database is None:
+            return []
+        return self._database.rows(
+            "SELECT question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
+            *self._place,
+        )
 
     def _delete(self) -> None:
         if self._database is not None:
