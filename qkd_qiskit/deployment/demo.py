@@ -13,6 +13,7 @@ from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.deployment.processes import ChildProcess, Tail, free_port, stop_all, wait_until
 from qkd_qiskit.deployment.setup import EXPERIMENT_FILE, make_federation, with_clients
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.store.database import DATABASE_FILE, LOCK_FILE
 
 
 def run_demo(
@@ -49,15 +50,30 @@ def run_demo(
         wait_until(ended, children[1:], math.inf, "the demonstration")
         if server.status != 0:
             raise FederationError(f"the server ended with status {server.status}: {server.last_lines()}")
-        results = folder / "federation" / "results"
-        output.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "federation" / EXPERIMENT_FILE, output / EXPERIMENT_FILE)
-        for path in results.iterdir():
-            if path.is_file():
-                shutil.copy(path, output / path.name)
+        copy_results(folder / "federation", output)
     finally:
         stop_all(children)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy_results(federation: Path, output: Path) -> None:
+    """Copy what a server has found, and its experiment, into a folder.
+
+    Args:
+        federation: Folder of the federation.
+        output: Where to; a database that lies there stays as it is, as it may hold jobs that were paid for.
+
+    Raises:
+        FederationError: If the folder cannot be written.
+    """
+    results = [path for path in sorted((federation / "results").iterdir()) if path.is_file()]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for path in (federation / EXPERIMENT_FILE, *results):
+            if not path.name.startswith((DATABASE_FILE, LOCK_FILE)):
+                shutil.copy(path, output / path.name)
+    except OSError as error:
+        raise FederationError(f"cannot write into {output}: {error.strerror or error}") from None
 
 
 def _command(command: str, path: Path, folder: Path, *options: str) -> ChildProcess:

@@ -33,16 +33,11 @@ def main(grid: Grid, context: Context) -> None:
 
     The settings are those of the server's file; on a SuperLink of somebody else's, those of `flwr run`.
     """
-    foreign = bool(context.run_config)
-    settings: RoundSettings
-    settings = (
-        round_settings(context.run_config) if foreign else load_server(Path(os.environ[SERVER_VARIABLE]))
-    )
+    settings = _settings(context)
     state = Path(settings.state)
     state.mkdir(parents=True, exist_ok=True)
     LOGGER.setLevel(logging.INFO)
     LOGGER.addHandler(logging.FileHandler(state / PROGRESS, encoding="utf-8"))
-    error: str | None = None
     try:
         run_round(settings, grid)
     except Exception as failure:
@@ -50,10 +45,11 @@ def main(grid: Grid, context: Context) -> None:
         if not isinstance(failure, QKDError):
             LOGGER.exception("the round failed")
             error = "the round failed; the SuperLink's log tells where"
-        if foreign:
-            raise
-    finally:
         write_outcome(state, error)
+        if context.run_config:
+            raise
+    else:
+        write_outcome(state, None)
 
 
 def _settings(context: Context) -> RoundSettings:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.data import PreparedData, prepare_data
+from qkd_qiskit.data import PreparedData, prepare_data, public_digest
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
@@ -49,8 +49,8 @@ def run_experiment(
         output: Folder for `results.json`, `report.html`, `global_model.npz` and finished stages; None writes
             nothing.
         progress: Shows every stage.
-        resume: Whether to take finished stages and accepted answers of the same settings and versions from
-            `output`.
+        resume: Whether to take finished stages and accepted answers of the same settings, samples and
+            versions from `output`.
         transport: Carries requests to clients elsewhere; None trains the clients in this process.
         data: The samples that are here; None prepares those of the settings.
 
@@ -73,7 +73,7 @@ def run_experiment(
     timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
     with (
-        open_store(folder, _fingerprint(settings), resume=resume) as store,
+        open_store(folder, _fingerprint(settings, samples), resume=resume) as store,
         threadpool_limits(1, user_api="blas"),
     ):
         run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
@@ -104,11 +104,17 @@ def run_experiment(
     return finished
 
 
-def _fingerprint(settings: ExperimentSettings) -> str:
+def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
     # How many processes work and how long they wait changes no stage.
     digest = hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode())
     # Stages of two versions would make a result that no version gives.
     digest.update(json.dumps(installed_versions()).encode())
+    # A file of samples may have changed under its name.
+    digest.update(data.public.digest.encode() + data.public.samples.labels.tobytes())
+    if data.pool_labels is not None:
+        digest.update(data.pool_labels.tobytes())
+    for client in data.clients:
+        digest.update(public_digest(client.inputs).encode() + client.labels.tobytes())
     return digest.hexdigest()
 
 

@@ -64,6 +64,25 @@ class MessageStore:
                 )
         self.positions.add(position)
 
+    def remove(self, position: int) -> None:
+        """Keep a client's message no longer.
+
+        Args:
+            position: One of `positions`.
+
+        Raises:
+            StoreError: If the database cannot be written.
+        """
+        if self._folder is None:
+            del self._memory[position]
+        else:
+            with Database(self._folder) as database:
+                database.execute(
+                    "DELETE FROM message WHERE request = ? AND late = ? AND client = ?",
+                    *(*self._place, position),
+                )
+        self.positions.remove(position)
+
     def message(self, position: int) -> ClientMessage:
         """Return a kept message.
 

@@ -223,6 +223,7 @@ class _RoundCollector:
         self._late_rejected: dict[int, Screening] = {}
         self._silence: dict[int, str] = {}
         self._late: set[int] = set()
+        self._stood_in: set[int] = set()
 
     def take_kept(self, requests: Mapping[int, bytes]) -> None:
         """Screen the answers that a server before this one has accepted."""
@@ -230,6 +231,8 @@ class _RoundCollector:
             message = self._messages.message(position)
             self.clients[position].bytes_received += message.n_bytes
             self._screen(position, message)
+            if position in self._late_messages.positions:
+                self._stood_in.add(position)
 
     def take_all(self, arrivals: Iterable[Arrival], requests: Mapping[int, bytes]) -> None:
         for arrival in arrivals:
@@ -245,19 +248,24 @@ class _RoundCollector:
             if arrival.late or position not in requests or position in self.screenings:
                 self._put_aside(position, raw, late=arrival.late)
             else:
+                if position in self._late_messages.positions:
+                    # What is in both stores has stood in, for a server that goes on after this one.
+                    self._late_messages.remove(position)
+                    self._ignore(position, "a late")
                 self._screen(position, decode_answer(self._run, client.name, raw))
 
     def take_late(self) -> set[int]:
         """Screen late answers of clients that have sent no other, if the settings want it; return of whom."""
         kept = self._late_messages.positions & set(range(len(self.clients))) | set(self._late_rejected)
-        for position in kept & set(self.screenings):
+        for position in (kept & set(self.screenings)) - self._stood_in:
             self._ignore(position, "a late")
         found = kept - set(self.screenings)
+        self._stood_in |= found
         for position in sorted(found):
             rejected = self._late_rejected.get(position)
             self._screen(position, rejected or self._late_messages.message(position))
             _LOG.warning("a late answer of client %s stands in", self.clients[position].name)
-        return found
+        return self._stood_in
 
     def screening(self, position: int) -> Screening:
         """Return what became of a client's answer."""
@@ -289,6 +297,8 @@ class _RoundCollector:
         if isinstance(answer, Screening):
             self._late_rejected[position] = answer
         else:
+            # Of several late answers the last one counts.
+            self._late_rejected.pop(position, None)
             self._late_messages.keep(position, answer)
 
     def _ignore(self, position: int, what: str) -> None:

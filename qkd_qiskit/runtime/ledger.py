@@ -18,6 +18,9 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
+FORMER_FILE = "jobs.sqlite"
+"""The file of a ledger before it moved into the run's database."""
+
 State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
 
 
@@ -96,7 +99,13 @@ class Ledger:
 
         Raises:
             StoreError: If another process works in the folder, or its database is damaged.
+            SubmissionError: If an earlier version has left its own ledger there: its jobs may still run.
         """
+        if (folder / FORMER_FILE).exists():
+            raise SubmissionError(
+                f"{folder / FORMER_FILE}: expected none, found the jobs of an earlier version, "
+                "which alone can collect them; move the file away to submit anew"
+            )
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
             self._db = opened.enter_context(Database(folder, durable=True))

@@ -28,6 +28,7 @@ from qkd_qiskit.runtime import (
     plan_submission,
     samples_of_run,
 )
+from qkd_qiskit.runtime.ledger import FORMER_FILE
 from qkd_qiskit.services.output import write_file
 from qkd_qiskit.store.database import DATABASE_FILE
 
@@ -154,7 +155,7 @@ def require_ledger(run: Path) -> None:
     Raises:
         SubmissionError: If there is no ledger.
     """
-    if not (run / DATABASE_FILE).is_file():
+    if not any((run / name).is_file() for name in (DATABASE_FILE, FORMER_FILE)):
         raise SubmissionError(f"nothing was submitted from {run} yet: it has no {DATABASE_FILE}")
 
 

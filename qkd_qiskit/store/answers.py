@@ -59,15 +59,14 @@ class AnswerLog:
         self._known: Iterator[tuple[Any, ...]] = iter(())
         self._place = (fingerprint, key)
         self._database = None if folder is None else Database(folder)
-        if self._database is not None and resume:
-            self._known = iter(
-                self._database.rows(
-                    "SELECT question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
-                    *self._place,
-                )
-            )
-        else:
-            self._delete()
+        try:
+            if resume:
+                self._known = iter(self._stored())
+            else:
+                self._delete()
+        except BaseException:
+            self.close()
+            raise
 
     def answer(self, question: FloatArray, compute: Callable[[], Arrays]) -> Arrays:
         """Return the stored answer to a question, or a computed one, which is then stored.
@@ -125,6 +124,14 @@ class AnswerLog:
     ) -> None:
         """Close the database; the answers stay, for a training that has not ended."""
         self.close()
+
+    def _stored(self) -> list[tuple[Any, ...]]:
+        if self._database is None:
+            return []
+        return self._database.rows(
+            "SELECT question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
+            *self._place,
+        )
 
     def _delete(self) -> None:
         if self._database is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.config.loading import apply_override, parse_settings
-from qkd_qiskit.errors import ConfigError, StoreError
+from qkd_qiskit.errors import ConfigError, StoreError, SweepError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.store import RecordStore, folder_lock
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
@@ -58,6 +59,7 @@ def run_sweep(
     Raises:
         ConfigError: If a setting of a variant is wrong, or a variant unknown.
         StoreError: If another sweep is working in the folder, or records cannot be read or written.
+        SweepError: If a worker process is ended from outside.
         QKDError: If a cell cannot be measured.
     """
     options, progress = options or SweepOptions(), progress or NullProgress()
@@ -77,10 +79,16 @@ def run_sweep(
         for group in groups.values()
     )
     with nullcontext() if options.folder is None else folder_lock(options.folder):
-        for measured in parallel(work):
-            for position, record in measured:
-                records[position] = record
-                progress.advance(sweep.name)
+        try:
+            for measured in parallel(work):
+                for position, record in measured:
+                    records[position] = record
+                    progress.advance(sweep.name)
+        except BrokenProcessPool:
+            raise SweepError(
+                f"sweep {sweep.name}: a worker process was ended from outside, perhaps for want of memory; "
+                "fewer jobs need less, and finished cells are kept"
+            ) from None
     progress.done(sweep.name)
     return SweepResult(
         sweep, tuple(cells), tuple(record for record in records.values() if record is not None)

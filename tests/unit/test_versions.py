@@ -1,5 +1,6 @@
 import platform
 import re
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from qkd_qiskit import versions
 from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import prepare_data
 from qkd_qiskit.experiment import run
 from qkd_qiskit.versions import TESTED, blas_kernel, installed_versions, version_remarks
 
@@ -68,10 +70,30 @@ def test_versions_that_are_not_installed_any_more_are_named(two_stacks):
     ]
 
 
-def test_stages_of_other_versions_are_not_resumed(monkeypatch):
-    settings = load_experiment("quickstart")
-    here = run._fingerprint(settings)
-    assert run._fingerprint(settings) == here
+@pytest.fixture(scope="module")
+def experiment():
+    settings = load_experiment(str(Path(__file__).parents[1] / "integration" / "tiny.toml"))
+    return settings, prepare_data(settings)
+
+
+def test_stages_of_other_versions_are_not_resumed(experiment, monkeypatch):
+    here = run._fingerprint(*experiment)
+    assert run._fingerprint(*experiment) == here
     other = installed_versions() | {"qiskit": "0.0"}
     monkeypatch.setattr(run, "installed_versions", lambda: other)
-    assert run._fingerprint(settings) != here
+    assert run._fingerprint(*experiment) != here
+
+
+def test_stages_of_other_samples_are_not_resumed(experiment):
+    settings, data = experiment
+    first, *others = data.clients
+    public = replace(data.public, samples=replace(data.public.samples, labels=-data.public.samples.labels))
+    changed = [
+        replace(data, clients=(replace(first, inputs=first.inputs + 0.1), *others)),
+        replace(data, clients=(replace(first, labels=first.labels + 1), *others)),
+        replace(data, public=replace(data.public, digest="0" * 64)),
+        replace(data, public=public),
+        replace(data, pool_labels=data.pool_labels[::-1]),
+    ]
+    found = [run._fingerprint(settings, given) for given in (data, *changed)]
+    assert len(set(found)) == len(found)

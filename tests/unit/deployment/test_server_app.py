@@ -103,6 +103,19 @@ def test_an_error_is_the_outcome(
         read_outcome(made.folder / "server-state")
 
 
+def test_a_process_that_is_told_to_end_has_no_outcome(
+    made: FederationFiles, calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: Any, **__: Any) -> None:
+        raise SystemExit(1)
+
+    monkeypatch.setenv(SERVER_VARIABLE, str(made.server))
+    monkeypatch.setattr(server_app, "run_experiment", end)
+    with pytest.raises(SystemExit, match="1"):
+        _run({})
+    assert not read_outcome(made.folder / "server-state")
+
+
 def test_a_wrong_run_configuration_is_named(made: FederationFiles) -> None:
     with pytest.raises(ConfigError, match="run configuration: unknown key publik"):
         round_settings(_config(made) | {"publik": "x"})

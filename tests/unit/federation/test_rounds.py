@@ -213,7 +213,9 @@ def test_a_late_answer_stands_in_where_the_settings_want_it(messages, tmp_path, 
     assert "a late answer of client one class stands in" in caplog.text
     # Started again, the server has all answers, and asks nobody.
     again = run_rounds(dataclasses.replace(context, resume=True), Script([], []), folder=tmp_path)
-    assert next(part.status for part in again.records) == "used"
+    assert [part.status for part in again.records] == ["used"] * 3
+    assert [part.stood_in for part in again.records] == [(2,), (), ()]
+    assert [part.ignored for part in again.records] == [0, 0, 0]
 
 
 def test_a_late_answer_is_judged_like_any_other(messages):
@@ -223,6 +225,13 @@ def test_a_late_answer_is_judged_like_any_other(messages):
     assert [part.status for part in parts] == ["refused", "used", "late"]
     assert [part.stood_in for part in parts] == [(2,), (), ()]
     assert "finite" in parts[0].reason
+
+
+def test_of_several_late_answers_the_last_one_counts(messages):
+    context, raw = _context("distillation.rounds=2", "federation.late=use"), _raw(messages)
+    late = [Arrival(0, _nan(messages[0]), late=True), Arrival(0, raw[0], late=True)]
+    parts = run_rounds(context, Script([Arrival(1, raw[1])], [*late, Arrival(1, raw[1])])).records
+    assert [part.status for part in parts] == ["used", "used", "silent"]
 
 
 def test_too_few_clients_end_the_round(messages):
@@ -271,6 +280,16 @@ def test_answers_to_another_request_are_not_taken_for_these(messages, tmp_path):
     memory = MessageStore(None, b"one")
     memory.keep(1, messages[1])
     assert memory.message(1) is messages[1]
+
+
+def test_a_removed_message_is_gone(messages, tmp_path):
+    for folder in (None, tmp_path):
+        store = MessageStore(folder, b"one")
+        for position in (1, 2):
+            store.keep(position, messages[position])
+        store.remove(1)
+        assert store.positions == {2}
+    assert MessageStore(tmp_path, b"one").positions == {2}
 
 
 def test_a_message_store_that_cannot_be_used_is_named(messages, tmp_path):

@@ -11,8 +11,9 @@ from qiskit.providers import BackendV2, Options
 
 from qkd_qiskit.errors import ServiceError, StoreError, SubmissionError
 from qkd_qiskit.runtime.ibm import IBMService, for_hardware
-from qkd_qiskit.runtime.ledger import Ledger
+from qkd_qiskit.runtime.ledger import FORMER_FILE, Ledger
 from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.services import require_ledger
 from qkd_qiskit.store import open_store
 from qkd_qiskit.store.database import DATABASE_FILE
 
@@ -263,6 +264,13 @@ def test_a_damaged_ledger_is_refused_and_leaves_no_lock(tmp_path):
     for _ in range(2):
         with pytest.raises(StoreError, match=r"cannot use .*run.sqlite"):
             Ledger(tmp_path)
+
+
+def test_jobs_of_an_earlier_version_are_not_sent_again(tmp_path):
+    (tmp_path / FORMER_FILE).write_bytes(b"")
+    require_ledger(tmp_path)
+    with pytest.raises(SubmissionError, match=r"jobs.sqlite: expected none, found the jobs of an earlier"):
+        Ledger(tmp_path)
 
 
 def test_a_new_run_keeps_jobs_that_were_paid_for(bench):

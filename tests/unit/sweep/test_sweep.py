@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import joblib
@@ -25,6 +26,7 @@ from qkd_qiskit.sweep import (
     run_sweep,
     shipped_sweeps,
 )
+from qkd_qiskit.sweep import run as sweep_run
 from qkd_qiskit.sweep.cell import pack, pooled_accuracy, pooled_difference, unpack
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.measurements.federations import client_fingerprint
@@ -166,6 +168,12 @@ def test_processes_find_the_same(backend, tmp_path, monkeypatch):
     alone = run_sweep(sweep)
     with joblib.parallel_config(backend, n_jobs=2):
         assert run_sweep(sweep, SweepOptions(folder=tmp_path)).rows() == alone.rows()
+
+
+def test_a_worker_that_is_ended_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_run, "_measure_all", lambda *_: os._exit(3))
+    with pytest.raises(SweepError, match="sweep coins: a worker process was ended from outside"):
+        run_sweep(sweep_of(), SweepOptions(folder=tmp_path, jobs=2))
 
 
 def test_a_dask_cluster_finds_the_same(tmp_path):
