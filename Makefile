@@ -85,7 +85,7 @@ $(LOWEST_VENV)/.test: $(VENV)/.dev
 	rm -rf $(LOWEST_VENV)
 	$(BIN)/uv venv --quiet --python $(BIN)/python $(LOWEST_VENV)
 	$(BIN)/uv pip install --quiet --python $(LOWEST_VENV)/bin/python --resolution lowest-direct \
-	  --constraint constraints-lowest.txt --editable '.[test]'
+	  --constraint constraints-lowest.txt --editable '.[test,all]'
 	@touch $@
 
 test-lowest: $(LOWEST_VENV)/.test
