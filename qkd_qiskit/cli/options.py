@@ -56,7 +56,7 @@ def class_names(text: str | None) -> tuple[int | str, ...] | None:
     if text is None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
-    return tuple(int(name) if name.lstrip("-").isdecimal() else name for name in names)
+    return tuple(int(name) if name.removeprefix("-").isdecimal() else name for name in names)
 
 
 def numbers(option: str, text: str) -> tuple[int, ...]:

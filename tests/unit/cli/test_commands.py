@@ -122,6 +122,7 @@ def _one_line(capture: Capture) -> str:
         (["estimate", "--dataset", "no.csv"], "no.csv"),
         (["estimate", "--dataset", "nothing"], "unknown dataset 'nothing'"),
         (["estimate", "--dataset", "digits", "--classes", "0,99"], "class 99"),
+        (["estimate", "--dataset", "digits", "--classes", "0,--5"], "--5"),
         (["estimate", "--dataset", "digits", "--classes", "0"], "class"),
         (["estimate", "--dataset", "digits", "--samples", "99999"], "samples: expected 1 to 1797"),
         (["estimate", "--dataset", "digits", "--encoding", "x"], "model: encoding"),
