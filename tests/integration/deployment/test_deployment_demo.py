@@ -112,8 +112,6 @@ def test_nothing_is_left(folder: Path) -> None:
         "global_model.npz",
         "report.html",
         "results.json",
-        "run.lock",
-        "run.sqlite",
         "settings.json",
     ]
     # No process either: the fixture `folder` looks for them at the end.
