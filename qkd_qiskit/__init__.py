@@ -6,8 +6,9 @@ when they are first used, so that importing the package costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
@@ -49,12 +50,4 @@ __all__ = [
     "transpile_verified",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'qkd_qiskit' has no attribute {name!r}")
-    return getattr(import_module(f"qkd_qiskit.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

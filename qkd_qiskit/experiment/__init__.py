@@ -6,8 +6,9 @@ them.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from qkd_qiskit.experiment.evaluation import Evaluation, evaluate
@@ -23,12 +24,4 @@ _HOMES = {
 
 __all__ = ["Evaluation", "ExperimentResult", "evaluate", "run_experiment"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'qkd_qiskit.experiment' has no attribute {name!r}")
-    return getattr(import_module(f"qkd_qiskit.experiment.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ The public names are imported when they are first used: a client that waits for 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from qkd_qiskit.federation.client import ClientOutcome, run_client
@@ -81,12 +82,4 @@ __all__ = [
     "write_data_files",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'qkd_qiskit.federation' has no attribute {name!r}")
-    return getattr(import_module(f"qkd_qiskit.federation.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -163,7 +163,7 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
                 calibration_date=device.calibration_date,
                 notes=device.notes,
                 inputs=inputs,
-                versions=installed_versions(),
+                versions=package_versions(),
                 rows=tuple(rows),
             )
         )
@@ -215,7 +215,7 @@ def _reference_specs() -> Iterator[tuple[str, VQCNNSpec]]:
     yield "reference: amplitude", VQCNNSpec(8, encoding="amplitude", sharing="site", n_outcomes=4)
 
 
-def installed_versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Return the installed versions of the packages that counts and calibrations come from."""
     return {name: version(name) for name in PACKAGES}
 

@@ -6,8 +6,9 @@ nor SQLite.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from qkd_qiskit.store.answers import AnswerLog
@@ -36,12 +37,4 @@ __all__ = [
     "write_atomic",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'qkd_qiskit.store' has no attribute {name!r}")
-    return getattr(import_module(f"qkd_qiskit.store.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

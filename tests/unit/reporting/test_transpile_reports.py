@@ -58,7 +58,7 @@ def changed(row, key, value):
     return row.model_copy(update={key: value})
 
 
-SAME_VERSIONS = committed("noisy_line").versions == reports.installed_versions()
+SAME_VERSIONS = committed("noisy_line").versions == reports.package_versions()
 
 
 def test_the_reports_were_made_with_the_pinned_versions():
