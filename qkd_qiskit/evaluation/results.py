@@ -120,6 +120,7 @@ class Wire(ResultsModel):
 
     up: Natural
     down: Natural
+    refused: Natural = Field(0, description="of those up, bytes of requests that were refused")
 
 
 class Communication(ResultsModel):
