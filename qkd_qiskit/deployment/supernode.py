@@ -26,7 +26,7 @@ def sign_whole_requests(connection: Any) -> None:
     Raises:
         FederationError: If the installed Flower has no such name there.
     """
-    flowers = getattr(connection, _SIGNS, None)
+    flowers: Any = getattr(connection, _SIGNS, None)
     if flowers is None:
         raise FederationError(f"Flower: expected {_SIGNS} in {connection.__name__}, found none")
 

@@ -92,7 +92,7 @@ def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) 
     seen = min(task.descent.search_samples, samples) if task.descent.steps else samples
     outcomes = 2 ** len(task.classes).bit_length()
     swarm = training.particles * (_MOST_WEIGHTS * _PARTICLE_ARRAYS + _COPIES * seen * outcomes)
-    return _BASE_BYTES + _NUMBER * (_COPIES * samples * width + swarm)
+    return int(_BASE_BYTES + _NUMBER * (_COPIES * samples * width + swarm))
 
 
 def public_set(originals: PublicOriginals) -> str:

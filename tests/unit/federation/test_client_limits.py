@@ -22,6 +22,7 @@ from qkd_qiskit.federation import (
     TaskDescription,
     TrainRequest,
     encode_rejection,
+    run_rounds,
     write_data_files,
 )
 from qkd_qiskit.federation.grants import GRANTS_FILE, Grants
@@ -33,7 +34,8 @@ from qkd_qiskit.federation.work_limits import (
     training_steps,
 )
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.store import folder_lock
+from qkd_qiskit.run import RunContext
+from qkd_qiskit.store import StageStore, folder_lock
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 FAST = [
@@ -53,10 +55,29 @@ def files(settings, tmp_path_factory):
     return write_data_files(settings, tmp_path_factory.mktemp("data"))
 
 
+class Asked(Exception):
+    """Ends a round as soon as its requests are there."""
+
+
+class Listener:
+    """Takes the requests of a round, and ends it."""
+
+    clients = None
+
+    def exchange(self, requests, *, timeout):
+        raise Asked(requests[0])
+
+    def traffic(self):
+        return None
+
+
 @pytest.fixture(scope="module")
 def request_of(settings):
     """Makes the first request of an experiment like the settings, with changes."""
-    samples = prepare_data(settings).originals.without_answers()
+    run = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
+    with pytest.raises(Asked) as found:
+        run_rounds(run, Listener())
+    samples = TrainRequest.from_bytes(found.value.args[0]).originals
 
     def make(*overrides, originals=samples, seed=None):
         changed = load_experiment(TINY, overrides=[*FAST, *overrides], seed=seed)
