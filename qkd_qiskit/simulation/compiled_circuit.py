@@ -90,6 +90,11 @@ class FusedBlock:
     second: int | None
     stages: list[BlockStage]
 
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """Its qubits, the first leading in its matrix."""
+        return (self.first,) if self.second is None else (self.first, self.second)
+
 
 class AffineAngles:
     """Affine angle expressions over one parameter vector, without repetitions."""
