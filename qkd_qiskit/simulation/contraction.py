@@ -20,6 +20,7 @@ from qkd_qiskit.simulation.contraction_plan import ContractionPlan
 from qkd_qiskit.simulation.meeting import Met, meet, pull_back_meeting
 from qkd_qiskit.simulation.observable_side import contract_observables, pull_back_observables
 from qkd_qiskit.simulation.sample_side import SampleChunk, contract_samples, pull_back_samples
+from qkd_qiskit.simulation.threads import engine_threads
 
 SLICE_BYTES = 32 * 2**20
 # PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
@@ -33,7 +34,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-class Samples(Protocol):
+class SampleVectors(Protocol):
     """Samples in the form that a contraction needs."""
 
     @property
@@ -71,19 +72,16 @@ Respond = Callable[[slice, FloatArray], FloatArray]
 class Contraction:
     """A plan, ready for samples."""
 
-    def __init__(
-        self, plan: ContractionPlan, ops: ArrayOps, samples: ProductSamples, *, threads: int, budget: int
-    ) -> None:
+    def __init__(self, plan: ContractionPlan, ops: ArrayOps, samples: ProductSamples, *, budget: int) -> None:
         """Cut the samples into chunks, and bring them where the arrays live.
 
         Args:
             plan: The plan.
             ops: The array calls.
             samples: The samples.
-            threads: Threads to work on.
             budget: Bytes that may be kept for a reverse pass; what exceeds them is computed again there.
         """
-        self.plan, self.ops, self._threads, self._budget = plan, ops, threads, budget
+        self.plan, self.ops, self._budget = plan, ops, budget
         self.n_samples = n = samples.n_samples
         itemsize = np.dtype(ops.dtype).itemsize
         widest = max(plan.sample_sizes)
@@ -143,8 +141,8 @@ class Contraction:
         """Work on some particles after the other; of a single chunk the samples are shared out instead."""
         parts = list(slices(n_particles, self._together))
         if len(parts) == 1:
-            return [work(parts[0], self._threads)]
-        return in_order(lambda part: work(part, 1), parts, self._threads)
+            return [work(parts[0], engine_threads())]
+        return in_order(lambda part: work(part, 1), parts, engine_threads())
 
 
 @dataclass

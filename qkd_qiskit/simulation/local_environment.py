@@ -18,7 +18,7 @@ from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.array_ops import Array, ArrayOps
 from qkd_qiskit.simulation.block_matrices import BlockMatrices
 from qkd_qiskit.simulation.compiled_circuit import CONSTANT, CompiledCircuit
-from qkd_qiskit.simulation.contraction import Samples
+from qkd_qiskit.simulation.contraction import SampleVectors
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan, ObservableStep
 from qkd_qiskit.simulation.observable_side import contract_observables
 from qkd_qiskit.simulation.outcomes import read_out, weight_waves
@@ -85,7 +85,7 @@ class LocalEnvironments:
         plan: ContractionPlan,
         table: BlockMatrices,
         weights: FloatArray,
-        inputs: Samples,
+        inputs: SampleVectors,
         memory_budget: int,
     ) -> None:
         self._compiled, self._plan = compiled, plan

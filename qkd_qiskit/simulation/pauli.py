@@ -76,7 +76,6 @@ class PauliEvaluator:
         *,
         memory_budget: int = DEFAULT_MEMORY,
         dtype: type[np.floating] = np.float64,
-        threads: int = 1,
         device: str | None = None,
     ) -> None:
         """Compile the circuit.
@@ -87,7 +86,6 @@ class PauliEvaluator:
             memory_budget: Bytes that the arrays of one call may take together; swarms go through in chunks.
             dtype: `numpy.float64`, or `numpy.float32` for half the time and errors below 1e-6 (2e-7 at 8
                 qubits).
-            threads: Threads that share the particles or the samples; results do not depend on it.
             device: Where arrays live: None for NumPy; `"cuda"`, or a library and its device such as
                 `"torch:cuda:0"` or `"jax"`, with the extra `gpu`.
 
@@ -97,7 +95,6 @@ class PauliEvaluator:
         """
         source = as_measured_circuit(transpiled)
         self._ops = array_ops(device, dtype)
-        self._threads = threads
         self._spec = source.spec
         self._dtype = dtype
         self._compiled = compile_circuit(
@@ -148,7 +145,7 @@ class PauliEvaluator:
         samples = check_inputs(inputs, self._spec)
         # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
-        if states is not None and states.seconds(len(samples)) < self.seconds(len(samples)):
+        if states is not None and self._prefers_states(states, len(samples), gradient=False):
             found = states.probabilities(flat, samples)
         else:
             found = np.empty((len(flat), len(samples), 2 ** len(self._compiled.measured)))
@@ -181,9 +178,7 @@ class PauliEvaluator:
         flat = flat_weights(array)
         samples = check_inputs(inputs, self._spec)
         states = self._states
-        if states is not None and states.seconds(len(samples), gradient=True) < self.seconds(
-            len(samples), gradient=True
-        ):
+        if states is not None and self._prefers_states(states, len(samples), gradient=True):
             values, gradient = states.loss_and_gradient(flat, samples, loss)
         else:
             values, gradient = np.empty(len(flat)), np.empty(flat.shape)
@@ -240,6 +235,12 @@ class PauliEvaluator:
         )
         return LocalEnvironments(self._compiled, plan, self._table, array, samples, self._budget)
 
+    def _prefers_states(self, states: StateVectorSimulator, n_samples: int, *, gradient: bool) -> bool:
+        """Tell whether state vectors take less time, or alone fit the budget."""
+        if self._particle_bytes(n_samples, gradient=gradient) > self._budget:
+            return True
+        return states.seconds(n_samples, gradient=gradient) < self.seconds(n_samples, gradient=gradient)
+
     def _workload(self, n_samples: int, *, gradient: bool) -> Workload:
         return Workload.rounded(n_samples, gradient=gradient, single=self._ops.single)
 
@@ -261,7 +262,7 @@ class PauliEvaluator:
             self._contractions[gradient] = (
                 AmplitudeContraction(plan, samples)
                 if isinstance(samples, AmplitudeInputs)
-                else Contraction(plan, self._ops, samples, threads=self._threads, budget=self._budget // 2)
+                else Contraction(plan, self._ops, samples, budget=self._budget // 2)
             )
         return self._contractions[gradient]
 

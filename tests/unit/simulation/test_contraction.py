@@ -17,6 +17,7 @@ from qkd_qiskit.simulation.contraction_plan import Network
 from qkd_qiskit.simulation.cost_model import Workload, contraction_seconds
 from qkd_qiskit.simulation.plan_layout import BlockOrder, lay_out, members
 from qkd_qiskit.simulation.planner import plan_contraction
+from qkd_qiskit.simulation.threads import engine_threads, use_threads
 
 SAMPLES, PARTICLES = 7, 3
 
@@ -70,10 +71,11 @@ def whole_vectors(network, matrices, samples):
 
 def run(plan, network, matrices, samples, slope, *, ops=None, threads=1, budget=2**30):
     """Return the values, and the gradient of their product with `slope`."""
-    contraction = Contraction(plan, ops or ArrayOps(), samples, threads=threads, budget=budget)
+    contraction = Contraction(plan, ops or ArrayOps(), samples, budget=budget)
     into = [np.zeros_like(matrix) for matrix in matrices]
-    contraction.pull_back(matrices, lambda part, values: slope[part], into)
-    return contraction.values(matrices), into
+    with use_threads(threads):
+        contraction.pull_back(matrices, lambda part, values: slope[part], into)
+        return contraction.values(matrices), into
 
 
 def a_cut(order, chosen):
@@ -188,3 +190,12 @@ def test_both_sides_take_a_fraction_of_one_side_s_operations(n, gain):
         for both in (False, True)
     ]
     assert seconds[0] > gain / 2 * seconds[1]
+
+
+def test_threads_inside_a_smaller_share_stay_within_it():
+    assert engine_threads() == 1
+    with use_threads(2) as outer, use_threads(8) as inner:
+        assert (outer, inner, engine_threads()) == (2, 2, 2)
+    with use_threads(4) as wide, use_threads(1):
+        assert (wide, engine_threads()) == (4, 1)
+    assert engine_threads() == 1

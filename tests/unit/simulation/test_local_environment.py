@@ -55,7 +55,7 @@ def test_weights_of_one_block_are_those_that_change_only_its_matrix():
     local = local_weights(PauliEvaluator(spec).compiled_circuit)
     flat = [weight for weights in local for weight in weights]
     assert len(flat) == len(set(flat))
-    shared = VQCNNSpec(n_qubits=4, plan="conv", kernels="su4", sharing="layer", n_outcomes=2)
+    shared = VQCNNSpec(n_qubits=4, plan="conv", kernels="su4", sharing="layer", n_outcomes=4)
     assert all(weights == () for weights in local_weights(PauliEvaluator(shared).compiled_circuit))
 
 
