@@ -108,8 +108,8 @@ def run_experiment(
 
 def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
     # How many processes and threads work and how long they wait changes no stage.
-    excluded = {"federation": True, "training": {"threads"}}
-    digest = hashlib.sha256(settings.model_dump_json(exclude=excluded).encode())
+    fields = settings.model_dump_json(exclude={"federation": True, "training": {"threads": True}})
+    digest = hashlib.sha256(fields.encode())
     # Stages of two versions would make a result that no version gives.
     digest.update(json.dumps(installed_versions()).encode())
     # A file of samples may have changed under its name.

@@ -98,7 +98,8 @@ class AmplitudeContraction:
 
     def pull_back(self, matrices: Sequence[FloatArray], respond: Respond, into: Sequence[FloatArray]) -> None:
         """Add the gradient of every block's matrix to `into`."""
-        cut, tape = self._cut(matrices), []
+        cut = self._cut(matrices)
+        tape: list[Array] = []
         values = self._values(cut, tape)
         back = self._samples.pull_back(self._plan, respond(slice(0, len(values)), values))
         flow = np.ascontiguousarray(np.swapaxes(back.reshape(len(values), -1, self._plan.n_strings), 1, 2))

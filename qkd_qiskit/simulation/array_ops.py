@@ -52,9 +52,13 @@ class ArrayOps:
         """Return an array of this namespace as one of NumPy's."""
         return np.asarray(array)
 
+    def reshape(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """Return an array in another shape."""
+        return array.reshape(shape)
+
     def matmul(self, first: Array, second: Array) -> Array:
         """Return the product `[P, left, a, c]` of `[P, left, a, b]` and `[P, left, b, c]`; axes may be 1."""
-        batch = (max(one, two) for one, two in zip(first.shape[:-2], second.shape[:-2], strict=True))
+        batch = map(max, first.shape[:-2], second.shape[:-2])
         return np.matmul(first, second, out=self._take((*batch, first.shape[-2], second.shape[-1])))
 
     def outer(self, first: Array, second: Array) -> Array:
@@ -155,6 +159,10 @@ class StandardOps(ArrayOps):
         elif hasattr(array, "cpu"):
             array = array.cpu()
         return np.asarray(array)
+
+    def reshape(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """Return an array in another shape."""
+        return self.xp.reshape(array, shape)
 
     def matmul(self, first: Array, second: Array) -> Array:
         """Return the product `[P, left, a, c]` of `[P, left, a, b]` and `[P, left, b, c]`; axes may be 1."""

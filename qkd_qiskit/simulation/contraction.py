@@ -27,8 +27,8 @@ SLICE_BYTES = 32 * 2**20
 _CHUNK_BYTES = 2 * 2**20
 # Fewer samples make products too narrow.
 _LEAST_SAMPLES = 50
-# Work that takes longer than this for one particle, by elements made, is cut in two for a second thread.
-_SHARED_ELEMENTS = 2**17
+# Samples of a particle that takes longer than this many seconds are cut in two, for a second thread.
+_SHARED_SECONDS = 2e-3
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -72,7 +72,15 @@ Respond = Callable[[slice, FloatArray], FloatArray]
 class Contraction:
     """A plan, ready for samples."""
 
-    def __init__(self, plan: ContractionPlan, ops: ArrayOps, samples: ProductSamples, *, budget: int) -> None:
+    def __init__(
+        self,
+        plan: ContractionPlan,
+        ops: ArrayOps,
+        samples: ProductSamples,
+        *,
+        budget: int,
+        seconds: float = 0.0,
+    ) -> None:
         """Cut the samples into chunks, and bring them where the arrays live.
 
         Args:
@@ -80,6 +88,7 @@ class Contraction:
             ops: The array calls.
             samples: The samples.
             budget: Bytes that may be kept for a reverse pass; what exceeds them is computed again there.
+            seconds: What a particle is predicted to take on all samples.
         """
         self.plan, self.ops, self._budget = plan, ops, budget
         self.n_samples = n = samples.n_samples
@@ -87,7 +96,7 @@ class Contraction:
         widest = max(plan.sample_sizes)
         chunk_bytes = min(_CHUNK_BYTES, budget)
         size = max(_LEAST_SAMPLES, chunk_bytes // (widest * itemsize))
-        if size >= n > 2 * _LEAST_SAMPLES and n * widest > _SHARED_ELEMENTS:
+        if size >= n > 2 * _LEAST_SAMPLES and seconds > _SHARED_SECONDS:
             size = -(-n // 2)
         self.parts = list(slices(n, size))
         self.chunks = [
@@ -130,8 +139,8 @@ class Contraction:
         self._each_swarm(both, len(matrices[0]) if matrices else 1)
 
     def _rows(self) -> dict[int, list[int]]:
-        steps = (*self.plan.sample_steps, *self.plan.observable_steps)
-        return {step.block: list(step.rows) for step in steps}
+        rows = {step.block: list(step.rows) for step in self.plan.sample_steps}
+        return rows | {step.block: list(step.rows) for step in self.plan.observable_steps}
 
     def _cut(self, matrices: Sequence[FloatArray]) -> dict[int, Array]:
         """Return the rows of every block's matrices that something reads."""
@@ -185,7 +194,8 @@ class _Swarm:
         return out
 
     def _forward(self, chunk: int, *, keep: bool) -> _Task:
-        own, tape = self._own, []
+        own = self._own
+        tape: list[Array] = []
         ops, samples = own.ops.task(), own.chunks[chunk]
         clusters = contract_samples(ops, own.plan, self._matrices, samples, tape if keep else None)
         return _Task(ops, clusters, tape, meet(ops, own.plan, self._observables, clusters, samples))

@@ -103,7 +103,7 @@ class LocalEnvironments:
         ]
         self._operands: list[Array] = []
         rows = {step.block: list(step.rows) for step in plan.observable_steps}
-        cut = [matrix[:, rows[k]] for k, matrix in enumerate(matrices)]
+        cut = {k: matrix[:, rows[k]] for k, matrix in enumerate(matrices)}
         contract_observables(ArrayOps(), plan, cut, self._operands)
         self._clusters = [
             _Cluster(qubits, (4,) * len(qubits), states.astype(np.float64))

@@ -34,11 +34,11 @@ def meet(
     """Contract observables `[particles or 1, strings, elements]` with the clusters."""
     xp, meeting, n = ops.xp, plan.meeting, chunk.n_samples
     partial = _joined(ops, plan, clusters, chunk)
-    matrix = xp.reshape(observables, (observables.shape[0], -1, meeting.joined_size))
+    matrix = ops.reshape(observables, (observables.shape[0], -1, meeting.joined_size))
     half = ops.matmul(matrix, partial[-1])
     halves = [half]
     for number, size in zip(reversed(meeting.reduced), reversed(meeting.reduced_sizes), strict=True):
-        half = ops.sum_last(xp.reshape(half, (half.shape[0], -1, size, n)), clusters[number])
+        half = ops.sum_last(ops.reshape(half, (half.shape[0], -1, size, n)), clusters[number])
         halves.append(half)
     return Met(partial, halves)
 
@@ -53,7 +53,7 @@ def _joined(
     partial = [clusters[joined[0]]]
     for number in joined[1:]:
         product = ops.outer(partial[-1], clusters[number])
-        partial.append(ops.xp.reshape(product, (product.shape[0], -1, product.shape[-1])))
+        partial.append(ops.reshape(product, (product.shape[0], -1, product.shape[-1])))
     if all(number < plan.n_groups for number in joined):
         ops.keep(partial[-1])
         chunk.kept[joined] = partial[-1]
@@ -85,20 +85,20 @@ def pull_back_meeting(
     for place, (number, size) in enumerate(zip(meeting.reduced, meeting.reduced_sizes, strict=True)):
         if number >= plan.n_groups:
             half = met.halves[len(meeting.reduced) - 1 - place]
-            flows[number] = ops.sum_first(xp.reshape(half, (half.shape[0], -1, size, n)), flow)
+            flows[number] = ops.sum_first(ops.reshape(half, (half.shape[0], -1, size, n)), flow)
         flow = ops.outer(flow, clusters[number])
-        flow = xp.reshape(flow, (flow.shape[0], -1, n))
+        flow = ops.reshape(flow, (flow.shape[0], -1, n))
     joined = met.partial[-1]
     to_observables = xp.matmul(flow, xp.matrix_transpose(joined))
-    to_observables = xp.reshape(to_observables, (flow.shape[0], plan.n_strings, -1))
+    to_observables = ops.reshape(to_observables, (flow.shape[0], plan.n_strings, -1))
     made = [number for number in meeting.joined if number >= plan.n_groups]
     if made:
-        matrix = xp.reshape(observables, (observables.shape[0], -1, meeting.joined_size))
+        matrix = ops.reshape(observables, (observables.shape[0], -1, meeting.joined_size))
         back = ops.matmul(xp.matrix_transpose(matrix), flow)
         for place in range(len(meeting.joined) - 1, 0, -1):
             number = meeting.joined[place]
             before, last = met.partial[place - 1], clusters[number]
-            tensor = xp.reshape(back, (back.shape[0], before.shape[1], last.shape[1], n))
+            tensor = ops.reshape(back, (back.shape[0], before.shape[1], last.shape[1], n))
             if number >= plan.n_groups:
                 flows[number] = ops.sum_first(tensor, before)
             back = ops.sum_last(tensor, last)

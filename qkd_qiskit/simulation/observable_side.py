@@ -29,11 +29,11 @@ def contract_observables(
     state = ops.asarray(plan.start[None])
     for step in plan.observable_steps:
         state = permute(ops, state, step.shape, step.permutation)
-        operand = xp.reshape(state, (state.shape[0], strings * step.left, len(step.rows), step.right))
+        operand = ops.reshape(state, (state.shape[0], strings * step.left, len(step.rows), step.right))
         if tape is not None:
             tape.append(operand)
         state = _act(ops, xp.matrix_transpose(matrices[step.block]), operand)
-        state = xp.reshape(state, (state.shape[0], strings, -1))
+        state = ops.reshape(state, (state.shape[0], strings, -1))
     return permute(ops, state, plan.meeting.shape, plan.meeting.permutation)
 
 
@@ -50,12 +50,12 @@ def pull_back_observables(
     flow = permute_back(ops, gradient, plan.meeting.shape, plan.meeting.permutation)
     for number in range(len(plan.observable_steps) - 1, -1, -1):
         step, operand = plan.observable_steps[number], tape[number]
-        outer = xp.reshape(flow, (flow.shape[0], operand.shape[1], step.width, step.right))
+        outer = ops.reshape(flow, (flow.shape[0], operand.shape[1], step.width, step.right))
         into[step.block] = _act_gradient(ops, operand, outer)
         if number == 0:
             return
         flow = _act(ops, matrices[step.block], outer)
-        flow = xp.reshape(flow, (flow.shape[0], plan.n_strings, -1))
+        flow = ops.reshape(flow, (flow.shape[0], plan.n_strings, -1))
         flow = permute_back(ops, flow, step.shape, step.permutation)
 
 
@@ -70,9 +70,9 @@ def _act(ops: ArrayOps, matrix: Array, operand: Array) -> Array:
     if right > 1:
         eye = ops.asarray(_eye(right))
         spread = spread[:, :, None, :, None] * eye[None, None, :, None, :]
-    spread = xp.reshape(spread, (matrix.shape[0], c * right, d * right))
-    out = xp.matmul(xp.reshape(operand, (particles, left, c * right)), spread)
-    return xp.reshape(out, (out.shape[0], left, d, right))
+    spread = ops.reshape(spread, (matrix.shape[0], c * right, d * right))
+    out = xp.matmul(ops.reshape(operand, (particles, left, c * right)), spread)
+    return ops.reshape(out, (out.shape[0], left, d, right))
 
 
 def _act_gradient(ops: ArrayOps, first: Array, second: Array) -> Array:
@@ -82,12 +82,12 @@ def _act_gradient(ops: ArrayOps, first: Array, second: Array) -> Array:
     if right > _FEW_COLUMNS:
         return xp.sum(xp.matmul(first, xp.matrix_transpose(second)), axis=1)
     left, c, d = first.shape[1], first.shape[2], second.shape[2]
-    one = xp.reshape(first, (first.shape[0], left, c * right))
-    two = xp.reshape(second, (second.shape[0], left, d * right))
+    one = ops.reshape(first, (first.shape[0], left, c * right))
+    two = ops.reshape(second, (second.shape[0], left, d * right))
     product = xp.matmul(xp.matrix_transpose(one), two)
     if right == 1:
         return product
-    product = xp.reshape(product, (product.shape[0], c, right, d, right))
+    product = ops.reshape(product, (product.shape[0], c, right, d, right))
     eye = ops.asarray(_eye(right))
     return xp.sum(product * eye[None, None, :, None, :], axis=(2, 4))
 
@@ -102,9 +102,9 @@ def permute(
     """Return `[P, strings, elements]` with the qubits' axes, of sizes `shape`, in another order."""
     if permutation is None:
         return state
-    tensor = ops.xp.reshape(state, (*state.shape[:2], *shape))
+    tensor = ops.reshape(state, (*state.shape[:2], *shape))
     moved = ops.xp.permute_dims(tensor, (0, 1, *(axis + 2 for axis in permutation)))
-    return ops.xp.reshape(moved, state.shape)
+    return ops.reshape(moved, state.shape)
 
 
 def permute_back(

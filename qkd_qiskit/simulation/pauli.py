@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,6 @@ from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.amplitude_inputs import AmplitudeContraction, AmplitudeInputs
 from qkd_qiskit.simulation.array_ops import array_ops
 from qkd_qiskit.simulation.block_matrices import BlockMatrices
-from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
 from qkd_qiskit.simulation.compiler import compile_circuit
 from qkd_qiskit.simulation.contraction import (
     Contraction,
@@ -113,6 +113,7 @@ class PauliEvaluator:
         self._network = Network.of(self._compiled, groups)
         self._encoders = EncoderTable(self._compiled, 4)
         self._cached: tuple[FloatArray, ProductSamples | AmplitudeInputs] | None = None
+        self._forecasts: dict[tuple[int, bool], _Forecast] = {}
         self._contractions: dict[bool, Contraction | AmplitudeContraction] = {}
         if self._states is None:
             self._check_budget(1, gradient=False)
@@ -121,11 +122,6 @@ class PauliEvaluator:
     def spec(self) -> VQCNNSpec:
         """The structure that is evaluated."""
         return self._spec
-
-    @property
-    def compiled_circuit(self) -> CompiledCircuit:
-        """The compiled circuit."""
-        return self._compiled
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Return outcome probabilities, readout errors included.
@@ -145,7 +141,7 @@ class PauliEvaluator:
         samples = check_inputs(inputs, self._spec)
         # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
-        if states is not None and self._prefers_states(states, len(samples), gradient=False):
+        if states is not None and self._forecast(len(samples), gradient=False).by_states:
             found = states.probabilities(flat, samples)
         else:
             found = np.empty((len(flat), len(samples), 2 ** len(self._compiled.measured)))
@@ -178,7 +174,7 @@ class PauliEvaluator:
         flat = flat_weights(array)
         samples = check_inputs(inputs, self._spec)
         states = self._states
-        if states is not None and self._prefers_states(states, len(samples), gradient=True):
+        if states is not None and self._forecast(len(samples), gradient=True).by_states:
             values, gradient = states.loss_and_gradient(flat, samples, loss)
         else:
             values, gradient = np.empty(len(flat)), np.empty(flat.shape)
@@ -193,8 +189,7 @@ class PauliEvaluator:
             n_samples: Number of samples.
             gradient: Whether a reverse pass follows.
         """
-        workload = self._workload(n_samples, gradient=gradient)
-        return plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
+        return self._forecast(n_samples, gradient=gradient).plan
 
     def plan_table(self, n_samples: int, *, gradient: bool = False) -> str:
         """Return the plan as a table: side, cluster, elements, operations and bytes of every step.
@@ -210,8 +205,7 @@ class PauliEvaluator:
 
     def seconds(self, n_samples: int, *, gradient: bool = False) -> float:
         """Return seconds that a particle is predicted to take on all samples, on one core."""
-        workload = self._workload(n_samples, gradient=gradient)
-        return evaluation_seconds(self.plan(n_samples, gradient=gradient), workload)
+        return self._forecast(n_samples, gradient=gradient).seconds
 
     def environments(self, weights: ArrayLike, inputs: ArrayLike) -> LocalEnvironments:
         """Sweep along the circuit, which makes many values of one block's weights cheap to evaluate.
@@ -235,11 +229,20 @@ class PauliEvaluator:
         )
         return LocalEnvironments(self._compiled, plan, self._table, array, samples, self._budget)
 
-    def _prefers_states(self, states: StateVectorSimulator, n_samples: int, *, gradient: bool) -> bool:
-        """Tell whether state vectors take less time, or alone fit the budget."""
-        if self._particle_bytes(n_samples, gradient=gradient) > self._budget:
-            return True
-        return states.seconds(n_samples, gradient=gradient) < self.seconds(n_samples, gradient=gradient)
+    def _forecast(self, n_samples: int, *, gradient: bool) -> _Forecast:
+        """Return what is known of a particle's way beforehand, found once for each number of samples."""
+        key = n_samples, gradient
+        if key not in self._forecasts:
+            workload = self._workload(n_samples, gradient=gradient)
+            plan = plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
+            needed = self._particle_bytes(plan, n_samples, gradient=gradient)
+            seconds = evaluation_seconds(plan, workload)
+            states = self._states
+            by_states = states is not None and (
+                needed > self._budget or states.seconds(n_samples, gradient=gradient) < seconds
+            )
+            self._forecasts[key] = _Forecast(plan, seconds, needed, by_states)
+        return self._forecasts[key]
 
     def _workload(self, n_samples: int, *, gradient: bool) -> Workload:
         return Workload.rounded(n_samples, gradient=gradient, single=self._ops.single)
@@ -262,7 +265,13 @@ class PauliEvaluator:
             self._contractions[gradient] = (
                 AmplitudeContraction(plan, samples)
                 if isinstance(samples, AmplitudeInputs)
-                else Contraction(plan, self._ops, samples, budget=self._budget // 2)
+                else Contraction(
+                    plan,
+                    self._ops,
+                    samples,
+                    budget=self._budget // 2,
+                    seconds=self.seconds(len(inputs), gradient=gradient),
+                )
             )
         return self._contractions[gradient]
 
@@ -308,8 +317,7 @@ class PauliEvaluator:
         bloch = products[..., 0] + products[..., 3]
         return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
-    def _particle_bytes(self, n_samples: int, *, gradient: bool) -> int:
-        plan = self.plan(n_samples, gradient=gradient)
+    def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:
         if self._spec.takes_states:
             kept = sum(plan.observable_sizes) if gradient else 0
             return np.dtype(self._dtype).itemsize * (3 * max(plan.observable_sizes) + kept)
@@ -317,7 +325,7 @@ class PauliEvaluator:
 
     def _check_budget(self, n_samples: int, *, gradient: bool) -> int:
         """Return bytes of one particle, if the budget has room for it."""
-        needed = self._particle_bytes(n_samples, gradient=gradient)
+        needed = self._forecast(n_samples, gradient=gradient).bytes
         if needed > self._budget:
             what = "a particle's gradient" if gradient else "a particle"
             raise SimulationError(
@@ -330,6 +338,16 @@ class PauliEvaluator:
     def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
         needed = self._check_budget(n_samples, gradient=gradient)
         return slices(n_particles, max(1, min(self._budget // needed, _BUILT_TOGETHER)))
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """What is known of one particle's way before it goes: by states if these alone fit or take less time."""
+
+    plan: ContractionPlan
+    seconds: float
+    bytes: int
+    by_states: bool
 
 
 def _gib(n_bytes: int) -> str:

@@ -55,7 +55,7 @@ def contract_samples(
     for step in plan.sample_steps:
         operand = _operand(ops, step, clusters, chunk)
         out = ops.matmul(matrices[step.block][:, None, :, :], operand)
-        clusters[step.result] = xp.reshape(out, (out.shape[0], step.size, n))
+        clusters[step.result] = ops.reshape(out, (out.shape[0], step.size, n))
         if tape is not None:
             tape.append(operand)
         else:
@@ -72,10 +72,10 @@ def _operand(ops: ArrayOps, step: SampleStep, clusters: dict[int, Array], chunk:
     if len(step.operands) > 1:
         joined = ops.outer(joined, clusters[step.operands[1]])
     if step.permutation is not None:
-        tensor = xp.reshape(joined, (joined.shape[0], *step.shape, n))
+        tensor = ops.reshape(joined, (joined.shape[0], *step.shape, n))
         axes = (0, *(axis + 1 for axis in step.permutation), 1 + len(step.shape))
         joined = ops.moved(tensor, axes)
-    operand = xp.reshape(joined, (joined.shape[0], step.left, step.width, step.right * n))
+    operand = ops.reshape(joined, (joined.shape[0], step.left, step.width, step.right * n))
     if step.shares:
         ops.keep(operand)
         chunk.kept[step.result] = operand
@@ -96,7 +96,7 @@ def pull_back_samples(
     for step, operand in zip(reversed(plan.sample_steps), reversed(tape), strict=True):
         flow = flows.pop(step.result)
         n = flow.shape[-1]
-        flow = xp.reshape(flow, (flow.shape[0], step.left, len(step.rows), step.right * n))
+        flow = ops.reshape(flow, (flow.shape[0], step.left, len(step.rows), step.right * n))
         product = ops.matmul(flow, xp.matrix_transpose(operand))
         # PERF: small arrays are added up; those of the pool stay.
         found[step.block] = xp.sum(product, axis=1)
@@ -107,14 +107,14 @@ def pull_back_samples(
         ops.free(flow)
         if step.permutation is not None:
             permuted = tuple(step.shape[axis] for axis in step.permutation)
-            tensor = xp.reshape(back, (back.shape[0], *permuted, n))
+            tensor = ops.reshape(back, (back.shape[0], *permuted, n))
             axes = (0, *(axis + 1 for axis in inverse(step.permutation)), 1 + len(step.shape))
             back = ops.moved(tensor, axes)
         if len(step.operands) == 1:
-            flows[step.operands[0]] = xp.reshape(back, (back.shape[0], step.operand_size, n))
+            flows[step.operands[0]] = ops.reshape(back, (back.shape[0], step.operand_size, n))
             continue
         first, second = (clusters[number] for number in step.operands)
-        back = xp.reshape(back, (back.shape[0], first.shape[1], second.shape[1], n))
+        back = ops.reshape(back, (back.shape[0], first.shape[1], second.shape[1], n))
         # Nothing leads back beyond the groups that enter.
         if step.operands[0] >= plan.n_groups:
             flows[step.operands[0]] = ops.sum_last(back, second)
