@@ -32,7 +32,7 @@ def meet(
     ops: ArrayOps, plan: ContractionPlan, observables: Array, clusters: dict[int, Array], chunk: SampleChunk
 ) -> Met:
     """Contract observables `[particles or 1, strings, elements]` with the clusters."""
-    xp, meeting, n = ops.xp, plan.meeting, chunk.n_samples
+    meeting, n = plan.meeting, chunk.n_samples
     partial = _joined(ops, plan, clusters, chunk)
     matrix = ops.reshape(observables, (observables.shape[0], -1, meeting.joined_size))
     half = ops.matmul(matrix, partial[-1])

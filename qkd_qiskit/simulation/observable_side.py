@@ -46,7 +46,6 @@ def pull_back_observables(
     into: dict[int, Array],
 ) -> None:
     """Put the gradient of the blocks' matrices into `into`, given that of the observables."""
-    xp = ops.xp
     flow = permute_back(ops, gradient, plan.meeting.shape, plan.meeting.permutation)
     for number in range(len(plan.observable_steps) - 1, -1, -1):
         step, operand = plan.observable_steps[number], tape[number]

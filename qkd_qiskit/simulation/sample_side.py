@@ -50,7 +50,7 @@ def contract_samples(
         tape: Takes each step's operand `[particles or 1, left, width, right * samples]`, for
             `pull_back_samples`; None to forget all but the clusters that are left.
     """
-    xp, n = ops.xp, chunk.n_samples
+    n = chunk.n_samples
     clusters: dict[int, Array] = dict(enumerate(chunk.groups))
     for step in plan.sample_steps:
         operand = _operand(ops, step, clusters, chunk)
@@ -67,7 +67,7 @@ def _operand(ops: ArrayOps, step: SampleStep, clusters: dict[int, Array], chunk:
     """Return what a step acts on, the block's qubits side by side."""
     if step.result in chunk.kept:
         return chunk.kept[step.result]
-    xp, n = ops.xp, chunk.n_samples
+    n = chunk.n_samples
     joined = clusters[step.operands[0]]
     if len(step.operands) > 1:
         joined = ops.outer(joined, clusters[step.operands[1]])
