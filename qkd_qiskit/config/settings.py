@@ -64,7 +64,7 @@ class ModelSettings(Settings):
 
     n_qubits: int = Field(8, ge=2, le=16)
     encoding: EncodingName = "angle"
-    kernel: str = Field("su4", description="preset name or gate string")
+    kernel: str = Field("su4", max_length=1000, description="preset name or gate string")
     sharing: Literal["layer", "site"] = "site"
 
 
