@@ -131,11 +131,13 @@ class Contraction:
 
         def both(part: slice, threads: int) -> None:
             swarm = _Swarm(self, cut, part, threads)
-            values = swarm.values(keep=True, budget=self._budget)
+            values = swarm.values(keep=True, budget=share)
             for k, value in swarm.gradient(respond(part, values)).items():
                 into[k][part][:, rows[k]] += self.ops.to_numpy(value)
 
         cut, rows = self._cut(matrices), self._rows()
+        # Each thread may be busy with a chunk of its own.
+        share = self._budget // engine_threads()
         self._each_swarm(both, len(matrices[0]) if matrices else 1)
 
     def _rows(self) -> dict[int, list[int]]:

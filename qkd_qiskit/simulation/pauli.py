@@ -50,6 +50,8 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 DEFAULT_MEMORY = 4 * 2**30
 # PERF: blocks of this many particles are built together, so that the calls of NumPy are shared.
 _BUILT_TOGETHER = 32
+# PERF: observables of more particles on states no longer fit the cache.
+_STATES_BYTES = 16 * 2**20
 
 
 class PauliEvaluator:
@@ -337,7 +339,9 @@ class PauliEvaluator:
 
     def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
         needed = self._check_budget(n_samples, gradient=gradient)
-        return slices(n_particles, max(1, min(self._budget // needed, _BUILT_TOGETHER)))
+        # Observables of a swarm on states are made all at once; a contraction cuts a swarm itself.
+        room = min(self._budget, _STATES_BYTES) if self._spec.takes_states else self._budget
+        return slices(n_particles, min(max(1, room // needed), _BUILT_TOGETHER))
 
 
 @dataclass(frozen=True)
