@@ -323,3 +323,14 @@ def test_memory_that_is_not_there_is_told_by_the_same_code(files, tmp_path):
     client = _client(files, tmp_path)
     with patch.object(client, "answer", side_effect=MemoryError("Unable to allocate 34 GiB")):
         assert client.reply(b"") == encode_rejection(RejectionCode.OVER_LIMITS)
+
+
+def test_the_documentation_names_every_limit_with_its_default():
+    page = (Path(__file__).parents[3] / "docs" / "trust.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    told = {row[1].strip(" `"): row[2].strip() for row in rows if row[1].strip().endswith("`")}
+    units = {"MiB": 2**20, "GiB": 2**30, "": 1}
+    for name, field in RemoteClientSettings.model_fields.items():
+        if name.startswith("max_"):
+            number, _, unit = told[name].partition(" ")
+            assert int(number) * units[unit] == field.default, name
