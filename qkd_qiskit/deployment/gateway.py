@@ -26,7 +26,7 @@ from qkd_qiskit.deployment.optional import httpx, uvicorn
 from qkd_qiskit.deployment.processes import LOOPBACK
 from qkd_qiskit.deployment.replays import Freshness, SeenRequests
 from qkd_qiskit.deployment.signatures import SignedHead, signed_head
-from qkd_qiskit.errors import FederationError
+from qkd_qiskit.errors import FederationError, StoreError
 from qkd_qiskit.store.files import write_atomic
 
 NOTICES = "notices.jsonl"
@@ -335,7 +335,7 @@ class Gateway:
         with self._file:
             counts = {name: asdict(traffic) for name, traffic in list(self.traffic.items())}
             # The next time writes them again.
-            with suppress(OSError):
+            with suppress(OSError, StoreError):
                 write_atomic(self.state / TRAFFIC, json.dumps(counts))
 
 
