@@ -48,6 +48,7 @@ class Connection:
         client: Name of the client whose it is; None as long as it is a stranger's.
         busy: Whether a request is being answered.
         ending: Whether it was told to end.
+        transport: What reads and writes once the handshake is over.
     """
 
     socket: socket.socket
@@ -57,10 +58,14 @@ class Connection:
     client: str | None = None
     busy: bool = False
     ending: bool = False
+    transport: asyncio.WriteTransport | None = None
 
     def end(self) -> None:
-        """Close both ways, so that whoever reads from or writes to it lets go of it."""
+        """Close it, whatever is still to be read or written."""
         self.ending = True
+        if self.transport is not None:
+            self.transport.abort()
+        # Whoever waits in the handshake sees the end of what it reads.
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -105,6 +110,17 @@ class Connections:
                 made.close()
             raise
         return found
+
+    def established(self, peer: Peer, transport: asyncio.WriteTransport) -> None:
+        """Take note that the handshake of a connection is over.
+
+        Args:
+            peer: Address and port of the other side.
+            transport: What reads and writes.
+        """
+        connection = self._open.get((peer[0], peer[1]))
+        if connection is not None:
+            connection.transport = transport
 
     @contextmanager
     def request(self, peer: Peer | None) -> Iterator[Connection | None]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from qkd_qiskit.deployment.connections import Connection, Connections
 from qkd_qiskit.deployment.credentials import ServerFiles
-from qkd_qiskit.deployment.optional import httpx, uvicorn
+from qkd_qiskit.deployment.optional import H11Protocol, httpx, uvicorn
 from qkd_qiskit.deployment.processes import LOOPBACK
 from qkd_qiskit.deployment.replays import Freshness, SeenRequests
 from qkd_qiskit.deployment.signatures import SignedHead, signed_head
@@ -140,12 +140,12 @@ class Gateway:
         """
         # Its messages are of no use here; without any handler they would go to standard error.
         logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+        self._connections = Connections(self.connections)
         config = uvicorn.Config(
             self._answer,
             host=self.host,
             port=self.port,
-            # The one that bounds the head of a request.
-            http="h11",
+            http=self._protocol(),
             lifespan="off",
             ws="none",
             interface="asgi3",
@@ -159,7 +159,6 @@ class Gateway:
             ssl_keyfile=self.files.key,
         )
         self._server = uvicorn.Server(config)
-        self._connections = Connections(self.connections)
         self._seen = SeenRequests(time.time())
         try:
             self._sockets = self._connections.listen(self.host, self.port)
@@ -175,6 +174,19 @@ class Gateway:
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 raise FederationError(f"cannot serve on {self.host}:{self.port}")
             time.sleep(0.05)
+
+    def _protocol(self) -> type[asyncio.Protocol]:
+        """Return what speaks HTTP on a connection, and bounds the head of a request."""
+        connections = self._connections
+
+        class Protocol(H11Protocol):
+            """Tells of a connection whose handshake is over."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                connections.established(transport.get_extra_info("peername"), transport)
+
+        return Protocol
 
     def stop(self) -> None:
         """Listen no longer, and write the last counts."""

@@ -258,6 +258,21 @@ def test_a_client_has_a_cap_of_its_own_and_a_longer_deadline() -> None:
     assert (sides[1].ended, sides[2].ended) == (True, False)
 
 
+def test_an_established_connection_ends_whatever_it_has_to_write() -> None:
+    table, side, aborted = Connections(5), Side(1), []
+
+    class Transport:
+        def abort(self) -> None:
+            aborted.append(True)
+
+    assert admitted(table, side)
+    transport: Any = Transport()
+    table.established(("10.0.0.9", 1), transport)
+    table.established(side.address, transport)
+    table.end_overdue(time.monotonic() + HEAD_SECONDS + 1)
+    assert aborted == [True]
+
+
 def test_what_is_closed_meanwhile_is_nobodys() -> None:
     table = Connections(5)
     with table.request(("10.0.0.9", 1)) as connection:
