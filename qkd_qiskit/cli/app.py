@@ -29,6 +29,7 @@ COMMANDS = {
         "experiments",
         "List the settings of an experiment, with defaults and meanings.",
     ),
+    "compare": ("compare", "Compare finished runs: differences of accuracy with intervals."),
     "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
