@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, qpy
 
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
+from qkd_qiskit.runtime.submission_record import Submission, read_row, submission_row, write_plan
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
 
 State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, eq=False)
-class Submission:
-    """What is to be run: everything that its jobs need, frozen when it was planned.
-
-    Attributes:
-        id: Name, also the tag of all its jobs.
-        created: ISO date and time.
-        backend: Name of the device.
-        settings: Shots, seed, options and estimates, in JSON's types.
-        circuit: ISA circuit with bound weights; inputs are free.
-        calibrations: Calibration circuits, measured like `circuit`.
-        inputs: Encoded samples [N, F].
-        labels: Class index of each sample [N].
-    """
-
-    id: str
-    created: str
-    backend: str
-    settings: dict[str, Any]
-    circuit: QuantumCircuit
-    calibrations: tuple[QuantumCircuit, ...]
-    inputs: NDArray[np.float64]
-    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -64,8 +37,8 @@ class Batch:
         tag: Tag of the current attempt; None before the first.
         intended: Time of the current intent, in seconds since the epoch.
         job_id: The service's name for the job.
-        message: Why it failed.
-        seconds: Quantum seconds that it took, where the service says so.
+        message: Why it ended without counts, or what is odd about its job.
+        seconds: Quantum seconds that its job was charged, where the service says so.
     """
 
     submission: str
@@ -82,6 +55,7 @@ class Batch:
 
 
 _BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
+_FORMER_CHARGES = "CREATE TABLE IF NOT EXISTS former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL)"
 
 
 class Ledger:
@@ -108,7 +82,9 @@ class Ledger:
             )
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
+            self._folder = folder
             self._db = opened.enter_context(Database(folder, durable=True))
+            self._db.execute(_FORMER_CHARGES)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -120,24 +96,19 @@ class Ledger:
         self._opened.close()
 
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
-        """Store a submission and its batches, all of them planned.
+        """Store a submission and its batches, all of them planned, and its plan file before.
 
         Args:
             submission: What to run.
             ranges: First and one-behind-last sample of each batch.
+
+        Raises:
+            StoreError: If it cannot be written.
         """
-        buffer = io.BytesIO()
-        qpy.dump([submission.circuit, *submission.calibrations], buffer)
+        write_plan(self._folder, submission, ranges)
         with self._db.transaction():
             self._db.execute(
-                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)",
-                submission.id,
-                submission.created,
-                submission.backend,
-                json.dumps(submission.settings),
-                buffer.getvalue(),
-                pack(submission.inputs),
-                pack(submission.labels),
+                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
             )
             self._db.insert(
                 "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
@@ -145,9 +116,21 @@ class Ledger:
             )
 
     def submissions(self) -> tuple[Submission, ...]:
-        """Return all submissions, the oldest first."""
-        rows = self._db.rows("SELECT * FROM submission ORDER BY created, rowid")
-        return tuple(_submission(row) for row in rows)
+        """Return all submissions, the oldest first; those that are damaged are left out."""
+        return tuple(one for one in self._read_all() if isinstance(one, Submission))
+
+    def damaged(self) -> tuple[str, ...]:
+        """Return what is wrong with the submissions that `submissions` leaves out, a line each."""
+        return tuple(str(one) for one in self._read_all() if isinstance(one, SubmissionError))
+
+    def _read_all(self) -> list[Submission | SubmissionError]:
+        found: list[Submission | SubmissionError] = []
+        for row in self._db.rows("SELECT * FROM submission ORDER BY created, rowid"):
+            try:
+                found.append(read_row(row))
+            except SubmissionError as error:
+                found.append(error)
+        return found
 
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
         """Return the batches of a submission, of some states or all."""
@@ -172,8 +155,11 @@ class Ledger:
         return tag
 
     def accepted(self, batch: Batch, job_id: str) -> None:
-        """Record the id of an intended batch's job."""
-        self._move(batch, "intent", "submitted", job_id=job_id)
+        """Record the id of a batch's job, whatever the batch was thought to be before."""
+        with self._db.transaction():
+            if batch.job_id not in (None, job_id):
+                self._add_former(batch)
+            self._update(batch, batch.state, "submitted", job_id=job_id, message="", seconds=None)
 
     def not_accepted(self, batch: Batch) -> None:
         """Record that an intended batch has surely no job."""
@@ -188,18 +174,44 @@ class Ledger:
             counts=pack(result.counts),
             calibration=pack(result.calibration),
             seconds=result.seconds,
+            message="",
         )
 
-    def ended(self, batch: Batch, state: Literal["failed", "cancelled"], message: str) -> None:
-        """Record that a batch ends without counts."""
-        self._move(batch, batch.state, state, message=message)
+    def ended(
+        self,
+        batch: Batch,
+        state: Literal["failed", "cancelled"],
+        message: str,
+        seconds: float | None = None,
+    ) -> None:
+        """Record that a batch ends without counts, and what its job was charged nevertheless."""
+        self._move(batch, batch.state, state, message=message, seconds=seconds)
+
+    def noted(self, batch: Batch, message: str) -> None:
+        """Record what is odd about the job of a submitted batch, or that nothing is any more."""
+        if message != batch.message:
+            self._move(batch, "submitted", "submitted", message=message)
+
+    def charged(self, batch: Batch, seconds: float) -> None:
+        """Record the quantum seconds that a batch's job was charged, once the service tells."""
+        self._move(batch, batch.state, batch.state, seconds=seconds)
 
     def again(self, batch: Batch) -> None:
         """Plan a failed or cancelled batch anew; its old job is a former one from now on."""
         with self._db.transaction():
-            if batch.job_id is not None:
-                self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
-            self._update(batch, batch.state, "planned", job_id=None, message="")
+            self._add_former(batch)
+            self._update(batch, batch.state, "planned", job_id=None, message="", seconds=None)
+
+    def _add_former(self, batch: Batch) -> None:
+        if batch.job_id is not None:
+            self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
+        if batch.seconds is not None:
+            self._db.execute("INSERT INTO former_charge VALUES (?, ?)", batch.submission, batch.seconds)
+
+    def former_seconds(self, submission: str) -> float:
+        """Return the quantum seconds that are known to be charged for former jobs."""
+        rows = self._db.rows("SELECT seconds FROM former_charge WHERE submission = ?", submission)
+        return float(sum(seconds for (seconds,) in rows))
 
     def former(self, submission: str) -> tuple[str, ...]:
         """Return the ids of jobs that failed or were cancelled, and whose batches were planned anew."""
@@ -245,18 +257,3 @@ class Ledger:
             raise SubmissionError(
                 f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
             )
-
-
-def _submission(row: tuple[Any, ...]) -> Submission:
-    name, created, backend, settings, circuits, inputs, labels = row
-    circuit, *calibrations = qpy.load(io.BytesIO(circuits))
-    return Submission(
-        name,
-        created,
-        backend,
-        json.loads(settings),
-        circuit,
-        tuple(calibrations),
-        unpack(inputs)[0],
-        unpack(labels)[0],
-    )

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qiskit import qpy
 from qiskit_aer import AerSimulator
 
 from qkd_qiskit.hardware import Device
+from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
 from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
-from qkd_qiskit.runtime.service import FoundJob, JobCounts, JobRequest, JobState, ServiceUncertain
+from qkd_qiskit.runtime.service import (
+    FoundJob,
+    JobCounts,
+    JobRequest,
+    JobState,
+    ServiceUncertain,
+    answers,
+)
+from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.store.files import write_atomic
 
 
@@ -41,25 +49,27 @@ class LocalService:
     def submit(self, request: JobRequest) -> str:
         """Accept a job."""
         job_id = uuid.uuid4().hex[:20]
-        circuits = io.BytesIO()
-        qpy.dump([request.circuit, *request.calibrations], circuits)
+        circuits = write_circuits([request.circuit, *request.calibrations])
         meta = {"tags": request.tags, "shots": request.shots, "seed": request.seed}
         packed = io.BytesIO()
         np.savez(
             packed,
             allow_pickle=False,
             meta=np.array(json.dumps(meta)),
-            circuits=np.frombuffer(circuits.getvalue(), dtype=np.uint8),
+            circuits=np.frombuffer(circuits, dtype=np.uint8),
             values=request.values,
         )
         write_atomic(self._folder / f"{job_id}.npz", packed.getvalue())
         return job_id
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
-        """Return all jobs with a tag."""
+        """Return all jobs with a tag; files that cannot be read are no jobs."""
         found = []
         for path in sorted(self._folder.glob("*.npz")):
-            tags = tuple(self._meta(path.stem)["tags"])
+            try:
+                tags = tuple(self._meta(path.stem)["tags"])
+            except ServiceUncertain:
+                continue
             if tag in tags:
                 found.append(FoundJob(path.stem, tags))
         return tuple(found)
@@ -74,17 +84,21 @@ class LocalService:
     def counts(self, job_id: str) -> JobCounts:
         """Run the job; equal seeds give equal counts."""
         meta = self._meta(job_id)
-        with np.load(self._folder / f"{job_id}.npz", allow_pickle=False) as stored:
-            circuit, *calibrations = qpy.load(io.BytesIO(stored["circuits"].tobytes()))
-            values = stored["values"]
-        request = JobRequest(
-            circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
-        )
-        # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
-        mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
-        send = prepare_sampler(mode, request, local=True)
-        rows, calibration = read_counts(send().result())
+        with answers():
+            with np.load(self._folder / f"{job_id}.npz", allow_pickle=False) as stored:
+                circuit, *calibrations = read_circuits(stored["circuits"].tobytes(), where=f"job {job_id}")
+                values = stored["values"]
+            request = JobRequest(
+                circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
+            )
+            # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
+            mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
+            send = prepare_sampler(mode, request, local=True)
+            rows, calibration = read_counts(send().result())
         return JobCounts(rows, calibration, None)
+
+    def seconds(self, job_id: str) -> None:
+        """Return that nothing is charged."""
 
     def cancel(self, job_id: str) -> None:
         """Mark a job as cancelled."""
@@ -96,6 +110,8 @@ class LocalService:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 meta: dict[str, Any] = json.loads(str(stored["meta"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ServiceUncertain(f"no job {job_id} in {self._folder}: {error}") from None
+            if not isinstance(meta, dict) or not {"tags", "shots", "seed"} <= meta.keys():
+                raise ValueError("expected tags, shots and seed")
+        except Exception as error:
+            raise ServiceUncertain(f"no job {job_id} in {self._folder}: {safe_line(error)}") from None
         return meta
