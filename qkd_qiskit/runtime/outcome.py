@@ -32,7 +32,7 @@ class SubmissionOutcome:
         counts: Raw counts [n, 2^m].
         probabilities: Outcome probabilities [n, 2^m] by kind: `raw`, `mitigated` where it was calibrated and
             the extra is installed, and `ideal` from the exact engine.
-        accuracies: By kind: value, low and high end of the bootstrap 95 % interval.
+        accuracies: By kind: value, low and high end of Wilson's 95 % interval.
         seconds: Quantum seconds charged; None where the service did not say.
         notes: What the reader should know.
     """
@@ -101,7 +101,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
     accuracies = {}
     for kind, rows in probabilities.items():
         right = model.class_probabilities(rows).argmax(axis=1) == labels
-        interval = accuracy_interval(right, rng=np.random.default_rng(submission.settings["seed"]))
+        interval = accuracy_interval(right)
         accuracies[kind] = (interval.value, interval.low, interval.high)
     charged = [batch.seconds for batch in ledger.batches(submission.id, "done")]
     known = [seconds for seconds in charged if seconds is not None]
