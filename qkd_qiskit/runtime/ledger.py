@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -114,6 +115,12 @@ class Ledger:
                 "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
+
+    def store_settings(self, submission: Submission) -> None:
+        """Store the settings of a submission that were changed since."""
+        self._db.execute(
+            "UPDATE submission SET settings = ? WHERE id = ?", json.dumps(submission.settings), submission.id
+        )
 
     def submissions(self) -> tuple[Submission, ...]:
         """Return all submissions, the oldest first; those that are damaged are left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 from qiskit_aer import AerSimulator
 
 from qkd_qiskit.hardware import Device
+from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
 from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
+    Counts,
     FoundJob,
     JobCounts,
     JobRequest,
@@ -25,6 +28,12 @@ from qkd_qiskit.runtime.service import (
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.store.files import write_atomic
 
+_LABEL = "simulate"
+# Samples between two steps of the progress.
+_PART = 10
+# Aer counts seeds up within a run: those of two parts, or of two batches, must not meet.
+_SEED_STEP = 1009
+
 
 class LocalService:
     """Runs jobs on this machine through the Runtime's local mode.
@@ -32,6 +41,9 @@ class LocalService:
     A job is a file that is there as soon as it is accepted, so that it survives the end of this program like
     a job on the real service does. It is computed when its counts are asked for, under the noise model that
     models are trained with, so that counts agree with the exact engine.
+
+    Attributes:
+        progress: Notified of the samples that are simulated.
     """
 
     settle_seconds = 0.0
@@ -45,6 +57,7 @@ class LocalService:
         """
         self._folder = folder
         self._device = device
+        self.progress: Progress = NullProgress()
 
     def submit(self, request: JobRequest) -> str:
         """Accept a job."""
@@ -91,11 +104,25 @@ class LocalService:
             request = JobRequest(
                 circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
             )
-            # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
-            mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
-            send = prepare_sampler(mode, request, local=True)
-            rows, calibration = read_counts(send().result())
+            rows, calibration = self._run(request)
         return JobCounts(rows, calibration, None)
+
+    def _run(self, request: JobRequest) -> tuple[Counts, Counts]:
+        # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
+        mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
+        parts = []
+        self.progress.start(_LABEL, len(request.values))
+        for start in range(0, len(request.values), _PART):
+            part = replace(
+                request,
+                values=request.values[start : start + _PART],
+                calibrations=() if start else request.calibrations,
+                seed=request.seed + start * _SEED_STEP,
+            )
+            parts.append(read_counts(prepare_sampler(mode, part, local=True)().result()))
+            self.progress.advance(_LABEL, len(part.values))
+        self.progress.done(_LABEL)
+        return np.concatenate([rows for rows, _ in parts]), parts[0][1]
 
     def seconds(self, job_id: str) -> None:
         """Return that nothing is charged."""

@@ -39,14 +39,16 @@ def count_fault(result: JobCounts, rows: int, settings: Mapping[str, Any]) -> st
     """
     shots, counts, calibration = settings["shots"], result.counts, result.calibration
     most = executed_shots(shots, twirling=settings["twirling"])
-    found = counts.sum(axis=1) if counts.ndim == 2 else np.empty(0, dtype=np.int64)
+    found = counts.sum(axis=-1) if counts.ndim > 1 else np.empty(0, dtype=np.int64)
     if len(found) != rows or (counts < 0).any() or (found < shots).any() or (found > most).any():
         span = f"{shots} to {most}" if most > shots else f"{shots}"
-        sums = sorted(set(found.tolist()))[:3]
+        sums = np.unique(found)[:3].tolist()
         return f"expected {rows} rows of {span} shots, found {counts.shape} with {sums}"
-    wanted = (2, counts.shape[1])
-    if settings.get("mitigate") and (calibration.shape != wanted or not calibration.sum(axis=1).all()):
-        return f"expected calibration counts {wanted}, found {calibration.shape}"
+    if settings.get("mitigate"):
+        wanted = (2, *counts.shape[1:])
+        like = calibration.ndim == counts.ndim and calibration.shape[1:] == counts.shape[1:]
+        if not like or len(calibration) < 2 or not calibration.sum(axis=-1).all():
+            return f"expected counts {wanted} of the calibration circuits, found {calibration.shape}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from qkd_qiskit.runtime.mitigation import (
     mitigated,
     mitigation_missing,
 )
+from qkd_qiskit.runtime.noise_check import NoiseComparison, compare_noise
+from qkd_qiskit.runtime.spending import Budget, spent
 from qkd_qiskit.simulation import PauliEvaluator
 
 
@@ -33,7 +36,8 @@ class SubmissionOutcome:
         probabilities: Outcome probabilities [n, 2^m] by kind: `raw`, `mitigated` where it was calibrated and
             the extra is installed, and `ideal` from the exact engine.
         accuracies: By kind: value, low and high end of Wilson's 95 % interval.
-        seconds: Quantum seconds charged; None where the service did not say.
+        noise: The counts beside the noise model of the calibration; None where it predicted nothing.
+        seconds: Quantum seconds charged, former jobs included; None where the service did not say.
         notes: What the reader should know.
     """
 
@@ -43,6 +47,7 @@ class SubmissionOutcome:
     counts: NDArray[np.int64]
     probabilities: dict[str, FloatArray]
     accuracies: dict[str, tuple[float, float, float]]
+    noise: NoiseComparison | None
     seconds: float | None
     notes: tuple[str, ...]
 
@@ -59,12 +64,27 @@ class SubmissionOutcome:
                 for kind, (value, low, high) in self.accuracies.items()
             },
             "seconds": self.seconds,
+            "estimated_seconds": self.submission.settings.get("estimate", {}).get("seconds"),
+            "price": Budget.of(self.submission.settings).price(self.seconds),
+            "noise_model": None if self.noise is None else self.noise.to_dict(),
             "classes": list(self.classes),
+            "outcomes": outcome_classes(self.counts.shape[1], self.classes),
             "labels": self.labels.tolist(),
             "counts": self.counts.tolist(),
             "probabilities": {kind: rows.tolist() for kind, rows in self.probabilities.items()},
             "notes": list(self.notes),
         }
+
+
+def outcome_classes(n_outcomes: int, classes: Sequence[int | str]) -> dict[str, int | str | None]:
+    """Return which class each outcome of `meas` stands for; None for outcomes that stand for no class.
+
+    Args:
+        n_outcomes: 2^m.
+        classes: Sorted class set [K].
+    """
+    bits = max(1, (n_outcomes - 1).bit_length())
+    return {format(k, f"0{bits}b"): classes[k] if k < len(classes) else None for k in range(n_outcomes)}
 
 
 def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedModel) -> SubmissionOutcome:
@@ -103,8 +123,11 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
         right = model.class_probabilities(rows).argmax(axis=1) == labels
         interval = accuracy_interval(right)
         accuracies[kind] = (interval.value, interval.low, interval.high)
-    charged = [batch.seconds for batch in ledger.batches(submission.id, "done")]
-    known = [seconds for seconds in charged if seconds is not None]
+    noise = None
+    if submission.predicted is not None:
+        noise = compare_noise(counts, submission.predicted[numbers], probabilities["ideal"])
+        if submission.settings["twirling"] and not submission.settings["local"]:
+            notes.append("the noise model is that of the circuit without twirling")
     return SubmissionOutcome(
         submission=submission,
         classes=model.classes,
@@ -112,6 +135,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
         counts=counts,
         probabilities=probabilities,
         accuracies=accuracies,
-        seconds=sum(known) if known else None,
+        noise=noise,
+        seconds=spent(ledger, submission).used,
         notes=tuple(notes),
     )

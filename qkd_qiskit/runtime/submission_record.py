@@ -101,7 +101,7 @@ def read_row(row: Sequence[Any]) -> Submission:
     try:
         (samples, *predicted), (classes,) = unpack(inputs), unpack(labels)
         options = json.loads(settings)
-        if samples.ndim != 2 or classes.shape != samples.shape[:1] or not isinstance(options, dict):
+        if samples.ndim != 2 or classes.shape[:1] != samples.shape[:1] or not isinstance(options, dict):
             raise ValueError(f"expected inputs [N, F], labels [N], found {samples.shape}, {classes.shape}")
     except Exception as error:
         raise SubmissionError(
