@@ -206,7 +206,7 @@ class JobRunner:
             ) from None
         rows, shots = batch.stop - batch.start, self.submission.settings["shots"]
         most = executed_shots(shots, twirling=self.submission.settings["twirling"])
-        found = result.counts.sum(axis=1)
+        found = result.counts.sum(axis=-1)
         if len(found) != rows or (found < shots).any() or (found > most).any():
             span = f"{shots} to {most}" if most > shots else f"{shots}"
             raise ServiceError(

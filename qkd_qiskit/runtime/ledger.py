@@ -35,8 +35,9 @@ class Submission:
         settings: Shots, seed, options and estimates, in JSON's types.
         circuit: ISA circuit with bound weights; inputs are free.
         calibrations: Calibration circuits, measured like `circuit`.
-        inputs: Encoded samples [N, F].
-        labels: Class index of each sample [N].
+        inputs: Encoded samples [N, F]; of a packed circuit one row for all copies, with their inputs side by
+            side.
+        labels: Class index of each sample [N]; of a packed circuit [N, copies].
     """
 
     id: str
@@ -210,7 +211,8 @@ class Ledger:
         """Return the counts of all finished batches.
 
         Returns:
-            Sample numbers [n], counts [n, 2^m], and each sample's calibration counts [n, circuits, 2^m].
+            Row numbers [n], counts [n, 2^m], and each row's calibration counts [n, circuits, 2^m]; of a packed
+            circuit [n, copies, 2^m] and [n, circuits, copies, 2^m].
 
         Raises:
             SubmissionError: If there is none.

@@ -90,7 +90,7 @@ def equal_submission(
     ledger: Ledger, run: Path, target: Destination, options: SubmissionOptions
 ) -> Submission | None:
     """Find the submission of an earlier command with the same model, device and options."""
-    wanted = fingerprint(load_model(run), target.device.name, options)
+    wanted = fingerprint([load_model(run)], target.device.name, options)
     found = [one for one in ledger.submissions() if one.settings["fingerprint"] == wanted]
     return found[-1] if found else None
 
