@@ -114,7 +114,7 @@ class _ChainSearch:
             grown += costs[:, place]
             grown[np.isinf(step)] = np.inf
             np.put_along_axis(grown, chains, np.inf, axis=1)
-            # PERF: arrays instead of lists; with all pairs coupled the beam grows by tens of thousands a step.
+            # PERF: arrays instead of lists; with all pairs coupled the beam grows by tens of thousands.
             flat = grown.ravel()
             possible = np.flatnonzero(np.isfinite(flat))
             best = possible[np.argsort(flat[possible], kind="stable")[:width]]

@@ -150,15 +150,12 @@ def _balls(device: Device, margin: int) -> list[set[int]]:
     balls = {qubit: {qubit} for qubit in neighbours}
     radius, between = divmod(margin, 2)
     for _ in range(radius):
-        balls = {
-            qubit: ball.union(*(neighbours[other] for other in ball)) for qubit, ball in balls.items()
-        }
+        balls = {qubit: ball.union(*(neighbours[other] for other in ball)) for qubit, ball in balls.items()}
     if not between:
         return list(balls.values())
-    # A qubit without couplings needs a ball of its own.
-    return [
-        balls[a] | balls[b] for a, others in neighbours.items() for b in (others or {a}) if a <= b or not others
-    ]
+    # A qubit without couplings is paired with itself.
+    pairs = ((a, b) for a, others in neighbours.items() for b in others or {a} if a <= b)
+    return [balls[a] | balls[b] for a, b in pairs]
 
 
 def _membership(balls: list[set[int]], chains: list[PlacedChain]) -> csr_array:

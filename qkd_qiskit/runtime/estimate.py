@@ -1,4 +1,4 @@
-"""What a submission will take: circuits, executions, and quantum seconds in closed form or from the service."""
+"""What a submission will take: executions and quantum seconds, in closed form or from the service."""
 
 from __future__ import annotations
 

@@ -118,7 +118,9 @@ def register_name(number: int) -> str:
     return f"{_REGISTER}{number}"
 
 
-def joined_circuit(circuits: Sequence[QuantumCircuit], inputs: Sequence[int], *, align: bool) -> QuantumCircuit:
+def joined_circuit(
+    circuits: Sequence[QuantumCircuit], inputs: Sequence[int], *, align: bool
+) -> QuantumCircuit:
     """Put ISA circuits of one device side by side.
 
     Args:
@@ -240,7 +242,11 @@ def _separate(circuit: QuantumCircuit) -> tuple[QuantumCircuit, ...]:
         part = QuantumCircuit(*circuit.qregs, register)
         for item in circuit.data:
             others = {register_of[bit] for bit in item.clbits} - {register}
-            if item.operation.name != "barrier" and needed[register.name].issuperset(item.qubits) and not others:
+            if (
+                item.operation.name != "barrier"
+                and needed[register.name].issuperset(item.qubits)
+                and not others
+            ):
                 part.append(item)
         parts.append(part)
     return tuple(parts)

@@ -1,4 +1,4 @@
-"""From the counts of rows and copies to those of samples: readout undone copy by copy, shared samples averaged."""
+"""From the counts of copies to those of samples: readout undone by copy, shared samples averaged."""
 
 from __future__ import annotations
 

@@ -153,7 +153,8 @@ def _check_options(options: SubmissionOptions, works: Sequence[Workload]) -> Non
     for work in works:
         if work.model.spec.takes_states:
             raise SubmissionError(
-                f"expected an encoding of gates, found {work.model.spec.encoding}, which is for simulators only"
+                f"expected an encoding of gates, found {work.model.spec.encoding}, which is for simulators "
+                "only"
             )
         if options.samples > len(work.samples):
             raise SubmissionError(
@@ -164,7 +165,7 @@ def _check_options(options: SubmissionOptions, works: Sequence[Workload]) -> Non
         if value is not None and value < 1:
             raise SubmissionError(f"{name}: expected at least 1, found {value}")
     if options.packing is None and len(works) > 1:
-        raise SubmissionError(f"expected one model where nothing is packed, found {len(works)}")
+        raise SubmissionError(f"expected one model without --pack, found {len(works)}")
 
 
 def _drafts(
