@@ -14,7 +14,7 @@ from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ConfigError, SubmissionError
 from qkd_qiskit.progress import NullProgress, RichProgress
-from qkd_qiskit.runtime import Ledger, Submission, SubmissionOptions
+from qkd_qiskit.runtime import Ledger, Submission, SubmissionOptions, check_packing
 
 app = typer.Typer()
 
@@ -70,6 +70,23 @@ def submit(
     decoupling: Annotated[bool, typer.Option(help="Dynamical decoupling, on real devices.")] = False,
     twirling: Annotated[bool, typer.Option(help="Twirl gates and measurements, on real devices.")] = False,
     max_seconds: Annotated[int | None, typer.Option(min=1, help="Most quantum seconds in all.")] = None,
+    pack: Annotated[
+        str | None, typer.Option(metavar="auto|N", help="Copies of the circuit side by side on the device.")
+    ] = None,
+    pack_margin: Annotated[int, typer.Option(min=0, help="Idle qubits between two copies.")] = 1,
+    pack_floor: Annotated[
+        float, typer.Option(min=0, max=1, help="Least ESP of a copy, as a share of the best copy's.")
+    ] = 0.8,
+    pack_check: Annotated[
+        bool, typer.Option("--pack-check", help="Run each copy alone as well, and test for equality.")
+    ] = False,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="With --pack: the model of this run, or file, too; repeatable."),
+    ] = None,
+    clients: Annotated[
+        bool, typer.Option("--clients", help="With --pack: all clients of the device, not the global model.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
@@ -81,16 +98,20 @@ def submit(
     again goes on where an earlier one was interrupted; nothing is submitted twice.
     """
     check_json(json_path)
+    packing = services.packing_options(pack, margin=pack_margin, floor=pack_floor, check=pack_check)
     options = SubmissionOptions(
-        samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds
+        samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds, packing=packing
     )
+    works = services.chosen_workloads(run_folder, also=also or (), clients=backend if clients else None)
     target = services.destination(run_folder, backend)
-    plan = services.prepare_submission(run_folder, target, options)
+    plan = services.prepare_submission(run_folder, target, options, works)
+    if copies := services.copy_rows(plan.submission):
+        show("Copies", services.COPY_COLUMNS, [row.to_dict() for row in copies], None)
     show("Estimate", services.ESTIMATE_COLUMNS, [services.estimate_row(plan, target).to_dict()], None)
     if dry_run:
         return
     with Ledger(run_folder) as ledger:
-        submission = services.equal_submission(ledger, run_folder, target, options)
+        submission = services.equal_submission(ledger, plan)
         open_batches = True if submission is None else services.to_send(ledger, submission)
         if open_batches and not (target.local or yes):
             _ask_before_spending(backend)
@@ -172,19 +193,7 @@ def _work(
         runner.collect(wait=wait)
     rows = [row.to_dict() for row in services.batch_rows(ledger, submission)]
     show(f"Jobs of {submission.id}", services.BATCH_COLUMNS, rows, json_path)
-    if ledger.batches(submission.id, "done"):
-        outcome, table, picture = services.write_outcome(run_folder, ledger, submission)
-        if columns := services.count_columns(outcome):
-            show("Raw counts", columns, services.count_rows(outcome), None)
-        show(
-            "Accuracy",
-            services.ACCURACY_COLUMNS,
-            [asdict(row) for row in services.accuracy_rows(outcome)],
-            None,
-        )
-        for note in outcome.notes:
-            typer.echo(note)
-        typer.echo(f"results: {table}\npicture: {picture}")
+    equal = not ledger.batches(submission.id, "done") or _show_outcomes(run_folder, ledger, submission)
     for stranger in runner.strangers():
         typer.echo(f"warning: job {stranger} has this submission's tag, but the ledger does not know it")
     failed = ledger.batches(submission.id, "failed")
@@ -195,3 +204,29 @@ def _work(
             err=True,
         )
         raise typer.Exit(1)
+    if not equal:
+        raise typer.Exit(1)
+
+
+def _show_outcomes(run_folder: Path, ledger: Ledger, submission: Submission) -> bool:
+    """Show what is done of each model; return whether its copies count what each counts alone."""
+    written = services.write_outcomes(run_folder, ledger, submission)
+    for outcome, table, picture in written:
+        if columns := services.count_columns(outcome):
+            show("Raw counts", columns, services.count_rows(outcome), None)
+        rows = [asdict(row) for row in services.accuracy_rows(outcome)]
+        show("Accuracy", services.ACCURACY_COLUMNS, rows, None)
+        for note in outcome.notes:
+            typer.echo(note)
+        typer.echo(f"results: {table}\npicture: {picture}")
+    checks = check_packing(ledger, submission)
+    if checks:
+        show("Copies together and alone", services.CHECK_COLUMNS, [check.to_dict() for check in checks], None)
+    differing = [str(check.copy) for check in checks if not check.agrees]
+    if differing:
+        typer.echo(
+            f"copies {', '.join(differing)} count otherwise beside the others than alone: a wider "
+            "--pack-margin, or fewer copies, may help",
+            err=True,
+        )
+    return not differing

@@ -1,5 +1,6 @@
 """Devices, transpiling, and native gate counts: predicted in closed form, and verified."""
 
+from qkd_qiskit.hardware.copies import PlacedCopy, place_copies
 from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
@@ -28,6 +29,7 @@ __all__ = [
     "Device",
     "GateReport",
     "NativeCounts",
+    "PlacedCopy",
     "Range",
     "Route",
     "TranspiledVQCNN",
@@ -40,6 +42,7 @@ __all__ = [
     "list_backends",
     "load_backend",
     "load_fake_backend",
+    "place_copies",
     "plain_two_qubit_count",
     "predict",
     "predict_counts",

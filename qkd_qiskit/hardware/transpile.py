@@ -55,7 +55,9 @@ class TranspiledVQCNN:
         return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
-def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0) -> TranspiledVQCNN:
+def transpile_verified(
+    spec: VQCNNSpec, backend: Device | str, *, seed: int = 0, chain: tuple[int, ...] | None = None
+) -> TranspiledVQCNN:
     """Transpile a spec to a device and count what was predicted.
 
     Level 3 preset passes on the device's healthy gates. Chain-native specs are put on the best chain, so
@@ -71,18 +73,19 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
         spec: The structure.
         backend: A device, or what `load_backend` takes.
         seed: Seed of the transpiler, at least 0; equal seeds give equal circuits.
+        chain: Physical qubits, in chain order, for a spec that runs on a chain; the best ones when omitted.
 
     Returns:
         The circuit with the full parameter vectors, the layout and the report.
 
     Raises:
-        HardwareError: If the spec does not fit the device, the seed is negative, or the transpiler has
-            changed what the circuit means.
+        HardwareError: If the spec does not fit the device or the chain, the seed is negative, or the
+            transpiler has changed what the circuit means.
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
     device = backend if isinstance(backend, Device) else load_backend(backend)
-    prediction = predict(spec, device)
+    prediction = predict(spec, device, chain=chain)
     logical = build_circuit(spec)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
     isa = _passes(device, seed, prediction.chain).run(routed)

@@ -229,7 +229,8 @@ class Ledger:
         """Return the counts of all finished batches.
 
         Returns:
-            Sample numbers [n], counts [n, 2^m], and each sample's calibration counts [n, circuits, 2^m].
+            Row numbers [n], counts [n, 2^m], and each row's calibration counts [n, circuits, 2^m]; of packed
+            circuits [n, copies, 2^m] and [n, circuits, copies, 2^m].
 
         Raises:
             SubmissionError: If there is none.

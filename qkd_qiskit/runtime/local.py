@@ -15,6 +15,7 @@ from qiskit_aer import AerSimulator
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
+from qkd_qiskit.runtime.packing import packed_counts, separated
 from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     Counts,
@@ -26,6 +27,7 @@ from qkd_qiskit.runtime.service import (
     answers,
 )
 from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.simulation.sampler import REGISTER
 from qkd_qiskit.store.files import write_atomic
 
 _LABEL = "simulate"
@@ -40,7 +42,8 @@ class LocalService:
 
     A job is a file that is there as soon as it is accepted, so that it survives the end of this program like
     a job on the real service does. It is computed when its counts are asked for, under the noise model that
-    models are trained with, so that counts agree with the exact engine.
+    models are trained with, so that counts agree with the exact engine. Copies of a packed job are simulated
+    apart: circuits on disjoint qubits factorize, under any noise that acts on gates and qubits of one copy.
 
     Attributes:
         progress: Notified of the samples that are simulated.
@@ -104,8 +107,15 @@ class LocalService:
             request = JobRequest(
                 circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
             )
-            rows, calibration = self._run(request)
-        return JobCounts(rows, calibration, None)
+            if [register.name for register in circuit.cregs] == [REGISTER]:
+                return JobCounts(*self._run(request), None)
+            # PERF: the density matrix of all copies together would not fit into any memory.
+            found = [self._run(alone) for alone in separated(request)]
+        names = [register.name for register in circuit.cregs]
+        left = {name: iter(calibration) for name, (_, calibration) in zip(names, found, strict=True)}
+        measured = [{register.name: next(left[register.name]) for register in c.cregs} for c in calibrations]
+        rows = {name: counts for name, (counts, _) in zip(names, found, strict=True)}
+        return JobCounts(*packed_counts(rows, measured), None)
 
     def _run(self, request: JobRequest) -> tuple[Counts, Counts]:
         # NOTE: a fake backend would bring noise of its own, which is not always that of the device.

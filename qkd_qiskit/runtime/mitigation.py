@@ -7,12 +7,11 @@ from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit import QuantumCircuit
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.extras import missing_extra
-from qkd_qiskit.simulation.sampler import REGISTER
 
 Counts = NDArray[np.int64]
 
@@ -28,7 +27,7 @@ def mitigation_missing() -> str:
 
 
 def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Physical qubits in the order of the bits of `meas`."""
+    """Physical qubits in the order of the measured bits."""
     found = {
         circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
         for item in circuit.data
@@ -38,11 +37,11 @@ def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
 
 
 def calibration_circuits(circuit: QuantumCircuit) -> tuple[QuantumCircuit, QuantumCircuit]:
-    """Two circuits that prepare all measured qubits in 0, and in 1, and read them like `circuit` does."""
+    """Return two circuits that prepare all measured qubits in 0, and in 1, and read them like `circuit`."""
     qubits = measured_qubits(circuit)
     made = []
     for prepared in (0, 1):
-        calibration = QuantumCircuit(*circuit.qregs, ClassicalRegister(len(qubits), REGISTER))
+        calibration = QuantumCircuit(*circuit.qregs, *circuit.cregs)
         if prepared:
             calibration.x(qubits)
         calibration.measure(qubits, range(len(qubits)))

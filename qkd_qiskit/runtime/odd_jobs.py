@@ -47,7 +47,7 @@ def count_fault(result: JobCounts, rows: int, settings: Mapping[str, Any]) -> st
     if settings.get("mitigate"):
         wanted = (2, *counts.shape[1:])
         like = calibration.ndim == counts.ndim and calibration.shape[1:] == counts.shape[1:]
-        if not like or len(calibration) < 2 or not calibration.sum(axis=-1).all():
+        if not like or len(calibration) < 2 or not calibration[:2].sum(axis=-1).all():
             return f"expected counts {wanted} of the calibration circuits, found {calibration.shape}"
     return None
 

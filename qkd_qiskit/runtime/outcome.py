@@ -13,13 +13,9 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.evaluation import accuracy_interval
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.ledger import Ledger, Submission
-from qkd_qiskit.runtime.mitigation import (
-    confusion_matrices,
-    has_mitigation,
-    mitigated,
-    mitigation_missing,
-)
+from qkd_qiskit.runtime.mitigation import mitigation_missing
 from qkd_qiskit.runtime.noise_check import NoiseComparison, compare_noise
+from qkd_qiskit.runtime.readings import read_samples
 from qkd_qiskit.runtime.spending import Budget, spent
 from qkd_qiskit.simulation import PauliEvaluator
 
@@ -87,37 +83,33 @@ def outcome_classes(n_outcomes: int, classes: Sequence[int | str]) -> dict[str, 
     return {format(k, f"0{bits}b"): classes[k] if k < len(classes) else None for k in range(n_outcomes)}
 
 
-def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedModel) -> SubmissionOutcome:
+def evaluate_submission(
+    ledger: Ledger, submission: Submission, model: SavedModel, *, number: int = 0
+) -> SubmissionOutcome:
     """Evaluate the finished batches of a submission.
 
     Args:
         ledger: The open ledger.
         submission: One of its submissions.
         model: The model that was submitted.
+        number: Its number, where several were packed.
 
     Raises:
         SubmissionError: If no batch is done yet.
     """
-    numbers, counts, calibration = ledger.counts(submission.id)
-    labels, inputs = submission.labels[numbers], submission.inputs[numbers]
-    probabilities = {"raw": counts / counts.sum(axis=1, keepdims=True)}
+    found = read_samples(ledger, submission, model=number)
+    labels, inputs, counts = found.labels, found.inputs, found.counts
+    probabilities = dict(found.probabilities)
     notes = []
-    if submission.settings["mitigate"] and has_mitigation():
-        corrected = np.empty(counts.shape)
-        # Rows of one job share its calibration.
-        for batch in ledger.batches(submission.id, "done"):
-            rows = (numbers >= batch.start) & (numbers < batch.stop)
-            corrected[rows] = mitigated(counts[rows], confusion_matrices(calibration[rows][0]))
-        probabilities["mitigated"] = corrected
-    elif submission.settings["mitigate"]:
+    if submission.settings["mitigate"] and "mitigated" not in probabilities:
         notes.append(mitigation_missing())
     probabilities["ideal"] = PauliEvaluator(model.spec).probabilities(model.weights, inputs)
     if submission.settings["local"]:
         notes.append("simulated: noise of calibration data is a best case for the real machine")
         if submission.settings["dynamical_decoupling"] or submission.settings["twirling"]:
             notes.append("dynamical decoupling and twirling have no effect in the local mode")
-    if len(numbers) < len(submission.labels):
-        notes.append(f"{len(numbers)} of {len(submission.labels)} samples are done")
+    if len(labels) < found.total:
+        notes.append(f"{len(labels)} of {found.total} samples are done")
     accuracies = {}
     for kind, rows in probabilities.items():
         right = model.class_probabilities(rows).argmax(axis=1) == labels
@@ -125,7 +117,7 @@ def evaluate_submission(ledger: Ledger, submission: Submission, model: SavedMode
         accuracies[kind] = (interval.value, interval.low, interval.high)
     noise = None
     if submission.predicted is not None:
-        noise = compare_noise(counts, submission.predicted[numbers], probabilities["ideal"])
+        noise = compare_noise(counts, submission.predicted[found.numbers], probabilities["ideal"])
         if submission.settings["twirling"] and not submission.settings["local"]:
             notes.append("the noise model is that of the circuit without twirling")
     return SubmissionOutcome(

@@ -30,7 +30,8 @@ class JobRequest:
     """One sampler job.
 
     Attributes:
-        circuit: ISA circuit with the register `meas`; only inputs are free parameters.
+        circuit: ISA circuit with the register `meas`, or a register for each of its copies; only inputs are
+            free parameters.
         values: Parameter values [rows, P], columns in the order of `circuit.parameters`.
         calibrations: Circuits without parameters that run in the same job, as many shots each.
         shots: Shots of every circuit.
@@ -83,8 +84,8 @@ class JobCounts:
     """What a finished job counted.
 
     Attributes:
-        counts: [rows, 2^m].
-        calibration: [calibration circuits, 2^m].
+        counts: [rows, 2^m]; of a packed circuit [rows, copies, 2^m].
+        calibration: [calibration circuits, 2^m], or [calibration circuits, copies, 2^m].
         seconds: Quantum seconds that the service charged; None where it does not say.
     """
 

@@ -60,8 +60,9 @@ class Submission:
         settings: Shots, seed, options and estimates, in JSON's types.
         circuit: ISA circuit with bound weights; inputs are free.
         calibrations: Calibration circuits, measured like `circuit`.
-        inputs: Encoded samples [N, F].
-        labels: Class index of each sample [N].
+        inputs: Encoded samples [N, F]; of a packed circuit one row for all copies, with their inputs side by
+            side.
+        labels: Class index of each sample [N]; of a packed circuit [N, copies].
         predicted: Outcome probabilities [N, 2^m] under the noise that the device's calibration told when this
             was planned; None where they are not known.
     """

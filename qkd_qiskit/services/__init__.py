@@ -12,6 +12,13 @@ from qkd_qiskit.services.jobs_table import (
     estimate_row,
 )
 from qkd_qiskit.services.output import write_file
+from qkd_qiskit.services.packing import (
+    CHECK_COLUMNS,
+    COPY_COLUMNS,
+    chosen_workloads,
+    copy_rows,
+    packing_options,
+)
 from qkd_qiskit.services.prediction import IDEAL, FilePrediction, make_evaluator, predict_file
 from qkd_qiskit.services.submission import (
     Destination,
@@ -24,12 +31,14 @@ from qkd_qiskit.services.submission import (
     require_ledger,
     to_send,
     unfinished,
-    write_outcome,
+    write_outcomes,
 )
 
 __all__ = [
     "ACCURACY_COLUMNS",
     "BATCH_COLUMNS",
+    "CHECK_COLUMNS",
+    "COPY_COLUMNS",
     "ESTIMATE_COLUMNS",
     "EXPORTS",
     "IDEAL",
@@ -39,6 +48,8 @@ __all__ = [
     "adoption",
     "batch_rows",
     "chosen_submission",
+    "chosen_workloads",
+    "copy_rows",
     "count_columns",
     "count_rows",
     "destination",
@@ -47,11 +58,12 @@ __all__ = [
     "export_model",
     "make_evaluator",
     "make_runner",
+    "packing_options",
     "predict_file",
     "prepare_submission",
     "require_ledger",
     "to_send",
     "unfinished",
     "write_file",
-    "write_outcome",
+    "write_outcomes",
 ]

@@ -13,7 +13,9 @@ from qkd_qiskit.runtime import (
     SubmissionEstimate,
     SubmissionOutcome,
     SubmissionPlan,
+    packing_of,
 )
+from qkd_qiskit.services.packing import CROSSTALK, saved_line
 from qkd_qiskit.services.submission import Destination
 
 ESTIMATE_COLUMNS = (
@@ -57,14 +59,11 @@ class BatchRow:
 
     backend: str
     batch: Batch
+    samples: int
 
     def to_dict(self) -> dict[str, object]:
         """Return the row, with all that JSON readers may want."""
-        return {
-            "backend": self.backend,
-            **asdict(self.batch),
-            "samples": self.batch.stop - self.batch.start,
-        }
+        return {"backend": self.backend, **asdict(self.batch), "samples": self.samples}
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,19 @@ def estimate_row(plan: SubmissionPlan, target: Destination) -> EstimateRow:
         if target.local
         else f"an estimate: {plan.estimate.source}"
     )
-    return EstimateRow(target.device.name, plan.estimate, (note,))
+    saved = saved_line(plan.estimate)
+    return EstimateRow(
+        target.device.name, plan.estimate, (note, *([] if saved is None else [saved, CROSSTALK]))
+    )
 
 
 def batch_rows(ledger: Ledger, submission: Submission) -> list[BatchRow]:
-    """Return one row a batch."""
-    return [BatchRow(submission.backend, batch) for batch in ledger.batches(submission.id)]
+    """Return one row a batch; its samples are those of one model, however many copies measure them."""
+    cells = packing_of(submission).cells
+    return [
+        BatchRow(submission.backend, batch, len(np.unique(cells[batch.start : batch.stop])))
+        for batch in ledger.batches(submission.id)
+    ]
 
 
 def accuracy_rows(outcome: SubmissionOutcome) -> list[AccuracyRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,15 @@ from qkd_qiskit.runtime import (
     SubmissionOptions,
     SubmissionOutcome,
     SubmissionPlan,
+    Workload,
+    check_packing,
     evaluate_submission,
-    fingerprint,
-    plan_submission,
+    plan_workloads,
     samples_of_run,
 )
 from qkd_qiskit.runtime.ledger import FORMER_FILE
 from qkd_qiskit.services.output import write_file
+from qkd_qiskit.services.packing import model_name
 from qkd_qiskit.store.database import DATABASE_FILE
 
 _FOLDER = "jobs"
@@ -73,24 +75,29 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
     return Destination(service.device(), service, False, service.rep_delay, service.estimate)
 
 
-def prepare_submission(run: Path, target: Destination, options: SubmissionOptions) -> SubmissionPlan:
+def prepare_submission(
+    run: Path, target: Destination, options: SubmissionOptions, works: Sequence[Workload] | None = None
+) -> SubmissionPlan:
     """Return what `submit` would do; nothing is written.
+
+    Args:
+        run: Folder of a finished run.
+        target: Where it would run.
+        options: What the user chose.
+        works: The models with their samples; the run's own when omitted.
 
     Raises:
         QKDError: If it cannot be done.
     """
     delay = {} if target.rep_delay is None else {"rep_delay": target.rep_delay}
-    model, samples = load_model(run), samples_of_run(run)
-    return plan_submission(
-        model, samples, target.device, options, local=target.local, ask=target.ask, **delay
-    )
+    if works is None:
+        works = [Workload(load_model(run), samples_of_run(run))]
+    return plan_workloads(works, target.device, options, local=target.local, ask=target.ask, **delay)
 
 
-def equal_submission(
-    ledger: Ledger, run: Path, target: Destination, options: SubmissionOptions
-) -> Submission | None:
-    """Find the submission of an earlier command with the same model, device and options."""
-    wanted = fingerprint(load_model(run), target.device.name, options)
+def equal_submission(ledger: Ledger, plan: SubmissionPlan) -> Submission | None:
+    """Find the submission of an earlier command with the same models, device and options."""
+    wanted = plan.submission.settings["fingerprint"]
     found = [one for one in ledger.submissions() if one.settings["fingerprint"] == wanted]
     return found[-1] if found else None
 
@@ -112,29 +119,38 @@ def make_runner(ledger: Ledger, submission: Submission, service: JobService, pro
     return JobRunner(ledger, submission, service, progress)
 
 
-def write_outcome(run: Path, ledger: Ledger, submission: Submission) -> tuple[SubmissionOutcome, Path, Path]:
-    """Evaluate what is done, and write it as JSON and as a picture.
+def write_outcomes(
+    run: Path, ledger: Ledger, submission: Submission
+) -> list[tuple[SubmissionOutcome, Path, Path]]:
+    """Evaluate what is done, and write it as JSON and as a picture, for each model.
 
     Returns:
-        The outcome and the paths of the two files.
+        The outcomes and the paths of their two files.
 
     Raises:
         SubmissionError: If nothing is done yet.
         ReportingError: If a file cannot be written.
     """
-    model = load_model(run)
-    outcome = evaluate_submission(ledger, submission, model)
-    stem = run / _FOLDER / submission.id
-    json_path = write_json(outcome.to_dict(), stem.with_suffix(".json"))
-    picture = plot_counts(
-        outcome.probabilities,
-        outcome.labels,
-        [str(name) for name in model.classes],
-        {kind: value for kind, (value, _, _) in outcome.accuracies.items()},
-        title=f"{submission.backend}{', simulated' if submission.settings['local'] else ''}",
-        shots=submission.settings["shots"],
-    )
-    return outcome, json_path, write_file(stem.with_suffix(".png"), picture)
+    sources = (submission.settings.get("packing") or {}).get("sources", [""])
+    checks = [check.to_dict() for check in check_packing(ledger, submission)]
+    written = []
+    for number, source in enumerate(sources):
+        model = load_model(run / source)
+        outcome = evaluate_submission(ledger, submission, model, number=number)
+        name = submission.id if len(sources) == 1 else f"{submission.id}-{number}-{model_name(source)}"
+        stem = run / _FOLDER / name
+        record = outcome.to_dict() | ({"pack_check": checks} if checks else {})
+        json_path = write_json(record, stem.with_name(f"{name}.json"))
+        picture = plot_counts(
+            outcome.probabilities,
+            outcome.labels,
+            [str(label) for label in model.classes],
+            {kind: value for kind, (value, _, _) in outcome.accuracies.items()},
+            title=f"{submission.backend}{', simulated' if submission.settings['local'] else ''}",
+            shots=submission.settings["shots"],
+        )
+        written.append((outcome, json_path, write_file(stem.with_name(f"{name}.png"), picture)))
+    return written
 
 
 def to_send(ledger: Ledger, submission: Submission) -> bool:

@@ -27,11 +27,12 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import primitives
+from qkd_qiskit.runtime.estimate import CLOSED_FORM, DRY_RUN
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.limits import executed_shots
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
-from qkd_qiskit.runtime.submission_plan import CLOSED_FORM, DRY_RUN, SubmissionOptions, plan_submission
+from qkd_qiskit.runtime.submission_plan import SubmissionOptions, plan_submission
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 # Old releases warn of a class that they use themselves.
