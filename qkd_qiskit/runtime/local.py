@@ -29,6 +29,7 @@ from qkd_qiskit.runtime.service import (
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.simulation.sampler import REGISTER
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.vqcnn import without_idle_qubits
 
 _LABEL = "simulate"
 # Samples between two steps of the progress.
@@ -117,9 +118,14 @@ class LocalService:
         rows = {name: counts for name, (counts, _) in zip(names, found, strict=True)}
         return JobCounts(*packed_counts(rows, measured), None)
 
-    def _run(self, request: JobRequest) -> tuple[Counts, Counts]:
+    def _run(self, wide: JobRequest) -> tuple[Counts, Counts]:
+        # PERF: all that is done to a circuit of 156 qubits takes ten times as long as on the few that it uses.
+        circuit, active = without_idle_qubits(wide.circuit)
+        calibrations = tuple(without_idle_qubits(one, active)[0] for one in wide.calibrations)
+        request = replace(wide, circuit=circuit, calibrations=calibrations)
         # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
-        mode = AerSimulator(method="density_matrix", noise_model=self._device.noise_model)
+        noise = self._device.noise_model_for(active)
+        mode = AerSimulator(method="density_matrix", noise_model=noise)
         parts = []
         self.progress.start(_LABEL, len(request.values))
         for start in range(0, len(request.values), _PART):
