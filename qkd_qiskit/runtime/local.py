@@ -111,15 +111,18 @@ class LocalService:
             if [register.name for register in circuit.cregs] == [REGISTER]:
                 return JobCounts(*self._run(request), None)
             # PERF: the density matrix of all copies together would not fit into any memory.
-            found = [self._run(alone) for alone in separated(request)]
-        names = [register.name for register in circuit.cregs]
-        left = {name: iter(calibration) for name, (_, calibration) in zip(names, found, strict=True)}
-        measured = [{register.name: next(left[register.name]) for register in c.cregs} for c in calibrations]
-        rows = {name: counts for name, (counts, _) in zip(names, found, strict=True)}
+            found = {
+                name: [self._run(one)[0] for one in requests] for name, requests in separated(request).items()
+            }
+        rows = {name: counts for name, (counts, *_) in found.items()}
+        left = {name: iter(others) for name, (_, *others) in found.items()}
+        measured = [
+            {register.name: next(left[register.name])[0] for register in c.cregs} for c in calibrations
+        ]
         return JobCounts(*packed_counts(rows, measured), None)
 
     def _run(self, wide: JobRequest) -> tuple[Counts, Counts]:
-        # PERF: all that is done to a circuit of 156 qubits takes ten times as long as on the few that it uses.
+        # PERF: all that is done to a circuit of 156 qubits takes ten times as long as on those it uses.
         circuit, active = without_idle_qubits(wide.circuit)
         calibrations = tuple(without_idle_qubits(one, active)[0] for one in wide.calibrations)
         request = replace(wide, circuit=circuit, calibrations=calibrations)
