@@ -133,7 +133,7 @@ def submit(
     if dry_run:
         return
     with Ledger(run_folder) as ledger:
-        submission = services.equal_submission(ledger, plan)
+        submission = services.equal_submission(ledger, run_folder, plan)
         open_batches = True if submission is None else services.to_send(ledger, submission)
         if open_batches and not (target.local or yes):
             _ask_before_spending(backend, plan.estimate.seconds, budget)

@@ -59,10 +59,13 @@ class JobRunner:
         Raises:
             ServiceError: If a job is refused, or it stays uncertain whether one was accepted.
             SubmissionError: If the stored circuit cannot be read.
+            StoreError: If the plan file cannot be written.
         """
         for batch in self._batches("intent"):
             self.recover(batch)
         planned = self._batches("planned")
+        if planned:
+            self.ledger.keep_plan(self.submission)
         self.progress.start("submit", len(planned))
         for batch in planned:
             # Before anything is intended: a circuit that cannot be read is surely not sent.

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.runtime.service_text import safe_line
-from qkd_qiskit.runtime.submission_record import Submission, read_row, submission_row, write_plan
+from qkd_qiskit.runtime.submission_record import Submission as Submission
+from qkd_qiskit.runtime.submission_record import read_row, submission_row, write_plan
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
 FORMER_FILE = "jobs.sqlite"
@@ -103,7 +104,7 @@ class Ledger:
         self._opened.close()
 
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
-        """Store a submission and its batches, all of them planned, and its plan file before.
+        """Store a submission and its batches, all of them planned.
 
         A damaged submission of the same name is replaced; batches that are there stay as they are.
 
@@ -114,7 +115,6 @@ class Ledger:
         Raises:
             StoreError: If it cannot be written.
         """
-        write_plan(self._folder, submission, ranges)
         with self._db.transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
@@ -124,6 +124,15 @@ class Ledger:
                 "VALUES (?, ?, ?, ?, 'planned')",
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
+
+    def keep_plan(self, submission: Submission) -> None:
+        """Write the plan file of a submission, from which it comes back where the ledger is lost.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ranges = [(batch.start, batch.stop) for batch in self.batches(submission.id)]
+        write_plan(self._folder, submission, ranges)
 
     def store_settings(self, submission: Submission) -> None:
         """Store the settings of a submission that were changed since."""

@@ -33,7 +33,7 @@ from qkd_qiskit.runtime import (
     samples_of_run,
 )
 from qkd_qiskit.runtime.ledger import FORMER_FILE
-from qkd_qiskit.runtime.submission_record import plan_files
+from qkd_qiskit.runtime.submission_record import plan_files, read_plan
 from qkd_qiskit.services.output import write_file
 from qkd_qiskit.services.packing import model_name
 from qkd_qiskit.store.database import DATABASE_FILE
@@ -125,11 +125,29 @@ def prepare_submission(
     return replace(plan, submission=submission)
 
 
-def equal_submission(ledger: Ledger, plan: SubmissionPlan) -> Submission | None:
-    """Find the submission of an earlier command with the same models, device and options."""
+def equal_submission(ledger: Ledger, run: Path, plan: SubmissionPlan) -> Submission | None:
+    """Find the submission of an earlier command with the same models, device and options.
+
+    Raises:
+        SubmissionError: If there was one that the ledger has lost.
+    """
     wanted = plan.submission.settings["fingerprint"]
-    found = [one for one in ledger.submissions() if one.settings["fingerprint"] == wanted]
-    return found[-1] if found else None
+    here = ledger.submissions()
+    found = [one for one in here if one.settings["fingerprint"] == wanted]
+    if found:
+        return found[-1]
+    known = {one.id for one in here}
+    for path in plan_files(run):
+        try:
+            lost, _ = read_plan(path)
+        except SubmissionError:
+            continue
+        if lost.id not in known and lost.settings.get("fingerprint") == wanted:
+            raise SubmissionError(
+                f"{lost.id} is the same, and the ledger has lost it: `jobs {run} --recover` finds its jobs "
+                f"again; without {path} it is measured anew"
+            )
+    return None
 
 
 def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
@@ -229,7 +247,7 @@ def open_ledger(run: Path) -> Ledger:
 def limit_spending(
     ledger: Ledger, submission: Submission, changed: Mapping[str, float | None]
 ) -> SpendingLimit:
-    """Return the budget of what a submission sends from now on, and store what was changed.
+    """Return the limits of what a submission sends from now on, and store what was changed.
 
     Args:
         ledger: The open ledger.
