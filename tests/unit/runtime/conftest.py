@@ -231,8 +231,9 @@ class Bench:
             ledger.add(self.submission, self.ranges)
         return ledger
 
-    def runner(self, ledger, client):
-        (submission,) = ledger.submissions()
+    def runner(self, ledger, client, submission=None):
+        if submission is None:
+            (submission,) = ledger.submissions()
         service = IBMService("ibm_standin", client=client, prepare=client.prepare)
         return JobRunner(ledger, submission, service, clock=self.clock, sleep=self.clock.sleep)
 
