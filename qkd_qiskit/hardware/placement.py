@@ -109,7 +109,7 @@ class ChainPlacement:
         if len(set(loads.tolist())) < self._n_loads:
             return None
         near = self._near[:, kept]
-        each = csr_array(np.arange(self._n_loads)[:, None] == loads)
+        each = csr_array((np.arange(self._n_loads)[:, None] == loads).astype(np.float64))
         constraints = [LinearConstraint(near, -np.inf, 1)]
         if self._n_loads > 1:
             first = vstack([each[:1]] * (self._n_loads - 1))

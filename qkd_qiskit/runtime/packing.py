@@ -173,30 +173,40 @@ def alone_circuits(circuit: QuantumCircuit, inputs: NDArray[np.float64]) -> tupl
     )
 
 
-def separated(request: JobRequest) -> tuple[JobRequest, ...]:
-    """Return a request for each copy alone: circuits on disjoint qubits have nothing to do with each other.
+def separated(request: JobRequest) -> dict[str, list[JobRequest]]:
+    """Return requests for each copy alone: circuits on disjoint qubits have nothing to do with each other.
 
-    Each has only the calibration circuits that measure the copy, and a seed of its own.
+    Args:
+        request: Of a packed circuit.
+
+    Returns:
+        By the name of each register: the request for the samples, then one for each calibration circuit that
+        measures it. All measure into `meas`, and have seeds of their own: Aer gives the circuits of one run
+        the same random numbers.
     """
     parameters = {parameter: k for k, parameter in enumerate(request.circuit.parameters)}
-    parts = _separate(request.circuit)
-    calibrations = [{part.cregs[0].name: part for part in _separate(one)} for one in request.calibrations]
-    seeds = np.random.SeedSequence(request.seed).spawn(len(parts))
-    return tuple(
-        replace(
-            request,
-            circuit=_measured_into(part, REGISTER),
-            values=request.values[:, [parameters[p] for p in part.parameters]],
-            calibrations=tuple(
-                _measured_into(found[name], REGISTER)
-                for found in calibrations
-                if (name := part.cregs[0].name) in found
-            ),
-            # Simulators take seeds up to 2^31, and add to them.
-            seed=int(seed.generate_state(1)[0]) >> 2,
-        )
-        for part, seed in zip(parts, seeds, strict=True)
-    )
+    found = {
+        part.cregs[0].name: [(part, request.values[:, [parameters[p] for p in part.parameters]])]
+        for part in _separate(request.circuit)
+    }
+    for calibration in request.calibrations:
+        for part in _separate(calibration):
+            found[part.cregs[0].name].append((part, np.empty((1, 0))))
+    seeds = iter(np.random.SeedSequence(request.seed).spawn(sum(map(len, found.values()))))
+    return {
+        name: [
+            replace(
+                request,
+                circuit=_measured_into(part, REGISTER),
+                values=values,
+                calibrations=(),
+                # Simulators take seeds up to 2^31, and add to them.
+                seed=int(next(seeds).generate_state(1)[0]) >> 2,
+            )
+            for part, values in parts
+        ]
+        for name, parts in found.items()
+    }
 
 
 def packed_counts(
