@@ -10,9 +10,12 @@ import numpy as np
 
 from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
+from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission, batch_tag
 from qkd_qiskit.runtime.odd_jobs import Oddity, count_fault, odd_line
-from qkd_qiskit.runtime.service import JobRequest, JobService, ServiceRefused, ServiceUncertain
+from qkd_qiskit.runtime.service import FoundJob, JobRequest, JobService, ServiceRefused, ServiceUncertain
+
+BY_USER = "by the user"
+"""How the message of a batch ends that the user has ended."""
 
 _POLL_SECONDS = 5.0
 _LONGEST_SEND = 3600.0
@@ -56,10 +59,13 @@ class JobRunner:
         Raises:
             ServiceError: If a job is refused, or it stays uncertain whether one was accepted.
             SubmissionError: If the stored circuit cannot be read.
+            StoreError: If the plan file cannot be written.
         """
         for batch in self._batches("intent"):
             self.recover(batch)
         planned = self._batches("planned")
+        if planned:
+            self.ledger.keep_plan(self.submission)
         self.progress.start("submit", len(planned))
         for batch in planned:
             # Before anything is intended: a circuit that cannot be read is surely not sent.
@@ -120,13 +126,10 @@ class JobRunner:
             ServiceError: If the service does not answer.
         """
         batch = self._numbered(number, "intent", "planned", "failed", "cancelled")
-        try:
-            tags = {job.job_id: job.tags for job in self.service.find(self.submission.id)}
-        except ServiceUncertain as error:
-            raise ServiceError(f"cannot list jobs: {error}") from None
+        tags = {job.job_id: job.tags for job in self._listed()}
         if job_id not in tags:
             raise SubmissionError(f"expected a job with tag {self.submission.id}, found {job_id} without it")
-        if not any(tag.startswith(f"{self.submission.id}-b{number}-a") for tag in tags[job_id]):
+        if not any(tag.startswith(batch_tag(batch, 0)[:-1]) for tag in tags[job_id]):
             raise SubmissionError(f"expected a job of batch {number}, found {job_id} of {tags[job_id][-1]}")
         self.ledger.accepted(batch, job_id)
 
@@ -149,7 +152,30 @@ class JobRunner:
                 f"batch {number} is not in doubt: its job {batch.job_id} answers; "
                 "`--cancel` ends what is under way"
             )
-        self._give_up(batch, f"given up by the user: {odd.problem}")
+        self._give_up(batch, f"{odd.problem}; given up {BY_USER}")
+
+    def reclaim(self) -> int:
+        """Find the jobs of batches that the ledger knows none of, by their tags; returns how many have one.
+
+        Raises:
+            ServiceError: If the service does not answer.
+        """
+        listed = self._listed()
+        known = self._known()
+        found = 0
+        for batch in self._batches("planned", "intent"):
+            prefix = batch_tag(batch, 0)[:-1]
+            jobs = {
+                int(attempt): job.job_id
+                for job in listed
+                for tag in job.tags
+                if tag.startswith(prefix) and (attempt := tag.removeprefix(prefix)).isdecimal()
+                if job.job_id not in known
+            }
+            if jobs:
+                self.ledger.reclaimed(batch, jobs)
+                found += 1
+        return found
 
     def retry(self) -> int:
         """Plan failed and cancelled batches anew, and those whose jobs answer oddly; returns how many.
@@ -216,7 +242,7 @@ class JobRunner:
         cancelled = 0
         for batch in self._batches("submitted", "planned"):
             if batch.state == "planned":
-                self.ledger.ended(batch, "cancelled", "by the user")
+                self.ledger.ended(batch, "cancelled", BY_USER)
             else:
                 odd = self._collect(batch)
                 if not self._is_under_way(batch):
@@ -236,15 +262,20 @@ class JobRunner:
         Raises:
             ServiceError: If the service does not answer.
         """
-        known = {batch.job_id for batch in self._batches()} | set(self.ledger.former(self.submission.id))
-        try:
-            listed = self.service.find(self.submission.id)
-        except ServiceUncertain as error:
-            raise ServiceError(f"cannot list jobs: {error}") from None
+        known, listed = self._known(), self._listed()
         pending = {batch.tag for batch in self._batches("intent")}
         return tuple(
             job.job_id for job in listed if job.job_id not in known and not pending.intersection(job.tags)
         )
+
+    def _known(self) -> set[str | None]:
+        return {batch.job_id for batch in self._batches()} | set(self.ledger.former(self.submission.id))
+
+    def _listed(self) -> tuple[FoundJob, ...]:
+        try:
+            return self.service.find(self.submission.id)
+        except ServiceUncertain as error:
+            raise ServiceError(f"cannot list jobs: {error}") from None
 
     def _collect(self, batch: Batch) -> Oddity | None:
         """Bring one submitted batch to its end, if its job has ended; returns what is odd about the job."""
@@ -280,9 +311,9 @@ class JobRunner:
             if odd is None or not odd.unknown_status:
                 way_out = "" if odd is None else f"; `jobs RUN --forget {batch.number}` gives it up"
                 return f"cannot cancel {batch.job_id}: {error}{way_out}"
-            self._give_up(batch, f"by the user, not confirmed by the service: {error}")
+            self._give_up(batch, f"not confirmed by the service ({error}), but ended {BY_USER}")
         else:
-            self.ledger.ended(self._read(batch), "cancelled", "by the user", self._charge(batch))
+            self.ledger.ended(self._read(batch), "cancelled", BY_USER, self._charge(batch))
         return None
 
     def _give_up(self, batch: Batch, message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
-from qkd_qiskit.runtime.submission_record import Submission, read_row, submission_row, write_plan
+from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.runtime.submission_record import Submission as Submission
+from qkd_qiskit.runtime.submission_record import read_row, submission_row, write_plan
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
 FORMER_FILE = "jobs.sqlite"
@@ -59,6 +61,11 @@ _BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
 _FORMER_CHARGES = "CREATE TABLE IF NOT EXISTS former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL)"
 
 
+def batch_tag(batch: Batch, attempt: int) -> str:
+    """Return the tag of a batch's job in an attempt, from 1."""
+    return f"{batch.submission}-b{batch.number}-a{attempt}"
+
+
 class Ledger:
     """The ledger of one run folder; a context manager that holds the folder's lock.
 
@@ -97,7 +104,9 @@ class Ledger:
         self._opened.close()
 
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
-        """Store a submission and its batches, all of them planned, and its plan file before.
+        """Store a submission and its batches, all of them planned.
+
+        A damaged submission of the same name is replaced; batches that are there stay as they are.
 
         Args:
             submission: What to run.
@@ -106,15 +115,24 @@ class Ledger:
         Raises:
             StoreError: If it cannot be written.
         """
-        write_plan(self._folder, submission, ranges)
         with self._db.transaction():
             self._db.execute(
-                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
+                "INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
             )
             self._db.insert(
-                "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
+                "INSERT OR IGNORE INTO batch (submission, number, start, stop, state) "
+                "VALUES (?, ?, ?, ?, 'planned')",
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
+
+    def keep_plan(self, submission: Submission) -> None:
+        """Write the plan file of a submission, from which it comes back where the ledger is lost.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ranges = [(batch.start, batch.stop) for batch in self.batches(submission.id)]
+        write_plan(self._folder, submission, ranges)
 
     def store_settings(self, submission: Submission) -> None:
         """Store the settings of a submission that were changed since."""
@@ -157,7 +175,7 @@ class Ledger:
         Returns:
             The tag that its job must carry.
         """
-        tag = f"{batch.submission}-b{batch.number}-a{batch.attempt + 1}"
+        tag = batch_tag(batch, batch.attempt + 1)
         self._move(batch, "planned", "intent", attempt=batch.attempt + 1, tag=tag, intended=now, message="")
         return tag
 
@@ -167,6 +185,29 @@ class Ledger:
             if batch.job_id not in (None, job_id):
                 self._add_former(batch)
             self._update(batch, batch.state, "submitted", job_id=job_id, message="", seconds=None)
+
+    def reclaimed(self, batch: Batch, jobs: Mapping[int, str]) -> None:
+        """Record the jobs that a batch had, by attempt: the last is its job, the others are former ones."""
+        last = max(jobs)
+        with self._db.transaction():
+            for attempt, job_id in jobs.items():
+                if attempt != last:
+                    self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, job_id)
+            tag = batch_tag(batch, last)
+            self._update(
+                batch, batch.state, "submitted", attempt=last, tag=tag, job_id=jobs[last], message=""
+            )
+
+    def reopen_damaged(self, submission: str) -> int:
+        """Mark finished batches whose counts cannot be read as submitted; returns how many."""
+        reopened = 0
+        for batch in self.batches(submission, "done"):
+            try:
+                self._read_counts("number = ?", submission, batch.number)
+            except SubmissionError:
+                self._move(batch, "done", "submitted", counts=None, calibration=None)
+                reopened += 1
+        return reopened
 
     def not_accepted(self, batch: Batch) -> None:
         """Record that an intended batch has surely no job."""
@@ -233,21 +274,40 @@ class Ledger:
             circuits [n, copies, 2^m] and [n, circuits, copies, 2^m].
 
         Raises:
-            SubmissionError: If there is none.
+            SubmissionError: If there is none, or they are damaged.
         """
-        rows = self._db.rows(
-            "SELECT start, stop, counts, calibration FROM batch WHERE submission = ? AND state = 'done' "
-            "ORDER BY number",
-            submission,
-        )
-        if not rows:
+        found = self._read_counts("state = 'done'", submission)
+        if not found:
             raise SubmissionError(f"{submission}: no batch is done yet")
-        numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in rows])
-        counts = np.concatenate([unpack(packed)[0] for _, _, packed, _ in rows])
+        numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in found])
+        counts = np.concatenate([counts for _, _, counts, _ in found])
         calibration = np.concatenate(
-            [np.repeat(unpack(packed)[0][None], stop - start, axis=0) for start, stop, _, packed in rows]
+            [np.repeat(measured[None], stop - start, axis=0) for start, stop, _, measured in found]
         )
         return numbers, counts, calibration
+
+    def _read_counts(
+        self, which: str, submission: str, *values: object
+    ) -> list[tuple[int, int, NDArray[np.int64], NDArray[np.int64]]]:
+        """Return start, stop, counts and calibration of some batches."""
+        rows = self._db.rows(
+            f"SELECT number, start, stop, counts, calibration FROM batch WHERE submission = ? AND {which} "
+            "ORDER BY number",
+            *(submission, *values),
+        )
+        found = []
+        for number, start, stop, *packed in rows:
+            try:
+                (counts,), (calibration,) = map(unpack, packed)
+                if len(counts) != stop - start:
+                    raise ValueError(f"expected {stop - start} rows, found {len(counts)}")
+            except Exception as error:
+                raise SubmissionError(
+                    f"batch {number} of {submission}: its stored counts are damaged ({safe_line(error)}); "
+                    "`jobs RUN --recover` collects them again"
+                ) from None
+            found.append((start, stop, counts, calibration))
+        return found
 
     def _move(self, batch: Batch, before: State, after: State, **values: object) -> None:
         """Change a batch's state, if it is still what it was when it was read."""

@@ -10,7 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.hardware import Device
+from qkd_qiskit.models import SavedModel
 from qkd_qiskit.simulation.agreement import FALSE_ALARMS, count_agreement
+from qkd_qiskit.simulation.compiled import compile_model
 
 # From this variance on the total of an outcome's counts is normal, far into its tails.
 _PLENTY = 400.0
@@ -60,6 +64,27 @@ class NoiseComparison:
             "from_shots": self.from_shots.tolist(),
             "from_ideal": self.from_ideal.tolist(),
         }
+
+
+def predict_counts(model: SavedModel, device: Device, inputs: FloatArray) -> FloatArray | None:
+    """Return the outcome probabilities [n, 2^m] of a model under the noise of a device's calibration.
+
+    Args:
+        model: The model.
+        device: The device, on which it is transpiled as for a submission, with idle times as delays.
+        inputs: Encoded samples [n, F].
+
+    Returns:
+        The probabilities; None where the exact engine cannot simulate the circuit.
+
+    Raises:
+        HardwareError: If the model does not fit the device.
+    """
+    try:
+        evaluator = compile_model(model.spec, device, seed=model.seed).noisy
+        return evaluator.probabilities(model.weights, inputs)
+    except SimulationError:
+        return None
 
 
 def compare_noise(

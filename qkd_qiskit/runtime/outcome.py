@@ -16,7 +16,7 @@ from qkd_qiskit.runtime.ledger import Ledger, Submission
 from qkd_qiskit.runtime.mitigation import mitigation_missing
 from qkd_qiskit.runtime.noise_check import NoiseComparison, compare_noise
 from qkd_qiskit.runtime.readings import read_samples
-from qkd_qiskit.runtime.spending import Budget, spent
+from qkd_qiskit.runtime.spending import SpendingLimit, spent
 from qkd_qiskit.simulation import PauliEvaluator
 
 
@@ -61,7 +61,7 @@ class SubmissionOutcome:
             },
             "seconds": self.seconds,
             "estimated_seconds": self.submission.settings.get("estimate", {}).get("seconds"),
-            "price": Budget.of(self.submission.settings).price(self.seconds),
+            "price": SpendingLimit.of(self.submission.settings).price(self.seconds),
             "noise_model": None if self.noise is None else self.noise.to_dict(),
             "classes": list(self.classes),
             "outcomes": outcome_classes(self.counts.shape[1], self.classes),
@@ -76,11 +76,11 @@ def outcome_classes(n_outcomes: int, classes: Sequence[int | str]) -> dict[str, 
     """Return which class each outcome of `meas` stands for; None for outcomes that stand for no class.
 
     Args:
-        n_outcomes: 2^m.
+        n_outcomes: Outcomes that are wanted, at least 2; m is the least number of bits for them.
         classes: Sorted class set [K].
     """
-    bits = max(1, (n_outcomes - 1).bit_length())
-    return {format(k, f"0{bits}b"): classes[k] if k < len(classes) else None for k in range(n_outcomes)}
+    bits = (n_outcomes - 1).bit_length()
+    return {format(k, f"0{bits}b"): classes[k] if k < len(classes) else None for k in range(2**bits)}
 
 
 def evaluate_submission(

@@ -43,7 +43,8 @@ def packing_of(submission: Submission) -> Packing:
     if stored is not None:
         return Packing.from_dict(stored)
     n_samples, n_columns = submission.inputs.shape
-    only = CopyRecord(0, (), 0, 1.0, bits=submission.circuit.num_clbits, inputs=n_columns)
+    # How many bits it has is seen in its counts: its circuit may be one that cannot be read.
+    only = CopyRecord(0, (), 0, 1.0, bits=0, inputs=n_columns)
     return Packing((only,), n_samples)
 
 
@@ -67,7 +68,8 @@ def read_samples(ledger: Ledger, submission: Submission, *, model: int = 0) -> S
     if submission.settings["mitigate"] and has_mitigation():
         kinds.append("mitigated")
     copies = [number for number, copy in enumerate(packing.copies) if copy.model == model]
-    size = 2 ** packing.copies[copies[0]].bits
+    packed = submission.settings.get("packing") is not None
+    size = 2 ** packing.copies[copies[0]].bits if packed else counts.shape[-1]
     added = np.zeros((packing.samples, size), dtype=np.int64)
     weights = np.zeros(packing.samples)
     sums = {kind: np.zeros((packing.samples, size)) for kind in kinds}

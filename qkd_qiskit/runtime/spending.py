@@ -12,7 +12,7 @@ from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
 
 
 @dataclass(frozen=True)
-class Budget:
+class SpendingLimit:
     """Limits of one submission, all its jobs together.
 
     Attributes:

@@ -29,10 +29,10 @@ _Value = TypeVar("_Value")
 class Deferred(Generic[_Value]):
     """A field of a dataclass that may be set to a function, which is called when the value is asked for."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __set_name__(self, _owner: type, name: str) -> None:
         self._name = f"_{name}"
 
-    def __get__(self, instance: object, owner: type) -> _Value:
+    def __get__(self, instance: object, _owner: type) -> _Value:
         if instance is None:
             # This tells `dataclass` that the field has no default.
             raise AttributeError(self._name)
@@ -73,8 +73,9 @@ class Submission:
     settings: dict[str, Any]
     circuit: Deferred[QuantumCircuit] = Deferred()
     calibrations: Deferred[tuple[QuantumCircuit, ...]] = Deferred()
-    inputs: NDArray[np.float64]
-    labels: NDArray[np.int64]
+    # The fields above have no default, though mypy takes the descriptor for one.
+    inputs: NDArray[np.float64]  # type: ignore[misc]
+    labels: NDArray[np.int64]  # type: ignore[misc]
     predicted: FloatArray | None = None
 
 
@@ -123,7 +124,7 @@ def read_row(row: Sequence[Any]) -> Submission:
 
 
 def write_plan(folder: Path, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
-    """Write the plan file of a submission.
+    """Write the plan file of a submission, unless there is one.
 
     Args:
         folder: Folder of the run.
@@ -133,6 +134,9 @@ def write_plan(folder: Path, submission: Submission, ranges: Sequence[tuple[int,
     Raises:
         StoreError: If the file cannot be written.
     """
+    path = folder / PLAN_FOLDER / f"{submission.id}{_PLAN_ENDING}"
+    if path.exists():
+        return
     *texts, circuits, inputs, labels = submission_row(submission)
     buffer = io.BytesIO()
     blobs = {"circuits": circuits, "inputs": inputs, "labels": labels}
@@ -142,7 +146,6 @@ def write_plan(folder: Path, submission: Submission, ranges: Sequence[tuple[int,
         meta=np.array(json.dumps([texts, list(ranges)])),
         **{name: np.frombuffer(blob, dtype=np.uint8) for name, blob in blobs.items()},
     )
-    path = folder / PLAN_FOLDER / f"{submission.id}{_PLAN_ENDING}"
     try:
         write_atomic(path, buffer.getvalue())
     except OSError as error:
