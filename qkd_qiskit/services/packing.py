@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.models import load_model
+from qkd_qiskit.models import CLIENTS_FOLDER, load_model
 from qkd_qiskit.runtime import (
     PackingOptions,
     Submission,
@@ -19,7 +19,6 @@ from qkd_qiskit.runtime import (
     samples_of_run,
 )
 
-CLIENTS_FOLDER = "clients"
 AUTO = "auto"
 COPY_COLUMNS = (
     ("copy", "copy"),
@@ -127,10 +126,11 @@ def saved_line(estimate: SubmissionEstimate) -> str | None:
     """Return what packing saves, in one line; None where nothing is packed."""
     if estimate.executions_alone is None or estimate.seconds_alone is None:
         return None
+    times = estimate.seconds_alone / estimate.seconds
     return (
         f"packed: {estimate.copies} copies, {estimate.executions} executions instead of "
         f"{estimate.executions_alone}, {estimate.seconds:.1f} quantum seconds instead of "
-        f"{estimate.seconds_alone:.1f} ({estimate.seconds_alone / estimate.seconds:.1f} times fewer)"
+        f"{estimate.seconds_alone:.1f}{f' ({times:.1f} times fewer)' if times > 1 else ''}"
     )
 
 
