@@ -11,6 +11,7 @@ import numpy as np
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.models import CLIENTS_FOLDER, load_model
 from qkd_qiskit.runtime import (
+    CopyCheck,
     PackingOptions,
     Submission,
     SubmissionEstimate,
@@ -132,6 +133,17 @@ def saved_line(estimate: SubmissionEstimate) -> str | None:
         f"{estimate.executions_alone}, {estimate.seconds:.1f} quantum seconds instead of "
         f"{estimate.seconds_alone:.1f}{f' ({times:.1f} times fewer)' if times > 1 else ''}"
     )
+
+
+def disturbed_lines(checks: Sequence[CopyCheck]) -> list[str]:
+    """Return what is wrong with copies that count otherwise beside the others than alone, a line each."""
+    return [
+        f"copy {check.copy} counts otherwise beside the others than alone: a distance of "
+        f"{check.distance:.3f} where shots alone make {check.expected_distance:.3f}; a wider "
+        "--pack-margin, or fewer copies, may help"
+        for check in checks
+        if not check.agrees
+    ]
 
 
 def _clients_of(run: Path, backend: str) -> list[Path]:

@@ -150,7 +150,7 @@ def test_the_check_names_a_copy_that_the_others_disturb(
 
     monkeypatch.setattr(LocalService, "counts", disturbed)
     assert submit(run, "--pack", "2", "--pack-check") == 1
-    assert "copies 1 count otherwise beside the others than alone" in capsys.readouterr().err
+    assert "copy 1 counts otherwise beside the others than alone: a distance of 0." in capsys.readouterr().err
     assert [check["agrees"] for check in outcomes(run)[0]["pack_check"]] == [True, False]
 
 
