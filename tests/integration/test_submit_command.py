@@ -329,9 +329,7 @@ def test_a_missing_extra_is_told_before_anything_is_sent(
 def test_counts_are_compared_with_the_noise_model_of_the_calibration(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    from qiskit_aer.noise import NoiseModel
-
-    from qkd_qiskit.hardware import Device
+    from qiskit_aer import AerSimulator
 
     assert submit(run) == 0
     assert "Counts beside the noise model" in " ".join(capsys.readouterr().out.split())
@@ -341,7 +339,9 @@ def test_counts_are_compared_with_the_noise_model_of_the_calibration(
     assert np.mean(found["from_ideal"]) > np.mean(found["distances"])
     # A device that has other noise than its calibration tells.
     (run / "jobs" / f"{only_outcome(run)['submission']}.json").unlink()
-    monkeypatch.setattr(Device, "noise_model", NoiseModel())
+    monkeypatch.setattr(
+        "qkd_qiskit.runtime.local.AerSimulator", lambda **_: AerSimulator(method="density_matrix")
+    )
     assert submit(run, "--seed", "5", "--shots", "3000") == 0
     assert "warning: the calibration's noise model does not explain the counts" in capsys.readouterr().out
     assert only_outcome(run)["noise_model"]["explained"] is False
