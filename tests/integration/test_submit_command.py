@@ -369,6 +369,26 @@ def test_a_lost_ledger_is_found_again(run: Path, damaged: bool, capsys: Capture)
     assert "nothing was missing" in capsys.readouterr().out
 
 
+def test_jobs_of_a_lost_folder_are_taken_over(run: Path, capsys: Capture) -> None:
+    assert submit(run) == 0
+    before = only_outcome(run)
+    jobs = sorted((run / "jobs" / "local").glob("*.npz"))
+    # The service's jobs are all that is left; the same experiment has given the same model again.
+    for path in [*run.glob("run.sqlite*"), *(run / "jobs").glob("qkd-*")]:
+        path.unlink()
+    capsys.readouterr()
+    assert submit(run) == 2
+    assert f"has jobs of the same submission, {before['submission']}" in capsys.readouterr().err
+    assert submit(run, "--recover") == 0
+    assert sorted((run / "jobs" / "local").glob("*.npz")) == jobs
+    after = only_outcome(run)
+    assert (after["submission"], after["counts"]) == (before["submission"], before["counts"])
+    assert after["accuracy"] == before["accuracy"]
+    # Other options are another submission.
+    assert submit(run, "--seed", "9", "--no-wait") == 0
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 2 * len(jobs)
+
+
 def test_work_shows_its_progress(run: Path, capsys: Capture) -> None:
     assert submit(run) == 0
     said = capsys.readouterr().err
