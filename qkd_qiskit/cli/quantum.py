@@ -104,6 +104,9 @@ def submit(
     clients: Annotated[
         bool, typer.Option("--clients", help="With --pack: all clients of the device, not the global model.")
     ] = False,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Take over jobs of an equal submission whose folder was lost.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
@@ -134,6 +137,14 @@ def submit(
         return
     with Ledger(run_folder) as ledger:
         submission = services.equal_submission(ledger, run_folder, plan)
+        lost = None if submission is not None else services.find_equal(target.service, plan)
+        if lost is not None:
+            if not recover:
+                raise SubmissionError(
+                    f"the service has jobs of the same submission, {lost}, which this folder does not know: "
+                    "--recover takes them over, another --seed measures anew"
+                )
+            submission = services.take_over(ledger, plan, lost, target.service)
         open_batches = True if submission is None else services.to_send(ledger, submission)
         if open_batches and not (target.local or yes):
             _ask_before_spending(backend, plan.estimate.seconds, budget)

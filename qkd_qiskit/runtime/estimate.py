@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from qkd_qiskit.runtime.drafts import Draft
-from qkd_qiskit.runtime.jobs import job_request
+from qkd_qiskit.runtime.job_requests import job_request
 from qkd_qiskit.runtime.ledger import Submission
 from qkd_qiskit.runtime.limits import batch_ranges, executed_shots, instructions_per_qubit
 from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from qkd_qiskit.errors import ServiceError, SubmissionError
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission, batch_tag
+from qkd_qiskit.runtime.batch import batch_tag
+from qkd_qiskit.runtime.intents import POLL_SECONDS, resolve_intent
+from qkd_qiskit.runtime.job_requests import job_request, with_tags
+from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
 from qkd_qiskit.runtime.odd_jobs import Oddity, count_fault, odd_line
-from qkd_qiskit.runtime.service import FoundJob, JobRequest, JobService, ServiceRefused, ServiceUncertain
+from qkd_qiskit.runtime.service import FoundJob, JobService, ServiceRefused, ServiceUncertain
 
 BY_USER = "by the user"
 """How the message of a batch ends that the user has ended."""
 
-_POLL_SECONDS = 5.0
-_LONGEST_SEND = 3600.0
 # How often jobs are asked again that answer oddly, once all others have ended.
 _PATIENCE = 6
 
@@ -73,7 +72,7 @@ class JobRunner:
             tag = self.ledger.intend(batch, self.clock())
             intended = self._read(batch)
             try:
-                job_id = self.service.submit(self._with_tags(request, intended, tag))
+                job_id = self.service.submit(with_tags(request, self.submission, intended, tag))
             except ServiceRefused as error:
                 self.ledger.not_accepted(intended)
                 raise ServiceError(f"batch {batch.number} was refused: {error}") from None
@@ -93,30 +92,7 @@ class JobRunner:
         Raises:
             ServiceError: If the service's answers leave it uncertain.
         """
-        assert batch.tag is not None
-        assert batch.intended is not None
-        # A send goes on for minutes where the client tries again and again: a fresh intent may have reached
-        # the service just now. So does an intent of the future, when the clock was set back.
-        since = self.clock()
-        if since - batch.intended > _LONGEST_SEND:
-            since = batch.intended
-        while True:
-            found = self._find(batch.tag, batch)
-            if len(found) > 1:
-                raise ServiceError(
-                    f"batch {batch.number}: expected one job with tag {batch.tag}, found {', '.join(found)}; "
-                    f"{_ASK.format(number=batch.number)}"
-                )
-            if found:
-                self.ledger.accepted(batch, found[0])
-                return True
-            left = self.service.settle_seconds - (self.clock() - since)
-            if left <= 0:
-                break
-            self.sleep(min(left, _POLL_SECONDS))
-        self._check_list(batch)
-        self.ledger.not_accepted(batch)
-        return False
+        return resolve_intent(self.ledger, batch, self.service, clock=self.clock, sleep=self.sleep)
 
     def adopt(self, number: int, job_id: str) -> None:
         """Take the user's word for the job of a batch that is in doubt, or has ended without counts.
@@ -218,7 +194,7 @@ class JobRunner:
             patience = patience + 1 if len(odd) == len(left) else 0
             if not wait or patience > (_PATIENCE if answered else 0):
                 break
-            self.sleep(_POLL_SECONDS)
+            self.sleep(POLL_SECONDS)
         self._ask_for_charges()
         if odd and left:
             raise ServiceError(odd_line(odd, of=len(self._batches())))
@@ -346,25 +322,6 @@ class JobRunner:
                 "tag; nothing was sent twice, resume to send it again"
             )
 
-    def _find(self, tag: str, batch: Batch) -> tuple[str, ...]:
-        try:
-            return tuple(dict.fromkeys(job.job_id for job in self.service.find(tag)))
-        except ServiceUncertain as error:
-            raise ServiceError(
-                f"batch {batch.number} may have been accepted, but the service's list is unavailable "
-                f"({error}); nothing was sent, resume later"
-            ) from None
-
-    def _check_list(self, batch: Batch) -> None:
-        """Refuse to believe a list that lacks jobs which were accepted."""
-        known = {other.job_id for other in self._batches("submitted", "done")} - {None}
-        missing = known - set(self._find(self.submission.id, batch))
-        if missing:
-            raise ServiceError(
-                f"batch {batch.number} may have been accepted: the service's list lacks known jobs such as "
-                f"{min(map(str, missing))}; {_ASK.format(number=batch.number)}"
-            )
-
     def _numbered(self, number: int, *states: str) -> Batch:
         found = [batch for batch in self._batches() if batch.number == number]
         if not found or found[0].state not in states:
@@ -380,45 +337,3 @@ class JobRunner:
 
     def _batches(self, *states: str) -> tuple[Batch, ...]:
         return self.ledger.batches(self.submission.id, *states)  # type: ignore[arg-type]
-
-    def _with_tags(self, request: JobRequest, batch: Batch, tag: str) -> JobRequest:
-        limit = self.submission.settings["max_seconds"]
-        share = (batch.stop - batch.start) / len(self.submission.inputs)
-        return replace(
-            request,
-            tags=("qkd-qiskit", self.submission.id, tag),
-            seed=request.seed + batch.number,
-            max_seconds=None if limit is None else max(1, int(limit * share)),
-        )
-
-
-def job_request(submission: Submission, start: int, stop: int) -> JobRequest:
-    """Return the job of some samples of a submission, without tags and a limit of its own.
-
-    Args:
-        submission: What is run.
-        start: First sample.
-        stop: One behind the last sample.
-
-    Raises:
-        SubmissionError: If the stored circuit cannot be read.
-    """
-    settings, circuit = submission.settings, submission.circuit
-    inputs = submission.inputs[start:stop]
-    columns = [inputs[:, parameter.index] for parameter in circuit.parameters]
-    return JobRequest(
-        circuit=circuit,
-        values=np.stack(columns, axis=1) if columns else np.empty((len(inputs), 0)),
-        calibrations=submission.calibrations,
-        shots=settings["shots"],
-        tags=(),
-        seed=settings["seed"],
-        dynamical_decoupling=settings["dynamical_decoupling"],
-        twirling=settings["twirling"],
-    )
-
-
-_ASK = (
-    "look at your jobs on the service, then say which it is: `jobs RUN --adopt {number}=JOB_ID`, or "
-    "`jobs RUN --forget {number}` if there is none"
-)

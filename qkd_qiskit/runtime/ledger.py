@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.runtime.batch import Batch as Batch
+from qkd_qiskit.runtime.batch import State, batch_tag
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.runtime.submission_record import Submission as Submission
@@ -22,48 +23,8 @@ from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
 
-State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One job of a submission.
-
-    Attributes:
-        submission: Name of the submission.
-        number: Place among its batches, from 0.
-        start: First sample.
-        stop: One behind the last sample.
-        state: `planned` (nothing sent), `intent` (perhaps sent), `submitted` (job id known), `done` (counts
-            stored), `failed` or `cancelled`.
-        attempt: How often it was intended.
-        tag: Tag of the current attempt; None before the first.
-        intended: Time of the current intent, in seconds since the epoch.
-        job_id: The service's name for the job.
-        message: Why it ended without counts, or what is odd about its job.
-        seconds: Quantum seconds that its job was charged, where the service says so.
-    """
-
-    submission: str
-    number: int
-    start: int
-    stop: int
-    state: State
-    attempt: int
-    tag: str | None
-    intended: float | None
-    job_id: str | None
-    message: str
-    seconds: float | None
-
-
 _BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
 _FORMER_CHARGES = "CREATE TABLE IF NOT EXISTS former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL)"
-
-
-def batch_tag(batch: Batch, attempt: int) -> str:
-    """Return the tag of a batch's job in an attempt, from 1."""
-    return f"{batch.submission}-b{batch.number}-a{attempt}"
 
 
 class Ledger:

@@ -14,6 +14,8 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.extras import missing_extra
 
 Counts = NDArray[np.int64]
+# Below this determinant of a confusion matrix its inverse would blow shot noise up to nonsense.
+_TELLS_NOTHING = 0.02
 
 
 def has_mitigation() -> bool:
@@ -80,7 +82,8 @@ def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
         matrices: Confusion matrix `[seen, prepared]` of each bit.
 
     Returns:
-        Probabilities [n, 2^m].
+        Probabilities [n, 2^m]; the frequencies themselves where a bit's readout tells nothing of what was
+        prepared, so that nothing can be undone.
 
     Raises:
         SubmissionError: If the extra is missing.
@@ -90,6 +93,8 @@ def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
     except ImportError:
         raise SubmissionError(mitigation_missing()) from None
     m = len(matrices)
+    if min(abs(np.linalg.det(matrix)) for matrix in matrices) < _TELLS_NOTHING:
+        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
     corrector = mthree.M3Mitigation()
     corrector.cals_from_matrices([np.asarray(matrix, dtype=np.float32) for matrix in matrices])
     out = np.zeros(counts.shape)

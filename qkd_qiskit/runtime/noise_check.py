@@ -18,6 +18,7 @@ from qkd_qiskit.simulation.compiled import compile_model
 
 # From this variance on the total of an outcome's counts is normal, far into its tails.
 _PLENTY = 400.0
+_NONE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ def compare_noise(
     """
     exact = np.asarray(predicted, dtype=np.float64)
     rows = count_agreement(counts, exact, alarm=alarm)
-    exact = np.clip(exact, 0.0, 1.0)
+    # SciPy's binomial overflows for the smallest of floats.
+    exact = np.where(exact < _NONE, 0.0, np.minimum(exact, 1.0))
     shots = counts.sum(axis=1, keepdims=True)
     frequencies = counts / shots
     return NoiseComparison(

@@ -26,7 +26,7 @@ from qkd_qiskit.services.packing import (
     packing_options,
 )
 from qkd_qiskit.services.prediction import IDEAL, FilePrediction, make_evaluator, predict_file
-from qkd_qiskit.services.recovery import recover_jobs
+from qkd_qiskit.services.recovery import find_equal, recover_jobs, take_over
 from qkd_qiskit.services.submission import (
     Destination,
     adoption,
@@ -68,6 +68,7 @@ __all__ = [
     "estimate_columns",
     "estimate_row",
     "export_model",
+    "find_equal",
     "limit_spending",
     "make_evaluator",
     "make_runner",
@@ -80,6 +81,7 @@ __all__ = [
     "recover_jobs",
     "require_ledger",
     "spending_line",
+    "take_over",
     "to_send",
     "unfinished",
     "write_file",

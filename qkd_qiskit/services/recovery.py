@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from qkd_qiskit.errors import ServiceError, StoreError, SubmissionError
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.runtime import Ledger, Submission
+from qkd_qiskit.runtime import JobService, Ledger, ServiceUncertain, Submission, SubmissionPlan
+from qkd_qiskit.runtime.job_requests import fingerprint_tags
 from qkd_qiskit.runtime.submission_record import plan_files, read_plan
 from qkd_qiskit.services.submission import destination, make_runner
 from qkd_qiskit.store.database import DATABASE_FILE, Database, folder_lock
 
+_BATCH_TAG = re.compile(r"(?P<submission>.+)-b\d+-a\d+")
 # What SQLite keeps beside a file while it is in use.
 _BESIDE = ("", "-wal", "-shm")
 
@@ -57,6 +62,55 @@ def recover_jobs(run: Path) -> tuple[str, ...]:
     if silent:
         raise ServiceError("; ".join([*silent, *said]))
     return tuple(said)
+
+
+def find_equal(service: JobService, plan: SubmissionPlan) -> str | None:
+    """Return the name of an equal submission whose jobs the service has; None where it has none.
+
+    Args:
+        service: Where the jobs would go.
+        plan: A submission that the ledger does not know.
+
+    Raises:
+        ServiceError: If the service does not answer.
+    """
+    names: Counter[str] = Counter()
+    for tag in fingerprint_tags(plan.submission):
+        try:
+            listed = service.find(tag)
+        except ServiceUncertain as error:
+            raise ServiceError(f"cannot list jobs: {error}; nothing was sent") from None
+        found = (_BATCH_TAG.fullmatch(other) for job in listed for other in job.tags)
+        names.update(match["submission"] for match in found if match)
+    return names.most_common(1)[0][0] if names else None
+
+
+def take_over(ledger: Ledger, plan: SubmissionPlan, name: str, service: JobService) -> Submission:
+    """Store a plan under the name of an equal submission whose ledger is lost, and take its jobs over.
+
+    Circuit and estimate are those of today; they matter only for what is sent again. What the calibration of
+    then has predicted is not known.
+
+    Args:
+        ledger: The open ledger, which does not know the submission.
+        plan: The plan of the same command.
+        name: What `find_equal` has found.
+        service: Where the jobs are.
+
+    Raises:
+        SubmissionError: If copies were packed on a real device: their places hung on the calibration of then.
+        ServiceError: If the service does not answer.
+    """
+    settings = plan.submission.settings
+    if settings.get("packing") is not None and not settings["local"]:
+        raise SubmissionError(
+            f"{name}: expected its plan file in the run's folder jobs, found none; without it nobody knows "
+            "which of its packed copies measured what"
+        )
+    submission = replace(plan.submission, id=name, predicted=None)
+    ledger.add(submission, plan.ranges)
+    make_runner(ledger, submission, service, NullProgress()).reclaim()
+    return submission
 
 
 def _reclaim(run: Path, ledger: Ledger, submission: Submission) -> list[str]:

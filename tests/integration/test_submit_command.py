@@ -329,9 +329,7 @@ def test_a_missing_extra_is_told_before_anything_is_sent(
 def test_counts_are_compared_with_the_noise_model_of_the_calibration(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    from qiskit_aer.noise import NoiseModel
-
-    from qkd_qiskit.hardware import Device
+    from qiskit_aer import AerSimulator
 
     assert submit(run) == 0
     assert "Counts beside the noise model" in " ".join(capsys.readouterr().out.split())
@@ -341,7 +339,9 @@ def test_counts_are_compared_with_the_noise_model_of_the_calibration(
     assert np.mean(found["from_ideal"]) > np.mean(found["distances"])
     # A device that has other noise than its calibration tells.
     (run / "jobs" / f"{only_outcome(run)['submission']}.json").unlink()
-    monkeypatch.setattr(Device, "noise_model", NoiseModel())
+    monkeypatch.setattr(
+        "qkd_qiskit.runtime.local.AerSimulator", lambda **_: AerSimulator(method="density_matrix")
+    )
     assert submit(run, "--seed", "5", "--shots", "3000") == 0
     assert "warning: the calibration's noise model does not explain the counts" in capsys.readouterr().out
     assert only_outcome(run)["noise_model"]["explained"] is False
@@ -367,6 +367,26 @@ def test_a_lost_ledger_is_found_again(run: Path, damaged: bool, capsys: Capture)
     assert sorted((run / "jobs" / "local").glob("*.npz")) == jobs
     assert main(["jobs", str(run), "--recover"]) == 0
     assert "nothing was missing" in capsys.readouterr().out
+
+
+def test_jobs_of_a_lost_folder_are_taken_over(run: Path, capsys: Capture) -> None:
+    assert submit(run) == 0
+    before = only_outcome(run)
+    jobs = sorted((run / "jobs" / "local").glob("*.npz"))
+    # The service's jobs are all that is left; the same experiment has given the same model again.
+    for path in [*run.glob("run.sqlite*"), *(run / "jobs").glob("qkd-*")]:
+        path.unlink()
+    capsys.readouterr()
+    assert submit(run) == 2
+    assert f"has jobs of the same submission, {before['submission']}" in capsys.readouterr().err
+    assert submit(run, "--recover") == 0
+    assert sorted((run / "jobs" / "local").glob("*.npz")) == jobs
+    after = only_outcome(run)
+    assert (after["submission"], after["counts"]) == (before["submission"], before["counts"])
+    assert after["accuracy"] == before["accuracy"]
+    # Other options are another submission.
+    assert submit(run, "--seed", "9", "--no-wait") == 0
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 2 * len(jobs)
 
 
 def test_work_shows_its_progress(run: Path, capsys: Capture) -> None:

@@ -20,7 +20,7 @@ from qkd_qiskit.hardware import load_backend, place_copies
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import Ledger, LocalService, PackingOptions, Workload, evaluate_submission
 from qkd_qiskit.runtime.estimate import CLOSED_FORM, DRY_RUN
-from qkd_qiskit.runtime.jobs import job_request
+from qkd_qiskit.runtime.job_requests import job_request
 from qkd_qiskit.runtime.mitigation import calibration_circuits, has_mitigation
 from qkd_qiskit.runtime.packing import CopyRecord, Packing, packed_counts, separated
 from qkd_qiskit.runtime.readings import packing_of, read_samples

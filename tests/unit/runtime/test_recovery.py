@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from qkd_qiskit.errors import ServiceError, StoreError, SubmissionError
+from qkd_qiskit.runtime import Ledger
 from qkd_qiskit.runtime.submission_record import plan_files, read_plan
-from qkd_qiskit.services import Destination, open_ledger, recover_jobs
+from qkd_qiskit.services import Destination, find_equal, open_ledger, recover_jobs, take_over
 from qkd_qiskit.store.database import DATABASE_FILE
 
 
@@ -226,3 +228,37 @@ def test_a_plan_holds_the_whole_submission(bench):
     assert found.calibrations == bench.submission.calibrations
     np.testing.assert_array_equal(found.inputs, bench.inputs)
     np.testing.assert_array_equal(found.predicted, predicted)
+
+
+def test_jobs_of_an_equal_submission_are_found_by_its_fingerprint(bench, client, tmp_path):
+    bench.submission.settings["fingerprint"] = "0123456789abcdef" * 4
+    plan = SimpleNamespace(submission=replace(bench.submission, id="qkd-new"), ranges=bench.ranges)
+    with bench.open() as ledger:
+        runner = bench.runner(ledger, client)
+        assert find_equal(runner.service, plan) is None
+        runner.submit()
+    assert find_equal(runner.service, plan) == "qkd-test"
+    lose(bench)
+    with Ledger(bench.folder) as ledger:
+        taken = take_over(ledger, plan, "qkd-test", runner.service)
+        assert taken.id == "qkd-test"
+    bench.work()
+    bench.check()
+    client.listing = "broken"
+    with pytest.raises(ServiceError, match="cannot list jobs: .*; nothing was sent"):
+        find_equal(runner.service, plan)
+    with (
+        pytest.raises(ServiceError, match="cannot list jobs: ConnectionError"),
+        Ledger(tmp_path / "x") as ledger,
+    ):
+        take_over(ledger, plan, "qkd-test", runner.service)
+
+
+def test_packed_copies_on_a_real_device_need_their_plan_file(bench, client):
+    bench.submission.settings["packing"] = {}
+    plan = SimpleNamespace(submission=bench.submission, ranges=bench.ranges)
+    with bench.open() as ledger:
+        service = bench.runner(ledger, client).service
+        with pytest.raises(SubmissionError, match="qkd-old: expected its plan file in the run's folder jobs"):
+            take_over(ledger, plan, "qkd-old", service)
+        assert len(ledger.submissions()) == 1
