@@ -15,7 +15,8 @@ from qkd_qiskit.interop import export_circuit
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.ibm import for_hardware
 from qkd_qiskit.runtime.mitigation import calibration_circuits
-from qkd_qiskit.runtime.packing import CopyRecord, Packing, PackingOptions, alone_circuits, joined_circuit
+from qkd_qiskit.runtime.packed_circuit import alone_circuits, joined_circuit
+from qkd_qiskit.runtime.packing import CopyRecord, Packing, PackingOptions
 
 
 @dataclass(frozen=True, eq=False)

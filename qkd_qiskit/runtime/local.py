@@ -16,7 +16,7 @@ from qiskit_aer.noise import NoiseModel
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
-from qkd_qiskit.runtime.packing import packed_counts, separated
+from qkd_qiskit.runtime.packed_circuit import packed_counts, separated
 from qkd_qiskit.runtime.primitives import prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     Counts,

@@ -58,7 +58,7 @@ def check_packing(ledger: Ledger, submission: Submission) -> tuple[CopyCheck, ..
     if not (submission.settings.get("packing") or {}).get("check"):
         return ()
     rows, counts, extras = ledger.counts(submission.id)
-    n_readout = len(submission.calibrations) - packing.rows * len(packing.copies)
+    n_readout = extras.shape[1] - packing.rows * len(packing.copies)
     checks = []
     for number, copy in enumerate(packing.copies):
         # Extras are those of the only job; the circuits alone are there row by row, copy by copy.

@@ -11,7 +11,7 @@ import numpy as np
 from qiskit.primitives import BaseSamplerV2, PrimitiveResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qkd_qiskit.runtime.packing import packed_counts
+from qkd_qiskit.runtime.packed_circuit import packed_counts
 from qkd_qiskit.runtime.service import Counts, JobRequest
 from qkd_qiskit.simulation import outcome_counts
 from qkd_qiskit.simulation.sampler import REGISTER

@@ -22,7 +22,8 @@ from qkd_qiskit.runtime import Ledger, LocalService, PackingOptions, Workload, e
 from qkd_qiskit.runtime.estimate import CLOSED_FORM, DRY_RUN
 from qkd_qiskit.runtime.job_requests import job_request
 from qkd_qiskit.runtime.mitigation import calibration_circuits, has_mitigation
-from qkd_qiskit.runtime.packing import CopyRecord, Packing, packed_counts, separated
+from qkd_qiskit.runtime.packed_circuit import packed_counts, separated
+from qkd_qiskit.runtime.packing import CopyRecord, Packing
 from qkd_qiskit.runtime.readings import packing_of, read_samples
 from qkd_qiskit.runtime.service import JobCounts, ServiceUncertain
 from qkd_qiskit.runtime.submission_plan import SubmissionOptions, plan_submission, plan_workloads
