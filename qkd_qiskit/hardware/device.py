@@ -15,6 +15,7 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.calibration import checked_target
+from qkd_qiskit.hardware.fractional import with_fractional_gates
 from qkd_qiskit.hardware.gate_set import GateSet, choose_gates, healthy_part
 from qkd_qiskit.hardware.targets import dead_gates, noise_model_of, part_of, select_qubits
 
@@ -139,6 +140,7 @@ def device_from_backend(
     description: str = "",
     source: str = "backend",
     notes: Sequence[str] = (),
+    fractional: bool = False,
 ) -> Device:
     """Return the device with the Target of any Qiskit backend, live ones too.
 
@@ -148,6 +150,7 @@ def device_from_backend(
         description: One line for people.
         source: Where the calibration comes from.
         notes: Caveats known beforehand.
+        fractional: Whether circuits are built from `rzz` and `rx` with angles.
 
     Raises:
         HardwareError: If the backend lacks gates that circuits need, has impossible values, or no two coupled
@@ -156,10 +159,10 @@ def device_from_backend(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         made = backend if isinstance(backend, BackendV2) else backend()
-        target = made.target
+        target = with_fractional_gates(made) if fractional else made.target
         date = _calibration_date(made)
     said = dict.fromkeys((*notes, *(str(warning.message) for warning in caught)))
-    return Device(name or made.name, description, target, source, date, tuple(said))
+    return Device(name or made.name, description, target, source, date, tuple(said), fractional)
 
 
 def _calibration_date(backend: BackendV2) -> str | None:
