@@ -27,6 +27,7 @@ ASSUMED_SECONDS = {1: 1e-7, 2: 1e-6}
 ASSUMED_READOUT_SECONDS = 5e-6
 """Duration of a readout where none is calibrated."""
 _LEAST_ERROR = 1e-4
+_NO_PULSES = ("measure", "rz")
 _ROUNDING = 1e-9
 
 
@@ -52,12 +53,16 @@ def checked_target(target: Target, gates: GateSet) -> tuple[Target, tuple[str, .
         raise HardwareError(f"expected a clock dt of more than 0 s, found {target.dt!r}")
     notes: list[str] = []
     used = used_target(target, gates)
-    seconds = _durations(used, notes)
+    seconds, assumed = _durations(used, notes)
     readouts = _readouts(used)
     errors = _errors(used, seconds, readouts, notes)
     lifetimes = find_lifetimes(used, seconds, errors, notes)
     if lifetimes is not None:
         _raise_to_coherence(errors, seconds, lifetimes, notes)
+        for name, place in assumed:
+            # A longer gate shortens the wait of its own qubit: what it lasts is charged like a wait, too.
+            limit = coherence_limit([lifetimes[q] for q in place], seconds[name, place])
+            errors[name, place] += (1 - errors[name, place]) * limit
     if "delay" not in target.operation_names:
         notes.append(
             "There is no delay among the operations: idle times are simulated all the same, as delays that a "
@@ -75,8 +80,12 @@ def checked_target(target: Target, gates: GateSet) -> tuple[Target, tuple[str, .
     return used, tuple(notes)
 
 
-def _durations(target: Target, notes: list[str]) -> Values:
-    """Read durations; unknown ones are longer than all known ones of their kind, or else of their width."""
+def _durations(target: Target, notes: list[str]) -> tuple[Values, list[tuple[str, Place]]]:
+    """Read durations; unknown ones are longer than all known ones of their kind, or else of their width.
+
+    Returns:
+        All durations, and where they are longer than any known one.
+    """
     found: Values = {}
     lost: list[tuple[str, Place]] = []
     late = False
@@ -97,7 +106,8 @@ def _durations(target: Target, notes: list[str]) -> Values:
         assumed = _on_clock(_assumed_seconds(name, len(places[0]), like), target, step)
         found |= dict.fromkeys(((name, place) for place in places), assumed)
         notes.append(f"The duration of {name} is unknown on {listed(places)}: {assumed:.3g} s is assumed.")
-    return found
+    own = {name for name, _ in like}
+    return found, [(name, place) for name, place in lost if name in own or not _alike(like, len(place))]
 
 
 def _assumed_seconds(name: str, width: int, like: Values) -> float:
@@ -106,8 +116,7 @@ def _assumed_seconds(name: str, width: int, like: Values) -> float:
         return WORSE * max(own, default=0.0)
     if name == "measure":
         return ASSUMED_READOUT_SECONDS
-    alike = [value for (other, place), value in like.items() if len(place) == width and other != "measure"]
-    return WORSE * max(alike, default=0.0) or ASSUMED_SECONDS[width]
+    return max(_alike(like, width), default=0.0) or ASSUMED_SECONDS[width]
 
 
 def _on_clock(seconds: float, target: Target, step: int) -> float:
@@ -145,19 +154,28 @@ def _errors(
             lost.append((name, place))
         else:
             found[name, place] = _possible(value, _named(name, place))
+    like = dict(found)
     for name, places in _by_name(lost).items():
         virtual = name == "rz" and not any(seconds[name, place] for place in places)
-        working = [error for (other, _), error in found.items() if other == name and error < dead_limit(name)]
-        if virtual:
-            assumed = 0.0
-        elif working:
-            worst = max(working)
-            assumed = min(max(WORSE * worst, _LEAST_ERROR), (worst + dead_limit(name)) / 2)
-        else:
-            assumed = ASSUMED_READOUT_ERROR if name == "measure" else ASSUMED_ERROR[len(places[0])]
+        assumed = 0.0 if virtual else _assumed_error(name, len(places[0]), like)
         found |= dict.fromkeys(((name, place) for place in places), assumed)
         notes.append(f"The error of {name} is unknown on {listed(places)}: {assumed:.3g} is assumed.")
     return found
+
+
+def _assumed_error(name: str, width: int, like: Values) -> float:
+    working = {key: error for key, error in like.items() if error < dead_limit(key[0])}
+    own = [error for (other, _), error in working.items() if other == name]
+    if own:
+        return min(max(WORSE * max(own), _LEAST_ERROR), (max(own) + dead_limit(name)) / 2)
+    if name == "measure":
+        return ASSUMED_READOUT_ERROR
+    return max(_alike(working, width), default=ASSUMED_ERROR[width])
+
+
+def _alike(values: Values, width: int) -> list[float]:
+    """Return the figures of other gates on as many qubits: pulses are much alike, an rz is none."""
+    return [value for (name, place), value in values.items() if len(place) == width and name not in _NO_PULSES]
 
 
 def _raise_to_coherence(

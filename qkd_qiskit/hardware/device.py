@@ -122,8 +122,8 @@ class Device:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """Notes and assumptions: what belongs into every report."""
-        return (*self.notes, *self.assumptions)
+        """Notes, and assumptions under the device's name: what belongs into every report."""
+        return (*self.notes, *(f"{self.name}: {each}" for each in self.assumptions))
 
     @cached_property
     def is_fully_connected(self) -> bool:

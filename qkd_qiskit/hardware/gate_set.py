@@ -18,7 +18,7 @@ FIXED_GATES = ("cz", "cx", "ecr")
 """Native two-qubit gates without an angle, the usual ones first."""
 TURNING_GATES = ("rzz", "rxx")
 """Native two-qubit gates with an angle."""
-_BASES = (("rz", "sx"), ("rx", "ry", "rz"), ("rx", "rz"), ("ry", "rz"), ("rx", "ry"))
+_BASES = (("rz", "sx"), ("rx", "ry", "rz"), ("rx", "rz"), ("rx", "ry"))
 _ANGLED = {"rx": RXGate, "ry": RYGate, "rz": RZGate, "rzz": RZZGate, "rxx": RXXGate}
 
 
@@ -80,7 +80,7 @@ def choose_gates(target: Target, *, fractional: bool = False) -> GateSet:
     basis = next((each for each in _BASES if singles.issuperset(each)), None)
     if basis is None:
         found = ", ".join(sorted(singles - {"delay", "measure", "reset"})) or "none"
-        raise HardwareError(f"expected one-qubit gates rz and sx, or two of rx, ry, rz, found {found}")
+        raise HardwareError(f"expected one-qubit gates rz and sx, or rx with ry or rz, found {found}")
     optional = ("x",) if "sx" in basis and "x" in singles else ()
     fixed = [name for name in known if name in FIXED_GATES]
     sets = [GateSet(basis, name, optional) for name in fixed or known]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.hardware import Device, transpile_verified
+from qkd_qiskit.hardware import Device, fold_angles, transpile_verified
 from qkd_qiskit.interop import export_circuit
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY, for_hardware
@@ -137,6 +137,8 @@ def plan_submission(
         np.random.default_rng(options.seed).choice(len(samples), size=options.samples, replace=False)
     )
     transpiled = transpile_verified(model.spec, device, seed=model.seed)
+    if device.fractional:
+        transpiled = fold_angles(transpiled, model.weights, device)
     circuit = export_circuit(transpiled, model.weights)
     if not local:
         circuit = for_hardware(circuit)
