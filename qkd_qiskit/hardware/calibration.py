@@ -95,7 +95,9 @@ def _durations(target: Target, notes: list[str]) -> tuple[Values, list[tuple[str
             lost.append((name, place))
             continue
         if not 0 <= value < inf:
-            raise HardwareError(f"{_named(name, place)}: expected a duration of at least 0 s, found {value:g}")
+            raise HardwareError(
+                f"{_named(name, place)}: expected a duration of at least 0 s, found {value:g}"
+            )
         found[name, place] = _on_clock(value, target, 1)
         late |= found[name, place] != value
     if late:
@@ -175,7 +177,9 @@ def _assumed_error(name: str, width: int, like: Values) -> float:
 
 def _alike(values: Values, width: int) -> list[float]:
     """Return the figures of other gates on as many qubits: pulses are much alike, an rz is none."""
-    return [value for (name, place), value in values.items() if len(place) == width and name not in _NO_PULSES]
+    return [
+        value for (name, place), value in values.items() if len(place) == width and name not in _NO_PULSES
+    ]
 
 
 def _raise_to_coherence(

@@ -84,7 +84,9 @@ def choose_gates(target: Target, *, fractional: bool = False) -> GateSet:
     optional = ("x",) if "sx" in basis and "x" in singles else ()
     fixed = [name for name in known if name in FIXED_GATES]
     sets = [GateSet(basis, name, optional) for name in fixed or known]
-    best = max(sets, key=lambda each: (len(healthy_part(target, each)), -_typical_error(target, each.two_qubit)))
+    best = max(
+        sets, key=lambda each: (len(healthy_part(target, each)), -_typical_error(target, each.two_qubit))
+    )
     return GateSet(basis, best.two_qubit, optional, tuple(name for name in known if name != best.two_qubit))
 
 
@@ -174,4 +176,3 @@ def _is_native(target: Target, name: str) -> bool:
 def _typical_error(target: Target, gate: str) -> float:
     errors = [props.error for props in target[gate].values() if props is not None and props.error is not None]
     return median(errors) if errors else inf
-

@@ -19,7 +19,9 @@ Values = dict[tuple[str, Place], float]
 """A figure of each operation, by its name and qubits."""
 
 
-def find_lifetimes(target: Target, seconds: Values, errors: Values, notes: list[str]) -> list[Lifetimes] | None:
+def find_lifetimes(
+    target: Target, seconds: Values, errors: Values, notes: list[str]
+) -> list[Lifetimes] | None:
     """Return T1 and T2 of each qubit, T2 cut at 2 T1 as Aer does: both are measured at different times.
 
     An unknown lifetime is shorter than all known ones. Where none is known at all, it is the shortest that
@@ -44,14 +46,18 @@ def find_lifetimes(target: Target, seconds: Values, errors: Values, notes: list[
         if derived is None:
             notes.append("T1 and T2 are unknown, and no gate error bounds them: there is no idle noise.")
             return None
-        notes.append("T1 and T2 are unknown on all qubits: the shortest that the gate errors allow are assumed.")
+        notes.append(
+            "T1 and T2 are unknown on all qubits: the shortest that the gate errors allow are assumed."
+        )
         return [(time, time) for time in derived]
     if not t1:
         t1 = {qubit: time / 2 for qubit, time in t2.items()}
         notes.append("T1 is unknown on all qubits: the shortest that T2 allows is assumed.")
     if not t2:
         t2 = _shortest_t2(t1, _derived(n, seconds, errors))
-        notes.append("T2 is unknown on all qubits: the shortest that T1 and the gate errors allow is assumed.")
+        notes.append(
+            "T2 is unknown on all qubits: the shortest that T1 and the gate errors allow is assumed."
+        )
     for name, times in (("T1", t1), ("T2", t2)):
         lost = [qubit for qubit in range(n) if qubit not in times]
         if lost:
@@ -94,7 +100,9 @@ def _read(target: Target, kind: str) -> dict[int, float]:
         if value is None:
             continue
         if not 0 < value < inf:
-            raise HardwareError(f"qubit {qubit}: expected a {kind.upper()} above 0 s, and finite, found {value:g}")
+            raise HardwareError(
+                f"qubit {qubit}: expected a {kind.upper()} above 0 s, and finite, found {value:g}"
+            )
         found[qubit] = value
     return found
 

@@ -89,7 +89,9 @@ def _lines(device: Device, name: str, date: str) -> list[str]:
 
 def _edges(target: Target, gate: str) -> tuple[list[Place], bool]:
     """Return the couplings, and whether their two directions differ; else each stands once."""
-    found = {place: (error_of(target, gate, place), duration_of(target, gate, place)) for place in target[gate]}
+    found = {
+        place: (error_of(target, gate, place), duration_of(target, gate, place)) for place in target[gate]
+    }
     if all(found.get(place[::-1]) == values for place, values in found.items()):
         return sorted(place for place in found if place[0] < place[1]), False
     return sorted(found), True
@@ -107,7 +109,9 @@ def _readout(target: Target, n_qubits: int) -> str:
     for qubit in range(n_qubits):
         properties = target["measure"].get((qubit,))
         both = [getattr(properties, kind, None) for kind in KINDS]
-        errors.append(_error(target, "measure", (qubit,)) if None in both else [float(error) for error in both])
+        errors.append(
+            _error(target, "measure", (qubit,)) if None in both else [float(error) for error in both]
+        )
     return json.dumps(errors)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from qiskit import QuantumCircuit, generate_preset_pass_manager
+from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import StatePreparation
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
@@ -16,7 +16,7 @@ from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.equivalence import TOLERANCE, outcome_deviation, random_point
-from qkd_qiskit.hardware.passes import folded, verified_passes, without_idle_ends
+from qkd_qiskit.hardware.passes import folded, level_3, without_idle_ends
 from qkd_qiskit.hardware.predict import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
@@ -86,8 +86,7 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     prediction = predict(spec, device)
     logical = build_circuit(spec)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
-    isa = verified_passes(device, seed, prediction.chain).run(routed)
-    inputs = tuple(isa.layout.initial_index_layout(filter_ancillas=True))
+    isa, inputs = level_3(routed, device, seed=seed, chain=prediction.chain)
     circuit = without_idle_ends(isa, inputs if spec.takes_states else ())
     x, w = parameter_vectors(logical)
     present = {p.index for p in circuit.parameters if p.vector.name == "w"}
@@ -191,8 +190,8 @@ def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> 
         device: The device.
         seed: Seed of the transpiler.
     """
-    passes = generate_preset_pass_manager(3, target=device.usable_target, seed_transpiler=seed)
-    return count_native(passes.run(build_circuit(spec)), device.target).two_qubit
+    plain, _ = level_3(build_circuit(spec), device, seed=seed, scheduled=False)
+    return count_native(plain, device.target).two_qubit
 
 
 @lru_cache(maxsize=128)
@@ -214,5 +213,5 @@ def state_preparation_counts(n_qubits: int, device: Device, *, seed: int = 0) ->
     state = np.random.default_rng(seed).normal(size=2**n_qubits)
     circuit = QuantumCircuit(n_qubits)
     circuit.append(StatePreparation(state / np.linalg.norm(state)), range(n_qubits))
-    isa = generate_preset_pass_manager(3, target=device.usable_target, seed_transpiler=seed).run(circuit)
+    isa, _ = level_3(circuit, device, seed=seed, scheduled=False)
     return count_native(isa, device.target)

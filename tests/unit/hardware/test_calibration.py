@@ -228,7 +228,11 @@ IMPOSSIBLE = [
 @pytest.mark.parametrize(("kind", "value", "message"), IMPOSSIBLE)
 @pytest.mark.parametrize(
     ("name", "place", "where"),
-    [("cz", (2, 1), "cz on qubits 2-1"), ("sx", (3,), "sx on qubit 3"), ("measure", (0,), "measure on qubit 0")],
+    [
+        ("cz", (2, 1), "cz on qubits 2-1"),
+        ("sx", (3,), "sx on qubit 3"),
+        ("measure", (0,), "measure on qubit 0"),
+    ],
 )
 def test_impossible_figures_are_refused(name, place, where, kind, value, message):
     with pytest.raises(HardwareError, match=f"^device line: .*{where}: {message}$") as caught:
@@ -248,7 +252,9 @@ def test_impossible_lifetimes_are_refused(kind, name, value):
 
 @pytest.mark.parametrize("dt", [0.0, -1e-9, inf, nan])
 def test_impossible_clocks_are_refused(dt):
-    with pytest.raises(HardwareError, match=f"^device line: expected a clock dt of more than 0 s, found {dt}$"):
+    with pytest.raises(
+        HardwareError, match=f"^device line: expected a clock dt of more than 0 s, found {dt}$"
+    ):
         Line(dt=dt).device()
 
 
@@ -279,7 +285,9 @@ def test_gates_below_the_coherence_limit_count_as_much_as_it():
     assert error_of(device.target, "cz", (0, 1)) == pytest.approx(limit, rel=1e-8)
     noise = device.noise_model_for([0, 1])._local_quantum_errors["cz"][(0, 1)]
     assert 1 - average_gate_fidelity(noise) == pytest.approx(error_of(device.target, "cz", (0, 1)), rel=1e-8)
-    assert any("coherence limit counts instead, at most 0.0294 for 0.005" in said for said in device.assumptions)
+    assert any(
+        "coherence limit counts instead, at most 0.0294 for 0.005" in said for said in device.assumptions
+    )
 
 
 @pytest.mark.parametrize("n_qubits", [1, 2])
@@ -370,6 +378,18 @@ def test_qubits_without_a_gate_that_circuits_need_are_not_used():
     assert line.device().usable_qubits == (1, 2, 3, 4)
 
 
+@pytest.mark.parametrize("encoding", ["angle", "amplitude"])
+def test_few_working_qubits_of_many(encoding):
+    """The transpiler's own search for a layout panics on such devices."""
+    line = Line(n=20).change("measure", "error", 1.0, *((q,) for q in range(6, 20)))
+    line.lives = [[1e-4, 8e-5]] * 20
+    spec = VQCNNSpec(4, encoding=encoding, plan="conv, tree, conv", kernels="two_cx", n_outcomes=2)
+    found = transpile_verified(spec, line.device(), seed=1)
+    assert set(found.active_qubits) <= set(range(6))
+    assert found.circuit.num_qubits == 20
+    assert found.report.deviation < 1e-9
+
+
 def test_both_assignment_errors_are_kept_where_both_are_known():
     device = Line().device()
     target = device.target
@@ -387,7 +407,11 @@ def test_both_assignment_errors_are_kept_where_both_are_known():
 
 @pytest.mark.parametrize(
     ("places", "words"),
-    [([(3,)], "qubit 3"), ([(1, 2)], "qubits 1-2"), ([(q,) for q in range(8)], "qubits 0, 1, 2, 3, 4, 5, and 2 more")],
+    [
+        ([(3,)], "qubit 3"),
+        ([(1, 2)], "qubits 1-2"),
+        ([(q,) for q in range(8)], "qubits 0, 1, 2, 3, 4, 5, and 2 more"),
+    ],
 )
 def test_places_in_words(places, words):
     assert listed(places) == words
