@@ -13,14 +13,15 @@ def coherence_limit(lifetimes: Sequence[Lifetimes], seconds: float) -> float:
     """Return the average gate error that thermal relaxation alone makes.
 
     The process fidelity of relaxation on one qubit is (1 + exp(-t/T1) + 2 exp(-t/T2)) / 4; those of several
-    qubits multiply, and the average fidelity is (d F + 1) / (d + 1) (Nielsen, Physics Letters A 303:249, 2002).
+    qubits multiply, and the average fidelity is (d F + 1) / (d + 1) (Nielsen, Physics Letters A 303:249,
+    2002).
 
     Args:
         lifetimes: T1 and T2 of each qubit of the gate.
         seconds: Its duration t.
     """
     process = prod((1 + exp(-seconds / t1) + 2 * exp(-seconds / t2)) / 4 for t1, t2 in lifetimes)
-    dimension = 2 ** len(lifetimes)
+    dimension = float(2 ** len(lifetimes))
     return 1 - (dimension * process + 1) / (dimension + 1)
 
 

@@ -24,8 +24,8 @@ from qkd_qiskit.hardware.targets import dead_gates, noise_model_of, part_of, sel
 class Device:
     """A device that circuits are transpiled to and simulated for.
 
-    However it is made, its calibration is checked: what is impossible is refused, what is unknown is taken for
-    worse than what is known, and what circuits do not use is left out of the target.
+    However it is made, its calibration is checked: what is impossible is refused, what is unknown is taken
+    for worse than what is known, and what circuits do not use is left out of the target.
 
     Attributes:
         name: Name of the descriptor or backend.

@@ -11,7 +11,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.device import Device
-from qkd_qiskit.hardware.readout import KINDS, readout_properties
+from qkd_qiskit.hardware.readout import assignment_errors, readout_properties
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, DEAD_READOUT_ERROR, Place, placed_gates
 
 _WORST_READOUT = 0.44
@@ -62,10 +62,10 @@ def _scale(target: Target, name: str, place: Place, old: InstructionProperties, 
     if error >= dead:
         return
     new = InstructionProperties(duration=old.duration, error=min(error * factor, worst))
-    both = [getattr(old, kind, None) for kind in KINDS]
-    if None not in both:
+    both = assignment_errors(old)
+    if both is not None:
         factor = min(factor, worst / error)
-        first, second = (min(float(p) * factor, 1.0) for p in both)
+        first, second = (min(p * factor, 1.0) for p in both)
         new = readout_properties(old.duration, (first, second))
     target.update_instruction_properties(name, place, new)
 

@@ -1,12 +1,13 @@
 """Fractional gates: `rzz` and `rx` with angles, as IBM's Heron devices offer them natively.
 
-A controlled rotation takes one `rzz` where it takes two `cz`, and a rotation one `rx` where it takes two `sx`.
-They are asked for by a device's name with `+fractional` behind it.
+A controlled rotation takes one `rzz` where it takes two `cz`, and a rotation one `rx` where it takes two
+`sx`. They are asked for by a device's name with `+fractional` behind it.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import RXGate, RZZGate
@@ -19,7 +20,7 @@ _GATES = {"rx": RXGate, "rzz": RZZGate}
 
 
 def split_name(name: str) -> tuple[str, bool]:
-    """Return the name of a device, or the path of its descriptor, and whether fractional gates are asked for."""
+    """Return the name of a device, or the path of its descriptor, and whether fractional gates are wanted."""
     return name.removesuffix(SUFFIX), name.endswith(SUFFIX)
 
 
@@ -43,7 +44,7 @@ def with_fractional_gates(backend: BackendV2) -> Target:
     target = backend.target
     lacking = set(_GATES) - set(target.operation_names)
     properties = getattr(backend, "properties", None)
-    calibration = properties() if callable(properties) else None
+    calibration: Any = properties() if callable(properties) else None
     placed: dict[str, dict[tuple[int, ...], InstructionProperties]] = {}
     for gate in getattr(calibration, "gates", ()) if lacking else ():
         if gate.gate in lacking:

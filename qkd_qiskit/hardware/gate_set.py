@@ -47,8 +47,8 @@ class GateSet:
 def choose_gates(target: Target, *, fractional: bool = False) -> GateSet:
     """Choose one basis and one two-qubit gate, so that what is predicted is what the transpiler makes.
 
-    Of several native two-qubit gates without an angle, the one on the largest connected healthy part is taken,
-    and then the one with the smallest median error. Gates with an angle are taken where there is no other, or
+    Of several native two-qubit gates without an angle, the one on the largest connected healthy part is
+    taken, and then the one with the smallest median error. Gates with an angle are taken where there is no other, or
     where fractional gates are asked for.
 
     Args:
@@ -93,8 +93,8 @@ def choose_gates(target: Target, *, fractional: bool = False) -> GateSet:
 def healthy_part(target: Target, gates: GateSet) -> tuple[int, ...]:
     """Return the qubits of the largest part that healthy two-qubit gates connect, sorted.
 
-    A qubit is healthy if its readout and all one-qubit gates that circuits need are there and work. Of equally
-    large parts, the one with the lowest qubit is taken.
+    A qubit is healthy if its readout and all one-qubit gates that circuits need are there and work. Of
+    equally large parts, the one with the lowest qubit is taken.
 
     Args:
         target: Any target.
@@ -118,7 +118,7 @@ def healthy_part(target: Target, gates: GateSet) -> tuple[int, ...]:
     graph.add_nodes_from(range(target.num_qubits))
     for name, place, _ in placed_gates(target):
         if name == gates.two_qubit and not broken & set(place) and not is_dead(target, name, place):
-            graph.add_edge(*place, None)
+            graph.add_edge(place[0], place[1], None)
     parts: list[set[int]] = [part for part in rustworkx.connected_components(graph) if not part <= broken]
     return tuple(sorted(max(parts, key=lambda part: (len(part), -min(part)), default=())))
 

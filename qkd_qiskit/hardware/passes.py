@@ -34,7 +34,8 @@ def level_3(
     """
     target, qubits = device.usable_target, tuple(range(device.n_qubits))
     if chain is None and 2 * len(device.usable_qubits) < device.n_qubits:
-        # NOTE: the layout search of Qiskit 2.6 panics ("capacity overflow") where few of many qubits are coupled.
+        # NOTE: the layout search of Qiskit 2.6 panics ("capacity overflow") where few of many qubits are
+        # coupled.
         qubits = device.usable_qubits
         target = select_qubits(target, qubits)
     passes = generate_preset_pass_manager(

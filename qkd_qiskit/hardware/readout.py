@@ -34,3 +34,9 @@ def readout_properties(duration: float, errors: tuple[float, float]) -> ReadoutP
     readout = ReadoutProperties(duration=duration, error=sum(errors) / 2)
     readout.prob_meas1_prep0, readout.prob_meas0_prep1 = errors
     return readout
+
+
+def assignment_errors(properties: InstructionProperties | None) -> tuple[float, float] | None:
+    """Return P(1 read, 0 prepared) and P(0 read, 1 prepared) of a measurement; None unless both are known."""
+    first, second = (getattr(properties, kind, None) for kind in KINDS)
+    return None if first is None or second is None else (float(first), float(second))

@@ -43,8 +43,8 @@ def load_backend(name: str | Path) -> Device:
             asks for native `rzz` and `rx`. The device is cached as long as the file does not change.
 
     Raises:
-        HardwareError: If the device is unknown, its descriptor wrong, the installed qiskit-ibm-runtime without
-            its fake backend, or the device without what circuits need.
+        HardwareError: If the device is unknown, its descriptor wrong, the installed qiskit-ibm-runtime
+            without its fake backend, or the device without what circuits need.
     """
     plain, fractional = split_name(str(name))
     path = Path(plain)

@@ -11,7 +11,7 @@ from qiskit.transpiler import Target
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.descriptor import ONE_QUBIT_GATES
 from qkd_qiskit.hardware.device import Device
-from qkd_qiskit.hardware.readout import KINDS
+from qkd_qiskit.hardware.readout import assignment_errors
 from qkd_qiskit.hardware.targets import Place, duration_of, error_of
 from qkd_qiskit.store.files import write_atomic
 
@@ -108,10 +108,8 @@ def _readout(target: Target, n_qubits: int) -> str:
     errors: list[float | list[float]] = []
     for qubit in range(n_qubits):
         properties = target["measure"].get((qubit,))
-        both = [getattr(properties, kind, None) for kind in KINDS]
-        errors.append(
-            _error(target, "measure", (qubit,)) if None in both else [float(error) for error in both]
-        )
+        both = assignment_errors(properties)
+        errors.append(_error(target, "measure", (qubit,)) if both is None else list(both))
     return json.dumps(errors)
 
 

@@ -41,7 +41,7 @@ def dead_limit(name: str) -> float:
 
 
 def is_dead(target: Target, name: str, qubits: Place) -> bool:
-    """Return whether the calibrated error shows that an operation does not work; an unknown one shows nothing.
+    """Return whether the calibrated error shows that an operation does not work; none known shows nothing.
 
     Args:
         target: Any target.
@@ -69,7 +69,7 @@ def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
 
 
 def part_of(target: Target, qubits: Collection[int]) -> Target:
-    """Return the target without its dead gates, and without all that acts on other qubits than those named."""
+    """Return the target without its dead gates, and without all that acts on other qubits than these."""
 
     def healthy(name: str, place: Place) -> Place | None:
         return place if set(place) <= set(qubits) and not is_dead(target, name, place) else None

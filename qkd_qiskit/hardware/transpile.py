@@ -131,9 +131,9 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
 def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device) -> TranspiledVQCNN:
     """Bind the weights of a circuit with fractional gates, so that it is legal on the device.
 
-    `rzz` is calibrated for angles in [0, pi/2]. No angle that hangs on weights stays there for all of them, so
-    it is folded when they are known. The circuit then differs from the one that was trained in one-qubit gates
-    alone; ideal outcomes are the same.
+    `rzz` is calibrated for angles in [0, pi/2]. No angle that hangs on weights stays there for all of them,
+    so it is folded when they are known. The circuit then differs from the one that was trained in one-qubit
+    gates alone; ideal outcomes are the same.
 
     Args:
         transpiled: From `transpile_verified`.

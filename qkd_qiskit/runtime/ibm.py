@@ -54,8 +54,8 @@ class IBMService:
         """Connect.
 
         Args:
-            backend: Name of the device, as the service knows it; `+fractional` behind it asks for native `rzz`
-                and `rx`.
+            backend: Name of the device, as the service knows it; `+fractional` behind it asks for native
+                `rzz` and `rx`.
             client: A `QiskitRuntimeService`; made from the saved account or the environment when omitted.
             prepare: Makes a request ready for a primitive on a backend, and returns what sends it and gives
                 the Runtime's job; the Runtime's sampler when omitted.

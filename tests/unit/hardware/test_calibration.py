@@ -1,4 +1,4 @@
-"""Calibrations with holes and impossible values: refused in one line, or taken for worse than what is known."""
+"""Calibrations with holes and impossible values: refused in one line, or taken for worse than the known."""
 
 from dataclasses import dataclass, field
 from math import exp, inf, nan
@@ -16,7 +16,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import thermal_relaxation_error
 
 from qkd_qiskit import PauliEvaluator, estimate_gate_budget
-from qkd_qiskit.errors import EstimatorError, HardwareError
+from qkd_qiskit.errors import HardwareError, QKDError
 from qkd_qiskit.hardware import device_from_backend, predict, transpile_verified
 from qkd_qiskit.hardware.calibration import ASSUMED_ERROR, ASSUMED_READOUT_ERROR
 from qkd_qiskit.hardware.coherence import coherence_limit, shortest_lifetime
@@ -122,6 +122,14 @@ def simulate(device):
     assert probabilities.sum() == pytest.approx(1)
 
 
+def attempt(make):
+    """Return what a call makes, and None; or None, and why it is refused."""
+    try:
+        return make(), None
+    except QKDError as error:
+        return None, str(error)
+
+
 WHOLE = esp(Line().device())
 WHOLE_RING = esp(Line(ring=True).device())
 
@@ -160,11 +168,11 @@ def test_unknown_lifetimes_are_short_and_said(unknown, which, qubits):
     device = line.device()
     assert esp(device) <= WHOLE
     assert any("is unknown on" in said or "are unknown on" in said for said in device.assumptions)
-    for found, given in zip(device.target.qubit_properties, line.lives, strict=False):
+    for found, told in zip(device.target.qubit_properties, line.lives, strict=False):
         assert 0 < found.t1 <= 1e-4
         assert 0 < found.t2 <= min(8e-5, 2 * found.t1)
-        for value, told in zip((found.t1, found.t2), given, strict=True):
-            assert told is unknown or value == told or value == 2 * found.t1
+        for value, figure in zip((found.t1, found.t2), told, strict=True):
+            assert figure is unknown or value in (figure, 2 * found.t1)
 
 
 def test_no_properties_of_qubits():
@@ -454,26 +462,24 @@ def test_damaged_devices_are_refused_in_one_line_or_work_and_are_never_better(da
             only_worse &= value != 1e-3
         elif name == "drop":
             line.names = tuple(each for each in line.names if each != kind)
+            only_worse &= kind != "x"
         else:
             places = line.places(name)
             line.change(name, kind, value, *(places if where is None else [places[where % len(places)]]))
             # A longer gate shortens waits, less error is no damage, and two sx may take the place of an x.
             only_worse &= value is None or value != value or (kind == "error" and value != 0 and name != "x")
-    try:
-        device = line.device()
-        found = esp(device)
-        simulate(device)
-    except HardwareError as error:
-        assert str(error).startswith("device line: ")
-        assert "\n" not in str(error)
+    device, reason = attempt(line.device)
+    found, reason = (None, reason) if device is None else attempt(lambda: esp(device))
+    if found is None:
+        assert reason.startswith("device line: ")
+        assert "\n" not in reason
         return
-    if only_worse:
-        assert found <= (WHOLE_RING if ring else WHOLE) * (1 + 1e-9)
-    try:
-        budget = estimate_gate_budget(INPUTS, LABELS, backend=device, n_qubits=4, kernel="one_cx")
-        assert 0 <= budget.predicted.esp <= 1
-    except EstimatorError as error:
-        assert "\n" not in str(error)
+    simulate(device)
+    assert not only_worse or found <= (WHOLE_RING if ring else WHOLE) * (1 + 1e-9)
+    data = {"n_qubits": 4, "kernel": "one_cx"}
+    budget, reason = attempt(lambda: estimate_gate_budget(INPUTS, LABELS, backend=device, **data))
+    assert "\n" not in (reason or "")
+    assert budget is None or 0 <= budget.predicted.esp <= 1
 
 
 def test_relaxation_of_idle_time_is_what_it_was():

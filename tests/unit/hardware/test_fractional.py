@@ -18,9 +18,9 @@ from qkd_qiskit.hardware import (
     load_backend,
     load_fake_backend,
     split_name,
+    transpile,
     transpile_verified,
 )
-from qkd_qiskit.hardware import transpile
 from qkd_qiskit.hardware.targets import duration_of, error_of
 from qkd_qiskit.simulation.compiled import compile_transpiled
 from qkd_qiskit.vqcnn import VQCNNSpec
