@@ -46,8 +46,8 @@ def checked_target(target: Target, gates: GateSet) -> tuple[Target, tuple[str, .
         nothing tells how long qubits live; and one sentence for each assumption.
 
     Raises:
-        HardwareError: If an error is not from 0 to 1, a duration negative or infinite, a lifetime or the clock
-            not positive and finite, or anything is not a number.
+        HardwareError: If an error is not from 0 to 1, a duration negative or infinite, a lifetime or the
+            clock not positive and finite, or anything is not a number.
     """
     if target.dt is not None and not 0 < (known(target.dt, "dt") or 0.0) < inf:
         raise HardwareError(f"expected a clock dt of more than 0 s, found {target.dt!r}")

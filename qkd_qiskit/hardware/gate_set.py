@@ -48,8 +48,8 @@ def choose_gates(target: Target, *, fractional: bool = False) -> GateSet:
     """Choose one basis and one two-qubit gate, so that what is predicted is what the transpiler makes.
 
     Of several native two-qubit gates without an angle, the one on the largest connected healthy part is
-    taken, and then the one with the smallest median error. Gates with an angle are taken where there is no other, or
-    where fractional gates are asked for.
+    taken, and then the one with the smallest median error. Gates with an angle are taken where there is no
+    other, or where fractional gates are asked for.
 
     Args:
         target: Any target.
