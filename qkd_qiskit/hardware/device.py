@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -174,7 +173,12 @@ def _calibration_date(backend: BackendV2) -> str | None:
 
 
 def _broken(target: Target) -> str:
-    """Say how much of each operation is broken."""
-    dead = Counter(name for name, _ in dead_gates(target))
-    parts = [f"{dead[name]} of {len(target[name])} {name}" for name in target.operation_names if dead[name]]
+    """Say how much of each operation is broken; a coupling of two directions counts once."""
+    dead: dict[str, set[frozenset[int]]] = {}
+    for name, place in dead_gates(target):
+        dead.setdefault(name, set()).add(frozenset(place))
+    parts = [
+        f"{len(places)} of {len({frozenset(place) for place in target[name]})} {name}"
+        for name, places in dead.items()
+    ]
     return f"broken are {', '.join(parts)}" if parts else "none are coupled"

@@ -51,7 +51,7 @@ def drifted_device(device: Device, *, spread: float, rng: np.random.Generator) -
         ]
     note = f"Drifted from the calibration of {device.name} by a seed, with a spread of {spread:g}: made up."
     # A new device: what the old one has cached belongs to the old calibration.
-    return replace(device, target=target, source="drifted", notes=(*device.notes, note))
+    return replace(device, target=target, source="drifted", notes=(*device.caveats, note), assumptions=())
 
 
 def _scale(target: Target, name: str, place: Place, old: InstructionProperties, factor: float) -> None:

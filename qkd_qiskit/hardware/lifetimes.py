@@ -86,8 +86,13 @@ def known(value: object, what: str) -> float | None:
 
 
 def listed(places: Iterable[Place]) -> str:
-    """Return qubits or couplings as words: `qubit 3`, `qubits 1-2, 2-1, and 20 more`."""
-    names = ["-".join(map(str, place)) for place in places]
+    """Return qubits or couplings as words: `qubit 3`, `qubits 1-2, 4-3, and 20 more`.
+
+    A coupling whose two directions are both there stands once.
+    """
+    found = set(places := list(places))
+    once = dict.fromkeys(min(place, place[::-1]) if place[::-1] in found else place for place in places)
+    names = ["-".join(map(str, place)) for place in once]
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     single = len(names) == 1 and "-" not in names[0]
     return f"qubit{'' if single else 's'} {', '.join(names[:_SHOWN])}{more}"

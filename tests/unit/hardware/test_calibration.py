@@ -372,7 +372,7 @@ def test_devices_that_lack_what_circuits_need(names, message):
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
-    [("measure", 0.5, "5 of 5 measure"), ("cz", 1.0, "8 of 8 cz"), ("sx", 0.95, "5 of 5 sx")],
+    [("measure", 0.5, "5 of 5 measure"), ("cz", 1.0, "4 of 4 cz"), ("sx", 0.95, "5 of 5 sx")],
 )
 def test_where_nothing_works_the_device_says_so(name, value, message):
     expected = f"^device line: expected two coupled qubits that work, found none: broken are {message}$"
@@ -418,6 +418,7 @@ def test_both_assignment_errors_are_kept_where_both_are_known():
     [
         ([(3,)], "qubit 3"),
         ([(1, 2)], "qubits 1-2"),
+        ([(1, 2), (2, 1), (4, 3)], "qubits 1-2, 4-3"),
         ([(q,) for q in range(8)], "qubits 0, 1, 2, 3, 4, 5, and 2 more"),
     ],
 )
