@@ -108,17 +108,25 @@ def _durations(target: Target, notes: list[str]) -> tuple[Values, list[tuple[str
         assumed = _on_clock(_assumed_seconds(name, len(places[0]), like), target, step)
         found |= dict.fromkeys(((name, place) for place in places), assumed)
         notes.append(f"The duration of {name} is unknown on {listed(places)}: {assumed:.3g} s is assumed.")
-    own = {name for name, _ in like}
+    own = {name for name, _ in like} - {"x"}
     return found, [(name, place) for name, place in lost if name in own or not _alike(like, len(place))]
 
 
 def _assumed_seconds(name: str, width: int, like: Values) -> float:
     own = [value for (other, _), value in like.items() if other == name]
     if own or name == "rz":
-        return WORSE * max(own, default=0.0)
+        return _margin(name) * max(own, default=0.0)
     if name == "measure":
         return ASSUMED_READOUT_SECONDS
     return max(_alike(like, width), default=0.0) or ASSUMED_SECONDS[width]
+
+
+def _margin(name: str) -> float:
+    """How much worse an unknown figure is than the worst known one of its kind.
+
+    Circuits do without an `x` that is worse than `sx`, and they may be the better for it.
+    """
+    return 1.0 if name == "x" else WORSE
 
 
 def _on_clock(seconds: float, target: Target, step: int) -> float:
@@ -169,7 +177,7 @@ def _assumed_error(name: str, width: int, like: Values) -> float:
     working = {key: error for key, error in like.items() if error < dead_limit(key[0])}
     own = [error for (other, _), error in working.items() if other == name]
     if own:
-        return min(max(WORSE * max(own), _LEAST_ERROR), (max(own) + dead_limit(name)) / 2)
+        return min(max(_margin(name) * max(own), _LEAST_ERROR), (max(own) + dead_limit(name)) / 2)
     if name == "measure":
         return ASSUMED_READOUT_ERROR
     return max(_alike(working, width), default=ASSUMED_ERROR[width])
