@@ -45,6 +45,9 @@ class Gates(ResultsModel):
     estimated: GateCounts
     transpiled: GateCounts
     relative_error: GateCounts
+    notes: list[str] = Field(
+        default=[], description="caveats of the prediction and of the device, and what was assumed for it"
+    )
 
 
 class Budget(ResultsModel):

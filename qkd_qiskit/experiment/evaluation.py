@@ -206,6 +206,7 @@ def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) ->
                 two_qubit_depth=errors["two_qubit_depth"],
                 esp=errors["esp"],
             ),
+            notes=list(report.notes),
         ),
         accuracy=ClientAccuracy(
             own_classes=accuracy(predicted[own], labels[own]), all_classes=accuracy(everywhere, labels)

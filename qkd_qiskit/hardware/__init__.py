@@ -5,6 +5,7 @@ from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.drift import drifted_device
+from qkd_qiskit.hardware.fractional import fractional_name, split_name
 from qkd_qiskit.hardware.predict import CountPrediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import (
     device_from_descriptor,
@@ -18,6 +19,7 @@ from qkd_qiskit.hardware.routing import Route, line_route
 from qkd_qiskit.hardware.snapshot import write_snapshot
 from qkd_qiskit.hardware.transpile import (
     TranspiledVQCNN,
+    fold_angles,
     plain_two_qubit_count,
     state_preparation_counts,
     transpile_verified,
@@ -38,6 +40,8 @@ __all__ = [
     "device_from_backend",
     "device_from_descriptor",
     "drifted_device",
+    "fold_angles",
+    "fractional_name",
     "line_route",
     "list_backends",
     "load_backend",
@@ -47,6 +51,7 @@ __all__ = [
     "predict",
     "predict_counts",
     "read_descriptor",
+    "split_name",
     "state_preparation_counts",
     "transpile_verified",
     "unavailable",

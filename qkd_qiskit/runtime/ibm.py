@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import QiskitRuntimeService
 
 from qkd_qiskit.errors import HardwareError, SubmissionError
-from qkd_qiskit.hardware import Device
+from qkd_qiskit.hardware import Device, fractional_name, split_name
 from qkd_qiskit.hardware.device import device_from_backend
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
@@ -46,7 +46,8 @@ class IBMService:
         """Connect.
 
         Args:
-            backend: Name of the device, as the service knows it.
+            backend: Name of the device, as the service knows it; `+fractional` behind it asks for native
+                `rzz` and `rx`.
             client: A `QiskitRuntimeService`; made from the saved account or the environment when omitted.
             prepare: Makes a request ready for a primitive on a backend, and returns what sends it and gives
                 the Runtime's job; the Runtime's sampler when omitted.
@@ -56,7 +57,10 @@ class IBMService:
         """
         try:
             self._client = QiskitRuntimeService() if client is None else client
-            self._backend = self._client.backend(backend)
+            name, self._fractional = split_name(backend)
+            # Asked for only where it is wanted: the service's own default may change.
+            options = {"use_fractional_gates": True} if self._fractional else {}
+            self._backend = self._client.backend(name, **options)
         except Exception as error:
             # The message may quote what was configured, and with it a token.
             raise SubmissionError(
@@ -75,7 +79,10 @@ class IBMService:
             HardwareError: If it is no device that circuits can be transpiled to.
         """
         try:
-            return device_from_backend(self._backend, source="IBM Quantum")
+            name = fractional_name(self._backend.name) if self._fractional else None
+            return device_from_backend(
+                self._backend, name=name, source="IBM Quantum", fractional=self._fractional
+            )
         except HardwareError:
             raise
         except Exception as error:

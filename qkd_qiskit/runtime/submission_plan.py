@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.hardware import Device, place_copies, transpile_verified
+from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.drafts import Draft, Workload, draft_alone, draft_packed
 from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, closed_form
@@ -176,7 +176,8 @@ def _drafts(
     single = partial(draft_alone, mitigate=options.mitigate, local=local)
     if options.packing is None:
         model = works[0].model
-        return single(transpile_verified(model.spec, device, seed=model.seed), works[0], chosen[0]), []
+        transpiled = transpile_verified(model.spec, device, seed=model.seed)
+        return single(_legal(transpiled, model, device), works[0], chosen[0]), []
     copies = place_copies(
         [(work.model.spec, work.model.seed) for work in works],
         device,
@@ -184,9 +185,17 @@ def _drafts(
         margin=options.packing.margin,
         floor=options.packing.floor,
     )
+    copies = tuple(
+        replace(copy, transpiled=_legal(copy.transpiled, works[copy.number].model, device)) for copy in copies
+    )
     draft = draft_packed(copies, works, chosen, options.packing, mitigate=options.mitigate, local=local)
     best = {copy.number: copy.transpiled for copy in reversed(copies)}
     return draft, [single(best[k], work, chosen[k]) for k, work in enumerate(works)]
+
+
+def _legal(transpiled: TranspiledVQCNN, model: SavedModel, device: Device) -> TranspiledVQCNN:
+    """Return the circuit with angles of fractional gates in their range, where the device has such gates."""
+    return fold_angles(transpiled, model.weights, device) if device.fractional else transpiled
 
 
 def _chosen(samples: Samples, options: SubmissionOptions) -> Samples:

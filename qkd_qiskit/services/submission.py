@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qkd_qiskit.errors import StoreError, SubmissionError
-from qkd_qiskit.hardware import Device, list_backends, load_backend
+from qkd_qiskit.hardware import Device, list_backends, load_backend, split_name
 from qkd_qiskit.models import load_model
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import write_json
@@ -73,7 +73,8 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
         SubmissionError: If IBM Quantum cannot be reached, or has no such device.
         HardwareError: If the descriptor is wrong.
     """
-    if local if local is not None else backend in list_backends() or backend.endswith(".toml"):
+    plain, _ = split_name(backend)
+    if local if local is not None else plain in list_backends() or plain.endswith(".toml"):
         device = load_backend(backend)
         return Destination(device, LocalService(run / _FOLDER / "local", device), True)
     service = IBMService(backend)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qiskit import qpy
+from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import ExperimentSettings, TrainingSettings
@@ -522,3 +524,11 @@ def test_exports_are_written(run: Path, capsys: Capture) -> None:
     names = {Path(line).name for line in capsys.readouterr().out.splitlines()}
     assert names == {"global_model.qpy", "global_model.qasm", "model_card.md", "model_card.json"}
     assert all((run / "export" / name).stat().st_size > 100 for name in names)
+
+
+def test_exports_with_fractional_gates_are_legal(run: Path) -> None:
+    assert main(["export", str(run), "--backend", "ibm_kingston+fractional"]) == 0
+    with (run / "export" / "global_model.qpy").open("rb") as file:
+        (circuit,) = qpy.load(file)
+    assert is_isa_circuit(circuit, load_backend("ibm_kingston+fractional").target) == ""
+    assert circuit.count_ops()["rzz"] > 0
