@@ -110,17 +110,17 @@ class LocalService:
             request = JobRequest(
                 circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
             )
-            if [register.name for register in circuit.cregs] == [REGISTER]:
-                return JobCounts(*self._run(request), None)
+            alone = [register.name for register in circuit.cregs] == [REGISTER]
             # PERF: the density matrix of all copies together would not fit into any memory.
-            found = {
-                name: [self._run(one)[0] for one in requests] for name, requests in separated(request).items()
-            }
-        rows = {name: counts for name, (counts, *_) in found.items()}
+            requests = {REGISTER: [request]} if alone else separated(request)
+            self.progress.start(_LABEL, sum(len(one.values) for parts in requests.values() for one in parts))
+            found = {name: [self._run(one) for one in parts] for name, parts in requests.items()}
+            self.progress.done(_LABEL)
+        if alone:
+            return JobCounts(*found[REGISTER][0], None)
+        rows = {name: counts for name, ((counts, _), *_) in found.items()}
         left = {name: iter(others) for name, (_, *others) in found.items()}
-        measured = [
-            {register.name: next(left[register.name])[0] for register in c.cregs} for c in calibrations
-        ]
+        measured = [{one.name: next(left[one.name])[0][0] for one in each.cregs} for each in calibrations]
         return JobCounts(*packed_counts(rows, measured), None)
 
     def _run(self, wide: JobRequest) -> tuple[Counts, Counts]:
@@ -133,7 +133,6 @@ class LocalService:
             self._noise[active] = self._device.noise_model_for(active)
         mode = AerSimulator(method="density_matrix", noise_model=self._noise[active])
         parts = []
-        self.progress.start(_LABEL, len(request.values))
         for start in range(0, len(request.values), _PART):
             part = replace(
                 request,
@@ -143,7 +142,6 @@ class LocalService:
             )
             parts.append(read_counts(prepare_sampler(mode, part, local=True)().result()))
             self.progress.advance(_LABEL, len(part.values))
-        self.progress.done(_LABEL)
         return np.concatenate([rows for rows, _ in parts]), parts[0][1]
 
     def seconds(self, job_id: str) -> None:
