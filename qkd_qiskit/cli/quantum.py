@@ -331,11 +331,7 @@ def _show_outcomes(run_folder: Path, ledger: Ledger, submission: Submission) -> 
     checks = check_packing(ledger, submission)
     if checks:
         show("Copies together and alone", services.CHECK_COLUMNS, [check.to_dict() for check in checks], None)
-    differing = [str(check.copy) for check in checks if not check.agrees]
-    if differing:
-        typer.echo(
-            f"copies {', '.join(differing)} count otherwise beside the others than alone: a wider "
-            "--pack-margin, or fewer copies, may help",
-            err=True,
-        )
-    return not differing
+    disturbed = services.disturbed_lines(checks)
+    for line in disturbed:
+        typer.echo(line, err=True)
+    return not disturbed

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.progress import NullProgress, Progress
@@ -61,6 +62,7 @@ class LocalService:
         """
         self._folder = folder
         self._device = device
+        self._noise: dict[tuple[int, ...], NoiseModel] = {}
         self.progress: Progress = NullProgress()
 
     def submit(self, request: JobRequest) -> str:
@@ -127,8 +129,9 @@ class LocalService:
         calibrations = tuple(without_idle_qubits(one, active)[0] for one in wide.calibrations)
         request = replace(wide, circuit=circuit, calibrations=calibrations)
         # NOTE: a fake backend would bring noise of its own, which is not always that of the device.
-        noise = self._device.noise_model_for(active)
-        mode = AerSimulator(method="density_matrix", noise_model=noise)
+        if active not in self._noise:
+            self._noise[active] = self._device.noise_model_for(active)
+        mode = AerSimulator(method="density_matrix", noise_model=self._noise[active])
         parts = []
         self.progress.start(_LABEL, len(request.values))
         for start in range(0, len(request.values), _PART):

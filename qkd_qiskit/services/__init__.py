@@ -22,6 +22,7 @@ from qkd_qiskit.services.packing import (
     COPY_COLUMNS,
     chosen_workloads,
     copy_rows,
+    disturbed_lines,
     packing_options,
 )
 from qkd_qiskit.services.prediction import IDEAL, FilePrediction, make_evaluator, predict_file
@@ -61,6 +62,7 @@ __all__ = [
     "count_columns",
     "count_rows",
     "destination",
+    "disturbed_lines",
     "ended_line",
     "equal_submission",
     "estimate_columns",

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.models import load_model
+from qkd_qiskit.models import CLIENTS_FOLDER, load_model
 from qkd_qiskit.runtime import (
+    CopyCheck,
     PackingOptions,
     Submission,
     SubmissionEstimate,
@@ -19,7 +20,6 @@ from qkd_qiskit.runtime import (
     samples_of_run,
 )
 
-CLIENTS_FOLDER = "clients"
 AUTO = "auto"
 COPY_COLUMNS = (
     ("copy", "copy"),
@@ -127,11 +127,23 @@ def saved_line(estimate: SubmissionEstimate) -> str | None:
     """Return what packing saves, in one line; None where nothing is packed."""
     if estimate.executions_alone is None or estimate.seconds_alone is None:
         return None
+    times = estimate.seconds_alone / estimate.seconds
     return (
         f"packed: {estimate.copies} copies, {estimate.executions} executions instead of "
         f"{estimate.executions_alone}, {estimate.seconds:.1f} quantum seconds instead of "
-        f"{estimate.seconds_alone:.1f} ({estimate.seconds_alone / estimate.seconds:.1f} times fewer)"
+        f"{estimate.seconds_alone:.1f}{f' ({times:.1f} times fewer)' if times > 1 else ''}"
     )
+
+
+def disturbed_lines(checks: Sequence[CopyCheck]) -> list[str]:
+    """Return what is wrong with copies that count otherwise beside the others than alone, a line each."""
+    return [
+        f"copy {check.copy} counts otherwise beside the others than alone: a distance of "
+        f"{check.distance:.3f} where shots alone make {check.expected_distance:.3f}; a wider "
+        "--pack-margin, or fewer copies, may help"
+        for check in checks
+        if not check.agrees
+    ]
 
 
 def _clients_of(run: Path, backend: str) -> list[Path]:
