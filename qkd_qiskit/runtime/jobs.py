@@ -156,9 +156,9 @@ class JobRunner:
     def retry(self) -> int:
         """Plan failed and cancelled batches anew, and those whose jobs answer oddly; returns how many.
 
-        A job that answers oddly is cancelled first. Where the service does not confirm that, a job whose status
-        is unknown is given up, with a line in `warnings`. A job that does not answer stays for `collect` to
-        report, and so does one that is done but whose counts cannot be had.
+        A job that answers oddly is cancelled first. Where the service does not confirm that, a job whose
+        status is unknown is given up, with a line in `warnings`. A job that does not answer stays for
+        `collect` to report, and so does one that is done but whose counts cannot be had.
         """
         for batch in self._batches("submitted"):
             odd = self._collect(batch)
