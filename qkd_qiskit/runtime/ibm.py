@@ -137,7 +137,7 @@ class IBMService:
         """Return all jobs with a tag; see `JobService`."""
         with answers():
             jobs = self._client.jobs(limit=None, job_tags=[tag])
-            return tuple(FoundJob(str(job.job_id()), tuple(job.tags or ())) for job in jobs)
+            return tuple(FoundJob(str(job.job_id()), _tags(job.tags)) for job in jobs)
 
     def state(self, job_id: str) -> JobState:
         """Return how far a job is; see `JobService`."""
@@ -179,6 +179,11 @@ def for_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
         if item.operation.name != "delay":
             bare.append(item)
     return bare
+
+
+def _tags(found: Any) -> tuple[str, ...]:
+    """Return the tags of a listed job; odd ones do not make the list unreadable."""
+    return tuple(map(str, found)) if isinstance(found, list | tuple | set) else ()
 
 
 def _reason(job: Any, said: str, status: str) -> str:

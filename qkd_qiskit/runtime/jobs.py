@@ -156,8 +156,9 @@ class JobRunner:
     def retry(self) -> int:
         """Plan failed and cancelled batches anew, and those whose jobs answer oddly; returns how many.
 
-        A job that answers oddly is cancelled first. Where the service does not confirm that, only a job whose
-        status is unknown is given up, with a line in `warnings`; any other stays for `collect` to report.
+        A job that answers oddly is cancelled first. Where the service does not confirm that, a job whose
+        status is unknown is given up, with a line in `warnings`. A job that does not answer stays for
+        `collect` to report, and so does one that is done but whose counts cannot be had.
         """
         for batch in self._batches("submitted"):
             odd = self._collect(batch)
@@ -256,15 +257,17 @@ class JobRunner:
     def _collect(self, batch: Batch) -> Oddity | None:
         """Bring one submitted batch to its end, if its job has ended; returns what is odd about the job."""
         assert batch.job_id is not None
+        done = False
         try:
             state = self.service.state(batch.job_id)
-            if state.status == "done":
+            done = state.status == "done"
+            if done:
                 result = self.service.counts(batch.job_id)
                 problem = count_fault(result, batch.stop - batch.start, self.submission.settings)
                 if problem is None:
                     self.ledger.finished(batch, result)
                     return None
-                odd = Oddity(problem)
+                odd = Oddity(problem, "no counts")
             elif state.status in ("failed", "cancelled"):
                 self.ledger.ended(batch, state.status, state.message, self._charge(batch))
                 return None
@@ -272,21 +275,26 @@ class JobRunner:
                 self.ledger.noted(batch, "")
                 return None
             else:
-                odd = Oddity(state.message or f"unknown status {state.status}", unknown_status=True)
+                odd = Oddity(state.message or f"unknown status {state.status}", "unknown status")
         except ServiceUncertain as error:
-            odd = Oddity(str(error))
+            odd = Oddity(str(error), "no counts" if done else "no answer")
         self.ledger.noted(batch, odd.problem)
         return odd
 
     def _stop(self, batch: Batch, odd: Oddity | None) -> str | None:
         """Cancel the job of a submitted batch; returns why it is still under way, if it is."""
         assert batch.job_id is not None
+        way_out = f"`jobs RUN --forget {batch.number}` gives it up"
+        if odd is not None and odd.kind == "no counts":
+            # It is paid for, and its counts may come tomorrow.
+            return f"job {batch.job_id} is done, but {odd.problem}; {way_out}"
         try:
             self.service.cancel(batch.job_id)
         except ServiceUncertain as error:
-            if odd is None or not odd.unknown_status:
-                way_out = "" if odd is None else f"; `jobs RUN --forget {batch.number}` gives it up"
-                return f"cannot cancel {batch.job_id}: {error}{way_out}"
+            if odd is None:
+                return f"cannot cancel {batch.job_id}: {error}"
+            if odd.kind == "no answer":
+                return f"cannot cancel {batch.job_id}: {error}; {way_out}"
             self._give_up(batch, f"not confirmed by the service ({error}), but ended {BY_USER}")
         else:
             self.ledger.ended(self._read(batch), "cancelled", BY_USER, self._charge(batch))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,12 +21,12 @@ class Oddity:
 
     Attributes:
         problem: One line.
-        unknown_status: Whether the service gave a status that is none of ours; otherwise it did not answer,
-            or its counts are not those that were asked for.
+        kind: The service does not answer, has a status that is none of ours, or calls the job done and does
+            not give the counts that were asked for.
     """
 
     problem: str
-    unknown_status: bool = False
+    kind: Literal["no answer", "unknown status", "no counts"]
 
 
 def count_fault(result: JobCounts, rows: int, settings: Mapping[str, Any]) -> str | None:

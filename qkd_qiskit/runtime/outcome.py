@@ -118,8 +118,9 @@ def evaluate_submission(
     noise = None
     if submission.predicted is not None:
         noise = compare_noise(counts, submission.predicted[found.numbers], probabilities["ideal"])
-        if submission.settings["twirling"] and not submission.settings["local"]:
-            notes.append("the noise model is that of the circuit without twirling")
+        suppressed = submission.settings["twirling"] or submission.settings["dynamical_decoupling"]
+        if suppressed and not submission.settings["local"]:
+            notes.append("the noise model is that of the circuit without decoupling and twirling")
     return SubmissionOutcome(
         submission=submission,
         classes=model.classes,

@@ -262,8 +262,9 @@ def test_many_odd_jobs_are_told_in_one_line(bench):
         bench.runner(ledger, client).collect()
 
 
-def test_results_that_cannot_be_read_keep_nothing_back(bench):
-    ledger, client = submitted(bench, cancelling="refused")
+@pytest.mark.parametrize("cancelling", ["granted", "refused"])
+def test_results_that_cannot_be_read_keep_nothing_back(cancelling, bench):
+    ledger, client = submitted(bench, cancelling=cancelling)
     with ledger:
         runner = bench.runner(ledger, client)
         job_id, read = ledger.batches("qkd-test")[0].job_id, runner.service.counts
@@ -277,11 +278,31 @@ def test_results_that_cannot_be_read_keep_nothing_back(bench):
             runner.collect()
         assert states(ledger) == ["submitted", "done", "done", "done"]
         # Paid results are not given up by a command for all jobs.
-        with pytest.raises(ServiceError, match="--forget 0"):
+        with pytest.raises(ServiceError, match="is done, but expected 2 rows .*--forget 0"):
             runner.cancel()
+        assert runner.retry() == 0
         assert states(ledger)[0] == "submitted"
+        runner.service.counts = read
+        assert runner.collect()
+    bench.check()
 
 
+def test_a_listed_job_with_odd_tags_does_not_hide_the_others(bench):
+    ledger, client = submitted(bench)
+    with ledger:
+        jobs = client.jobs
+
+        def with_an_odd_one(**options):
+            strangers = [
+                SimpleNamespace(job_id=lambda n=n: f"odd-{n}", tags=odd) for n, odd in enumerate(TAGS)
+            ]
+            return [*jobs(**options), *strangers]
+
+        client.jobs = with_an_odd_one
+        assert bench.runner(ledger, client).strangers() == tuple(f"odd-{n}" for n in range(len(TAGS)))
+
+
+TAGS = [None, "qkd-test", 7, [None, 3], {"tag": 1}]
 SETTINGS = {"shots": 50, "twirling": False, "mitigate": True}
 
 
