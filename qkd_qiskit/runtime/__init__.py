@@ -1,6 +1,6 @@
 """Running models on IBM Quantum, or on fake devices through the same path: jobs, ledger, mitigation."""
 
-from qkd_qiskit.runtime.drafts import Workload
+from qkd_qiskit.runtime.drafts import ModelWorkload
 from qkd_qiskit.runtime.estimate import SubmissionEstimate
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.jobs import JobRunner
@@ -31,6 +31,7 @@ __all__ = [
     "JobService",
     "Ledger",
     "LocalService",
+    "ModelWorkload",
     "NoiseComparison",
     "Packing",
     "PackingOptions",
@@ -43,7 +44,6 @@ __all__ = [
     "SubmissionOptions",
     "SubmissionOutcome",
     "SubmissionPlan",
-    "Workload",
     "check_packing",
     "compare_noise",
     "estimated_seconds",

@@ -20,7 +20,7 @@ from qkd_qiskit.runtime.packing import CopyRecord, Packing, PackingOptions
 
 
 @dataclass(frozen=True, eq=False)
-class Workload:
+class ModelWorkload:
     """A model, and the samples that it may classify.
 
     Attributes:
@@ -61,7 +61,7 @@ class Draft:
 
 
 def draft_alone(
-    transpiled: TranspiledVQCNN, work: Workload, samples: Samples, *, mitigate: bool, local: bool
+    transpiled: TranspiledVQCNN, work: ModelWorkload, samples: Samples, *, mitigate: bool, local: bool
 ) -> Draft:
     """Draft the submission of one circuit alone.
 
@@ -87,7 +87,7 @@ def draft_alone(
 
 def draft_packed(
     copies: Sequence[PlacedCopy],
-    works: Sequence[Workload],
+    works: Sequence[ModelWorkload],
     samples: Sequence[Samples],
     options: PackingOptions,
     *,
@@ -138,6 +138,6 @@ def draft_packed(
     )
 
 
-def _bound(transpiled: TranspiledVQCNN, work: Workload, *, local: bool) -> QuantumCircuit:
+def _bound(transpiled: TranspiledVQCNN, work: ModelWorkload, *, local: bool) -> QuantumCircuit:
     circuit = export_circuit(transpiled, work.model.weights)
     return circuit if local else for_hardware(circuit)

@@ -19,7 +19,7 @@ from qkd_qiskit.data import Samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
 from qkd_qiskit.models import SavedModel
-from qkd_qiskit.runtime.drafts import Draft, Workload, draft_alone, draft_packed
+from qkd_qiskit.runtime.drafts import Draft, ModelWorkload, draft_alone, draft_packed
 from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, closed_form
 from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.ledger import Submission
@@ -80,12 +80,12 @@ def plan_submission(
     ask: Callable[[JobRequest], float] | None = None,
 ) -> SubmissionPlan:
     """Plan the submission of one model; see `plan_workloads`."""
-    work = Workload(model, samples)
+    work = ModelWorkload(model, samples)
     return plan_workloads([work], device, options, local=local, rep_delay=rep_delay, ask=ask)
 
 
 def plan_workloads(
-    works: Sequence[Workload],
+    works: Sequence[ModelWorkload],
     device: Device,
     options: SubmissionOptions,
     *,
@@ -149,7 +149,7 @@ def plan_workloads(
     return SubmissionPlan(submission, ranges, estimate)
 
 
-def _check_options(options: SubmissionOptions, works: Sequence[Workload]) -> None:
+def _check_options(options: SubmissionOptions, works: Sequence[ModelWorkload]) -> None:
     for work in works:
         if work.model.spec.takes_states:
             raise SubmissionError(
@@ -169,7 +169,7 @@ def _check_options(options: SubmissionOptions, works: Sequence[Workload]) -> Non
 
 
 def _drafts(
-    works: Sequence[Workload], device: Device, options: SubmissionOptions, *, local: bool
+    works: Sequence[ModelWorkload], device: Device, options: SubmissionOptions, *, local: bool
 ) -> tuple[Draft, list[Draft]]:
     """Return what will run, and where it is packed, the same for each model alone."""
     chosen = [_chosen(work.samples, options) for work in works]
@@ -204,7 +204,7 @@ def _chosen(samples: Samples, options: SubmissionOptions) -> Samples:
 
 
 def _submission(
-    works: Sequence[Workload], device: Device, options: SubmissionOptions, draft: Draft, *, local: bool
+    works: Sequence[ModelWorkload], device: Device, options: SubmissionOptions, draft: Draft, *, local: bool
 ) -> Submission:
     settings = asdict(options) | {
         "local": local,

@@ -12,10 +12,10 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.models import CLIENTS_FOLDER, load_model
 from qkd_qiskit.runtime import (
     CopyCheck,
+    ModelWorkload,
     PackingOptions,
     Submission,
     SubmissionEstimate,
-    Workload,
     packing_of,
     samples_of_run,
 )
@@ -80,7 +80,9 @@ def packing_options(copies: str | None, *, margin: int, floor: float, check: boo
     return PackingOptions(None if copies == AUTO else int(copies), margin, floor, check)
 
 
-def chosen_workloads(run: Path, *, also: Sequence[Path] = (), clients: str | None = None) -> list[Workload]:
+def chosen_workloads(
+    run: Path, *, also: Sequence[Path] = (), clients: str | None = None
+) -> list[ModelWorkload]:
     """Return the models that are to run, with their test samples.
 
     Args:
@@ -157,7 +159,7 @@ def _clients_of(run: Path, backend: str) -> list[Path]:
     return found
 
 
-def _workload(run: Path, path: Path) -> Workload:
+def _workload(run: Path, path: Path) -> ModelWorkload:
     """Return a model with the test samples of its run that are of its classes, relabelled to them."""
     model = load_model(path)
     folders = (path,) if path.is_dir() else (path.parent, path.parent.parent)
@@ -168,6 +170,6 @@ def _workload(run: Path, path: Path) -> Workload:
     part = samples.rows(kept)
     inside = path.resolve().is_relative_to(run.resolve())
     source = path.resolve().relative_to(run.resolve()) if inside else path.resolve()
-    return Workload(
+    return ModelWorkload(
         model, type(part)(part.inputs, held[part.labels]), "" if source == Path() else str(source)
     )

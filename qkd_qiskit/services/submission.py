@@ -19,12 +19,12 @@ from qkd_qiskit.runtime import (
     JobService,
     Ledger,
     LocalService,
+    ModelWorkload,
     SpendingLimit,
     Submission,
     SubmissionOptions,
     SubmissionOutcome,
     SubmissionPlan,
-    Workload,
     check_packing,
     evaluate_submission,
     outcome_classes,
@@ -85,7 +85,7 @@ def prepare_submission(
     run: Path,
     target: Destination,
     options: SubmissionOptions,
-    works: Sequence[Workload] | None = None,
+    works: Sequence[ModelWorkload] | None = None,
     *,
     budget: SpendingLimit | None = None,
     progress: Progress | None = None,
@@ -107,7 +107,7 @@ def prepare_submission(
     watch.start(_LABEL, 3)
     delay = {} if target.rep_delay is None else {"rep_delay": target.rep_delay}
     if works is None:
-        works = [Workload(load_model(run), samples_of_run(run))]
+        works = [ModelWorkload(load_model(run), samples_of_run(run))]
     watch.advance(_LABEL)
     plan = plan_workloads(works, target.device, options, local=target.local, ask=target.ask, **delay)
     watch.advance(_LABEL)

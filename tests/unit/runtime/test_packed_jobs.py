@@ -15,7 +15,7 @@ from qkd_qiskit.data import Samples
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.models import SavedModel
-from qkd_qiskit.runtime import JobRunner, Ledger, LocalService, PackingOptions, Workload
+from qkd_qiskit.runtime import JobRunner, Ledger, LocalService, ModelWorkload, PackingOptions
 from qkd_qiskit.runtime.readings import packing_of, read_samples
 from qkd_qiskit.runtime.service import JobCounts, JobState, ServiceUncertain
 from qkd_qiskit.runtime.submission_plan import SubmissionOptions, plan_workloads
@@ -36,7 +36,7 @@ def plan():
     )
     samples = Samples(rng.uniform(-1, 1, (SAMPLES, spec.n_features)), np.arange(SAMPLES) % 4)
     options = SubmissionOptions(SAMPLES, SHOTS, batch=4, packing=PackingOptions(4, floor=0.0))
-    return plan_workloads([Workload(model, samples)], load_backend("noisy_line"), options, local=True)
+    return plan_workloads([ModelWorkload(model, samples)], load_backend("noisy_line"), options, local=True)
 
 
 def counted(inputs):

@@ -18,7 +18,7 @@ from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import load_backend, place_copies
 from qkd_qiskit.models import SavedModel
-from qkd_qiskit.runtime import Ledger, LocalService, PackingOptions, Workload, evaluate_submission
+from qkd_qiskit.runtime import Ledger, LocalService, ModelWorkload, PackingOptions, evaluate_submission
 from qkd_qiskit.runtime.estimate import CLOSED_FORM, DRY_RUN
 from qkd_qiskit.runtime.job_requests import job_request
 from qkd_qiskit.runtime.mitigation import calibration_circuits, has_mitigation
@@ -44,7 +44,7 @@ def workload(spec=SPEC, seed=0, samples=20):
     classes = tuple(range(spec.n_outcomes))
     model = SavedModel(spec, params, classes, encoder, "noisy_line", True, 7)
     inputs = rng.normal(size=(samples, spec.n_features))
-    return Workload(model, Samples(inputs, rng.integers(0, spec.n_outcomes, samples)), f"model{seed}")
+    return ModelWorkload(model, Samples(inputs, rng.integers(0, spec.n_outcomes, samples)), f"model{seed}")
 
 
 @cache
