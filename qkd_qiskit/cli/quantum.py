@@ -118,7 +118,9 @@ def submit(
     again goes on where an earlier one was interrupted; nothing is submitted twice.
     """
     check_json(json_path)
-    packing = services.packing_options(pack, margin=pack_margin, floor=pack_floor, check=pack_check)
+    packing = services.packing_options(
+        pack, margin=pack_margin, floor=pack_floor, check=pack_check, others=clients or bool(also)
+    )
     options = SubmissionOptions(
         samples, shots, seed, batch, mitigate, decoupling, twirling, max_seconds=max_seconds, packing=packing
     )

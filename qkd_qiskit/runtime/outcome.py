@@ -106,6 +106,8 @@ def evaluate_submission(
     probabilities["ideal"] = PauliEvaluator(model.spec).probabilities(model.weights, inputs)
     if submission.settings["local"]:
         notes.append("simulated: noise of calibration data is a best case for the real machine")
+        if submission.settings.get("packing") is not None:
+            notes.append("copies were simulated apart: crosstalk between them is in no noise model")
         if submission.settings["dynamical_decoupling"] or submission.settings["twirling"]:
             notes.append("dynamical decoupling and twirling have no effect in the local mode")
     if len(labels) < found.total:

@@ -59,7 +59,9 @@ class CopyRow:
         return asdict(self)
 
 
-def packing_options(copies: str | None, *, margin: int, floor: float, check: bool) -> PackingOptions | None:
+def packing_options(
+    copies: str | None, *, margin: int, floor: float, check: bool, others: bool = False
+) -> PackingOptions | None:
     """Return how a device is shared, from the words of the command; None for one circuit at a time.
 
     Args:
@@ -67,13 +69,15 @@ def packing_options(copies: str | None, *, margin: int, floor: float, check: boo
         margin: Idle qubits between two copies.
         floor: Least share of the best copy's success probability.
         check: Whether the samples also run with one copy at a time.
+        others: Whether other models than the run's own are to run.
 
     Raises:
-        SubmissionError: If it is neither, or something is to be checked that is not packed.
+        SubmissionError: If it is neither, or something that only packing can do is wanted without it.
     """
     if copies is None:
-        if check:
-            raise SubmissionError("--pack-check needs --pack auto, or a number of copies")
+        if check or others:
+            wanted = "--pack-check" if check else "--also and --clients"
+            raise SubmissionError(f"expected --pack {AUTO}, or a number of copies, with {wanted}; found none")
         return None
     if copies != AUTO and not (copies.isascii() and copies.isdecimal() and int(copies) > 0):
         raise SubmissionError(f"--pack: expected {AUTO} or a number of copies, found {copies!r}")

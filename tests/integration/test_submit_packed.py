@@ -77,6 +77,7 @@ def test_a_packed_submission(run: Path, capsys: Capture) -> None:
     assert len(copies) == 4
     assert all(copy["esp"] >= 0.5 * copies[0]["esp"] for copy in copies)
     assert outcome["settings"]["estimate"]["executions_alone"] == 1600
+    assert "copies were simulated apart: crosstalk between them is in no noise model" in outcome["notes"]
 
 
 def test_the_same_command_again_pays_nothing(run: Path, capsys: Capture) -> None:
@@ -200,9 +201,11 @@ def test_a_dry_run_leaves_nothing(run: Path, capsys: Capture) -> None:
         (["--pack", "many"], "--pack: expected auto or a number of copies, found 'many'"),
         (["--pack", "0"], "--pack: expected auto or a number of copies, found '0'"),
         (["--pack", "9"], "expected at most 4 copies of the circuit"),
-        (["--pack-check"], "--pack-check needs --pack auto"),
+        (["--pack-check"], "expected --pack auto, or a number of copies, with --pack-check"),
+        (["--clients"], "expected --pack auto, or a number of copies, with --also and --clients"),
+        (["--also", "."], "expected --pack auto, or a number of copies, with --also and --clients"),
         (["--pack", "2", "--pack-check", "--batch", "2"], "expected samples that fit into one job"),
-        (["--also", "."], "no model at"),
+        (["--pack", "2", "--also", "."], "no model at"),
         (["--clients", "--pack", "2"], "expected models of clients on noisy_line"),
     ],
 )
