@@ -107,7 +107,7 @@ def independent_difference_interval(
 ) -> Interval:
     """Return the accuracy of a model minus that of a baseline on other samples, with Newcombe's interval.
 
-    It joins Wilson's intervals of the two: method 10 of R. G. Newcombe, Statistics in Medicine 17, 873 (1998).
+    It joins Wilson's intervals of the two: method 10 of R. G. Newcombe, Stat. in Medicine 17, 873 (1998).
 
     Args:
         correct: Whether the model was right [N], N at least 1.
