@@ -48,6 +48,9 @@ class Gates(ResultsModel):
     estimated: GateCounts
     transpiled: GateCounts
     relative_error: GateCounts
+    notes: list[Text] = Field(
+        default=[], description="caveats of the prediction and of the device, and what was assumed for it"
+    )
 
 
 class Budget(ResultsModel):
@@ -88,7 +91,7 @@ class ModelResult(ResultsModel):
 
     accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
     accuracy_ideal: Share | None = Field(description="without noise; null where noise has no meaning")
-    interval: tuple[Share, Share] = Field(description="bootstrap 95 % interval of the accuracy")
+    interval: tuple[Share, Share] = Field(description="95 % interval of the accuracy (Wilson)")
     noise: Text | bool | None = Field(description="whose noise; null or false for none")
     weights: Natural | None
     two_qubit_gates: Natural | None
@@ -104,7 +107,7 @@ class Comparison(ResultsModel):
     """Paired difference of two accuracies on the same test samples."""
 
     difference: float = Field(ge=-1, le=1)
-    interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
+    interval: tuple[float, float] = Field(description="paired 95 % interval of the difference (Tango)")
 
 
 class Traffic(ResultsModel):

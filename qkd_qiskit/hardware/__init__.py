@@ -1,9 +1,11 @@
 """Devices, transpiling, and native gate counts: predicted in closed form, and verified."""
 
+from qkd_qiskit.hardware.copies import PlacedCopy, place_copies
 from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.drift import drifted_device
+from qkd_qiskit.hardware.fractional import fractional_name, split_name
 from qkd_qiskit.hardware.predict import CountPrediction, predict, predict_counts
 from qkd_qiskit.hardware.registry import (
     device_from_descriptor,
@@ -17,6 +19,7 @@ from qkd_qiskit.hardware.routing import Route, line_route
 from qkd_qiskit.hardware.snapshot import write_snapshot
 from qkd_qiskit.hardware.transpile import (
     TranspiledVQCNN,
+    fold_angles,
     plain_two_qubit_count,
     state_preparation_counts,
     transpile_verified,
@@ -28,6 +31,7 @@ __all__ = [
     "Device",
     "GateReport",
     "NativeCounts",
+    "PlacedCopy",
     "Range",
     "Route",
     "TranspiledVQCNN",
@@ -36,14 +40,18 @@ __all__ = [
     "device_from_backend",
     "device_from_descriptor",
     "drifted_device",
+    "fold_angles",
+    "fractional_name",
     "line_route",
     "list_backends",
     "load_backend",
     "load_fake_backend",
+    "place_copies",
     "plain_two_qubit_count",
     "predict",
     "predict_counts",
     "read_descriptor",
+    "split_name",
     "state_preparation_counts",
     "transpile_verified",
     "unavailable",
