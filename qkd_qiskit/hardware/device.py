@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware.targets import noise_model_of, select_qubits, two_qubit_gates, usable_target
+from qkd_qiskit.hardware.summary import DeviceSummary
+from qkd_qiskit.hardware.targets import (
+    DEAD_GATE_ERROR,
+    noise_model_of,
+    select_qubits,
+    two_qubit_gates,
+    usable_target,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +99,30 @@ class Device:
         joined = {frozenset(place) for place in self.usable_target[self.two_qubit_gate]}
         n = len(self.usable_qubits)
         return 2 * len(joined) == n * (n - 1)
+
+    @property
+    def summary(self) -> DeviceSummary:
+        """Size, calibration and typical errors."""
+        two_qubit, readout = self._errors(self.two_qubit_gate), self._errors("measure")
+        return DeviceSummary(
+            name=self.name,
+            description=self.description,
+            qubits=self.n_qubits,
+            gates=tuple(sorted(self.target.operation_names)),
+            two_qubit_gate=self.two_qubit_gate,
+            edges=len(two_qubit),
+            dead_edges=sum(error >= DEAD_GATE_ERROR for error in two_qubit),
+            two_qubit_error=statistics.median(two_qubit) if two_qubit else None,
+            readout_error=statistics.median(readout) if readout else None,
+            source=self.source,
+            date=self.calibration_date and self.calibration_date[:10],
+            calibration_date=self.calibration_date,
+            notes=self.notes,
+        )
+
+    def _errors(self, gate: str) -> list[float]:
+        """Return the calibrated errors of one gate, over all places where the device has it."""
+        return [props.error for props in self.target[gate].values() if props and props.error is not None]
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,9 @@
-"""Gate resources: what the tables of `estimate`, `transpile` and `backends` show."""
+"""Gate resources: what the tables of `estimate`, `transpile` and `backends show` show."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,9 @@ from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import (
     Device,
     TranspiledVQCNN,
-    list_backends,
     load_backend,
     transpile_verified,
-    unavailable,
 )
-from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
 from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
@@ -54,15 +50,6 @@ TRANSPILE_COLUMNS: Columns = (
     ("\ncounted", "counted.one_qubit"),
     ("ESP\npred.", "predicted.esp"),
     ("\nreal", "counted.esp"),
-)
-BACKEND_COLUMNS: Columns = (
-    ("device", "name"),
-    ("qubits", "qubits"),
-    ("2-qubit\ngate", "two_qubit_gate"),
-    ("median\nerror", "two_qubit_error"),
-    ("dead\nedges", "dead_edges"),
-    ("readout\nerror", "readout_error"),
-    ("date", "date"),
 )
 
 
@@ -113,41 +100,6 @@ class TranspiledStructure:
             "seed": self.transpiled.seed,
             **self.transpiled.report.to_dict(),
         }
-
-
-@dataclass(frozen=True)
-class DeviceSummary:
-    """Size, calibration and typical errors of a device.
-
-    Attributes:
-        name: Its name.
-        description: What it is.
-        qubits: Number of qubits.
-        gates: Native operations, sorted.
-        two_qubit_gate: The native two-qubit gate.
-        edges: Number of directed couplings.
-        dead_edges: How many of them are too bad to be used.
-        two_qubit_error: Median error of the two-qubit gate; None where it is unknown.
-        readout_error: Median error of measurements; None where it is unknown.
-        source: Where the calibration comes from.
-        date: Day of the calibration; None where there is none.
-        calibration_date: Its time.
-        notes: What the reader should know.
-    """
-
-    name: str
-    description: str
-    qubits: int
-    gates: tuple[str, ...]
-    two_qubit_gate: str
-    edges: int
-    dead_edges: int
-    two_qubit_error: float | None
-    readout_error: float | None
-    source: str
-    date: str | None
-    calibration_date: str | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -259,43 +211,6 @@ def transpile_experiment(
     ]
 
 
-def device_rows() -> list[dict[str, object]]:
-    """Return one row for each shipped device.
-
-    Returns:
-        The fields of `DeviceSummary`; `refused` says why the installed libraries lack a device, or is None.
-
-    Raises:
-        HardwareError: If a descriptor is wrong.
-    """
-    rows: list[dict[str, object]] = []
-    for name in list_backends():
-        reason = unavailable(name)
-        row = {"name": name} if reason is not None else asdict(summarize_device(load_backend(name)))
-        rows.append({**row, "refused": reason})
-    return rows
-
-
-def summarize_device(device: Device) -> DeviceSummary:
-    """Return size, calibration and typical errors of a device."""
-    two_qubit = _errors(device, device.two_qubit_gate)
-    return DeviceSummary(
-        name=device.name,
-        description=device.description,
-        qubits=device.n_qubits,
-        gates=tuple(sorted(device.target.operation_names)),
-        two_qubit_gate=device.two_qubit_gate,
-        edges=len(two_qubit),
-        dead_edges=sum(error >= DEAD_GATE_ERROR for error in two_qubit),
-        two_qubit_error=_median(two_qubit),
-        readout_error=_median(_errors(device, "measure")),
-        source=device.source,
-        date=device.calibration_date and device.calibration_date[:10],
-        calibration_date=device.calibration_date,
-        notes=device.notes,
-    )
-
-
 def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:
     """Return the chain of a device that a structure would run on, with three digits of its errors."""
     fits = spec.n_qubits <= len(device.usable_qubits)
@@ -321,12 +236,3 @@ def _budget(
         )
     except EstimatorError as error:
         return str(error)
-
-
-def _errors(device: Device, gate: str) -> list[float]:
-    """Calibrated errors of one gate, over all places where the device has it."""
-    return [props.error for props in device.target[gate].values() if props and props.error is not None]
-
-
-def _median(values: list[float]) -> float | None:
-    return statistics.median(values) if values else None
