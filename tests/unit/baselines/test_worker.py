@@ -12,8 +12,8 @@ import pytest
 from qkd_qiskit.baselines import BASELINES, BaselineData, registry
 from qkd_qiskit.baselines.classical_distillation import ClassicalDistillation
 from qkd_qiskit.baselines.logistic_regression import LogisticBaseline
-from qkd_qiskit.baselines.worker import fit_aside, worker_count
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
+from qkd_qiskit.baselines.worker import fit_aside, worker_count
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import Aggregate
