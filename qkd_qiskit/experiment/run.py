@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
@@ -26,7 +27,7 @@ from qkd_qiskit.experiment.result import ExperimentResult
 from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.simulation import ModelCompiler, use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
@@ -75,6 +76,7 @@ def run_experiment(
     with (
         open_store(folder, _fingerprint(settings, samples), resume=resume) as store,
         threadpool_limits(1, user_api="blas"),
+        use_threads(settings.training.threads or cpu_count()),
     ):
         run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
         compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
@@ -105,8 +107,9 @@ def run_experiment(
 
 
 def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
-    # How many processes work and how long they wait changes no stage.
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode())
+    # How many processes and threads work and how long they wait changes no stage.
+    fields = settings.model_dump_json(exclude={"federation": True, "training": {"threads": True}})
+    digest = hashlib.sha256(fields.encode())
     # Stages of two versions would make a result that no version gives.
     digest.update(json.dumps(installed_versions()).encode())
     # A file of samples may have changed under its name.
