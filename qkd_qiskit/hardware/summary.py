@@ -124,8 +124,9 @@ def _row(name: str) -> dict[str, object]:
     # Where Qiskit's devices are imported already, they are asked: a process may have changed them.
     if stored is None or _FAKES in sys.modules or stored["digest"] != calibration_digest(name):
         return _live_row(name)
-    values = {field.name: stored[field.name] for field in fields(DeviceSummary)}
-    known = DeviceSummary(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = {field.name: stored[field.name] for field in fields(DeviceSummary)}
+    # JSON has lists where a summary has tuples.
+    known = DeviceSummary(**{**values, "gates": tuple(values["gates"]), "notes": tuple(values["notes"])})
     return {**asdict(known), "refused": None}
 
 

@@ -61,8 +61,13 @@ def _operation(operation: Any) -> Hashable | None:
     standard = kind in _PLAIN or kind.__module__.startswith(_STANDARD)
     if not standard and not (kind is Instruction and operation.name in _MATRICES):
         return None
-    found: list[Hashable] = [kind, operation.name, operation.num_qubits]
-    found.append(getattr(operation, "ctrl_state", None))
+    control: int | None = getattr(operation, "ctrl_state", None)
+    found: list[Hashable] = [
+        f"{kind.__module__}.{kind.__qualname__}",
+        operation.name,
+        operation.num_qubits,
+        control,
+    ]
     for value in operation.params:
         if isinstance(value, np.ndarray):
             found.append((value.dtype.str, value.shape, value.tobytes()))

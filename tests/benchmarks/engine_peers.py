@@ -195,8 +195,8 @@ def _strong(case: _Case, samples: Sequence[int], skipped: dict[str, None]) -> li
     """The peers of the extra `bench`, with the engine's probabilities as a check."""
     weights, width, found = case.weights[0], case.spec.n_qubits, []
     for task, source, noise in (
-        ("swarm", case.active, case.noise),
         ("ideal swarm", as_measured_circuit(case.spec), None),
+        ("swarm", case.active, case.noise),
     ):
         few = case.inputs[: SAMPLES[task]]
         expected = PauliEvaluator(source, noise).probabilities(weights, few)

@@ -21,7 +21,7 @@ SAMPLES = {"swarm": 2, "ideal swarm": 500}
 #: Largest difference from the engine: all run in double precision.
 TOLERANCE = 1e-7
 
-PEERS: tuple[Callable[..., Peer], ...] = (PennyLanePeer, TensorCircuitPeer, QulacsPeer)
+PEERS: tuple[Callable[..., Peer], ...] = (QulacsPeer, TensorCircuitPeer, PennyLanePeer)
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,8 @@ def test_the_bench_tells_which_peers_are_missing(monkeypatch):
         )
     )
     assert [line.split(" needs")[0] for line in result["skipped"]] == [
-        "the bench of JAX",
         "the bench of qulacs",
+        "the bench of JAX",
     ]
 
 
