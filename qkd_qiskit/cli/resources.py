@@ -142,12 +142,3 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
     typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
     if json_path is not None:
         write_json([report.dump() for report in written], json_path)
-
-
-def _write_reports(folder: Path, json_path: Path | None) -> None:
-    check_folder(folder)
-    with RichProgress() as progress:
-        written = write_transpile_reports(folder, progress=progress)
-    typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
-    if json_path is not None:
-        write_json([report.dump() for report in written], json_path)

@@ -24,7 +24,7 @@ _STANDARD = "qiskit.circuit.library.standard_gates."
 
 
 def content_of(channel: QuantumChannel | QuantumError | Operation) -> Hashable | None:
-    """Return a key that only channels with one and the same matrix share; None where no key is certain.
+    """Return a key that only channels with bitwise one matrix share; None where no key is certain.
 
     Args:
         channel: A gate, an instruction or an error. Keys are certain where Qiskit's own class or the
@@ -32,11 +32,15 @@ def content_of(channel: QuantumChannel | QuantumError | Operation) -> Hashable |
     """
     if isinstance(channel, QuantumError):
         return _error(channel)
-    if isinstance(channel, Operation) and not isinstance(channel, QuantumChannel):
-        # Aer wraps the errors of idle times in instructions.
-        error = getattr(channel, "_quantum_error", None)
-        return _operation(channel) if error is None else content_of(error)
-    return None
+    if isinstance(channel, QuantumChannel) or not isinstance(channel, Operation):
+        return None
+    # Aer wraps the errors of idle times in instructions.
+    error = getattr(channel, "_quantum_error", None)
+    if error is None:
+        return _operation(channel)
+    wrapped = content_of(error)
+    # Qiskit converts these in another way, which may end in other last digits.
+    return None if wrapped is None else ("wrapped", wrapped)
 
 
 def _error(error: QuantumError) -> Hashable | None:
