@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from qkd_qiskit import hardware, reporting
-from qkd_qiskit.cli.options import Json, Kernel, Qubits, check_json
+from qkd_qiskit.cli.options import Fractional, Json, Kernel, Qubits, check_json
 from qkd_qiskit.cli.tables import show
-from qkd_qiskit.hardware.summary import device_rows, store_summaries
+from qkd_qiskit.reporting.devices import device_rows, store_summaries
 
 app = typer.Typer()
 backends_app = typer.Typer(help="Show the devices that come with the package, or store a calibration.")
@@ -52,19 +52,20 @@ def backends_show(
     ] = None,
     qubits: Qubits = 8,
     kernel: Kernel = "su4",
+    fractional: Fractional = False,
     json_path: Json = None,
 ) -> None:
     """Show one device, and the chain that a model of --qubits would run on."""
     # PERF: the list needs neither circuits nor pictures.
     from qkd_qiskit.reporting.device_picture import save_device_picture
-    from qkd_qiskit.reporting.resources import summarize_chain
+    from qkd_qiskit.reporting.resources import summarize_chain, summarize_device
     from qkd_qiskit.vqcnn import VQCNNSpec
 
     check_json(json_path)
     spec = VQCNNSpec(qubits, kernels=kernel)
-    device = hardware.load_backend(name)
+    device = hardware.load_backend(hardware.fractional_name(name) if fractional else name)
     found = summarize_chain(device, spec)
-    row = {**asdict(device.summary), **asdict(found)}
+    row = {**asdict(summarize_device(device)), **asdict(found)}
     lines = [
         (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, tuple) else value)
         for key, value in row.items()
@@ -98,7 +99,9 @@ def backends_snapshot(
 
     if name.startswith("Fake"):
         device = hardware.load_fake_backend(name)
-    elif name in hardware.list_backends() or name.endswith(".toml"):
+    elif hardware.split_name(name)[0] in hardware.list_backends() or hardware.split_name(name)[0].endswith(
+        ".toml"
+    ):
         device = hardware.load_backend(name)
     else:
         device = IBMService(name).device()

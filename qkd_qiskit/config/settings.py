@@ -72,7 +72,7 @@ class ClientSettings(Settings):
     """One client: its device and its share of the data."""
 
     name: str = Field(min_length=1)
-    backend: str
+    backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
 
@@ -80,7 +80,7 @@ class ClientSettings(Settings):
 class ServerSettings(Settings):
     """The device that the global model is meant for."""
 
-    backend: str = "ibm_torino"
+    backend: str = Field("ibm_torino", description="NAME+fractional uses native rzz and rx")
 
 
 class StructureSettings(Settings):

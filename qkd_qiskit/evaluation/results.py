@@ -45,6 +45,9 @@ class Gates(ResultsModel):
     estimated: GateCounts
     transpiled: GateCounts
     relative_error: GateCounts
+    notes: list[str] = Field(
+        default=[], description="caveats of the prediction and of the device, and what was assumed for it"
+    )
 
 
 class Budget(ResultsModel):
@@ -85,7 +88,7 @@ class ModelResult(ResultsModel):
 
     accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
     accuracy_ideal: Share | None = Field(description="without noise; null where noise has no meaning")
-    interval: tuple[Share, Share] = Field(description="bootstrap 95 % interval of the accuracy")
+    interval: tuple[Share, Share] = Field(description="95 % interval of the accuracy (Wilson)")
     noise: str | bool | None = Field(description="whose noise; null or false for none")
     weights: Natural | None
     two_qubit_gates: Natural | None
@@ -101,7 +104,7 @@ class Comparison(ResultsModel):
     """Paired difference of two accuracies on the same test samples."""
 
     difference: float = Field(ge=-1, le=1)
-    interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
+    interval: tuple[float, float] = Field(description="paired 95 % interval of the difference (Tango)")
 
 
 class Traffic(ResultsModel):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from qkd_qiskit.hardware.copies import PlacedCopy, place_copies
     from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
     from qkd_qiskit.hardware.descriptor import (
         Descriptor,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     )
     from qkd_qiskit.hardware.device import Device, device_from_backend
     from qkd_qiskit.hardware.drift import drifted_device
+    from qkd_qiskit.hardware.fractional import fractional_name, split_name
     from qkd_qiskit.hardware.prediction import CountPrediction, predict, predict_counts
     from qkd_qiskit.hardware.registry import (
         device_from_descriptor,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from qkd_qiskit.hardware.snapshot import write_snapshot
     from qkd_qiskit.hardware.transpile import (
         TranspiledVQCNN,
+        fold_angles,
         plain_two_qubit_count,
         state_preparation_counts,
         transpile_verified,
@@ -42,6 +45,7 @@ _HOMES = {
     "Device": "device",
     "GateReport": "report",
     "NativeCounts": "counts",
+    "PlacedCopy": "copies",
     "Range": "counts",
     "Route": "routing",
     "TranspiledVQCNN": "transpile",
@@ -50,14 +54,18 @@ _HOMES = {
     "device_from_backend": "device",
     "device_from_descriptor": "registry",
     "drifted_device": "drift",
+    "fold_angles": "transpile",
+    "fractional_name": "fractional",
     "line_route": "routing",
     "list_backends": "descriptor",
     "load_backend": "registry",
     "load_fake_backend": "registry",
+    "place_copies": "copies",
     "plain_two_qubit_count": "transpile",
     "predict": "prediction",
     "predict_counts": "prediction",
     "read_descriptor": "descriptor",
+    "split_name": "fractional",
     "state_preparation_counts": "transpile",
     "transpile_verified": "transpile",
     "unavailable": "registry",
@@ -70,6 +78,7 @@ __all__ = [
     "Device",
     "GateReport",
     "NativeCounts",
+    "PlacedCopy",
     "Range",
     "Route",
     "TranspiledVQCNN",
@@ -78,14 +87,18 @@ __all__ = [
     "device_from_backend",
     "device_from_descriptor",
     "drifted_device",
+    "fold_angles",
+    "fractional_name",
     "line_route",
     "list_backends",
     "load_backend",
     "load_fake_backend",
+    "place_copies",
     "plain_two_qubit_count",
     "predict",
     "predict_counts",
     "read_descriptor",
+    "split_name",
     "state_preparation_counts",
     "transpile_verified",
     "unavailable",

@@ -91,7 +91,7 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
     if results.measured:
         pictures["accuracies"] = ReportPicture(
             "Accuracy with noise and without",
-            "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
+            "Filled points are accuracies under each model's noise with their 95 % intervals, "
             "rings are the same weights without noise, and grey models are classical.",
             svg_source(plots.plot_accuracies(results)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,15 @@ from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import (
     Device,
+    NativeCounts,
     TranspiledVQCNN,
     load_backend,
+    split_name,
     transpile_verified,
 )
-from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
+from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, error_of
+from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain, edge_errors
+from qkd_qiskit.reporting.devices import DeviceSummary
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Inputs = NDArray[np.float64]
@@ -50,6 +55,11 @@ TRANSPILE_COLUMNS: Columns = (
     ("\ncounted", "counted.one_qubit"),
     ("ESP\npred.", "predicted.esp"),
     ("\nreal", "counted.esp"),
+)
+SAVED_COLUMNS: Columns = (
+    ("2-qubit\nsaved", "saved.two_qubit"),
+    ("1-qubit\nsaved", "saved.one_qubit"),
+    ("ESP\ngained", "saved.esp"),
 )
 
 
@@ -82,15 +92,18 @@ class TranspiledStructure:
         client: Whose structure it is; None for a bare structure.
         backend: Name or descriptor of the device.
         transpiled: The verified circuit.
+        without_fractional: What is counted on the same device without its fractional gates; None where they
+            are not used.
     """
 
     client: str | None
     backend: str
     transpiled: TranspiledVQCNN
+    without_fractional: NativeCounts | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the row, with all that JSON readers may want."""
-        spec = self.transpiled.spec
+        spec, plain, counted = self.transpiled.spec, self.without_fractional, self.transpiled.report.counted
         return {
             "client": self.client,
             "backend": self.backend,
@@ -99,6 +112,14 @@ class TranspiledStructure:
             "model_index": str(spec.index),
             "seed": self.transpiled.seed,
             **self.transpiled.report.to_dict(),
+            "without_fractional": plain and plain.to_dict(),
+            "saved": plain
+            and {
+                "two_qubit": plain.two_qubit - counted.two_qubit,
+                "one_qubit": plain.one_qubit.mid - counted.one_qubit.mid,
+                "esp": counted.esp - plain.esp,
+                "duration": plain.duration - counted.duration,
+            },
         }
 
 
@@ -184,7 +205,10 @@ def transpile_structure(
     Raises:
         HardwareError: If the device is unknown, or the structure does not fit it.
     """
-    return TranspiledStructure(client, backend, transpile_verified(spec, load_backend(backend), seed=seed))
+    found = transpile_verified(spec, load_backend(backend), seed=seed)
+    name, fractional = split_name(backend)
+    plain = transpile_verified(spec, name, seed=seed).report.counted if fractional else None
+    return TranspiledStructure(client, backend, found, plain)
 
 
 def transpile_experiment(
@@ -209,6 +233,29 @@ def transpile_experiment(
         else transpile_structure(found.budget.spec, found.backend, seed=settings.seed, client=found.client)
         for found in experiment_budgets(settings, backends=backends)
     ]
+
+
+def summarize_device(device: Device) -> DeviceSummary:
+    """Return size, calibration and typical errors of a device."""
+    two_qubit = list(edge_errors(device).values())
+    return DeviceSummary(
+        name=device.name,
+        description=device.description,
+        qubits=device.n_qubits,
+        gates=tuple(sorted(device.target.operation_names)),
+        two_qubit_gate=device.two_qubit_gate,
+        edges=len(two_qubit),
+        dead_edges=sum(error >= DEAD_GATE_ERROR for error in two_qubit),
+        two_qubit_error=statistics.median(two_qubit),
+        readout_error=statistics.median(
+            error_of(device.target, "measure", place) for place in device.target["measure"]
+        ),
+        source=device.source,
+        date=device.calibration_date and device.calibration_date[:10],
+        calibration_date=device.calibration_date,
+        notes=device.notes,
+        assumptions=device.assumptions,
+    )
 
 
 def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:

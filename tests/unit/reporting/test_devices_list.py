@@ -19,9 +19,10 @@ from qkd_qiskit.hardware import (
     list_backends,
     load_backend,
     registry,
-    summary,
     unavailable,
 )
+from qkd_qiskit.reporting import devices as summary
+from qkd_qiskit.reporting.resources import summarize_device
 
 STALE = "stale: run `qkd-qiskit backends list --refresh`"
 
@@ -49,7 +50,7 @@ def test_a_stored_summary_is_the_device_s_own(name):
     stored = _stored()[name]
     if unavailable(name) is not None or stored.pop("digest") != summary.calibration_digest(name):
         pytest.skip(f"the installed qiskit-ibm-runtime has another {name}")
-    live = asdict(load_backend(name).summary) | {"refused": None}
+    live = asdict(summarize_device(load_backend(name))) | {"refused": None}
     assert stored == json.loads(json.dumps(live)), STALE
 
 
@@ -63,7 +64,7 @@ def test_the_pinned_libraries_have_every_summary():
 
 def test_the_list_needs_no_qiskit():
     code = (
-        "import sys; from qkd_qiskit.hardware.summary import device_rows; rows = device_rows();"
+        "import sys; from qkd_qiskit.reporting.devices import device_rows; rows = device_rows();"
         "assert all(row['refused'] is None for row in rows);"
         "print(*(name for name in ('qiskit', 'qiskit_aer', 'matplotlib', 'sklearn') if name in sys.modules))"
     )

@@ -20,6 +20,7 @@ from qkd_qiskit.hardware.descriptor import descriptor_folder, list_backends, rea
 from qkd_qiskit.store.files import write_atomic
 
 _STORED = "summaries.json"
+_TUPLES = ("gates", "notes", "assumptions")
 _FAKES = "qiskit_ibm_runtime.fake_provider"
 
 
@@ -33,14 +34,15 @@ class DeviceSummary:
         qubits: Number of qubits.
         gates: Native operations, sorted.
         two_qubit_gate: The native two-qubit gate.
-        edges: Number of directed couplings.
-        dead_edges: How many of them are too bad to be used.
-        two_qubit_error: Median error of the two-qubit gate; None where it is unknown.
-        readout_error: Median error of measurements; None where it is unknown.
+        edges: Number of coupled pairs of qubits, whatever the directions.
+        dead_edges: How many of them are too bad to be used, in both directions.
+        two_qubit_error: Median error of the two-qubit gate over the pairs, each in its better direction.
+        readout_error: Median error of measurements.
         source: Where the calibration comes from.
         date: Day of the calibration; None where there is none.
         calibration_date: Its time.
         notes: What the reader should know.
+        assumptions: What the calibration does not say, and was assumed.
     """
 
     name: str
@@ -50,12 +52,13 @@ class DeviceSummary:
     two_qubit_gate: str
     edges: int
     dead_edges: int
-    two_qubit_error: float | None
-    readout_error: float | None
+    two_qubit_error: float
+    readout_error: float
     source: str
     date: str | None
     calibration_date: str | None
     notes: tuple[str, ...]
+    assumptions: tuple[str, ...]
 
 
 def device_rows() -> list[dict[str, object]]:
@@ -126,16 +129,17 @@ def _row(name: str) -> dict[str, object]:
         return _live_row(name)
     values: dict[str, Any] = {field.name: stored[field.name] for field in fields(DeviceSummary)}
     # JSON has lists where a summary has tuples.
-    known = DeviceSummary(**{**values, "gates": tuple(values["gates"]), "notes": tuple(values["notes"])})
+    known = DeviceSummary(**{**values, **{key: tuple(values[key]) for key in _TUPLES}})
     return {**asdict(known), "refused": None}
 
 
 def _live_row(name: str) -> dict[str, object]:
     # PERF: Qiskit and its fake backends are imported only where no summary is stored.
     from qkd_qiskit.hardware.registry import load_backend, unavailable
+    from qkd_qiskit.reporting.resources import summarize_device
 
     reason = unavailable(name)
-    row = {"name": name} if reason is not None else asdict(load_backend(name).summary)
+    row = {"name": name} if reason is not None else asdict(summarize_device(load_backend(name)))
     return {**row, "refused": reason}
 
 
