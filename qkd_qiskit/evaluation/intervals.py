@@ -1,8 +1,8 @@
 """Accuracies and paired differences between models, with score intervals.
 
-Both intervals hold all values that a score test does not reject. So they have a width on every sample, also
-where all answers are right, or two models agree on all of them: there a bootstrap, which knows nothing beyond
-its sample, would claim certainty.
+They hold the values that a score test does not reject. So they have a width on every sample, also where all
+answers are right, or two models agree on all of them: there a bootstrap, which knows nothing beyond its
+sample, would claim certainty.
 
 References: E. B. Wilson, J. Am. Stat. Assoc. 22, 209 (1927); T. Tango, Statistics in Medicine 17, 891 (1998).
 """
@@ -103,30 +103,25 @@ def _upper_end(wins: int, losses: int, n: int, z: float) -> float:
 
 
 def independent_difference_interval(
-    correct: BoolArray,
-    baseline: BoolArray,
-    *,
-    rng: np.random.Generator,
-    level: float = 0.95,
-    resamples: int = 10_000,
-) -> BootstrapInterval:
-    """Return the accuracy of a model minus that of a baseline on other samples, with its bootstrap interval.
+    correct: BoolArray, baseline: BoolArray, *, level: float = 0.95
+) -> Interval:
+    """Return the accuracy of a model minus that of a baseline on other samples, with Newcombe's interval.
+
+    It joins Wilson's intervals of the two: method 10 of R. G. Newcombe, Statistics in Medicine 17, 873 (1998).
 
     Args:
         correct: Whether the model was right [N], N at least 1.
         baseline: Whether the baseline was right on samples of its own [M], M at least 1.
-        rng: Source of the resampling.
         level: Coverage, inside (0, 1).
-        resamples: Number of resamples.
 
     Raises:
         DistillationError: If there is no sample, or an array is not boolean.
     """
-    _check(correct)
-    _check(baseline)
-    one = rng.binomial(len(correct), correct.mean(), size=resamples) / len(correct)
-    other = rng.binomial(len(baseline), baseline.mean(), size=resamples) / len(baseline)
-    return _interval(float(correct.mean() - baseline.mean()), one - other, len(correct), level)
+    one, other = accuracy_interval(correct, level=level), accuracy_interval(baseline, level=level)
+    value = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return Interval(value, float(value - below), float(value + above), len(correct))
 
 
 def _check(correct: BoolArray) -> None:

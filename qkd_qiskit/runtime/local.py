@@ -35,8 +35,6 @@ from qkd_qiskit.vqcnn import without_idle_qubits
 _LABEL = "simulate"
 # Samples between two steps of the progress.
 _PART = 10
-# Aer counts seeds up within a run: those of two parts, or of two batches, must not meet.
-_SEED_STEP = 1009
 
 
 class LocalService:
@@ -138,7 +136,7 @@ class LocalService:
                 request,
                 values=request.values[start : start + _PART],
                 calibrations=() if start else request.calibrations,
-                seed=request.seed + start * _SEED_STEP,
+                seed=_seed(request.seed, start),
             )
             parts.append(read_counts(prepare_sampler(mode, part, local=True)().result()))
             self.progress.advance(_LABEL, len(part.values))
@@ -162,3 +160,12 @@ class LocalService:
         except Exception as error:
             raise ServiceUncertain(f"no job {job_id} in {self._folder}: {safe_line(error)}") from None
         return meta
+
+
+def _seed(seed: int, start: int) -> int:
+    """Return the simulator's seed for the part of a job that begins at a sample.
+
+    Jobs of one submission have neighbouring seeds, and a simulator may count them up within a run: mixed, no
+    two samples get the same random numbers. Simulators take seeds up to 2^31, and add to them.
+    """
+    return int(np.random.SeedSequence([seed, start]).generate_state(1)[0]) >> 2

@@ -11,10 +11,10 @@ from scipy import stats
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.hardware import Device
+from qkd_qiskit.hardware import Device, fold_angles, transpile_verified
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.simulation.agreement import FALSE_ALARMS, count_agreement
-from qkd_qiskit.simulation.compiled import compile_model
+from qkd_qiskit.simulation.compiled import compile_transpiled
 
 # From this variance on the total of an outcome's counts is normal, far into its tails.
 _PLENTY = 400.0
@@ -82,8 +82,11 @@ def predict_counts(model: SavedModel, device: Device, inputs: FloatArray) -> Flo
         HardwareError: If the model does not fit the device.
     """
     try:
-        evaluator = compile_model(model.spec, device, seed=model.seed).noisy
-        return evaluator.probabilities(model.weights, inputs)
+        transpiled = transpile_verified(model.spec, device, seed=model.seed)
+        if device.fractional:
+            # Angles in their legal range take gates of their own, which are noisy too.
+            transpiled = fold_angles(transpiled, model.weights, device)
+        return compile_transpiled(transpiled, device).noisy.probabilities(model.weights, inputs)
     except SimulationError:
         return None
 

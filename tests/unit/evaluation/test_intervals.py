@@ -11,6 +11,7 @@ from scipy.stats import binomtest, bootstrap, multinomial, norm
 
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.evaluation import accuracy_interval, difference_interval
+from qkd_qiskit.evaluation.intervals import independent_difference_interval
 
 Z = norm.ppf(0.975)
 
@@ -101,6 +102,14 @@ def test_large_samples_give_what_the_bootstrap_gives():
     ours = difference_interval(good, base)
     theirs = bootstrap((good.astype(float) - base,), np.mean, method="percentile", rng=rng)
     np.testing.assert_allclose([ours.low, ours.high], theirs.confidence_interval, atol=0.003)
+
+
+def test_independent_differences_are_newcombes():
+    # The worked example of his paper: 56 of 70 against 48 of 80.
+    found = independent_difference_interval(answers(56, 70), answers(48, 80))
+    assert (found.low, found.high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+    perfect = independent_difference_interval(answers(12, 12), answers(12, 12))
+    assert (perfect.low, perfect.high) == (pytest.approx(-0.2425, abs=5e-5), pytest.approx(0.2425, abs=5e-5))
 
 
 def test_pairing_narrows_the_interval():

@@ -13,9 +13,11 @@ from qiskit_aer.noise import NoiseModel
 from qkd_qiskit import PauliEvaluator, VQCNNSpec, load_backend, transpile_verified
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import HardwareError, SimulationError
+from qkd_qiskit.hardware import fold_angles
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import compare_noise, predict_counts
 from qkd_qiskit.simulation.aer import AerEvaluator
+from qkd_qiskit.simulation.evaluator import ActiveCircuit
 
 
 def drawn(probabilities, shots, seed):
@@ -123,11 +125,25 @@ def test_predictions_are_those_of_aer_with_the_devices_noise():
     assert compare_noise(drawn(expected, 100_000, 0), found, ideal).explained
 
 
+def test_predictions_on_fractional_gates_are_those_of_the_folded_circuit():
+    device, rng = load_backend("ibm_kingston+fractional"), np.random.default_rng(2)
+    spec = VQCNNSpec(3, plan="conv", kernels="su4", n_outcomes=2)
+    encoder = make_encoder("angle", 3, image_shape=(4, 4)).fit(rng.random((20, 16)))
+    weights = rng.uniform(-4, 4, spec.n_weights + 1)
+    model = SavedModel(spec, weights, (0, 1), encoder, "ibm_kingston", True, 7)
+    inputs = rng.normal(size=(2, spec.n_features))
+    folded = fold_angles(transpile_verified(spec, device, seed=7), model.weights, device)
+    circuit = ActiveCircuit(folded)
+    noise = device.noise_model_for(circuit.active_qubits)
+    expected = AerEvaluator(circuit, noise).probabilities(model.weights, inputs)
+    np.testing.assert_allclose(predict_counts(model, device, inputs), expected, atol=1e-6)
+
+
 def test_no_prediction_where_the_engine_has_none(monkeypatch):
     def refuses(*args, **options):
         raise SimulationError("too wide")
 
-    monkeypatch.setattr("qkd_qiskit.runtime.noise_check.compile_model", refuses)
+    monkeypatch.setattr("qkd_qiskit.runtime.noise_check.compile_transpiled", refuses)
     assert predict_counts(a_model(), load_backend("noisy_line"), np.zeros((1, 6))) is None
 
 
