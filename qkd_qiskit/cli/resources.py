@@ -1,14 +1,12 @@
-"""Gate budgets, native gates, devices."""
+"""Gate budgets, and native gates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from qkd_qiskit.cli.options import (
     Backends,
@@ -30,25 +28,13 @@ from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import ExperimentSettings, load_experiment, model_settings
 from qkd_qiskit.data import DataSource
 from qkd_qiskit.errors import ConfigError
-from qkd_qiskit.hardware import (
-    fractional_name,
-    list_backends,
-    load_backend,
-    load_fake_backend,
-    split_name,
-    unavailable,
-    write_snapshot,
-)
+from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
 from qkd_qiskit.progress import RichProgress
-from qkd_qiskit.reporting import resources, rows_table, write_json
-from qkd_qiskit.reporting.device_picture import save_device_picture
+from qkd_qiskit.reporting import resources, write_json
 from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
-from qkd_qiskit.runtime import IBMService
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 app = typer.Typer()
-backends_app = typer.Typer(help="Show the devices that come with the package, or store a calibration.")
-app.add_typer(backends_app, name="backends")
 
 
 @app.command()
@@ -183,67 +169,3 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
     typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
     if json_path is not None:
         write_json([report.dump() for report in written], json_path)
-
-
-@backends_app.command("list")
-def backends_list(json_path: Json = None) -> None:
-    """List the devices."""
-    check_json(json_path)
-    show("Devices", resources.BACKEND_COLUMNS, resources.device_rows(), json_path)
-
-
-@backends_app.command("show")
-def backends_show(
-    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
-    picture: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf."),
-    ] = None,
-    qubits: Qubits = 8,
-    kernel: Kernel = "su4",
-    fractional: Fractional = False,
-    json_path: Json = None,
-) -> None:
-    """Show one device, and the chain that a model of --qubits would run on."""
-    check_json(json_path)
-    spec = VQCNNSpec(qubits, kernels=kernel)
-    device = load_backend(fractional_name(name) if fractional else name)
-    found = resources.summarize_chain(device, spec)
-    row = {**asdict(resources.summarize_device(device)), **asdict(found)}
-    lines = [
-        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, tuple) else value)
-        for key, value in row.items()
-    ]
-    Console().print(rows_table(device.name, ("property", "value"), lines))
-    if picture is not None:
-        save_device_picture(device, picture, spec if found.chain else None)
-        typer.echo(f"picture: {picture}")
-    if json_path is not None:
-        write_json(row, json_path)
-
-
-@backends_app.command("snapshot")
-def backends_snapshot(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="Shipped device, .toml, fake backend such as FakeTorino, or live one of IBM Quantum."
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The .toml to write; NAME-DATE.toml when omitted.")
-    ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="ISO date of the calibration, where the device has none.")
-    ] = None,
-) -> None:
-    """Store a device's calibration with its date, to be loaded again without the device."""
-    if name.startswith("Fake"):
-        device = load_fake_backend(name)
-    elif split_name(name)[0] in list_backends() or split_name(name)[0].endswith(".toml"):
-        device = load_backend(name)
-    else:
-        device = IBMService(name).device()
-    found = date or device.calibration_date or ""
-    path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
-    typer.echo(f"snapshot: {path}\ncalibration: {found}")

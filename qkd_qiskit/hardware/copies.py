@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.placement import ChainPlacement, PlacedChain
-from qkd_qiskit.hardware.predict import chain_load
+from qkd_qiskit.hardware.prediction import chain_load
 from qkd_qiskit.hardware.transpile import TranspiledVQCNN, transpile_verified
 from qkd_qiskit.vqcnn import VQCNNSpec
 

@@ -155,6 +155,11 @@ def descriptor_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "backends"
 
 
+def list_backends() -> tuple[str, ...]:
+    """Return the names of the shipped devices, sorted."""
+    return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
+
+
 def read_descriptor(path: Path) -> Descriptor:
     """Return the descriptor in a TOML file.
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
@@ -83,7 +83,8 @@ class Device:
     def noise_model_for(self, qubits: Sequence[int]) -> NoiseModel:
         """Noise of some qubits only, renumbered: qubit i of the model is physical qubit `qubits[i]`.
 
-        Built from the calibration of these qubits alone, in a fraction of a second.
+        Built from the calibration of these qubits alone, in a fraction of a second. All who ask for the same
+        qubits share it: change a copy.
 
         Args:
             qubits: Distinct physical qubits.
@@ -98,7 +99,7 @@ class Device:
             raise HardwareError(
                 f"device {self.name}: expected qubits below {self.n_qubits}, found {beyond[0]}"
             )
-        return noise_model_of(select_qubits(self.target, qubits))
+        return _noise_of(self, tuple(qubits))
 
     @property
     def two_qubit_gate(self) -> str:
@@ -130,6 +131,11 @@ class Device:
         joined = {frozenset(place) for place in self.usable_target[self.two_qubit_gate]}
         n = len(self.usable_qubits)
         return 2 * len(joined) == n * (n - 1)
+
+
+@lru_cache(maxsize=64)
+def _noise_of(device: Device, qubits: tuple[int, ...]) -> NoiseModel:
+    return noise_model_of(select_qubits(device.target, qubits))
 
 
 def device_from_backend(

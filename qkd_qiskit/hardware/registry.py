@@ -12,14 +12,9 @@ from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.custom import build_target
-from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
+from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.fractional import fractional_name, split_name
-
-
-def list_backends() -> tuple[str, ...]:
-    """Return the names of the shipped devices, sorted."""
-    return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
 
 
 def unavailable(name: str) -> str | None:

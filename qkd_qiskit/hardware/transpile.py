@@ -17,7 +17,7 @@ from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.equivalence import TOLERANCE, outcome_deviation, random_point
 from qkd_qiskit.hardware.passes import folded, level_3, without_idle_ends
-from qkd_qiskit.hardware.predict import predict
+from qkd_qiskit.hardware.prediction import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routed import route_circuit

@@ -1,10 +1,10 @@
-"""Gate resources: what the tables of `estimate`, `transpile` and `backends` show."""
+"""Gate resources: what the tables of `estimate`, `transpile` and `backends show` show."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,13 @@ from qkd_qiskit.hardware import (
     Device,
     NativeCounts,
     TranspiledVQCNN,
-    list_backends,
     load_backend,
     split_name,
     transpile_verified,
-    unavailable,
 )
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, error_of
 from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain, edge_errors
+from qkd_qiskit.reporting.devices import DeviceSummary
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Inputs = NDArray[np.float64]
@@ -61,15 +60,6 @@ SAVED_COLUMNS: Columns = (
     ("2-qubit\nsaved", "saved.two_qubit"),
     ("1-qubit\nsaved", "saved.one_qubit"),
     ("ESP\ngained", "saved.esp"),
-)
-BACKEND_COLUMNS: Columns = (
-    ("device", "name"),
-    ("qubits", "qubits"),
-    ("2-qubit\ngate", "two_qubit_gate"),
-    ("median\nerror", "two_qubit_error"),
-    ("dead\nedges", "dead_edges"),
-    ("readout\nerror", "readout_error"),
-    ("date", "date"),
 )
 
 
@@ -131,43 +121,6 @@ class TranspiledStructure:
                 "duration": plain.duration - counted.duration,
             },
         }
-
-
-@dataclass(frozen=True)
-class DeviceSummary:
-    """Size, calibration and typical errors of a device.
-
-    Attributes:
-        name: Its name.
-        description: What it is.
-        qubits: Number of qubits.
-        gates: Native operations, sorted.
-        two_qubit_gate: The native two-qubit gate.
-        edges: Number of coupled pairs of qubits, whatever the directions.
-        dead_edges: How many of them are too bad to be used, in both directions.
-        two_qubit_error: Median error of the two-qubit gate over the pairs, each in its better direction.
-        readout_error: Median error of measurements.
-        source: Where the calibration comes from.
-        date: Day of the calibration; None where there is none.
-        calibration_date: Its time.
-        notes: What the reader should know.
-        assumptions: What the calibration does not say, and was assumed.
-    """
-
-    name: str
-    description: str
-    qubits: int
-    gates: tuple[str, ...]
-    two_qubit_gate: str
-    edges: int
-    dead_edges: int
-    two_qubit_error: float
-    readout_error: float
-    source: str
-    date: str | None
-    calibration_date: str | None
-    notes: tuple[str, ...]
-    assumptions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -280,23 +233,6 @@ def transpile_experiment(
         else transpile_structure(found.budget.spec, found.backend, seed=settings.seed, client=found.client)
         for found in experiment_budgets(settings, backends=backends)
     ]
-
-
-def device_rows() -> list[dict[str, object]]:
-    """Return one row for each shipped device.
-
-    Returns:
-        The fields of `DeviceSummary`; `refused` says why the installed libraries lack a device, or is None.
-
-    Raises:
-        HardwareError: If a descriptor is wrong.
-    """
-    rows: list[dict[str, object]] = []
-    for name in list_backends():
-        reason = unavailable(name)
-        row = {"name": name} if reason is not None else asdict(summarize_device(load_backend(name)))
-        rows.append({**row, "refused": reason})
-    return rows
 
 
 def summarize_device(device: Device) -> DeviceSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from qkd_qiskit.runtime.drafts import Draft
@@ -32,7 +32,7 @@ class SubmissionEstimate:
         esp: Predicted probability that one execution is free of errors, of the circuit or its worst copy.
         copies: Copies that run side by side.
         executions_alone: Executions of the same samples without packing.
-        seconds_alone: Quantum seconds of the same, from the same source.
+        seconds_alone: Quantum seconds of the same, from the same source; None where it has none.
     """
 
     jobs: int
@@ -112,3 +112,21 @@ def asked(
     except ServiceUncertain as error:
         return replace(estimate, source=f"{CLOSED_FORM}; no dry run: {error}")
     return replace(estimate, seconds=len(ranges) * seconds, source=DRY_RUN)
+
+
+def beside_alone(estimate: SubmissionEstimate, others: Sequence[SubmissionEstimate]) -> SubmissionEstimate:
+    """Put what the models would take without packing beside an estimate.
+
+    Args:
+        estimate: Of the packed submission.
+        others: Of each model alone; none where nothing is packed.
+    """
+    if not others:
+        return estimate
+    # Seconds of the service beside rough ones would be no comparison.
+    comparable = {other.source == DRY_RUN for other in others} == {estimate.source == DRY_RUN}
+    return replace(
+        estimate,
+        executions_alone=sum(other.executions for other in others),
+        seconds_alone=sum(other.seconds for other in others) if comparable else None,
+    )

@@ -20,7 +20,7 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.drafts import Draft, ModelWorkload, draft_alone, draft_packed
-from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, closed_form
+from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, beside_alone, closed_form
 from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.ledger import Submission
 from qkd_qiskit.runtime.packing import PackingOptions
@@ -129,17 +129,12 @@ def plan_workloads(
         estimate = asked(estimate, submission, ranges, ask)
     others = []
     for other in alone:
-        other_ranges, other_estimate = price(other)
+        other_ranges, unpacked = price(other)
         if ask is not None and estimate.source == DRY_RUN:
             one = _submission(works, device, options, other, local=local)
-            other_estimate = asked(other_estimate, one, other_ranges, ask)
-        others.append(other_estimate)
-    if others:
-        estimate = replace(
-            estimate,
-            executions_alone=sum(one.executions for one in others),
-            seconds_alone=sum(one.seconds for one in others),
-        )
+            unpacked = asked(unpacked, one, other_ranges, ask)
+        others.append(unpacked)
+    estimate = beside_alone(estimate, others)
     if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
         raise SubmissionError(
             f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds "

@@ -131,13 +131,18 @@ def model_name(source: str) -> str:
 
 def saved_line(estimate: SubmissionEstimate) -> str | None:
     """Return what packing saves, in one line; None where nothing is packed."""
-    if estimate.executions_alone is None or estimate.seconds_alone is None:
+    if estimate.executions_alone is None:
         return None
+    said = (
+        f"packed: {estimate.copies} copies, {estimate.executions} executions instead of "
+        f"{estimate.executions_alone}"
+    )
+    if estimate.seconds_alone is None:
+        return said
     times = estimate.seconds_alone / estimate.seconds
     return (
-        f"packed: {estimate.copies} copies, {estimate.executions} executions instead of "
-        f"{estimate.executions_alone}, {estimate.seconds:.1f} quantum seconds instead of "
-        f"{estimate.seconds_alone:.1f}{f' ({times:.1f} times fewer)' if times > 1 else ''}"
+        f"{said}, {estimate.seconds:.1f} quantum seconds instead of {estimate.seconds_alone:.1f}"
+        f"{f' ({times:.1f} times fewer)' if times > 1 else ''}"
     )
 
 

@@ -18,7 +18,7 @@ from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware import Device, load_backend, place_copies, transpile_verified
 from qkd_qiskit.hardware.layout import ChainLoad, best_chain, ranked_chains
 from qkd_qiskit.hardware.placement import ChainPlacement
-from qkd_qiskit.hardware.predict import chain_load
+from qkd_qiskit.hardware.prediction import chain_load
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SPEC = VQCNNSpec(3, plan="conv, edge", kernels="two_cx", sharing="site", n_outcomes=2)

@@ -27,6 +27,7 @@ from qkd_qiskit.runtime.packing import CopyRecord, Packing
 from qkd_qiskit.runtime.readings import packing_of, read_samples
 from qkd_qiskit.runtime.service import JobCounts, ServiceUncertain
 from qkd_qiskit.runtime.submission_plan import SubmissionOptions, plan_submission, plan_workloads
+from qkd_qiskit.services.packing import saved_line
 from qkd_qiskit.simulation import PauliEvaluator, count_agreement
 from qkd_qiskit.simulation.noise import with_idle_noise
 from qkd_qiskit.vqcnn import VQCNNSpec, without_idle_qubits
@@ -289,6 +290,15 @@ def test_the_services_own_estimate_is_asked_for_both():
 
     def silent(request):
         raise ServiceUncertain("not on this plan")
+
+    def forgetful(request):
+        return 5.0 if len(request.circuit.cregs) > 1 else silent(request)
+
+    half = plan_workloads([work], device, options, local=False, ask=forgetful).estimate
+    assert (half.seconds, half.seconds_alone, half.executions_alone) == (5.0, None, 12_000)
+    assert saved_line(half) == "packed: 4 copies, 5000 executions instead of 12000"
+    assert saved_line(found).endswith(", 5.0 quantum seconds instead of 12.0 (2.4 times fewer)")
+    assert saved_line(plan(packing=None).estimate) is None
 
     rough = plan_workloads([work], device, options, local=False, ask=silent).estimate
     assert rough.source == f"{CLOSED_FORM}; no dry run: not on this plan"
