@@ -100,12 +100,11 @@ class ExperimentResult:
         """
         folder = Path(folder)
         write_report(self.record, self._extras(), folder / REPORT_FILE)
-        try:
-            write_atomic(folder / SETTINGS_FILE, self.settings.model_dump_json(indent=2) + "\n")
-            if self.data is not None and self.server is not None:
-                write_atomic(folder / MODEL_FILE, _saved_model(self.settings, self.data, self.server))
-        except OSError as error:
-            raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
+        text = self.settings.model_dump_json(indent=2) + "\n"
+        write_atomic(folder / SETTINGS_FILE, text, ReportingError)
+        if self.data is not None and self.server is not None:
+            model = _saved_model(self.settings, self.data, self.server)
+            write_atomic(folder / MODEL_FILE, model, ReportingError)
         # Last, so that a folder with results is complete.
         write_results(self.record, folder / RESULTS_FILE)
 

@@ -129,10 +129,7 @@ def _rows(values: NDArray[Any], path: Path, key: str) -> NDArray[np.float64]:
 def _write(path: Path, **arrays: NDArray[Any]) -> Path:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    try:
-        return write_atomic(path, buffer.getvalue())
-    except OSError as error:
-        raise FederationError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, buffer.getvalue(), FederationError)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -72,11 +72,7 @@ def write_report(results: Results, extras: ReportExtras, path: str | Path) -> Pa
     Raises:
         ReportingError: If the file cannot be written.
     """
-    text = render_report(results, extras)
-    try:
-        return write_atomic(path, text)
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, render_report(results, extras), ReportingError)
 
 
 def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture]:

@@ -88,10 +88,7 @@ def write_json(content: Any, path: str | Path) -> Path:
         ReportingError: If a value is not finite or has no JSON form, or the file cannot be written.
     """
     text = json.dumps(_plain(content, Path(path).name), indent=2, ensure_ascii=False) + "\n"
-    try:
-        return write_atomic(path, text)
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, text, ReportingError)
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -18,9 +18,9 @@ PACKAGE = Path(qkd_qiskit.__file__).parent
 ORDER: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("arrays", "progress", "extras", "lazy", "versions"),
+    ("store",),
     ("encoding",),
     ("config",),
-    ("store",),
     ("data", "vqcnn"),
     ("hardware",),
     ("simulation",),

@@ -24,6 +24,7 @@ from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTa
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
+from qkd_qiskit.store.files import append_line
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -281,17 +282,8 @@ def train_granted(
 
 
 def _append(path: Path, record: UnitRecord) -> None:
-    """Append one line; what an interruption has left of a line goes first."""
-    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
-            file.write(line.encode())
-    except OSError as error:
-        raise EstimatorError(f"cannot write calibration records {path}: {error.strerror}") from None
+    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"))
+    append_line(path, line, EstimatorError, "calibration records ")
 
 
 def _trained(

@@ -1,0 +1,56 @@
+"""Whatever goes wrong with something from elsewhere becomes one clear line of an error class of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from qkd_qiskit.errors import QKDError
+
+_MOST_SIGNS = 300
+
+
+def one_line(text: object, most: int = _MOST_SIGNS) -> str:
+    """Return text from elsewhere as one printable line of bounded length.
+
+    Args:
+        text: Anything; control signs, line breaks and lone surrogates become single spaces.
+        most: Most characters; what is longer ends in three dots.
+    """
+    # A reason may quote megabytes: what cannot show is cut before it is cleaned.
+    start = str(text)[: 4 * most]
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in start).split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def why(failure: BaseException) -> str:
+    """Return the reason of a failure as one line."""
+    if isinstance(failure, MemoryError):
+        return "it does not fit into the memory"
+    if isinstance(failure, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(failure, UnicodeError):
+        return "not UTF-8 text"
+    if isinstance(failure, OSError) and failure.strerror:
+        return one_line(failure.strerror)
+    if isinstance(failure, KeyError) and failure.args:
+        return f"{one_line(failure.args[0])} is missing"
+    return one_line(failure) or type(failure).__name__
+
+
+@contextmanager
+def guarded(error: type[QKDError], doing: str) -> Iterator[None]:
+    """Turn every exception of a block that reads something from elsewhere into one of our own.
+
+    Damage shows in more ways than any list of exceptions holds: libraries raise what they were written with.
+
+    Args:
+        error: Class of the new exception; those of this class pass as they are.
+        doing: Words that open the message, with the place: `cannot read model.npz`.
+    """
+    try:
+        yield
+    except error:
+        raise
+    except Exception as failure:
+        raise error(f"{one_line(doing)}: {why(failure)}") from failure
