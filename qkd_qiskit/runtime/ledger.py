@@ -17,6 +17,7 @@ from qiskit import QuantumCircuit, qpy
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
+from qkd_qiskit.store.mending import mend_database
 
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
@@ -108,6 +109,7 @@ class Ledger:
             )
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
+            mend_database(folder)
             self._db = opened.enter_context(Database(folder, durable=True))
             self._opened = opened.pop_all()
 

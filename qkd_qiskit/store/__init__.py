@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from qkd_qiskit.store.array_files import ArrayArchive, open_npz, read_npy
     from qkd_qiskit.store.database import Database, folder_lock
     from qkd_qiskit.store.files import append_line, write_atomic
-    from qkd_qiskit.store.guard import guarded, one_line
+    from qkd_qiskit.store.guard import guarded
     from qkd_qiskit.store.limits import FileLimits, current_limits, use_limits
+    from qkd_qiskit.store.mending import mend_database
     from qkd_qiskit.store.reading import (
         Unpacked,
         check_path,
@@ -43,8 +44,8 @@ _HOMES = {
     "check_path": "reading",
     "current_limits": "limits",
     "folder_lock": "database",
+    "mend_database": "mending",
     "guarded": "guard",
-    "one_line": "guard",
     "open_npz": "array_files",
     "open_store": "stages",
     "parse_json": "reading",
@@ -71,7 +72,7 @@ __all__ = [
     "current_limits",
     "folder_lock",
     "guarded",
-    "one_line",
+    "mend_database",
     "open_npz",
     "open_store",
     "parse_json",

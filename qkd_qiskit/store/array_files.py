@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.errors import QKDError
-from qkd_qiskit.store.guard import guarded, one_line
+from qkd_qiskit.store.guard import guarded
 from qkd_qiskit.store.limits import current_limits
 from qkd_qiskit.store.reading import Place, read_bytes
+from qkd_qiskit.text import printable
 
 _MAGIC = b"\x93NUMPY"
 _MOST_HEADER = 2048
@@ -146,7 +147,7 @@ class ArrayArchive:
             QKDError: As the class that was given, if there is no such array, it is damaged, of a type other
                 than numbers and text, or larger than the limits allow.
         """
-        with guarded(self._error, f"cannot read {self._where}: {one_line(name, 40)}"):
+        with guarded(self._error, f"cannot read {self._where}: {printable(name, 40)}"):
             return self._header(name)
 
     def array(self, name: str) -> NDArray[Any]:
@@ -158,7 +159,7 @@ class ArrayArchive:
         Raises:
             QKDError: As the class that was given, for the reasons of `header`, or if its bytes are damaged.
         """
-        with guarded(self._error, f"cannot read {self._where}: {one_line(name, 40)}"):
+        with guarded(self._error, f"cannot read {self._where}: {printable(name, 40)}"):
             header = self._header(name)
             return _values(self._unpacked(name), header)
 
@@ -208,7 +209,7 @@ def _check_members(members: list[zipfile.ZipInfo], given: int) -> None:
     if sum(member.compress_size for member in members) > given:
         raise ValueError("expected arrays beside each other, found some that share their bytes")
     for member in members:
-        name = one_line(member.filename, 40)
+        name = printable(member.filename, 40)
         if member.flag_bits & _ENCRYPTED:
             raise ValueError(f"expected plain arrays, found {name} encrypted")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -226,7 +227,7 @@ def _read_header(data: bytes | bytearray) -> ArrayHeader:
     text = bytes(data[8 + len(length) : start]).decode("latin-1")
     fields = {name: one for found in [_HEADER.fullmatch(text)] if found for name, one in _fields(found)}
     if fields.keys() != {"descr", "fortran_order", "shape"}:
-        raise ValueError(f"expected the header of an array of numbers or text, found {one_line(text, 80)}")
+        raise ValueError(f"expected the header of an array of numbers or text, found {printable(text, 80)}")
     dtype = np.dtype(fields["descr"])
     if dtype.hasobject:
         raise ValueError("expected numbers or text, found Python objects")
@@ -255,4 +256,4 @@ def _values(data: bytes | bytearray, header: ArrayHeader) -> NDArray[Any]:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return one_line(shape, 60)
+    return printable(shape, 60)

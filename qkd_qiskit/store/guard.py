@@ -6,21 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from qkd_qiskit.errors import QKDError
-
-_MOST_SIGNS = 300
-
-
-def one_line(text: object, most: int = _MOST_SIGNS) -> str:
-    """Return text from elsewhere as one printable line of bounded length.
-
-    Args:
-        text: Anything; control signs, line breaks and lone surrogates become single spaces.
-        most: Most characters; what is longer ends in three dots.
-    """
-    # A reason may quote megabytes: what cannot show is cut before it is cleaned.
-    start = str(text)[: 4 * most]
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in start).split())
-    return line if len(line) <= most else f"{line[: most - 3]}..."
+from qkd_qiskit.text import printable
 
 
 def why(failure: BaseException) -> str:
@@ -32,10 +18,10 @@ def why(failure: BaseException) -> str:
     if isinstance(failure, UnicodeError):
         return "not UTF-8 text"
     if isinstance(failure, OSError) and failure.strerror:
-        return one_line(failure.strerror)
+        return printable(failure.strerror)
     if isinstance(failure, KeyError) and failure.args:
-        return f"{one_line(failure.args[0])} is missing"
-    return one_line(failure) or type(failure).__name__
+        return f"{printable(failure.args[0])} is missing"
+    return printable(failure) or type(failure).__name__
 
 
 @contextmanager
@@ -53,4 +39,4 @@ def guarded(error: type[QKDError], doing: str) -> Iterator[None]:
     except error:
         raise
     except Exception as failure:
-        raise error(f"{one_line(doing)}: {why(failure)}") from failure
+        raise error(f"{printable(doing)}: {why(failure)}") from failure

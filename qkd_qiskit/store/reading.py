@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from qkd_qiskit.errors import QKDError
-from qkd_qiskit.store.guard import guarded, one_line
+from qkd_qiskit.store.guard import guarded
 from qkd_qiskit.store.limits import current_limits
+from qkd_qiskit.text import printable
 
 Place = str | os.PathLike[str]
 
@@ -168,7 +169,7 @@ def check_path(text: str, error: type[QKDError], where: str) -> Path:
         try:
             return Path(text).expanduser()
         except RuntimeError:
-            raise ValueError(f"expected a path, found no home folder for {one_line(text, 40)!r}") from None
+            raise ValueError(f"expected a path, found no home folder for {printable(text, 40)!r}") from None
 
 
 class Unpacked:
@@ -228,7 +229,7 @@ def _whole_number(text: str) -> int:
 def _finite_number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"expected finite numbers, found {one_line(text, 40)}")
+        raise ValueError(f"expected finite numbers, found {printable(text, 40)}")
     return number
 
 
