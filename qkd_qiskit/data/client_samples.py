@@ -14,6 +14,7 @@ from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.data.dataset import as_labels, as_pixels
 from qkd_qiskit.data.files import read_samples
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import guarded
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +72,9 @@ def load_client_samples(path: str | Path, labels: str | None = None) -> ClientSa
     Raises:
         DataError: If something cannot be read, or there are not as many labels as samples.
     """
-    values, targets, file = read_samples(path, labels)
-    known = as_labels(targets, str(file))
+    with guarded(DataError, f"cannot read {path}"):
+        values, targets, file = read_samples(path, labels)
+        known = as_labels(targets, str(file))
     if values.ndim < 2 or len(values) != len(known):
         raise DataError(
             f"{file}: expected samples [N, ...] with N labels, "

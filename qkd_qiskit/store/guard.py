@@ -21,7 +21,9 @@ def why(failure: BaseException) -> str:
         return printable(failure.strerror)
     if isinstance(failure, KeyError) and failure.args:
         return f"{printable(failure.args[0])} is missing"
-    return printable(failure) or type(failure).__name__
+    # Libraries go on about their own settings in later lines.
+    lines = str(failure).split("\n", 1)
+    return printable(lines[0]) or type(failure).__name__
 
 
 @contextmanager

@@ -192,7 +192,12 @@ class Unpacked:
             self._most, self._limit = current_limits().unpacked_from(len(data))
         self._read = 0
 
-    def read(self, size: int | None = None) -> bytes:
+    @property
+    def bound(self) -> tuple[int, str]:
+        """Most bytes that there may be, and the limit that says so: `file_bytes` where nothing is packed."""
+        return self._most, self._limit
+
+    def read(self, size: int | None = None) -> bytearray:
         """Return the next bytes: so many, or all; fewer where they end.
 
         Raises:
@@ -210,7 +215,7 @@ class Unpacked:
                         f"expected at most {self._most} bytes unpacked (limits.{self._limit}), found more"
                     )
                 found += piece
-        return bytes(found)
+        return found
 
 
 def _no_constant(text: str) -> float:
