@@ -5,6 +5,7 @@ from qkd_qiskit.config.loading import (
     load_settings,
     model_settings,
     parse_settings,
+    read_settings_json,
     shipped_experiments,
 )
 from qkd_qiskit.config.settings import (
@@ -18,6 +19,7 @@ from qkd_qiskit.config.settings import (
     FedAvgSettings,
     FederationSettings,
     Label,
+    LimitSettings,
     ModelSettings,
     NoiseSettings,
     RemoteClientSettings,
@@ -38,6 +40,7 @@ __all__ = [
     "FedAvgSettings",
     "FederationSettings",
     "Label",
+    "LimitSettings",
     "ModelSettings",
     "NoiseSettings",
     "RemoteClientSettings",
@@ -49,5 +52,6 @@ __all__ = [
     "load_settings",
     "model_settings",
     "parse_settings",
+    "read_settings_json",
     "shipped_experiments",
 ]

@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from qkd_qiskit.arrays import IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
@@ -80,13 +79,7 @@ class ExperimentResult:
         """
         folder = Path(folder)
         record = read_results(folder / RESULTS_FILE)
-        path = folder / SETTINGS_FILE
-        try:
-            settings = ExperimentSettings.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            raise ReportingError(f"{path}: {error.errors()[0]['msg']}") from None
+        settings = read_settings_json(ExperimentSettings, folder / SETTINGS_FILE, ReportingError)
         return cls(settings, record)
 
     def save(self, folder: str | Path) -> None:

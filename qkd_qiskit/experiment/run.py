@@ -105,8 +105,8 @@ def run_experiment(
 
 
 def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
-    # How many processes work and how long they wait changes no stage.
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode())
+    # How many processes work, how long they wait and what files may ask for changes no stage.
+    digest = hashlib.sha256(settings.model_dump_json(exclude={"federation", "limits"}).encode())
     # Stages of two versions would make a result that no version gives.
     digest.update(json.dumps(installed_versions()).encode())
     # A file of samples may have changed under its name.

@@ -106,7 +106,7 @@ class RemoteClient:
                 RejectionCode.UNKNOWN_PUBLIC_SET,
                 f"expected the public set {settings.public_digest}, found {request.public_digest}",
             )
-        own = load_client_samples(settings.path, settings.labels)
+        own = load_client_samples(settings.path, settings.labels, settings.limits)
         key = self._key(request, own)
         folder = self._folder / key[:16]
         # A server may send its request again while another process of this client trains.

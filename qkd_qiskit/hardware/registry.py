@@ -14,6 +14,7 @@ from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.custom import build_target
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
+from qkd_qiskit.store import guarded
 
 
 def list_backends() -> tuple[str, ...]:
@@ -53,16 +54,15 @@ def load_backend(name: str | Path) -> Device:
                 f"unknown device {str(name)!r}: expected one of {known}, or the path of a .toml file"
             )
         path = descriptor_folder() / f"{name}.toml"
-    try:
+    with guarded(HardwareError, f"cannot read device descriptor {path}"):
         changed = path.stat().st_mtime_ns
-    except OSError as error:
-        raise HardwareError(f"cannot read device descriptor {path}: {error.strerror}") from None
     return _load(path.resolve(), changed)
 
 
 @lru_cache(maxsize=32)
 def _load(path: Path, changed: int) -> Device:
-    return device_from_descriptor(read_descriptor(path))
+    with guarded(HardwareError, f"device descriptor {path}"):
+        return device_from_descriptor(read_descriptor(path))
 
 
 def device_from_descriptor(descriptor: Descriptor) -> Device:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation.results import Results
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_json
 
 
 def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:
@@ -63,12 +64,7 @@ def read_results(path: str | Path) -> Results:
     Raises:
         ReportingError: If the file cannot be read, is not JSON, or is not of schema 1.
     """
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise ReportingError(f"{path} is not JSON: {error}") from None
+    content = read_json(path, ReportingError)
     if not isinstance(content, dict):
         raise ReportingError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return check_results(content, where=str(path))

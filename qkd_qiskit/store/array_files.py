@@ -84,17 +84,18 @@ def read_npy(path: Place, error: type[QKDError]) -> NDArray[Any]:
         return array
 
 
-def open_npz(path: Place, error: type[QKDError]) -> ArrayArchive:
+def open_npz(path: Place, error: type[QKDError], what: str = "") -> ArrayArchive:
     """Return the arrays of an npz file, none of them unpacked yet.
 
     Args:
         path: The file.
         error: Class of the exception when something goes wrong, here or when an array is taken.
+        what: What the file is, for the message, with a blank behind.
 
     Raises:
         QKDError: As the class `error`, if the file cannot be read or `ArrayArchive` refuses it.
     """
-    return ArrayArchive(read_bytes(path, error), error, str(path))
+    return ArrayArchive(read_bytes(path, error, what), error, f"{what}{path}")
 
 
 class ArrayArchive:

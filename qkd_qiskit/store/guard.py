@@ -27,18 +27,19 @@ def why(failure: BaseException) -> str:
 
 
 @contextmanager
-def guarded(error: type[QKDError], doing: str) -> Iterator[None]:
-    """Turn every exception of a block that reads something from elsewhere into one of our own.
+def guarded(error: type[QKDError], doing: str, *, keep: type[QKDError] | None = None) -> Iterator[None]:
+    """Turn every exception of a block or of a decorated function into one line of an error class of ours.
 
     Damage shows in more ways than any list of exceptions holds: libraries raise what they were written with.
 
     Args:
         error: Class of the new exception; those of this class pass as they are.
         doing: Words that open the message, with the place: `cannot read model.npz`.
+        keep: Another class whose exceptions pass as they are.
     """
     try:
         yield
-    except error:
-        raise
     except Exception as failure:
+        if isinstance(failure, error if keep is None else (error, keep)):
+            raise
         raise error(f"{printable(doing)}: {why(failure)}") from failure

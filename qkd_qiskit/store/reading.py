@@ -116,7 +116,7 @@ def parse_json(text: str | bytes, error: type[QKDError], where: str) -> Any:
         QKDError: As the class `error`, if it is no JSON, is nested deeper than `depth`, holds a whole number
             of more than `digits` digits, or a number that is not finite.
     """
-    with guarded(error, f"{where} is not JSON that can be read"):
+    with guarded(error, f"{where} is not JSON"):
         value = json.loads(
             text, parse_constant=_no_constant, parse_int=_whole_number, parse_float=_finite_number
         )
