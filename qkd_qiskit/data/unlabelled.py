@@ -17,6 +17,7 @@ from qkd_qiskit.data.files import FEATURE_KEYS, flatten, kind_of, member
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import guarded, open_npz, read_npy
+from qkd_qiskit.text import printable
 
 
 def load_features(path: str | Path) -> FloatArray:
@@ -70,6 +71,8 @@ def _samples_of_csv(path: Path) -> FloatArray:
             raise DataError(f"{path}: expected {len(first)} values in row {count - 1}, found {len(row)}")
         wrong = next((cell for cell in row if not is_number(cell)), None)
         if wrong is not None:
-            raise DataError(f"{path}: expected numbers only, found {wrong!r} in row {count - 1}")
+            raise DataError(
+                f"{path}: expected numbers only, found {printable(wrong, 60)!r} in row {count - 1}"
+            )
         numbers.extend(map(float, row))
     return np.array(numbers).reshape(count, len(first))

@@ -8,19 +8,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qpy
 
-from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.errors import StoreError, SubmissionError
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
+from qkd_qiskit.store.guard import guarded
 from qkd_qiskit.store.mending import mend_database
 
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
+
+_MOST_SAMPLES = 2**40
 
 State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
 
@@ -80,6 +83,24 @@ class Batch:
     job_id: str | None
     message: str
     seconds: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse the row of a damaged ledger.
+
+        Raises:
+            SubmissionError: If a value has another type, or no range of samples.
+        """
+        numbers = (self.number, self.start, self.stop, self.attempt)
+        texts = (self.submission, self.state, self.message, self.tag or "", self.job_id or "")
+        times = (self.intended or 0.0, self.seconds or 0.0)
+        if not (
+            all(type(number) is int and 0 <= number < _MOST_SAMPLES for number in numbers)
+            and self.start <= self.stop
+            and all(isinstance(text, str) for text in texts)
+            and all(isinstance(time, int | float) for time in times)
+            and self.state in get_args(State)
+        ):
+            raise SubmissionError(f"batch {self.number!r} of {self.submission!r}: its record is damaged")
 
 
 _BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
@@ -146,11 +167,13 @@ class Ledger:
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
 
+    @guarded(SubmissionError, "cannot read the stored submissions", keep=StoreError)
     def submissions(self) -> tuple[Submission, ...]:
         """Return all submissions, the oldest first."""
         rows = self._db.rows("SELECT * FROM submission ORDER BY created, rowid")
         return tuple(_submission(row) for row in rows)
 
+    @guarded(SubmissionError, "cannot read the stored batches", keep=StoreError)
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
         """Return the batches of a submission, of some states or all."""
         rows = self._db.rows(
@@ -208,6 +231,7 @@ class Ledger:
         rows = self._db.rows("SELECT job_id FROM former WHERE submission = ?", submission)
         return tuple(job_id for (job_id,) in rows)
 
+    @guarded(SubmissionError, "cannot read the stored counts", keep=StoreError)
     def counts(self, submission: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the counts of all finished batches.
 
@@ -224,8 +248,11 @@ class Ledger:
         )
         if not rows:
             raise SubmissionError(f"{submission}: no batch is done yet")
+        found = [unpack(packed)[0] for _, _, packed, _ in rows]
+        if any(len(part) != stop - start for part, (start, stop, _, _) in zip(found, rows, strict=True)):
+            raise SubmissionError(f"{submission}: expected a row of counts for each sample of a batch")
+        counts = np.concatenate(found)
         numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in rows])
-        counts = np.concatenate([unpack(packed)[0] for _, _, packed, _ in rows])
         calibration = np.concatenate(
             [np.repeat(unpack(packed)[0][None], stop - start, axis=0) for start, stop, _, packed in rows]
         )

@@ -55,6 +55,7 @@ CREATE TABLE batch (
     PRIMARY KEY (submission, number)
 );
 CREATE TABLE former (submission TEXT NOT NULL, job_id TEXT NOT NULL);
+CREATE TABLE former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL);
 """
 
 

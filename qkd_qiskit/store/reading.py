@@ -53,10 +53,13 @@ def read_bytes(path: Place, error: type[QKDError], what: str = "", *, most: int 
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             raise ValueError("expected a plain file, found a device or a pipe")
         with place.open("rb") as file:
-            # One byte more than there should be shows a file that grows.
             data = file.read(min(found.st_size, limit) + 1)
+            # A file may grow, and files of the system say that they are empty.
+            while found.st_size < len(data) <= limit and (piece := file.read(_PIECE)):
+                data += piece
         if len(data) > limit:
-            raise ValueError(f"expected at most {limit} bytes (limits.{name}), found {found.st_size}")
+            more = max(found.st_size, limit + 1)
+            raise ValueError(f"expected at most {limit} bytes (limits.{name}), found {more}")
     return data
 
 
@@ -241,17 +244,14 @@ def _finite_number(text: str) -> float:
 def _items(value: Any) -> list[Any]:
     """Return everything within a value that is no table and no list; refuse what is nested too deeply."""
     most = current_limits().depth
-    plain, level = [], [value]
-    for _ in range(most + 1):
-        deeper: list[Any] = []
-        for node in level:
-            if isinstance(node, dict):
-                deeper += node.values()
-            elif isinstance(node, list):
-                deeper += node
-            else:
-                plain.append(node)
-        if not deeper:
-            return plain
-        level = deeper
-    raise ValueError(f"expected at most {most} levels (limits.depth), found more")
+    plain: list[Any] = []
+    level = [value]
+    for depth in range(most + 1):
+        within = [node for node in level if isinstance(node, dict | list)]
+        plain += [node for node in level if not isinstance(node, dict | list)]
+        if not within:
+            break
+        if depth == most:
+            raise ValueError(f"expected at most {most} levels (limits.depth), found more")
+        level = [item for node in within for item in (node.values() if isinstance(node, dict) else node)]
+    return plain
