@@ -13,16 +13,16 @@ WORKER = Path(__file__).with_name("worker.py")
 
 #: Cases of each kind in the long test; together more than 20 000.
 LONG = {
-    "models": 4000,
-    "tables": 6000,
-    "settings": 5000,
-    "records": 2500,
-    "stores": 1500,
-    "jobs": 1200,
+    "models": 4400,
+    "tables": 6400,
+    "settings": 5200,
+    "records": 2400,
+    "stores": 800,
+    "jobs": 800,
     "public_sets": 800,
-    "indices": 3000,
+    "indices": 3200,
 }
-QUICK = 25
+QUICK = 12
 
 
 def run_worker(kinds: list[str], seed: int, count: int, folder: Path) -> dict[str, object]:

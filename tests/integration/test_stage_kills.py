@@ -22,7 +22,7 @@ STAGES = {
     "global model",
     "centralized",
 }
-STAGES |= {"FedAvg"}
+STAGES |= {"centralized", "FedAvg"}
 
 # Kills itself at one moment of the first stage that is not stored yet: before or after its result is stored,
 # or once it has stored so many of its answers.
