@@ -21,7 +21,12 @@ _LOG = logging.getLogger("qkd_qiskit.store")
 _BESIDE = ("-wal", "-shm")
 # More row numbers than a few pages hold.
 _MOST_MISSES = 400
-_KINDS = {"TEXT": str, "BLOB": bytes, "INTEGER": int, "REAL": (float, int)}
+_KINDS: dict[str, tuple[type, ...]] = {
+    "TEXT": (str,),
+    "BLOB": (bytes,),
+    "INTEGER": (int,),
+    "REAL": (float, int),
+}
 _PAGE = 4096
 # Another process, missing rights or a full disk.
 _NO_DAMAGE = (

@@ -15,7 +15,7 @@ import re
 import stat
 import tomllib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.store.guard import guarded
@@ -188,10 +188,10 @@ class Unpacked:
         """
         self._error, self._where = error, where
         packed = data[:2] == _GZIP
-        self._source: IO[bytes] = io.BytesIO(data)
+        self._source: io.BytesIO | gzip.GzipFile = io.BytesIO(data)
         self._most, self._limit = len(data), "file_bytes"
         if packed:
-            self._source = gzip.GzipFile(fileobj=self._source)
+            self._source = gzip.GzipFile(fileobj=io.BytesIO(data))
             self._most, self._limit = current_limits().unpacked_from(len(data))
         self._read = 0
 
