@@ -152,7 +152,7 @@ class _Walk:
         if self.damaged:
             low = upwards[-1][0] if upwards else 0
             for row in self._steps("< ? ORDER BY rowid DESC", high):
-                if row[0] in found:
+                if row[0] <= low or row[0] in found:
                     break
                 found[row[0]] = row[1:]
             end = min((number for number in found if number > low), default=high)
@@ -165,10 +165,15 @@ class _Walk:
         return [found[number] for number in sorted(found)]
 
     def _steps(self, condition: str, start: int) -> Iterator[_Row]:
-        number = start
+        number, up = start, start < 0
         while rows := self._read(condition, number):
+            found = rows[0][0]
+            if (found <= number) if up else (found >= number):
+                # Pages out of order lead around in circles.
+                self.damaged = True
+                return
             yield rows[0]
-            number = rows[0][0]
+            number = found
 
     def _read(self, condition: str, number: int) -> list[_Row]:
         try:

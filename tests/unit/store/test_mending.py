@@ -173,3 +173,11 @@ def test_another_process_is_no_damage(whole: Path, tmp_path: Path, monkeypatch: 
     with pytest.raises(StoreError, match="cannot use .*locked"):
         mend_database(tmp_path)
     other.close()
+
+
+def test_pages_that_lead_around_in_circles_end(whole: Path, tmp_path: Path) -> None:
+    content = whole.read_bytes()
+    rows = [place for place in leaf_pages(content) if b"QKD-ARR1" in content[place : place + PAGE]]
+    mend_database(damaged(whole, tmp_path, rows[5], content[rows[2] : rows[2] + PAGE]))
+    kept = answers(tmp_path)
+    assert ANSWERS - 12 <= len(kept) < ANSWERS
