@@ -7,7 +7,9 @@ from qkd_qiskit.config.loading import (
     parse_settings,
     read_settings_json,
     shipped_experiments,
+    shipped_text,
 )
+from qkd_qiskit.config.reference import SettingReference, settings_reference
 from qkd_qiskit.config.settings import (
     AdamSettings,
     AugmentSettings,
@@ -45,6 +47,7 @@ __all__ = [
     "NoiseSettings",
     "RemoteClientSettings",
     "ServerSettings",
+    "SettingReference",
     "Settings",
     "StructureSettings",
     "TrainingSettings",
@@ -53,5 +56,7 @@ __all__ = [
     "model_settings",
     "parse_settings",
     "read_settings_json",
+    "settings_reference",
     "shipped_experiments",
+    "shipped_text",
 ]

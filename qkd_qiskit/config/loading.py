@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
-from qkd_qiskit.errors import ConfigError, QKDError
+from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
 from qkd_qiskit.store import guarded, parse_toml, read_json, read_toml
 from qkd_qiskit.text import printable
 
@@ -26,6 +27,25 @@ def shipped_files(folder: str) -> tuple[str, ...]:
     """Return the names of the TOML files in a folder of the package, sorted."""
     files = (resources.files("qkd_qiskit.config") / folder).iterdir()
     return tuple(sorted(Path(f.name).stem for f in files if f.name.endswith(".toml")))
+
+
+def shipped_text(folder: str, name: str) -> str:
+    """Return the text of a TOML file that comes with the package.
+
+    Args:
+        folder: `experiments` or `sweeps`.
+        name: One of `shipped_files(folder)`.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
+    shipped = shipped_files(folder)
+    if name not in shipped:
+        raise ConfigError(
+            f"unknown {folder.removesuffix('s')} {name!r}: expected one of {', '.join(shipped)}"
+            f"{did_you_mean(name, shipped)}"
+        )
+    return (resources.files("qkd_qiskit.config") / folder / f"{name}.toml").read_text("utf-8")
 
 
 def load_experiment(
@@ -96,7 +116,9 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
             first = error.errors()[0]
             key = printable(".".join(str(part) for part in first["loc"]), 100) or "the experiment"
             if first["type"] == "extra_forbidden":
-                raise ConfigError(f"{where}: unknown key {key}") from None
+                plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))
+                hint = did_you_mean(plain, setting_keys(kind))
+                raise ConfigError(f"{where}: unknown key {key}{hint}") from None
             # A missing key has no value, and the value of a whole table is the table.
             whole = isinstance(first["input"], dict)
             found = "" if whole else f", found {printable(repr(first['input']), 60)}"
@@ -131,8 +153,7 @@ def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
     """
     shipped, what = shipped_files(folder), folder.removesuffix("s")
     if name_or_path in shipped:
-        place = resources.files("qkd_qiskit.config") / folder / f"{name_or_path}.toml"
-        return parse_toml(place.read_text("utf-8"), ConfigError, name_or_path)
+        return parse_toml(shipped_text(folder, name_or_path), ConfigError, name_or_path)
     path = Path(name_or_path)
     if path.suffix != ".toml":
         raise ConfigError(

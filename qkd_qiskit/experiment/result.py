@@ -17,6 +17,7 @@ from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
+from qkd_qiskit.experiment.comparison import write_predictions
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
@@ -98,6 +99,8 @@ class ExperimentResult:
         if self.data is not None and self.server is not None:
             model = _saved_model(self.settings, self.data, self.server)
             write_atomic(folder / MODEL_FILE, model, ReportingError)
+        if self.data is not None and self.predictions:
+            write_predictions(self.data, self.predictions, folder)
         # Last, so that a folder with results is complete.
         write_results(self.record, folder / RESULTS_FILE)
 
