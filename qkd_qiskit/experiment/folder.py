@@ -14,7 +14,7 @@ from qkd_qiskit.store import Database, folder_lock, guarded, mend_database, writ
 from qkd_qiskit.store.database import DATABASE_FILE
 
 # How many processes and threads work, how long they wait and what files may ask for changes no result.
-_WITHOUT_EFFECT = {"federation": True, "limits": True, "training": {"threads": True}}
+_WITHOUT_EFFECT: dict[str, Any] = {"federation": True, "limits": True, "training": {"threads": True}}
 # More differences than this are counted, not told.
 _MOST_TOLD = 4
 
