@@ -13,15 +13,16 @@ from qkd_qiskit.experiment.result import RESULTS_FILE, SETTINGS_FILE, Experiment
 from qkd_qiskit.store import Database, folder_lock, guarded, mend_database, write_atomic
 from qkd_qiskit.store.database import DATABASE_FILE
 
-# How many processes and threads work, how long they wait and what files may ask for changes no result.
-_WITHOUT_EFFECT: dict[str, Any] = {"federation": True, "limits": True, "training": {"threads": True}}
 # More differences than this are counted, not told.
 _MOST_TOLD = 4
 
 
 def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
     """Return what of the settings a result depends on, as JSON holds it."""
-    return settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    # How many processes and threads work, how long they wait and what files may ask for changes no result.
+    return settings.model_dump(
+        mode="json", exclude={"federation": True, "limits": True, "training": {"threads": True}}
+    )
 
 
 def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, overwrite: bool) -> None:

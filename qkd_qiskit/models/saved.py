@@ -25,6 +25,7 @@ from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 MODEL_FILE = "global_model.npz"
+CLIENTS_FOLDER = "clients"
 _SCHEMA = 1
 _ENCODER = "encoder_"
 # Signs of the JSON text; the model index alone may have 3000 digits, and there may be a thousand classes.

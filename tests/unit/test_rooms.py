@@ -18,7 +18,7 @@ PACKAGE = Path(qkd_qiskit.__file__).parent
 ORDER: tuple[tuple[str, ...], ...] = (
     ("text",),
     ("errors",),
-    ("arrays", "progress", "extras", "lazy", "versions"),
+    ("arrays", "progress", "extras", "lazy", "recent", "versions"),
     ("store",),
     ("encoding",),
     ("config",),
