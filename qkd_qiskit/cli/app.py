@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
@@ -14,10 +16,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from qkd_qiskit.errors import QKDError, ServiceError
+from qkd_qiskit.errors import ConfigError, QKDError, ServiceError
+from qkd_qiskit.store import FileLimits, use_limits
+from qkd_qiskit.text import printable
 
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 TERMINATED = 143
 
 #: The module below `qkd_qiskit.cli` that holds a command, and the command's line in the help.
@@ -102,13 +107,36 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _limits(texts: list[str]) -> dict[str, int]:
+    """Return the limits that `--limit NAME=NUMBER` sets."""
+    known = [field.name for field in fields(FileLimits)]
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if name not in known or not (number.isascii() and number.isdecimal() and 0 < len(number) < 16):
+            raise ConfigError(
+                f"--limit: expected NAME=NUMBER with one of {', '.join(known)}, found {printable(text, 60)!r}"
+            )
+        found[name] = max(int(number), 1)
+    return found
+
+
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="How much a file may ask for, before the command; repeatable: unpacked_bytes=4000000000",
+        ),
+    ] = None,
 ) -> None:
     """Quantum knowledge distillation for variational quantum convolutional neural networks."""
+    context.with_resource(use_limits(**_limits(limit or [])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,6 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; Python's own flush at exit must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        # What was not written yet would fail once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain(f"cannot write {error.filename or 'the output'}: {error.strerror}")
         return 1
     # Typer itself may have turned the interruption into this status.
     if status == INTERRUPTED:

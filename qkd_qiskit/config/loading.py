@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -12,12 +11,11 @@ from pydantic import ValidationError
 
 from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
-from qkd_qiskit.errors import ConfigError, did_you_mean
+from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
+from qkd_qiskit.store import guarded, parse_toml, read_json, read_toml
+from qkd_qiskit.text import printable
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
-
-# tomllib raises a plain ValueError for numbers of thousands of digits, and recurses into brackets.
-_NOT_TOML = (ValueError, RecursionError)
 
 
 def shipped_experiments() -> tuple[str, ...]:
@@ -85,7 +83,7 @@ def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
     Raises:
         ConfigError: If the file is unreadable, or a key or value wrong.
     """
-    return parse_settings(kind, _table(_text(path), str(path)), str(path))
+    return parse_settings(kind, read_toml(path, ConfigError), str(path))
 
 
 def model_settings(**values: Any) -> ModelSettings:
@@ -111,19 +109,36 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
     Raises:
         ConfigError: If a key or value is wrong.
     """
-    try:
-        return kind.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the experiment"
-        if first["type"] == "extra_forbidden":
-            plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))
-            hint = did_you_mean(plain, setting_keys(kind))
-            raise ConfigError(f"{where}: unknown key {key}{hint}") from None
-        # A missing key has no value, and the value of a whole table is the table.
-        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {key}: {message}{found}") from None
+    with guarded(ConfigError, where):
+        try:
+            return kind.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the experiment"
+            if first["type"] == "extra_forbidden":
+                plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))
+                hint = did_you_mean(plain, setting_keys(kind))
+                raise ConfigError(f"{where}: unknown key {key}{hint}") from None
+            # A missing key has no value, and the value of a whole table is the table.
+            whole = isinstance(first["input"], dict)
+            found = "" if whole else f", found {printable(repr(first['input']), 60)}"
+            message = printable(first["msg"].removeprefix("Value error, "))
+            raise ConfigError(f"{where}: {key}: {message}{found}") from None
+
+
+def read_settings_json(kind: type[SettingsT], path: Path, error: type[QKDError]) -> SettingsT:
+    """Return settings of any kind from a JSON file, as a run writes them.
+
+    Args:
+        kind: Their class.
+        path: The file.
+        error: Class of the exception when something goes wrong.
+
+    Raises:
+        QKDError: As the class `error`, if the file is unreadable, or a key or value wrong.
+    """
+    with guarded(error, f"cannot read {path}"):
+        return parse_settings(kind, read_json(path, error), str(path))
 
 
 def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
@@ -138,32 +153,14 @@ def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
     """
     shipped, what = shipped_files(folder), folder.removesuffix("s")
     if name_or_path in shipped:
-        return _table(shipped_text(folder, name_or_path), name_or_path)
+        return parse_toml(shipped_text(folder, name_or_path), ConfigError, name_or_path)
     path = Path(name_or_path)
     if path.suffix != ".toml":
         raise ConfigError(
             f"unknown {what} {name_or_path!r}: expected one of {', '.join(shipped)}, "
             "or the path of a .toml file"
         )
-    return _table(_text(path, f"{what} file "), name_or_path)
-
-
-def _text(path: Path, what: str = "") -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {what}{path}: {_reason(error)}") from None
-
-
-def _table(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except _NOT_TOML as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}") from None
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
+    return read_toml(path, ConfigError, f"{what} file ")
 
 
 def apply_override(table: dict[str, Any], item: str) -> None:
@@ -176,8 +173,8 @@ def apply_override(table: dict[str, Any], item: str) -> None:
     if not sign or not key.strip():
         raise ConfigError(f"--set expects key=value, found {item!r}")
     try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except _NOT_TOML:
+        value = parse_toml(f"v = {text}", ConfigError, "--set")["v"]
+    except ConfigError:
         value = text.strip()
     *parents, last = key.strip().split(".")
     node: Any = table

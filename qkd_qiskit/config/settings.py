@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.store import FileLimits
 
 Label = int | str
 
@@ -241,11 +242,28 @@ class FederationSettings(Settings):
     )
 
 
+def _limit(name: str, description: str) -> Any:
+    default = getattr(FileLimits, name)
+    return Field(None, ge=1, description=f"{description}; {default} when omitted")
+
+
+class LimitSettings(Settings):
+    """How much a file of samples may ask for, before it is refused."""
+
+    file_bytes: int | None = _limit("file_bytes", "bytes of a file")
+    unpacked_bytes: int | None = _limit("unpacked_bytes", "bytes that a packed file may unpack to")
+    ratio: int | None = _limit("ratio", "bytes unpacked for each byte given, above 16 MiB unpacked")
+    members: int | None = _limit("members", "arrays in an archive")
+    values: int | None = _limit("values", "values of a table or an array")
+    text_bytes: int | None = _limit("text_bytes", "bytes of a line of a table")
+
+
 class RemoteClientSettings(Settings):
     """A client on a machine of its own: what it has, and what it answers."""
 
     name: str = Field(min_length=1)
     backend: str = Field(description="its device")
+    limits: LimitSettings = LimitSettings()
     path: str = Field(description="file or folder of its samples")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     public_digest: str | None = Field(
@@ -292,6 +310,7 @@ class ExperimentSettings(Settings):
     fedavg: FedAvgSettings = FedAvgSettings()
     noise: NoiseSettings = NoiseSettings()
     federation: FederationSettings = FederationSettings()
+    limits: LimitSettings = LimitSettings()
 
     @model_validator(mode="after")
     def _names_differ(self) -> ExperimentSettings:

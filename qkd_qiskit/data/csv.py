@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import Unpacked, current_limits, guarded, read_bytes
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 """Headings that mark the label column when none is named, in any case."""
 
-_MOST_BYTES = 2**31
 _MOST_CLASSES = 1000
+_PIECE = 2**24
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,13 @@ def read_csv(path: Path, label_column: str | None = None) -> tuple[NDArray[np.fl
         DataError: If the file is unreadable, ragged, has features that are no numbers, or leaves
             open which column holds the labels.
     """
-    try:
-        text = _text(path)
+    with guarded(DataError, f"cannot read {path}"):
+        text = table_text(path)
         layout = _layout(text, label_column, path)
         text.seek(0)
         column = _label_column(text, layout, label_column, path)
         text.seek(0)
         return _table(text, layout, column)
-    except DataError:
-        raise
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"cannot read {path}: {reason}") from None
 
 
 def read_label_column(path: Path) -> NDArray[Any]:
@@ -68,28 +63,69 @@ def read_label_column(path: Path) -> NDArray[Any]:
     Raises:
         DataError: If the file is unreadable or has more than one column.
     """
-    try:
-        rows = [row for row in csv.reader(_text(path)) if row]
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
-    wide = next((number for number, row in enumerate(rows) if len(row) != 1), None)
-    if wide is not None:
-        raise DataError(f"{path}: expected one label per line, found {len(rows[wide])} values in row {wide}")
-    labels = [row[0] for row in rows]
-    if labels and labels[0].strip().lower() in LABEL_NAMES:
-        labels = labels[1:]
-    return np.asarray(labels, dtype=np.str_)
+    labels: list[str] = []
+    with guarded(DataError, f"cannot read {path}"):
+        for row in csv.reader(table_text(path)):
+            if len(row) > 1:
+                raise DataError(
+                    f"{path}: expected one label per line, found {len(row)} values in row {len(labels)}"
+                )
+            labels += row
+        if labels and labels[0].strip().lower() in LABEL_NAMES:
+            labels = labels[1:]
+        return _text_array(labels, len(labels))
 
 
-def _text(path: Path) -> TextIO:
-    """Read the whole text into memory, so that it can be passed over several times."""
-    with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise DataError(f"{path} is too large: expected at most {_MOST_BYTES} bytes of text")
-    return io.StringIO(content.decode("utf-8-sig"), newline=None)
+def table_bytes(path: Path) -> bytearray:
+    """Return the text of a table, unpacked where it is packed, and not too large to be taken apart.
+
+    Raises:
+        DataError: If the file cannot be read, or its bytes, values or the length of a line exceed the limits.
+    """
+    content = Unpacked(read_bytes(path, DataError), DataError, str(path)).read()
+    limits = current_limits()
+    values = content.count(b",") + content.count(b"\n") + content.count(b"\r")
+    if values > limits.values:
+        raise DataError(f"{path}: expected at most {limits.values} values (limits.values), found {values}")
+    longest, most = _longest_line(content), limits.text_bytes
+    if longest > most:
+        raise DataError(
+            f"{path}: expected lines of at most {most} bytes (limits.text_bytes), found {longest}"
+        )
+    return content
+
+
+def table_text(path: Path) -> TextIO:
+    """Return the text of a table to be read several times; it is decoded on the way.
+
+    Raises:
+        DataError: If `table_bytes` refuses the file.
+    """
+    return io.TextIOWrapper(io.BytesIO(table_bytes(path)), encoding="utf-8-sig", newline=None)
+
+
+def _longest_line(content: bytearray) -> int:
+    # PERF: a piece at a time, as the places of line breaks may take more memory than the text.
+    longest, begin = 0, 0
+    for start in range(0, len(content), _PIECE):
+        piece = np.frombuffer(content, np.uint8, min(_PIECE, len(content) - start), start)
+        ends = start + np.flatnonzero((piece == ord("\n")) | (piece == ord("\r")))
+        if ends.size:
+            longest = max(longest, int(np.diff(ends, prepend=begin).max()))
+            begin = int(ends[-1])
+    return max(longest, len(content) - begin)
+
+
+def _text_array(texts: Sequence[str], count: int) -> NDArray[Any]:
+    """Return texts as an array; an array of so many takes the width of the longest for each."""
+    width = max(map(len, texts), default=0)
+    needed, most = 4 * width * count, current_limits().unpacked_bytes
+    if needed > most:
+        raise ValueError(
+            f"expected labels of at most {most} bytes together (limits.unpacked_bytes), "
+            f"found {count} of up to {width} characters"
+        )
+    return np.asarray(texts, dtype=np.str_)
 
 
 def _layout(text: TextIO, label_column: str | None, path: Path) -> _Layout:
@@ -115,7 +151,11 @@ def _label_column(text: TextIO, layout: _Layout, wanted: str | None, path: Path)
     if wanted is not None:
         if wanted in headings:
             return headings.index(wanted)
-        if wanted.lstrip("-").isdecimal() and -layout.width <= int(wanted) < layout.width:
+        if (
+            len(wanted) < 10
+            and wanted.removeprefix("-").isdecimal()
+            and -layout.width <= int(wanted) < layout.width
+        ):
             return int(wanted) % layout.width
         raise DataError(f"{path}: no column {wanted!r} for the labels among the {layout.width} columns")
     named = [number for number, cell in enumerate(headings) if cell.lower() in LABEL_NAMES]
@@ -132,9 +172,15 @@ def _looks_like_labels(text: TextIO, layout: _Layout, column: int) -> bool:
     rows = csv.reader(text)
     if layout.header:
         next(rows)
-    cells = [row[column] for row in rows if len(row) == layout.width]
-    different = set(cells)
-    if not 2 <= len(different) <= min(_MOST_CLASSES, len(cells) // 2):
+    different: set[str] = set()
+    count = 0
+    for row in rows:
+        if len(row) == layout.width:
+            count += 1
+            different.add(row[column])
+            if len(different) > _MOST_CLASSES:
+                return False
+    if not 2 <= len(different) <= count // 2:
         return False
     numbers = [is_number(cell) for cell in different]
     return not any(numbers) or (all(numbers) and all(float(cell).is_integer() for cell in different))
@@ -152,7 +198,7 @@ def _table(text: TextIO, layout: _Layout, column: int) -> tuple[NDArray[np.float
         converters={column: lambda cell: float(codes.setdefault(cell.strip(), len(codes)))},
         ndmin=2,
     )
-    names = np.asarray(list(codes), dtype=np.str_)
+    names = _text_array(list(codes), len(table))
     return np.delete(table, column, axis=1), names[table[:, column].astype(np.int64)]
 
 

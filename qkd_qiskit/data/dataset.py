@@ -165,7 +165,9 @@ def square_image(table: NDArray[Any]) -> tuple[int, int] | None:
 def _whole_numbers_of_text(text: Labels) -> Labels:
     """Return text such as "7" as numbers; "07" stays text, for it may be a code."""
     names = np.unique(text).tolist()
-    if all(name.lstrip("-").isdecimal() and len(name) < 19 and str(int(name)) == name for name in names):
+    if all(
+        name.removeprefix("-").isdecimal() and len(name) < 19 and str(int(name)) == name for name in names
+    ):
         return text.astype(np.int64)
     return text
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,10 @@ from numpy.typing import NDArray
 from qkd_qiskit.arrays import as_features
 from qkd_qiskit.data.csv import read_csv, read_label_column
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
-from qkd_qiskit.data.idx import MAX_VALUES, read_idx
+from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.data.loader import DataSource
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import ArrayArchive, guarded, open_npz, read_npy
 
 FEATURE_KEYS = ("images", "features", "X", "x", "data", "x_train", "X_train", "train_images")
 """Names under which an npz may hold its samples; the first that is there counts."""
@@ -28,10 +24,6 @@ LABEL_KEYS = ("labels", "targets", "target", "y", "label", "y_train", "train_lab
 
 _LABEL_NAMES_OF = (("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1"), ("images", "labels"),
                    ("features", "labels"), ("X", "y"), ("x", "y"))  # fmt: skip
-
-# What numpy and zipfile were seen to raise on damaged files.
-_UNREADABLE = (OSError, EOFError, KeyError, MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError,
-               ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 class FileLoader:
@@ -75,9 +67,10 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
     Raises:
         DataError: If something cannot be read, is truncated, oversized, not finite, or does not fit.
     """
-    samples, targets, path = read_samples(path, labels)
-    features, image_shape = _flatten(samples, str(path))
-    return Dataset(features, as_labels(targets, str(path)), image_shape, path.name)
+    with guarded(DataError, f"cannot read {path}"):
+        samples, targets, path = read_samples(path, labels)
+        features, image_shape = flatten(samples, str(path))
+        return Dataset(features, as_labels(targets, str(path)), image_shape, path.name)
 
 
 def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[Any], NDArray[Any], Path]:
@@ -90,21 +83,27 @@ def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[A
     Raises:
         DataError: If something cannot be read, is truncated or oversized.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"no such file or folder: {path}")
-    if path.is_dir():
-        path = _images_in(path)
-    kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if kind == "csv":
-        return *read_csv(path, labels), path
-    if kind == "npz":
-        return *_read_npz(path, labels), path
-    samples = _read_npy(path) if kind == "npy" else read_idx(path)
-    return samples, _read_labels(_label_file(path, labels)), path
+    with guarded(DataError, f"cannot read {path}"):
+        path = Path(path)
+        if not path.exists():
+            raise DataError(f"no such file or folder: {path}")
+        if path.is_dir():
+            path = _images_in(path)
+        kind = kind_of(path)
+        if kind == "csv":
+            return *read_csv(path, labels), path
+        if kind == "npz":
+            return *_read_npz(path, labels), path
+        samples = read_npy(path, DataError) if kind == "npy" else read_idx(path)
+        return samples, _read_labels(_label_file(path, labels)), path
 
 
-def _flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
+def kind_of(path: Path) -> str:
+    """Return the ending that tells what a file holds, in small letters; gzip's own ending aside."""
+    return path.name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
+def flatten(samples: NDArray[Any], where: str) -> tuple[NDArray[np.float64], tuple[int, int] | None]:
     """Return rows of features, scaled where they are pixels, and the shape of the images."""
     if samples.ndim == 4 and 1 in (samples.shape[1], samples.shape[3]):
         samples = samples[:, 0] if samples.shape[1] == 1 else samples[..., 0]
@@ -164,75 +163,34 @@ def _label_file(path: Path, labels: str | None) -> Path:
 
 
 def _read_labels(path: Path) -> NDArray[Any]:
-    kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    kind = kind_of(path)
     if kind == "npy":
-        return _read_npy(path)
+        return read_npy(path, DataError)
     if kind in ("csv", "txt"):
         return read_label_column(path)
     return read_idx(path)
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        with path.open("rb") as file:
-            magic = file.read(6)
-        if magic != b"\x93NUMPY":
-            raise DataError(f"{path} is not an npy file: expected the header 93 NUMPY, found {magic!r}")
-        # A memory map takes no memory and is refused when the file is shorter than its header says.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        excess = path.stat().st_size - array.offset - array.nbytes
-        if excess:
-            raise DataError(f"{path} is oversized: {excess} bytes follow the array of shape {array.shape}")
-        return np.array(_not_too_large(array, path))
-    except _UNREADABLE as error:
-        raise DataError(f"cannot read {path}: {_first_line(error)}") from None
-
-
 def _read_npz(path: Path, labels: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    with _opened_npz(path) as arrays:
-        samples = _member(arrays, FEATURE_KEYS, "samples", path)
-        targets = _member(arrays, LABEL_KEYS if labels is None else (labels,), "labels", path)
-    return samples, targets
+    archive = open_npz(path, DataError)
+    samples = member(archive, FEATURE_KEYS, "samples", path)
+    return samples, member(archive, LABEL_KEYS if labels is None else (labels,), "labels", path)
 
 
-@contextmanager
-def _opened_npz(path: Path) -> Iterator[Any]:
-    """Open an npz archive; whatever is wrong with it, or with what is read from it, is one error."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > 8 * MAX_VALUES:
-            raise DataError(
-                f"{path} is too large: expected at most {8 * MAX_VALUES} bytes unpacked, found {size}"
-            )
-        with np.load(path, allow_pickle=False) as arrays:
-            yield arrays
-    except _UNREADABLE as error:
-        raise DataError(f"cannot read {path}: {_first_line(error)}") from None
+def member(archive: ArrayArchive, keys: tuple[str, ...], what: str, path: Path) -> NDArray[Any]:
+    """Return the first array of an archive that has one of some names.
 
+    Args:
+        archive: The archive.
+        keys: Names, the first that is there counts.
+        what: What the array is, for the message.
+        path: The file, for the message.
 
-def _member(arrays: Any, keys: tuple[str, ...], what: str, path: Path) -> NDArray[Any]:
+    Raises:
+        DataError: If there is none, or it is damaged.
+    """
     for key in keys:
-        if key in arrays:
-            array = arrays[key]
-            if not isinstance(array, np.ndarray):
-                raise DataError(f"{path}: expected an array as {key!r}, found other bytes")
-            return _not_too_large(array, path)
-    raise DataError(
-        f"{path}: expected {what} under {' or '.join(keys)}, found {', '.join(arrays.files) or 'nothing'}"
-    )
-
-
-def _not_too_large(array: NDArray[Any], path: Path) -> NDArray[Any]:
-    if array.size > MAX_VALUES:
-        raise DataError(f"{path} is too large: expected at most {MAX_VALUES} values, found {array.size}")
-    return array
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if "pickle" in str(error):
-        # NumPy's own words tell how to load what must not be loaded.
-        return "it holds Python objects, or is no file of NumPy's"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        if key in archive:
+            return archive.array(key)
+    found = ", ".join(archive.names) or "nothing"
+    raise DataError(f"{path}: expected {what} under {' or '.join(keys)}, found {found}")

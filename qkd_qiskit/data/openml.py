@@ -8,6 +8,7 @@ from qkd_qiskit.arrays import as_features
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.loader import DataSource
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import guarded
 
 _PREFIX = "openml:"
 
@@ -29,13 +30,10 @@ class OpenmlLoader:
         """
         where = source.name
         name = where.removeprefix(_PREFIX)
-        which = {"data_id": int(name)} if name.isdecimal() else {"name": name}
-        try:
+        with guarded(DataError, f"cannot fetch {where}"):
+            which = {"data_id": int(name)} if name.isdecimal() else {"name": name}
             # The default parser needs pandas, which is no dependency of ours.
             found = datasets.fetch_openml(**which, as_frame=False, parser="liac-arff")
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"cannot fetch {where}: {reason}") from None
         if found.target is None:
             raise DataError(f"{where}: expected one column of labels, OpenML names none")
         table = as_features(found.data, where)

@@ -16,6 +16,7 @@ from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import use_limits
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         DataError: If the dataset cannot be loaded or split in this way.
     """
     data = settings.data
-    dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
+    with use_limits(**settings.limits.model_dump()):
+        dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
     split = make_split(
         dataset.labels,
         SplitSizes(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from qkd_qiskit.config import RemoteClientSettings, Settings, load_settings, parse_settings
 from qkd_qiskit.errors import ConfigError, FederationError
+from qkd_qiskit.store import check_path, guarded
 
 MIB = 2**20
 
@@ -125,11 +126,14 @@ def load_client(path: Path) -> ClientFile:
 
 
 def _beside(path: Path, name: str) -> Path:
-    return (path.parent / Path(name).expanduser()).resolve()
+    with guarded(ConfigError, f"{path}: cannot use the path {name!r}"):
+        return (path.parent / check_path(name, ConfigError, str(path))).resolve()
 
 
 def _existing(path: Path, name: str, key: str) -> Path:
     found = _beside(path, name)
-    if not found.exists():
+    with guarded(FederationError, f"{path}: {key}"):
+        there = found.exists()
+    if not there:
         raise FederationError(f"{path}: {key}: expected a file, found nothing at {found}")
     return found

@@ -34,6 +34,11 @@ class AmplitudeEncoding(Encoding):
         """Return the encoder whose `arrays()` these are."""
         return AmplitudeEncoder.from_arrays(n_qubits, arrays)
 
+    def array_fault(self, n_qubits: int, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+        """Return what is wrong: the only array holds rows and columns of the images."""
+        shape = shapes.get("image_shape")
+        return None if shape == (2,) else f"array image_shape: expected shape (2,), found {shape}"
+
     def fault(self, inputs: FloatArray) -> str | None:
         """Return what is wrong with states that are not normalized."""
         norms = np.linalg.norm(inputs, axis=1)

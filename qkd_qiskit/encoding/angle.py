@@ -50,6 +50,15 @@ class AngleEncoding(Encoding):
         """Return the fitted encoder whose `arrays()` these are."""
         return AngleEncoder.from_arrays(n_qubits, arrays)
 
+    def array_fault(self, n_qubits: int, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+        """Return what is wrong: directions are [F, 2n] and the mean is [F] for F features."""
+        features = shapes.get("mean", ())
+        expected = {"scale": (), "mean": features[:1], "directions": (*features[:1], 2 * n_qubits)}
+        wrong = next((name for name, shape in expected.items() if shapes.get(name) != shape), None)
+        if wrong is None:
+            return None
+        return f"array {wrong}: expected shape {expected[wrong]}, found {shapes.get(wrong)}"
+
     def append(self, circuit: QuantumCircuit, x: ParameterVector) -> None:
         """Add RY and RZ on every qubit."""
         for qubit in range(circuit.num_qubits):

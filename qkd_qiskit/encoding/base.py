@@ -85,6 +85,16 @@ class Encoding(Protocol):
             DataError: If arrays are missing or do not fit.
         """
 
+    def array_fault(self, n_qubits: int, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+        """Return what is wrong with the shapes of stored arrays, before they are read; None for nothing.
+
+        Args:
+            n_qubits: Qubits of the circuit.
+            shapes: Shapes of what `restore_encoder` will be given, by name.
+        """
+        del n_qubits, shapes
+        return None
+
     def append(self, circuit: QuantumCircuit, x: ParameterVector) -> None:
         """Add the gates whose angles are the inputs `x` to an empty circuit; states need none.
 

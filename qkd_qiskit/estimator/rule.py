@@ -19,6 +19,8 @@ from scipy.special import lambertw
 
 from qkd_qiskit.config import Settings
 from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.store import guarded, parse_json, read_text
+from qkd_qiskit.text import printable
 
 Limit = Literal["need", "data", "device", "minimum"]
 _DATA: Limit = "data"
@@ -75,7 +77,7 @@ def load_coefficients(path: Path | None = None) -> Coefficients:
     Raises:
         EstimatorError: If the file cannot be read, or a key or value is wrong.
     """
-    return _shipped() if path is None else _parse(_read(path), str(path))
+    return _shipped() if path is None else _parse(read_text(path, EstimatorError, "coefficients "), str(path))
 
 
 def class_diversity(classes: int, entropy: float, outcomes: int) -> float:
@@ -179,19 +181,12 @@ def _shipped() -> Coefficients:
     return _parse(text, "the shipped coefficients.json")
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise EstimatorError(f"cannot read coefficients {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise EstimatorError(f"cannot read coefficients {path}: not UTF-8 text") from None
-
-
 def _parse(text: str, where: str) -> Coefficients:
-    try:
-        return Coefficients.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise EstimatorError(f"{where}: {key}: {first['msg']}") from None
+    with guarded(EstimatorError, where):
+        table = parse_json(text, EstimatorError, where)
+        try:
+            return Coefficients.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the file"
+            raise EstimatorError(f"{where}: {key}: {printable(first['msg'])}") from None

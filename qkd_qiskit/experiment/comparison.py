@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Interval, Predictions, accuracy_interval, difference_interval
 from qkd_qiskit.evaluation.intervals import independent_difference_interval
 from qkd_qiskit.reporting import read_results, write_json
+from qkd_qiskit.store import guarded, read_json
 
 PREDICTIONS_FILE = "predictions.json"
 
@@ -73,15 +73,11 @@ def read_predictions(folder: Path) -> SavedPredictions:
         ReportingError: If the file is missing, damaged or holds something else.
     """
     path = folder / PREDICTIONS_FILE
-    try:
-        content = json.loads(path.read_bytes())
+    content = read_json(path, ReportingError)
+    with guarded(ReportingError, f"{path}: expected predictions"):
         labels = _indices(content["labels"])
         models = {str(name): _indices(given) for name, given in content["models"].items()}
         samples = str(content["samples"])
-    except OSError as error:
-        raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise ReportingError(f"{path}: expected predictions, found {type(error).__name__}: {error}") from None
     if any(len(given) != len(labels) for given in models.values()) or not len(labels):
         raise ReportingError(f"{path}: expected as many predictions as labels, at least one")
     return SavedPredictions(samples, labels, models)

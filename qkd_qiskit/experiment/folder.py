@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.errors import ReportingError, StoreError
 from qkd_qiskit.experiment.result import RESULTS_FILE, SETTINGS_FILE, ExperimentResult
-from qkd_qiskit.store.database import DATABASE_FILE, Database
-from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store import Database, folder_lock, guarded, mend_database, write_atomic
+from qkd_qiskit.store.database import DATABASE_FILE
 
 # More differences than this are counted, not told.
 _MOST_TOLD = 4
@@ -19,8 +19,10 @@ _MOST_TOLD = 4
 
 def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
     """Return what of the settings a result depends on, as JSON holds it."""
-    # How many processes and threads work and how long they wait changes no result.
-    return settings.model_dump(mode="json", exclude={"federation": True, "training": {"threads": True}})
+    # How many processes and threads work, how long they wait and what files may ask for changes no result.
+    return settings.model_dump(
+        mode="json", exclude={"federation": True, "limits": True, "training": {"threads": True}}
+    )
 
 
 def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, overwrite: bool) -> None:
@@ -46,12 +48,10 @@ def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, ove
                 "names another folder"
             )
         _same_settings(folder, settings)
-    try:
+    with guarded(StoreError, f"cannot write into {folder}"):
         write_atomic(folder / SETTINGS_FILE, settings.model_dump_json(indent=2) + "\n")
         if overwrite:
             (folder / RESULTS_FILE).unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot write into {folder}: {error.strerror or error}") from None
 
 
 def holds_run(folder: Path) -> bool:
@@ -65,9 +65,16 @@ def _held(folder: Path) -> str | None:
         return "a finished run"
     if not (folder / DATABASE_FILE).exists():
         return None
-    with Database(folder) as database:
+    with _mended(folder) as database:
         begun = any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("stage", "answer"))
     return "a run that was begun" if begun else None
+
+
+def _mended(folder: Path) -> Database:
+    """Return the database of a folder; of a damaged one what can be read is kept."""
+    with folder_lock(folder):
+        mend_database(folder)
+    return Database(folder)
 
 
 def _same_settings(folder: Path, settings: ExperimentSettings) -> None:
@@ -75,8 +82,8 @@ def _same_settings(folder: Path, settings: ExperimentSettings) -> None:
     if not path.exists():
         return
     try:
-        stored = plain_settings(ExperimentSettings.model_validate_json(path.read_bytes()))
-    except (OSError, ValueError):
+        stored = plain_settings(read_settings_json(ExperimentSettings, path, StoreError))
+    except StoreError:
         # A damaged file says nothing about the run: stages of other settings are never taken.
         return
     found = list(_differences(stored, plain_settings(settings)))
@@ -112,7 +119,7 @@ def finished_here(folder: Path, fingerprint: str) -> ExperimentResult | None:
     """
     if not (folder / DATABASE_FILE).exists():
         return None
-    with Database(folder) as database:
+    with _mended(folder) as database:
         if not database.rows("SELECT 1 FROM stage WHERE fingerprint = ? LIMIT 1", fingerprint):
             return None
     try:

@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from qkd_qiskit.arrays import IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
@@ -82,13 +81,7 @@ class ExperimentResult:
         """
         folder = Path(folder)
         record = read_results(folder / RESULTS_FILE)
-        path = folder / SETTINGS_FILE
-        try:
-            settings = ExperimentSettings.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            raise ReportingError(f"{path}: {error.errors()[0]['msg']}") from None
+        settings = read_settings_json(ExperimentSettings, folder / SETTINGS_FILE, ReportingError)
         return cls(settings, record)
 
     def save(self, folder: str | Path) -> None:
@@ -102,13 +95,12 @@ class ExperimentResult:
         """
         folder = Path(folder)
         write_report(self.record, self._extras(), folder / REPORT_FILE)
-        try:
-            write_atomic(folder / SETTINGS_FILE, self.settings.model_dump_json(indent=2) + "\n")
-            if self.data is not None and self.server is not None:
-                write_atomic(folder / MODEL_FILE, _saved_model(self.settings, self.data, self.server))
-                self._write_client_models(folder / CLIENTS_FOLDER, self.data)
-        except OSError as error:
-            raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
+        text = self.settings.model_dump_json(indent=2) + "\n"
+        write_atomic(folder / SETTINGS_FILE, text, ReportingError)
+        if self.data is not None and self.server is not None:
+            model = _saved_model(self.settings, self.data, self.server)
+            write_atomic(folder / MODEL_FILE, model, ReportingError)
+            self._write_client_models(folder / CLIENTS_FOLDER, self.data)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
         # Last, so that a folder with results is complete.

@@ -7,7 +7,6 @@ written so that reading them gives the very same numbers.
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label
 from qkd_qiskit.data import UNKNOWN, PreparedData, PublicOriginals, RawData, deal_data, prepare_server
-from qkd_qiskit.errors import FederationError
-from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.errors import DataError, FederationError
+from qkd_qiskit.store import guarded, open_npz, write_atomic
 
 _BYTE = 255.0
 _KEYS = ("name", "classes", "parts", "image_shape", "public", "labels", "test", "test_labels")
@@ -61,6 +60,7 @@ def write_data_files(settings: ExperimentSettings, folder: str | Path) -> DataFi
     return DataFiles(_write(folder / "public.npz", **_server_arrays(raw)), tuple(clients))
 
 
+@guarded(FederationError, "cannot read the public samples", keep=DataError)
 def read_server_data(settings: ExperimentSettings, path: str | Path) -> PreparedData:
     """Read what a server without clients' samples works with.
 
@@ -76,7 +76,8 @@ def read_server_data(settings: ExperimentSettings, path: str | Path) -> Prepared
     arrays = _read(path)
     classes, parts, shape = arrays["classes"], arrays["parts"], arrays["image_shape"]
     whole = all(arrays[key].dtype.kind in "iu" for key in ("parts", "labels", "test_labels", "image_shape"))
-    if not (whole and parts.shape == (4,) and shape.shape in ((0,), (2,)) and len(classes) > 1):
+    shapes = parts.shape == (4,) and shape.shape in ((0,), (2,)) and classes.ndim == 1 and len(classes) > 1
+    if not (whole and shapes and (parts >= 0).all()):
         raise FederationError(f"{path}: expected public samples as `federation init` writes them")
     names: tuple[Label, ...] = tuple(classes.tolist())
     for key, least in (("labels", UNKNOWN), ("test_labels", 0)):
@@ -129,21 +130,12 @@ def _rows(values: NDArray[Any], path: Path, key: str) -> NDArray[np.float64]:
 def _write(path: Path, **arrays: NDArray[Any]) -> Path:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    try:
-        return write_atomic(path, buffer.getvalue())
-    except OSError as error:
-        raise FederationError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, buffer.getvalue(), FederationError)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        # NumPy leaves a file open that it cannot read.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            missing = [key for key in _KEYS if key not in file]
-            if missing:
-                raise FederationError(f"{path}: expected an array {missing[0]!r}, found none")
-            return {key: file[key] for key in _KEYS}
-    except OSError as error:
-        raise FederationError(f"cannot read {path}: {error.strerror or error}") from None
-    except (AttributeError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise FederationError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+    archive = open_npz(path, FederationError)
+    missing = [key for key in _KEYS if key not in archive]
+    if missing:
+        raise FederationError(f"{path}: expected an array {missing[0]!r}, found none")
+    return {key: archive.array(key) for key in _KEYS}

@@ -115,7 +115,7 @@ class RemoteClient:
                 RejectionCode.UNKNOWN_PUBLIC_SET,
                 f"expected the public set {settings.public_digest}, found {request.public_digest}",
             )
-        own = load_client_samples(settings.path, settings.labels)
+        own = load_client_samples(settings.path, settings.labels, settings.limits)
         key = self._key(request, own)
         folder = self._folder / key[:16]
         answer = _kept_answer(folder, request.round, raw)

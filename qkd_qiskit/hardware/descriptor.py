@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.store import guarded, read_toml
+from qkd_qiskit.text import printable
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -169,24 +170,18 @@ def read_descriptor(path: Path) -> Descriptor:
     Raises:
         HardwareError: If the file is unreadable, is not TOML, or has a missing, unknown or wrong key.
     """
-    try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else "not UTF-8 text"
-        raise HardwareError(f"cannot read device descriptor {path}: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise HardwareError(f"device descriptor {path} is not valid TOML: {error}") from None
-    try:
-        descriptor = Descriptor.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the descriptor"
-        message = first["msg"].removeprefix("Value error, ")
-        simple = isinstance(first["input"], (str, int, float)) and first["type"] != "extra_forbidden"
-        found = f", found {first['input']!r}" if simple else ""
-        raise HardwareError(f"device descriptor {path}: {key}: {message}{found}") from None
+    where = f"device descriptor {path}"
+    table = read_toml(path, HardwareError, "device descriptor ")
+    with guarded(HardwareError, where):
+        try:
+            descriptor = Descriptor.model_validate(table)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the descriptor"
+            message = printable(first["msg"].removeprefix("Value error, "))
+            simple = isinstance(first["input"], (str, int, float)) and first["type"] != "extra_forbidden"
+            found = f", found {printable(repr(first['input']), 60)}" if simple else ""
+            raise HardwareError(f"{where}: {key}: {message}{found}") from None
     if descriptor.name != path.stem:
-        raise HardwareError(
-            f"device descriptor {path}: expected name {path.stem!r}, found {descriptor.name!r}"
-        )
+        raise HardwareError(f"{where}: expected name {path.stem!r}, found {printable(descriptor.name)!r}")
     return descriptor

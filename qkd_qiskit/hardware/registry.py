@@ -15,6 +15,7 @@ from qkd_qiskit.hardware.custom import build_target
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.fractional import fractional_name, split_name
+from qkd_qiskit.store import guarded
 
 
 def unavailable(name: str) -> str | None:
@@ -50,16 +51,15 @@ def load_backend(name: str | Path) -> Device:
                 f"unknown device {plain!r}: expected one of {known}, or the path of a .toml file"
             )
         path = descriptor_folder() / f"{plain}.toml"
-    try:
+    with guarded(HardwareError, f"cannot read device descriptor {path}"):
         changed = path.stat().st_mtime_ns
-    except OSError as error:
-        raise HardwareError(f"cannot read device descriptor {path}: {error.strerror}") from None
     return _load(path.resolve(), changed, fractional)
 
 
 @lru_cache(maxsize=32)
 def _load(path: Path, changed: int, fractional: bool) -> Device:
-    return device_from_descriptor(read_descriptor(path), fractional=fractional)
+    with guarded(HardwareError, f"device descriptor {path}"):
+        return device_from_descriptor(read_descriptor(path), fractional=fractional)
 
 
 def device_from_descriptor(descriptor: Descriptor, *, fractional: bool = False) -> Device:

@@ -41,10 +41,7 @@ def write_snapshot(device: Device, path: Path, *, date: str | None = None) -> Pa
     if found is None:
         raise HardwareError(f"device {device.name}: has no calibration date; name one for the snapshot")
     text = "\n".join(_lines(device, path.stem, found)) + "\n"
-    try:
-        return write_atomic(path, text)
-    except OSError as error:
-        raise HardwareError(f"cannot write snapshot {path}: {error.strerror}") from None
+    return write_atomic(path, text, HardwareError, "snapshot ")
 
 
 def _lines(device: Device, name: str, date: str) -> list[str]:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, StringConstraints
 from scipy.special import softmax
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.config import Label
+from qkd_qiskit.config import Label, Settings
+from qkd_qiskit.config.loading import parse_settings
 from qkd_qiskit.encoding import Encoder, encoding_named
-from qkd_qiskit.errors import ModelError, QKDError
+from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.store import ArrayArchive, guarded, open_npz, parse_json
 from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -27,8 +28,22 @@ MODEL_FILE = "global_model.npz"
 CLIENTS_FOLDER = "clients"
 _SCHEMA = 1
 _ENCODER = "encoder_"
-# What numpy and zipfile raise on damaged files.
-_UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# Signs of the JSON text; the model index alone may have 3000 digits, and there may be a thousand classes.
+_MOST_META = 2**18
+# Where the scale itself would be no number.
+_LARGEST_LOG_SCALE = 700.0
+
+
+class _Meta(Settings):
+    """What the file says in words."""
+
+    model_index: Annotated[str, StringConstraints(pattern="^[0-9]{1,4000}$")]
+    classes: tuple[int, ...] | tuple[str, ...]
+    encoding: str
+    n_qubits: int
+    backend: str = Field(max_length=1000)
+    noise: bool
+    seed: int = Field(ge=0, lt=2**64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +77,12 @@ class SavedModel:
         expected = self.spec.n_weights + 1
         if self.params.shape != (expected,) or not np.isfinite(self.params).all():
             raise ModelError(f"expected {expected} finite parameters, found shape {self.params.shape}")
+        if self.params[-1] > _LARGEST_LOG_SCALE:
+            raise ModelError(
+                f"expected a log of the logit scale up to {_LARGEST_LOG_SCALE}, found {self.params[-1]}"
+            )
+        if len(set(self.classes)) != len(self.classes):
+            raise ModelError("expected different classes, found one twice")
         if not 2 <= len(self.classes) <= self.spec.n_outcomes:
             raise ModelError(
                 f"expected 2 to {self.spec.n_outcomes} classes for this structure, found {len(self.classes)}"
@@ -134,27 +155,50 @@ def load_model(path: str | Path) -> SavedModel:
         file = file / MODEL_FILE
     if not file.is_file():
         raise ModelError(f"no model at {file}: expected the folder of a finished run, or its {MODEL_FILE}")
-    try:
-        # numpy leaves a damaged file open when it opens it itself.
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
-            meta = json.loads(str(stored["meta"]))
-            arrays = {name: stored[name] for name in stored.files if name != "meta"}
-        if meta["schema"] != _SCHEMA:
-            raise ModelError(f"{file}: expected schema {_SCHEMA}, found {meta['schema']}")
-        encoder_arrays = {
-            name.removeprefix(_ENCODER): array for name, array in arrays.items() if name.startswith(_ENCODER)
-        }
-        return SavedModel(
-            spec=VQCNNSpec.from_index(int(meta["model_index"])),
-            params=np.asarray(arrays["params"], dtype=np.float64),
-            classes=tuple(meta["classes"]),
-            encoder=encoding_named(meta["encoding"]).restore_encoder(int(meta["n_qubits"]), encoder_arrays),
-            backend=str(meta["backend"]),
-            noise=bool(meta["noise"]),
-            seed=int(meta["seed"]),
+    with guarded(ModelError, f"cannot read the model {file}"):
+        archive = open_npz(file, ModelError, "the model ")
+        meta = _read_meta(archive, file)
+        spec = VQCNNSpec.from_index(int(meta.model_index))
+        # What the index says is known before any array is unpacked.
+        shape = archive.header("params").shape
+        if shape != (spec.n_weights + 1,):
+            raise ModelError(f"{file}: expected {spec.n_weights + 1} finite parameters, found shape {shape}")
+        if (meta.encoding, meta.n_qubits) != (spec.encoding, spec.n_qubits):
+            raise ModelError(
+                f"{file}: expected {spec.encoding} encoding of {spec.n_qubits} qubits, "
+                f"found {meta.encoding} of {meta.n_qubits}"
+            )
+        encoding = encoding_named(meta.encoding)
+        names = {name.removeprefix(_ENCODER): name for name in archive.names if name.startswith(_ENCODER)}
+        fault = encoding.array_fault(
+            spec.n_qubits, {key: archive.header(name).shape for key, name in names.items()}
         )
-    except ModelError:
-        raise
-    except (*_UNREADABLE, QKDError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"cannot read the model {file}: {reason}") from None
+        if fault is not None:
+            raise ModelError(f"{file}: {meta.encoding} encoding, {fault}")
+        return SavedModel(
+            spec=spec,
+            params=np.asarray(archive.array("params"), dtype=np.float64),
+            classes=meta.classes,
+            encoder=encoding.restore_encoder(
+                spec.n_qubits, {key: archive.array(name) for key, name in names.items()}
+            ),
+            backend=meta.backend,
+            noise=meta.noise,
+            seed=meta.seed,
+        )
+
+
+def _read_meta(archive: ArrayArchive, file: Path) -> _Meta:
+    header = archive.header("meta")
+    if header.dtype.kind != "U" or header.shape or header.nbytes > 4 * _MOST_META:
+        raise ModelError(
+            f"{file}: expected one text of at most {_MOST_META} signs as meta, "
+            f"found {header.dtype} {header.shape}"
+        )
+    table = parse_json(str(archive.array("meta")), ModelError, f"{file}: meta")
+    if not isinstance(table, dict):
+        raise ModelError(f"{file}: expected a JSON object as meta, found {type(table).__name__}")
+    schema = table.pop("schema", None)
+    if schema != _SCHEMA:
+        raise ModelError(f"{file}: expected schema {_SCHEMA}, found {schema!r}")
+    return parse_settings(_Meta, table, f"{file}: meta")

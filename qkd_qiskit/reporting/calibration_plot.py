@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.estimator.calibration import MOST_GATES, CalibrationResult, Curve, TaskAssessment
-from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure
+from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure, picture_bytes
 from qkd_qiskit.store.files import write_atomic
 
 _COLOURS = {"fit": BLUE, "validation": ORANGE}
@@ -24,12 +24,13 @@ def write_calibration(finished: CalibrationResult, folder: Path) -> None:
         ReportingError: If a file cannot be written.
     """
     rule = finished.coefficients.model_dump(mode="json", by_alias=True)
-    try:
-        write_atomic(folder / "coefficients.json", json.dumps(rule, indent=2) + "\n")
-        write_atomic(folder / "calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n")
-        draw_calibration(finished.curves, finished.assessments).savefig(folder / "calibration.png", dpi=130)
-    except OSError as error:
-        raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
+    picture = draw_calibration(finished.curves, finished.assessments)
+    for name, content in (
+        ("coefficients.json", json.dumps(rule, indent=2) + "\n"),
+        ("calibration.json", json.dumps(finished.to_dict(), indent=1) + "\n"),
+        ("calibration.png", picture_bytes(picture, dpi=130)),
+    ):
+        write_atomic(folder / name, content, ReportingError)
 
 
 def draw_calibration(curves: Sequence[Curve], assessments: Sequence[TaskAssessment]) -> Figure:

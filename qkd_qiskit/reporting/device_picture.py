@@ -16,7 +16,8 @@ from sklearn.manifold import smacof
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.hardware import Device, predict
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, DEAD_READOUT_ERROR, error_of
-from qkd_qiskit.reporting.figures import GREY, INK, ORANGE, new_figure
+from qkd_qiskit.reporting.figures import GREY, INK, ORANGE, new_figure, picture_bytes
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _FLOOR = 1e-5
@@ -110,12 +111,8 @@ def save_device_picture(device: Device, path: Path, spec: VQCNNSpec | None = Non
     """
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise ReportingError(f"picture: expected a .png, .svg or .pdf file, found {path}")
-    figure = draw_device(device, spec)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=140)
-    except OSError as error:
-        raise ReportingError(f"cannot write picture {path}: {error.strerror or error}") from None
+    picture = picture_bytes(draw_device(device, spec), kind=path.suffix[1:], dpi=140)
+    write_atomic(path, picture, ReportingError, "picture ")
 
 
 def edge_errors(device: Device) -> dict[tuple[int, int], float]:

@@ -60,6 +60,19 @@ def report_style() -> Iterator[None]:
         yield
 
 
+def picture_bytes(figure: Figure, *, kind: str = "png", dpi: int) -> bytes:
+    """Return the figure as the content of a file; equal figures give equal PNG files.
+
+    Args:
+        figure: The figure.
+        kind: `png`, `svg` or `pdf`.
+        dpi: Dots an inch.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata={"Software": None} if kind == "png" else None)
+    return buffer.getvalue()
+
+
 def svg_source(figure: Figure, *, tight: bool = False) -> str:
     """Return the figure as an SVG `data:` address; equal figures give equal text."""
     # An image of its own and not inline SVG: the ids of two inline drawings would clash.

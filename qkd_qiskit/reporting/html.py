@@ -77,10 +77,7 @@ def write_report(results: Results, extras: ReportExtras, path: str | Path) -> Pa
     """
     # A page is written whatever texts it holds.
     text = render_report(results, extras).encode("utf-8", "replace")
-    try:
-        return write_atomic(path, text)
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, text, ReportingError)
 
 
 def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture]:

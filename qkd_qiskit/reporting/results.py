@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation.results import Results
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_json
 from qkd_qiskit.text import printable_text
 
 
@@ -64,12 +65,7 @@ def read_results(path: str | Path) -> Results:
     Raises:
         ReportingError: If the file cannot be read, is not JSON, or is not of schema 1.
     """
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise ReportingError(f"{path} is not JSON: {error}") from None
+    content = read_json(path, ReportingError)
     if not isinstance(content, dict):
         raise ReportingError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return check_results(content, where=str(path))
@@ -89,11 +85,8 @@ def write_json(content: Any, path: str | Path) -> Path:
         ReportingError: If a value is not finite or has no JSON form, or the file cannot be written.
     """
     text = json.dumps(_plain(content, Path(path).name), indent=2, ensure_ascii=False) + "\n"
-    try:
-        # JSON has the same escapes for lone surrogates, which UTF-8 cannot hold.
-        return write_atomic(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    # JSON has the same escapes for lone surrogates, which UTF-8 cannot hold.
+    return write_atomic(path, text.encode("utf-8", "backslashreplace"), ReportingError)
 
 
 def _plain(value: Any, where: str, text: Callable[[str], str] = str) -> Any:

@@ -170,9 +170,9 @@ def write_transpile_reports(folder: Path, *, progress: Progress | None = None) -
     progress.done("transpile reports")
     try:
         for report in reports:
-            write_atomic(folder / f"{report.device}.json", report.to_json())
-            write_atomic(folder / f"{report.device}.md", device_page(report))
-        write_atomic(folder / "README.md", overview_page(reports))
+            write_atomic(folder / f"{report.device}.json", report.to_json(), ReportingError)
+            write_atomic(folder / f"{report.device}.md", device_page(report), ReportingError)
+        write_atomic(folder / "README.md", overview_page(reports), ReportingError)
         known = {f"{name}.{kind}" for name in list_backends() for kind in ("json", "md")} | {"README.md"}
         for path in (*folder.glob("*.json"), *folder.glob("*.md")):
             if path.name not in known:

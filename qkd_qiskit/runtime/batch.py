@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from qkd_qiskit.errors import SubmissionError
+
+_MOST_SAMPLES = 2**40
 
 State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
 
@@ -38,6 +42,24 @@ class Batch:
     job_id: str | None
     message: str
     seconds: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse the row of a damaged ledger.
+
+        Raises:
+            SubmissionError: If a value has another type, or no range of samples.
+        """
+        numbers = (self.number, self.start, self.stop, self.attempt)
+        texts = (self.submission, self.state, self.message, self.tag or "", self.job_id or "")
+        times = (self.intended or 0.0, self.seconds or 0.0)
+        if not (
+            all(type(number) is int and 0 <= number < _MOST_SAMPLES for number in numbers)
+            and self.start <= self.stop
+            and all(isinstance(text, str) for text in texts)
+            and all(isinstance(time, int | float) for time in times)
+            and self.state in get_args(State)
+        ):
+            raise SubmissionError(f"batch {self.number!r} of {self.submission!r}: its record is damaged")
 
 
 def batch_tag(batch: Batch, attempt: int) -> str:

@@ -11,7 +11,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.errors import StoreError, SubmissionError
 from qkd_qiskit.runtime.batch import Batch as Batch
 from qkd_qiskit.runtime.batch import State, batch_tag
 from qkd_qiskit.runtime.service import JobCounts
@@ -19,6 +19,8 @@ from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.runtime.submission_record import Submission as Submission
 from qkd_qiskit.runtime.submission_record import read_row, submission_row, write_plan
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
+from qkd_qiskit.store.guard import guarded
+from qkd_qiskit.store.mending import mend_database
 
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
@@ -51,6 +53,7 @@ class Ledger:
             )
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
+            mend_database(folder)
             self._folder = folder
             self._db = opened.enter_context(Database(folder, durable=True))
             self._db.execute(_FORMER_CHARGES)
@@ -118,6 +121,7 @@ class Ledger:
                 found.append(error)
         return found
 
+    @guarded(SubmissionError, "cannot read the stored batches", keep=StoreError)
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
         """Return the batches of a submission, of some states or all."""
         rows = self._db.rows(
@@ -227,6 +231,7 @@ class Ledger:
         rows = self._db.rows("SELECT job_id FROM former WHERE submission = ?", submission)
         return tuple(job_id for (job_id,) in rows)
 
+    @guarded(SubmissionError, "cannot read the stored counts", keep=StoreError)
     def counts(self, submission: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the counts of all finished batches.
 

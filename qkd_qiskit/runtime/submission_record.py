@@ -18,6 +18,7 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import StoreError, SubmissionError
 from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
 from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.store.array_files import open_npz
 from qkd_qiskit.store.database import pack, unpack
 from qkd_qiskit.store.files import write_atomic
 
@@ -164,9 +165,9 @@ def read_plan(path: Path) -> tuple[Submission, tuple[tuple[int, int], ...]]:
         SubmissionError: If the file is damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            texts, ranges = json.loads(str(stored["meta"]))
-            blobs = [stored[name].tobytes() for name in ("circuits", "inputs", "labels")]
+        stored = open_npz(path, SubmissionError)
+        texts, ranges = json.loads(str(stored.array("meta")))
+        blobs = [stored.array(name).tobytes() for name in ("circuits", "inputs", "labels")]
         limits = tuple((int(start), int(stop)) for start, stop in ranges)
         row = [*map(str, texts), *blobs]
     except Exception as error:

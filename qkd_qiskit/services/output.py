@@ -14,7 +14,4 @@ def write_file(path: Path, content: str | bytes) -> Path:
     Raises:
         ReportingError: If it cannot be written.
     """
-    try:
-        return write_atomic(path, content)
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    return write_atomic(path, content, ReportingError)

@@ -10,19 +10,22 @@ state.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import StoreError
-from qkd_qiskit.store.database import Database, pack, unpack
+from qkd_qiskit.store.database import Database
+from qkd_qiskit.store.sealing import pack, unpack
 
 Arrays = tuple[FloatArray, ...]
 
+_LOG = logging.getLogger("qkd_qiskit.store")
 _DIGEST_BYTES = 16
 
 
@@ -56,7 +59,7 @@ class AnswerLog:
             StoreError: If the database cannot be read or written.
         """
         self.replayed = self.computed = 0
-        self._known: Iterator[tuple[Any, ...]] = iter(())
+        self._known: Iterator[tuple[bytes, Arrays]] = iter(())
         self._place = (fingerprint, key)
         self._database = None if folder is None else Database(folder)
         try:
@@ -92,14 +95,14 @@ class AnswerLog:
                     "run without --resume"
                 )
             self.replayed += 1
-            return unpack(known[1])
+            return known[1]
         arrays = compute()
         if self._database is not None:
             # A worker of a killed run may still have stored the same answer.
             self._database.execute(
                 "INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?)",
                 *(*self._place, self.replayed + self.computed, digest),
-                pack(*(np.asarray(array, dtype=np.float64) for array in arrays)),
+                pack(*(np.asarray(array, dtype=np.float64) for array in arrays), about=digest),
             )
         self.computed += 1
         return arrays
@@ -125,13 +128,31 @@ class AnswerLog:
         """Close the database; the answers stay, for a training that has not ended."""
         self.close()
 
-    def _stored(self) -> list[tuple[Any, ...]]:
+    def _stored(self) -> list[tuple[bytes, Arrays]]:
+        """Return questions and answers up to the first damaged one; those from there on are deleted."""
         if self._database is None:
             return []
-        return self._database.rows(
-            "SELECT question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
+        found: list[tuple[bytes, Arrays]] = []
+        rows = self._database.rows(
+            "SELECT position, question, data FROM answer WHERE fingerprint = ? AND key = ? ORDER BY position",
             *self._place,
         )
+        try:
+            for position, question, data in rows:
+                if position != len(found):
+                    raise ValueError(f"expected answer {len(found)}, found {position!r}")
+                found.append((question, unpack(data, about=question)))
+        except (TypeError, ValueError) as error:
+            _LOG.warning(
+                "%s in %s: answers from %d on are damaged (%s); they are computed anew",
+                *(self._place[1], self._database.path, len(found) + 1, error),
+            )
+            self._delete()
+            self._database.insert(
+                "INSERT INTO answer VALUES (?, ?, ?, ?, ?)",
+                ((*self._place, *row) for row in rows[: len(found)]),
+            )
+        return found
 
     def _delete(self) -> None:
         if self._database is not None:

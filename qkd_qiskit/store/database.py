@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -10,16 +9,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qkd_qiskit.errors import StoreError
+from qkd_qiskit.store.guard import guarded
+from qkd_qiskit.store.sealing import pack as pack
+from qkd_qiskit.store.sealing import unpack as unpack
 
 DATABASE_FILE = "run.sqlite"
 LOCK_FILE = "run.lock"
 
-_SCHEMA = 1
-_BUSY_SECONDS = 60.0
+SCHEMA_VERSION = 1
+
+BUSY_SECONDS = 60.0
 _WAIT_SECONDS = 0.05
 _TABLES = """
 CREATE TABLE stage (
@@ -55,6 +55,7 @@ CREATE TABLE batch (
     PRIMARY KEY (submission, number)
 );
 CREATE TABLE former (submission TEXT NOT NULL, job_id TEXT NOT NULL);
+CREATE TABLE former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL);
 """
 
 
@@ -77,14 +78,15 @@ class Database:
             StoreError: If the file cannot be read or written, or holds other tables.
         """
         self.path = folder / DATABASE_FILE
-        try:
+        with guarded(StoreError, f"cannot open {self.path}"):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot open {self.path}: {error.strerror or error}") from None
         with self._errors():
-            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SECONDS)
         try:
             self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            # Whatever a file says of itself, nothing in it is run, and broken cells are noticed.
+            self.execute("PRAGMA trusted_schema = OFF")
+            self.execute("PRAGMA cell_size_check = ON")
             self._prepare()
         except BaseException:
             self.close()
@@ -129,7 +131,8 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
+            # A full disk may have ended the transaction, or refuse its end: the first error is told.
+            with suppress(sqlite3.Error):
                 self._connection.rollback()
             raise
 
@@ -152,9 +155,11 @@ class Database:
                 if self._version() == 0:
                     for statement in filter(str.strip, _TABLES.split(";")):
                         self.execute(statement)
-                    self.execute(f"PRAGMA user_version = {_SCHEMA}")
-        if self._version() != _SCHEMA:
-            raise StoreError(f"{self.path}: expected schema {_SCHEMA}, found {self._version()}")
+                    self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if self._version() != SCHEMA_VERSION:
+            raise StoreError(f"{self.path}: expected schema {SCHEMA_VERSION}, found {self._version()}")
+        with self._errors():
+            check_schema(self._connection, self.path)
         if self.rows("PRAGMA journal_mode") != [("wal",)]:
             # Refused while another process works on the file, which then does this, or stays with the mode.
             with suppress(sqlite3.OperationalError):
@@ -166,12 +171,25 @@ class Database:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        try:
+        where = f"cannot use {self.path}: expected a file of this program, and room on the disk"
+        with guarded(StoreError, where):
             yield
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot use {self.path}: expected a file of this program, and room on the disk; {error}"
-            ) from None
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file with tables, views or triggers that this program has not made.
+
+    A view in the place of a table could answer any question with gigabytes.
+
+    Raises:
+        StoreError: If there is one.
+    """
+    known = {" ".join(statement.split()) for statement in _TABLES.split(";")}
+    query = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL"
+    found = [[part.decode("utf-8", "replace") for part in row] for row in connection.execute(query)]
+    strangers = [name for name, sql in found if " ".join(sql.split()) not in known]
+    if strangers:
+        raise StoreError(f"{path}: expected the tables of this program, found {strangers[0]!r}")
 
 
 @contextmanager
@@ -205,23 +223,3 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         connection.close()
-
-
-def pack(*arrays: NDArray[Any]) -> bytes:
-    """Return arrays as bytes, one after the other in NumPy's file format."""
-    buffer = io.BytesIO()
-    for array in arrays:
-        np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def unpack(data: bytes) -> tuple[NDArray[Any], ...]:
-    """Return the arrays that `pack` has made bytes of.
-
-    Raises:
-        ValueError: If the bytes are something else.
-    """
-    buffer, arrays = io.BytesIO(data), []
-    while buffer.tell() < len(data):
-        arrays.append(np.load(buffer, allow_pickle=False))
-    return tuple(arrays)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,10 @@ from threadpoolctl import threadpool_info
 
 from qkd_qiskit.errors import StoreError
 from qkd_qiskit.store.answers import AnswerLog
-from qkd_qiskit.store.database import DATABASE_FILE, Database, folder_lock, pack, unpack
+from qkd_qiskit.store.database import DATABASE_FILE, Database, folder_lock
+from qkd_qiskit.store.guard import guarded
+from qkd_qiskit.store.mending import mend_database
+from qkd_qiskit.store.sealing import pack, seal_text, unpack, unseal_text
 
 Record = TypeVar("Record")
 
@@ -71,7 +74,9 @@ class StageStore:
         plain = {name: value for name, value in values.items() if name not in arrays}
         place = (self._fingerprint, key)
         with Database(self.folder) as database, database.transaction():
-            database.execute("INSERT OR REPLACE INTO stage VALUES (?, ?, ?)", *place, json.dumps(plain))
+            database.execute(
+                "INSERT OR REPLACE INTO stage VALUES (?, ?, ?)", *place, seal_text(json.dumps(plain))
+            )
             database.execute("DELETE FROM stage_array WHERE fingerprint = ? AND key = ?", *place)
             database.insert(
                 "INSERT INTO stage_array VALUES (?, ?, ?, ?)",
@@ -81,12 +86,14 @@ class StageStore:
     def load(self, key: str, kind: type[Record]) -> Record | None:
         """Return the stored record of a stage, or None if there is none of these settings.
 
+        A record that is damaged, or of another kind, counts as none: a warning names it.
+
         Args:
             key: Place of the stage.
             kind: The dataclass.
 
         Raises:
-            StoreError: If the database is damaged, or holds something else there.
+            StoreError: If the database cannot be read.
         """
         if self.folder is None or not (self.folder / DATABASE_FILE).exists():
             return None
@@ -99,17 +106,19 @@ class StageStore:
         if not found:
             return None
         try:
-            values = {name: unpack(data)[0] for name, data in arrays}
-            values |= {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in json.loads(found[0][0]).items()
-            }
-            return kind(**values)
-        except (TypeError, ValueError) as error:
-            raise StoreError(
-                f"cannot read stage {key!r} in {self.folder / DATABASE_FILE}: expected a {kind.__name__}, "
-                f"found {type(error).__name__}; run without --resume"
-            ) from None
+            with guarded(StoreError, "what is stored"):
+                values = {name: unpack(data)[0] for name, data in arrays}
+                values |= {
+                    name: tuple(value) if isinstance(value, list) else value
+                    for name, value in json.loads(unseal_text(found[0][0])).items()
+                }
+                return kind(**values)
+        except StoreError as error:
+            _LOG.warning(
+                "stage %r in %s: expected a %s; %s; it is made anew",
+                *(key, self.folder / DATABASE_FILE, kind.__name__, error),
+            )
+            return None
 
     def answers(self, key: str, *, resume: bool) -> AnswerLog:
         """Return the answers of a stage that is not finished yet; nothing is written without a folder.
@@ -143,19 +152,25 @@ def open_store(folder: Path | None, fingerprint: str, *, resume: bool = False) -
         The store.
 
     Raises:
-        StoreError: If another run is working in the folder, or it cannot be read or written.
+        StoreError: If another run is working in the folder, or it cannot be read or written. Of a damaged
+            database all that can be read is kept.
     """
     if folder is None:
         yield StageStore(None, fingerprint)
         return
-    # PERF: as long as one connection is open, closing another one does not wait for the disk.
-    with folder_lock(folder), Database(folder) as database:
+    with ExitStack() as opened:
+        opened.enter_context(folder_lock(folder))
+        mend_database(folder)
+        # PERF: as long as one connection is open, closing another one does not wait for the disk.
+        database = opened.enter_context(Database(folder))
         if not resume:
             with database.transaction():
                 for table in _OF_ONE_RUN:
                     database.execute(f"DELETE FROM {table}")
         else:
-            stored = {text.partition(",")[0] for (text,) in database.rows("SELECT fingerprint FROM stage")}
+            stored = {
+                str(text).partition(",")[0] for (text,) in database.rows("SELECT fingerprint FROM stage")
+            }
             if stored and fingerprint not in stored:
                 _LOG.warning("%s: stages of other settings or versions; they are made anew", folder)
         yield StageStore(folder, fingerprint)

@@ -107,7 +107,9 @@ class Cell:
     @property
     def fingerprint(self) -> str:
         """Digest of all that the record depends on."""
-        experiment = None if self.settings is None else self.settings.model_dump_json(exclude={"federation"})
+        experiment = (
+            None if self.settings is None else self.settings.model_dump_json(exclude={"federation", "limits"})
+        )
         parts = [type(self.measurement).__name__, self.measurement.model_dump_json(), experiment, self.seed]
         return hashlib.sha256(json.dumps([*parts, installed_versions()]).encode()).hexdigest()
 

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.reporting.figures import BLUE, GREY, INK, new_figure, report_style
+from qkd_qiskit.reporting.figures import BLUE, GREY, INK, new_figure, picture_bytes, report_style
+from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.sweep.result import SweepResult, SweepRow, difference
 from qkd_qiskit.sweep.settings import Panel
 
@@ -42,12 +43,9 @@ def save_picture(result: SweepResult, path: Path) -> None:
     if not result.settings.panels:
         raise ReportingError(f"sweep {result.settings.name}: has no picture")
     figure = draw_sweep(result)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with report_style():
-            figure.savefig(path, format="png", dpi=140, metadata={"Software": None})
-    except OSError as error:
-        raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
+    with report_style():
+        picture = picture_bytes(figure, dpi=140)
+    write_atomic(path, picture, ReportingError)
 
 
 def _draw(axes: Axes, panel: Panel, result: SweepResult) -> None:

@@ -144,10 +144,7 @@ class SweepResult:
         if json is not None:
             write_json(self.to_dict(), json)
         if csv is not None:
-            try:
-                write_atomic(csv, self.to_csv())
-            except OSError as error:
-                raise ReportingError(f"cannot write {csv}: {error.strerror or error}") from None
+            write_atomic(csv, self.to_csv(), ReportingError)
 
     def _by_model(self, group: SweepRow) -> list[dict[str, str]]:
         """Return one row a model, and one for the time."""

@@ -19,7 +19,7 @@ from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError, SweepError
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import use_threads
-from qkd_qiskit.store import RecordStore, folder_lock
+from qkd_qiskit.store import RecordStore, folder_lock, mend_database
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.result import SweepResult
@@ -66,6 +66,9 @@ def run_sweep(
     options, progress = options or SweepOptions(), progress or NullProgress()
     cells = sweep_cells(sweep, options)
     store = RecordStore(options.folder)
+    if options.folder is not None:
+        with folder_lock(options.folder):
+            mend_database(options.folder)
     records = {k: _stored(store, sweep.name, cell) for k, cell in enumerate(cells)}
     groups: dict[str, list[int]] = {}
     for position, cell in enumerate(cells):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +15,9 @@ from qkd_qiskit.config import Settings
 from qkd_qiskit.config.loading import parse_settings, read_table, shipped_files
 
 Scalar = bool | int | float | str
+
+MOST_CELLS = 100_000
+"""Cells of a sweep: variants times seeds."""
 
 
 class SeedRange(Settings):
@@ -62,7 +67,7 @@ class ValueColumn(Settings):
     name: str
     show: Literal["mean", "each", "spread", "scatter", "lowest", "highest"] = "mean"
     heading: str | None = None
-    digits: int = Field(3, ge=0)
+    digits: int = Field(3, ge=0, le=20)
     percent: bool = False
 
     @property
@@ -130,8 +135,12 @@ class SweepSettings(Settings):
     def _variants_fit(self) -> SweepSettings:
         if self.variants and self.grid:
             raise ValueError("expected variants or a grid, found both")
+        # A grid of a few lines can have more combinations than any memory holds.
+        cells = prod(map(len, self.grid.values())) * max(len(self.variants), 1) * self.seeds.count
+        if cells > MOST_CELLS:
+            raise ValueError(f"expected at most {MOST_CELLS} cells, combinations times seeds, found {cells}")
         names = [variant.name for variant in self.all_variants()]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(f"names of variants must differ, found {twice[0]!r} twice")
         for difference in self.differences:

@@ -64,10 +64,22 @@ def test_resuming_other_settings_names_those_that_differ(tmp_path, settings):
 
 def test_workers_and_threads_may_change(tmp_path, settings):
     begin(tmp_path, settings)
-    overrides = ["training.threads=1", "federation.workers=1"]
+    overrides = ["training.threads=1", "federation.workers=1", "limits.values=5000000"]
     other = load_experiment("quickstart", overrides=overrides)
     assert plain_settings(other) == plain_settings(settings)
     take_folder(tmp_path, other, resume=True, overwrite=False)
+
+
+def test_a_run_whose_database_is_damaged_is_gone_on_with(tmp_path, settings, caplog):
+    begin(tmp_path, settings)
+    path = tmp_path / "run.sqlite"
+    content = bytearray(path.read_bytes())
+    content[:100] = b"\xff" * 100
+    path.write_bytes(content)
+    assert holds_run(tmp_path)
+    take_folder(tmp_path, settings, resume=True, overwrite=False)
+    assert "was damaged: kept 1 of stage" in caplog.text
+    assert (tmp_path / "run.sqlite.damaged").read_bytes() == content
 
 
 def test_both_choices_at_once_are_refused(tmp_path, settings):
@@ -77,7 +89,7 @@ def test_both_choices_at_once_are_refused(tmp_path, settings):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, settings):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"cannot write into .*file"):
+    with pytest.raises(StoreError, match=r"cannot write .*file"):
         take_folder(tmp_path / "file", settings, resume=False, overwrite=False)
 
 

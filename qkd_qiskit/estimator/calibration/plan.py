@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from qkd_qiskit.config import EncodingName, Label, Settings, TrainingSettings
+from qkd_qiskit.config.loading import parse_settings
 from qkd_qiskit.errors import ConfigError
+from qkd_qiskit.store import parse_toml, read_toml
 
 
 class CalibrationTask(Settings):
@@ -36,8 +37,10 @@ class CalibrationPlan(Settings):
 
     n_qubits: int = Field(8, ge=2, le=16)
     encoding: EncodingName = "angle"
-    seeds: int = Field(5, ge=1, description="draws of data and starts for each task")
-    fit_seeds: int | None = Field(None, ge=1, description="the same for tasks of use `fit`; `seeds` if None")
+    seeds: int = Field(5, ge=1, le=1000, description="draws of data and starts for each task")
+    fit_seeds: int | None = Field(
+        None, ge=1, le=1000, description="the same for tasks of use `fit`; `seeds` if None"
+    )
     rungs: tuple[int, ...] = Field(min_length=2, description="blocks; each means the next rung of the ladder")
     public: int = Field(100, ge=1, description="samples that the encoder is fitted on; nobody trains on them")
     evaluation: int = Field(1200, ge=1, description="samples that accuracy is measured on, at most")
@@ -75,17 +78,9 @@ def load_plan(path: Path | None = None) -> CalibrationPlan:
         ConfigError: If the file cannot be read, is not TOML, or a key or value is wrong.
     """
     where = "the shipped plan.toml" if path is None else str(path)
-    try:
-        source = resources.files("qkd_qiskit.estimator.calibration") / "plan.toml" if path is None else path
-        table = tomllib.loads(source.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"cannot read calibration plan {where}: {reason}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"calibration plan {where} is not valid TOML: {error}") from None
-    try:
-        return CalibrationPlan.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the plan"
-        raise ConfigError(f"calibration plan {where}: {key}: {first['msg']}") from None
+    if path is None:
+        text = (resources.files("qkd_qiskit.estimator.calibration") / "plan.toml").read_text("utf-8")
+        table = parse_toml(text, ConfigError, f"calibration plan {where}")
+    else:
+        table = read_toml(path, ConfigError, "calibration plan ")
+    return parse_settings(CalibrationPlan, table, f"calibration plan {where}")

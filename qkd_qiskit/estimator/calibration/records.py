@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import Settings
@@ -24,8 +25,11 @@ from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTa
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
+from qkd_qiskit.store import append_line, guarded, parse_json, read_bytes
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
+
+_LOG = logging.getLogger("qkd_qiskit.estimator")
 
 
 class RungRecord(Settings):
@@ -213,10 +217,11 @@ def run_sweep(
 def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], UnitRecord]:
     """Read the records of a plan from a file, by task and seed; none if there is no file.
 
-    The last line of an interrupted sweep may be cut off: it is left out.
+    The last line of an interrupted sweep may be cut off: it is left out. So is every damaged line, which a
+    warning names: its unit counts as not trained.
 
     Raises:
-        EstimatorError: If the file cannot be read, or another line than the last is damaged.
+        EstimatorError: If the file cannot be read.
     """
     return {(record.task, record.seed): record for record in _records(path, plan)}
 
@@ -224,17 +229,17 @@ def read_records(path: Path, plan: CalibrationPlan) -> dict[tuple[str, int], Uni
 def _records(path: Path, plan: CalibrationPlan) -> list[UnitRecord]:
     if not path.exists():
         return []
-    try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError):
-        raise EstimatorError(f"cannot read calibration records {path}") from None
+    lines = read_bytes(path, EstimatorError, "calibration records ").split(b"\n")
     wanted = {(task.name, seed): plan.fingerprint(task) for task, seed in plan.units()}
     found = []
     for number, line in enumerate(lines[:-1], 1):
+        where = f"calibration records {path}: line {number}"
         try:
-            record = UnitRecord.model_validate_json(line)
-        except ValidationError:
-            raise EstimatorError(f"calibration records {path}: line {number} is damaged") from None
+            with guarded(EstimatorError, where):
+                record = UnitRecord.model_validate(parse_json(line, EstimatorError, where))
+        except EstimatorError as error:
+            _LOG.warning("%s is damaged and left out: %s", where, error)
+            continue
         if wanted.get((record.task, record.seed)) == record.fingerprint:
             found.append(record)
     return found
@@ -281,17 +286,8 @@ def train_granted(
 
 
 def _append(path: Path, record: UnitRecord) -> None:
-    """Append one line; what an interruption has left of a line goes first."""
-    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":")) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
-            file.write(line.encode())
-    except OSError as error:
-        raise EstimatorError(f"cannot write calibration records {path}: {error.strerror}") from None
+    line = json.dumps(record.model_dump(mode="json"), separators=(",", ":"))
+    append_line(path, line, EstimatorError, "calibration records ")
 
 
 def _trained(

@@ -42,7 +42,7 @@ def client_fingerprint(settings: ExperimentSettings) -> str:
             "descent": settings.descent.model_copy(update={"server_steps": None, "server_batch": None}),
         }
     )
-    text = plain.model_dump_json(exclude={"federation"}) + json.dumps(installed_versions())
+    text = plain.model_dump_json(exclude={"federation", "limits"}) + json.dumps(installed_versions())
     return hashlib.sha256(text.encode()).hexdigest()
 
 

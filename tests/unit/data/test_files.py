@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.data.idx import MAX_VALUES, read_idx
+from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store import FileLimits, use_limits
 
 IMAGES = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(6, 4, 3) * 3
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)
@@ -217,7 +220,7 @@ def test_csv_is_refused_in_one_line(tmp_path, text, labels, message):
 
 def test_csv_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "table.csv").write_bytes(b"\xff\xfe\x00a,b")
-    with pytest.raises(DataError, match=r"cannot read .*utf-8"):
+    with pytest.raises(DataError, match=r"cannot read .*not UTF-8 text"):
         load_dataset(path=tmp_path / "table.csv")
 
 
@@ -237,11 +240,11 @@ BODY = idx_bytes(IMAGES)
         (gzip.compress(BODY, mtime=0)[:-9], "cannot read .*: Compressed file ended"),
         (
             struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 1),
-            f"is too large: .*at most {MAX_VALUES}",
+            f"is too large: .*at most {FileLimits().values}",
         ),
         (
             gzip.compress(struct.pack(">BBBB2I", 0, 0, 8, 2, 10000, 10000), mtime=0),
-            "is truncated: .*the file cannot hold",
+            "too large: its header says 100000000 bytes .*limits.ratio allows 16777216",
         ),
         (struct.pack(">BBBB2I", 0, 0, 8, 2, 0, 10), "holds no values"),
         (struct.pack(">BBBB", 0, 0, 8, 0), "not an IDX file"),
@@ -264,11 +267,14 @@ def npy_claiming(shape):
     ("content", "message"),
     [
         (saved(np.save, IMAGES)[:-1], "cannot read"),
-        (saved(np.save, IMAGES) + b"xyz", r"is oversized: 3 bytes follow the array of shape \(6, 4, 3\)"),
+        (saved(np.save, IMAGES) + b"xyz", r"oversized: 3 bytes follow the array of shape \(6, 4, 3\)"),
         (npy_claiming((2**40, 2)), "cannot read"),
-        (saved(np.save, np.array([{}, []], object)), "cannot read .*Python objects"),
-        (saved(np.savez, x=IMAGES), "is not an npy file"),
-        (b"", "is not an npy file: expected the header 93 NUMPY, found b''"),
+        (
+            saved(np.save, np.array([{}, []], object)),
+            "expected numbers or text, found Python objects",
+        ),
+        (saved(np.savez, x=IMAGES), "expected an array with the header 93 NUMPY"),
+        (b"", "expected an array with the header 93 NUMPY, found b''"),
         (saved(np.save, IMAGES[..., None].repeat(3, -1)), "grey images .*found shape"),
         (saved(np.save, np.float64(3)), r"found shape \(\)"),
     ],
@@ -296,7 +302,10 @@ def npz_with(**members):
         (b"PK\x03\x04 nothing", "cannot read"),
         (saved(np.savez, X=IMAGES), r"expected labels under labels or .*found X"),
         (saved(np.savez, y=LABELS), "expected samples under images or .*found y"),
-        (saved(np.savez, X=np.array([{}] * 6), y=LABELS), "cannot read .*: it holds Python objects"),
+        (
+            saved(np.savez, X=np.array([{}] * 6), y=LABELS),
+            ": X: expected .*, found Python objects",
+        ),
         (saved(np.savez, X=IMAGES, y=LABELS[:4]), "one label per sample, found 6 samples and 4 labels"),
         (npz_with(X=npy_claiming((2**50, 2)), y=saved(np.save, LABELS)), "cannot read"),
         (npz_with(X=b"hello", y=saved(np.save, LABELS)), r"set\.npz"),
@@ -310,18 +319,97 @@ def test_bad_npz_is_refused(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_packed_bombs_are_refused_before_unpacking(tmp_path, monkeypatch):
-    monkeypatch.setattr("qkd_qiskit.data.files.MAX_VALUES", 10)
-    np.savez_compressed(tmp_path / "set.npz", X=np.zeros((100, 2)), y=np.zeros(100))
-    with pytest.raises(DataError, match="is too large: expected at most 80 bytes"):
-        load_dataset(path=tmp_path / "set.npz")
+@pytest.mark.parametrize(
+    ("limits", "name", "message"),
+    [
+        ({"file_bytes": 300}, "set.npz", r"at most 300 bytes \(limits.file_bytes\), found"),
+        ({"unpacked_bytes": 80}, "set.npz", r"at most 80 bytes unpacked \(limits.unpacked_bytes\), found"),
+        ({"members": 1}, "set.npz", r"at most 1 arrays \(limits.members\), found 2"),
+        (
+            {"values": 10},
+            "set.npz",
+            r"X: expected at most 10 values \(limits.values\), found",
+        ),
+        ({"values": 10}, "X.npy", r"at most 10 values \(limits.values\), found shape \(100, 2\)"),
+        ({"file_bytes": 10}, "t.csv", r"at most 10 bytes \(limits.file_bytes\), found"),
+        ({"values": 2}, "t.csv", r"at most 2 values \(limits.values\), found 8"),
+        ({"text_bytes": 5}, "t.csv", r"lines of at most 5 bytes \(limits.text_bytes\), found"),
+        (
+            {"unpacked_bytes": 10},
+            "t.csv.gz",
+            r"at most 10 bytes unpacked \(limits.unpacked_bytes\)",
+        ),
+        ({"unpacked_bytes": 50}, "x-images", r"limits.unpacked_bytes allows 50"),
+        ({"values": 50}, "x-images", r"at most 50 values \(limits.values\), its header says 72"),
+    ],
+)
+def test_what_exceeds_a_limit_is_refused_by_its_name(tmp_path, limits, name, message):
+    np.savez_compressed(tmp_path / "set.npz", X=np.zeros((100, 2)), y=np.arange(100) % 2)
     np.save(tmp_path / "X.npy", np.zeros((100, 2)))
-    np.save(tmp_path / "y.npy", np.zeros(100))
-    with pytest.raises(DataError, match="is too large: expected at most 10 values, found 200"):
-        load_dataset(path=tmp_path / "X.npy")
-    monkeypatch.setattr("qkd_qiskit.data.csv._MOST_BYTES", 10)
-    (tmp_path / "t.csv").write_text("a,b,label\n1,2,3\n")
-    with pytest.raises(DataError, match="is too large: expected at most 10 bytes of text"):
+    np.save(tmp_path / "y.npy", np.arange(100) % 2)
+    (tmp_path / "t.csv").write_text("a,b,label\n1,2,3\n1,2,4")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    (tmp_path / "x-images").write_bytes(gzip.compress(idx_bytes(IMAGES)))
+    (tmp_path / "x-labels").write_bytes(idx_bytes(LABELS))
+    load_dataset(path=tmp_path / name)
+    with use_limits(**limits), pytest.raises(DataError, match=message):
+        load_dataset(path=tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv.gz", "idx.gz"])
+def test_packed_bombs_are_refused_before_they_take_memory(tmp_path, kind):
+    # 120 MB of zeros pack to 120 kB: far more than the ratio of 100.
+    if kind == "npz":
+        np.savez_compressed(tmp_path / "bomb.npz", X=np.zeros((120, 10**6), np.uint8), y=LABELS)
+    else:
+        body = struct.pack(">BBBB2I", 0, 0, 8, 2, 120, 10**6) if kind == "idx.gz" else b""
+        body += bytes(12 * 10**7) if kind == "idx.gz" else b"0,0\n" * (3 * 10**7)
+        (tmp_path / f"bomb.{kind}").write_bytes(gzip.compress(body, 1))
+        (tmp_path / "labels").write_bytes(idx_bytes(LABELS))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"limits\.ratio"):
+            load_dataset(path=tmp_path / f"bomb.{kind}", labels="labels" if kind == "idx.gz" else None)
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_labels_whose_array_would_not_fit_are_refused(tmp_path):
+    rows = "".join(f"1.5,{'x' * 5000 if k == 7 else k % 3}\n" for k in range(1000))
+    (tmp_path / "t.csv").write_text(f"a,label\n{rows}")
+    (tmp_path / "l.txt").write_text("".join(f"{'x' * 5000 if k == 7 else k % 3}\n" for k in range(1000)))
+    np.save(tmp_path / "X.npy", np.zeros((1000, 2)))
+    for path, labels in (("t.csv", "label"), ("X.npy", "l.txt")):
+        assert len(load_dataset(path=tmp_path / path, labels=labels)) == 1000
+        with (
+            use_limits(unpacked_bytes=10**7),
+            pytest.raises(DataError, match="labels of at most 10000000 bytes together .*up to 5000 char"),
+        ):
+            load_dataset(path=tmp_path / path, labels=labels)
+
+
+@pytest.mark.parametrize("labels", ["--1", "-", "1" * 5000, "²"])
+def test_odd_label_columns_are_refused(tmp_path, labels):
+    (tmp_path / "t.csv").write_text("a,b,label\n1,2,3\n1,2,4\n")
+    with pytest.raises(DataError, match="no column"):
+        load_dataset(path=tmp_path / "t.csv", labels=labels)
+
+
+def test_labels_that_look_like_numbers_are_text(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,label\n1,2,--5\n1,2,-5\n3,4,--5\n")
+    assert load_dataset(path=tmp_path / "t.csv").classes == ("--5", "-5")
+
+
+@pytest.mark.parametrize("path", ["a\0b.csv", "a" * 300 + ".npz", "x/" * 3000 + "y.csv"])
+def test_impossible_paths_are_one_line(path):
+    with pytest.raises(DataError, match="no such file|cannot read"):
+        load_dataset(path=path)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(DataError, match=r"cannot read .*expected a plain file, found a device or a pipe"):
         load_dataset(path=tmp_path / "t.csv")
 
 

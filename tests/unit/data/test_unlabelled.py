@@ -49,10 +49,14 @@ def test_all_kinds_of_files_give_the_same_samples(kind, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.npy", b"junk", "is not an npy file"),
+        ("a.npy", b"junk", "expected an array with the header 93 NUMPY"),
         ("a.npz", b"junk", "cannot read .*not a zip file"),
         ("a.npz", {"a": IMAGES, "b": IMAGES}, "expected samples under images or .*, found a, b"),
-        ("a.npz", {"a": np.array([{}], dtype=object)}, "cannot read .*: it holds Python objects"),
+        (
+            "a.npz",
+            {"a": np.array([{}], dtype=object)},
+            "a: expected .*, found Python objects",
+        ),
         ("a.idx", b"junk", "is not an IDX file"),
         ("a.csv", b"", "expected at least one row of numbers"),
         ("a.csv", b"a,b\n", "expected at least one row of numbers"),

@@ -116,14 +116,18 @@ def test_records_of_other_settings_are_not_used(folder):
     assert SHORT.fingerprint(larger) != SHORT.fingerprint(SHORT.tasks[0])
 
 
-def test_damaged_records_are_named(tmp_path):
+def test_damaged_records_are_named_and_others_kept(folder, tmp_path, caplog):
     path = tmp_path / "records.jsonl"
-    path.write_text('{"task": 1}\n{"ta', "utf-8")
-    with pytest.raises(EstimatorError, match="line 1 is damaged"):
-        read_records(path, SHORT)
-    path.write_bytes(b"\xff\n")
-    with pytest.raises(EstimatorError, match="cannot read calibration records"):
-        read_records(path, SHORT)
+    lines = (folder / "records.jsonl").read_bytes().splitlines(keepends=True)
+    path.write_bytes(b'{"task": 1}\n' + lines[0] + b"\xff\n" + b"[" * 5000 + b"\n" + lines[1] + b'{"ta')
+    whole = read_records(folder / "records.jsonl", SHORT)
+    kept = read_records(path, SHORT)
+    assert len(kept) == 2
+    assert all(whole[unit] == record for unit, record in kept.items())
+    for number in (1, 3, 4):
+        assert f"line {number} is damaged and left out" in caplog.text
+    with pytest.raises(EstimatorError, match="cannot read calibration records .*: Is a directory"):
+        read_records(tmp_path, SHORT)
 
 
 def test_an_unwritable_place_is_named(tmp_path):
@@ -285,5 +289,5 @@ def test_the_shipped_coefficients_are_those_of_the_shipped_records():
 def test_results_that_cannot_be_written_are_named(tmp_path):
     plan, records = synthetic()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReportingError, match="cannot write into .*file"):
+    with pytest.raises(ReportingError, match="cannot write .*file"):
         write_calibration(calibration.evaluate_records(plan, records), tmp_path / "file")

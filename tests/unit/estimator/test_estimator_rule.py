@@ -182,7 +182,7 @@ def test_wrong_coefficients_are_refused(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"{", "the file: "), (b"\xff\xfe", "not UTF-8"), (None, "No such file")]
+    ("content", "message"), [(b"{", "is not JSON"), (b"\xff\xfe", "not UTF-8"), (None, "No such file")]
 )
 def test_unreadable_coefficients_are_refused(tmp_path, content, message):
     path = tmp_path / "broken.json"

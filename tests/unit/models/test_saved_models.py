@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -62,6 +63,25 @@ def rewritten(**changes):
     return buffer.getvalue()
 
 
+def _saved(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _arrays():
+    with np.load(io.BytesIO(make_model().to_bytes())) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def without(name):
+    return _saved(**{key: array for key, array in _arrays().items() if key != name})
+
+
+def with_meta(meta):
+    return _saved(**_arrays() | {"meta": np.array(meta)})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -72,7 +92,26 @@ def rewritten(**changes):
         (rewritten(meta={"model_index": "-1"}), "cannot read the model"),
         (rewritten(meta={"model_index": "1"}), "expected 1 finite parameters"),
         (rewritten(meta={"classes": [1]}), "expected 2 to 3 classes"),
-        (rewritten(meta={"n_qubits": 4}), "cannot read the model"),
+        (rewritten(meta={"n_qubits": 4}), "expected angle encoding of 3 qubits, found angle of 4"),
+        (rewritten(meta={"encoding": "amplitude"}), "expected angle encoding of 3 qubits, found amplitude"),
+        (rewritten(meta={"model_index": "9" * 5000}), "meta: model_index: "),
+        (rewritten(meta={"classes": [3, 3]}), "expected different classes"),
+        (rewritten(meta={"classes": [[3], [4]]}), "meta: classes"),
+        (rewritten(meta={"seed": 10**30}), "meta: seed: .*less than"),
+        (rewritten(meta={"seed": float("inf")}), "finite numbers, found Infinity"),
+        (rewritten(meta={"more": 1}), "meta: unknown key more"),
+        (rewritten(meta={"backend": "x" * 2000}), "meta: backend: "),
+        (without("params"), "params: params is missing"),
+        (without("encoder_mean"), "array mean: expected shape"),
+        (rewritten(encoder_directions=np.zeros((10**6, 6))), "array directions: expected shape .16, 6."),
+        (rewritten(params=np.full(make_model().params.shape, 800.0)), "log of the logit scale up to 700"),
+        (with_meta("[" * 5000), "meta is not JSON: it is nested too deeply"),
+        (with_meta("[1, 2]"), "expected a JSON object as meta, found list"),
+        (with_meta('{"schema": 1'), "meta is not JSON"),
+        (with_meta(np.array(["a", "b"])), "expected one text of at most .* as meta"),
+        (with_meta(np.zeros(3)), "expected one text of at most .* as meta"),
+        (with_meta("x" * 2**19), "expected one text of at most .* as meta"),
+        (without("meta"), "meta: meta is missing"),
         (rewritten(params=np.zeros(2)), "finite parameters, found shape"),
         (rewritten(encoder_mean=np.full(16, np.nan)), "cannot read the model"),
     ],
@@ -137,3 +176,31 @@ def test_the_card_leaves_out_what_was_not_measured():
     text = card_markdown(card)
     assert "## Accuracy" not in text
     assert "| qiskit | 2.3.0 |" in text
+
+
+@pytest.mark.parametrize("name", ["params", "meta", "encoder_mean", "encoder_directions", "more"])
+def test_a_packed_bomb_is_refused_before_it_takes_memory(name, tmp_path):
+    # 240 MB of zeros in 240 kB.
+    arrays = _arrays() | {name: np.zeros(3 * 10**7)}
+    np.savez_compressed(tmp_path / MODEL_FILE, **arrays)
+    assert (tmp_path / MODEL_FILE).stat().st_size < 10**6
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="cannot read the model .*limits.ratio"):
+            load_model(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["params", "encoder_mean", "encoder_directions"])
+def test_shapes_are_held_against_the_index_before_an_array_is_unpacked(name, tmp_path):
+    # 12 MB within all general limits.
+    np.savez_compressed(tmp_path / MODEL_FILE, **_arrays() | {name: np.zeros((10**5, 15))})
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="expected .*shape"):
+            load_model(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()

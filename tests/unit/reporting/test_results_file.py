@@ -125,7 +125,12 @@ def test_unreadable_files_give_one_line(tmp_path: Path) -> None:
         read_results(tmp_path / "missing.json")
     for content, message in (
         (b"{", "is not JSON"),
-        (b"\xff", "is not JSON"),
+        (b"\xff", "cannot read .*broken.json: not UTF-8 text"),
+        (b"[" * 9999, "is not JSON: it is nested too deeply"),
+        (b"[" * 99 + b"]" * 99, "at most 64 levels"),
+        (b'{"seed": Infinity}', "finite numbers, found Infinity"),
+        (b'{"seed": 1e999}', "finite numbers, found 1e999"),
+        (b"9" * 5000, "at most 300 digits"),
         (b"[]", "expected a JSON object"),
     ):
         broken = tmp_path / "broken.json"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from qkd_qiskit.errors import StoreError
-from qkd_qiskit.store.database import DATABASE_FILE, LOCK_FILE, Database, folder_lock, pack, unpack
+from qkd_qiskit.store.database import DATABASE_FILE, LOCK_FILE, Database, folder_lock
+from qkd_qiskit.store.sealing import pack, unpack
 
 _INSERT = "INSERT INTO record VALUES (?, ?, '', '')"
 _HOLD = """

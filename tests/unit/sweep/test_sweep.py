@@ -368,3 +368,17 @@ def test_unknown_sweeps_at_the_command_line(capsys):
 
 def test_a_result_without_cells_has_no_rows():
     assert SweepResult(sweep_of(), (), ()).rows() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seeds = { count = 1000000000 }",
+        "seeds = { count = 1 }\n[grid]\n" + "".join(f'"a{k}" = {list(range(40))}\n' for k in range(9)),
+        "seeds = { count = 5 }\n[grid]\n" + "".join(f'"a{k}" = {list(range(200))}\n' for k in range(2)),
+    ],
+)
+def test_sweeps_of_too_many_cells_are_refused(text, tmp_path):
+    (tmp_path / "wide.toml").write_text(f'name = "wide"\n{text}\n')
+    with pytest.raises(ConfigError, match="expected at most 100000 cells, combinations times seeds, found"):
+        load_sweep(str(tmp_path / "wide.toml"))
