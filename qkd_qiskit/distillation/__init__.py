@@ -29,7 +29,7 @@ from qkd_qiskit.distillation.messages import (
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
-from qkd_qiskit.distillation.student import student_targets
+from qkd_qiskit.distillation.student import better_on_public_labels, student_soft_labels, student_targets
 from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
@@ -53,6 +53,7 @@ __all__ = [
     "aggregate_messages",
     "aggregate_outputs",
     "audit",
+    "better_on_public_labels",
     "build_teacher",
     "check_label_queries",
     "check_message",
@@ -67,6 +68,7 @@ __all__ = [
     "refined_training_set",
     "screen_message",
     "soften",
+    "student_soft_labels",
     "student_targets",
     "wanted_rules",
 ]

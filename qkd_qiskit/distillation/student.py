@@ -2,11 +2,64 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import DistillationSettings
-from qkd_qiskit.distillation.outputs import soften
+from qkd_qiskit.data import PublicSet
+from qkd_qiskit.distillation.calibration import fit_calibration
+from qkd_qiskit.distillation.copies import pool_copies
+from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR, soften
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.training import Targets
+
+
+def student_soft_labels(public: PublicSet, answers: FloatArray, *, pool: bool) -> FloatArray:
+    """Return soft labels of all samples to distil.
+
+    Examples bear their labels, and blends the blend of what their originals bear: no client answers them.
+
+    Args:
+        public: The public set, as the server has it.
+        answers: The teacher's class probabilities on all samples that clients answer [N, G].
+        pool: Whether an original and its copies share the mean of their soft labels.
+
+    Returns:
+        Probabilities [M, G] in the order of `PublicSet.to_distil`.
+
+    Raises:
+        DistillationError: If the number of answers is another one.
+    """
+    if answers.ndim != 2 or len(answers) != public.n_answered:
+        raise DistillationError(
+            f"student: expected soft labels of {public.n_answered} samples, found shape {answers.shape}"
+        )
+    n_classes = answers.shape[1]
+    whole = np.concatenate(
+        [np.eye(n_classes)[public.labelled.labels], answers[public.unlabelled_rows - public.n_labelled]]
+    )
+    blank = np.full((len(public.blends), n_classes), 1.0 / n_classes)
+    pooled = pool_copies(np.concatenate([whole, blank]), public.origins)
+    return pooled if pool else np.concatenate([whole, pooled[len(whole) :]])
+
+
+def better_on_public_labels(student: FloatArray, floor: FloatArray, labels: IntArray) -> bool:
+    """Return whether a model is at least as good as another one on labelled samples that neither has seen.
+
+    Both are compared by cross-entropy at a temperature of their own, as one may be surer of itself than the
+    other without knowing more. It tells models apart on far fewer samples than accuracy does.
+
+    Args:
+        student: The model's class probabilities [N, G].
+        floor: The other's [N, G].
+        labels: Class of each sample [N].
+    """
+    losses = []
+    for p in (student, floor):
+        fitted = fit_calibration(p, labels, "temperature").apply(p)
+        right = np.maximum(fitted[np.arange(len(labels)), labels], OUTPUT_FLOOR)
+        losses.append(float(-np.log(right).mean()))
+    return losses[0] <= losses[1]
 
 
 def student_targets(

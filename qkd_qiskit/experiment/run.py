@@ -83,7 +83,14 @@ def run_experiment(
         transport = transport or LocalTransport(run, compiler)
         server = run_server(run, compiler, transport, folder=messages)
         baselines = fit_baselines(
-            BaselineData(run, compiler, server.compiled, server.rounds.aggregate, server.label_queries)
+            BaselineData(
+                run,
+                compiler,
+                server.compiled,
+                server.rounds.aggregate,
+                server.label_queries,
+                server.public_only,
+            )
         )
         with run.timed("evaluation"):
             evaluation = evaluate(run, server, baselines, transport.clients)

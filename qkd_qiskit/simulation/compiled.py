@@ -109,6 +109,10 @@ class ModelCompiler:
         self._noise, self._seed = noise, seed
         self._models: dict[tuple[int, str], CompiledModel] = {}
 
+    def seeded(self, seed: int) -> ModelCompiler:
+        """Return a compiler that differs in the transpiler's seed alone."""
+        return ModelCompiler(noise=self._noise, seed=seed)
+
     def model(self, spec: VQCNNSpec, backend: str) -> CompiledModel:
         """Return the structure on the device that `load_backend` finds under a name.
 
