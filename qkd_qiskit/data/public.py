@@ -155,9 +155,11 @@ class PublicOriginals:
                 can tell the parts.
 
         Raises:
-            DataError: If the sizes do not add up.
+            DataError: If a size is negative, or they do not add up.
         """
-        if min(parts) < 0 or not len(features) == len(order) == sum(parts):
+        if min(parts) < 0:
+            raise DataError(f"public samples: expected sizes, found {parts}")
+        if not len(features) == len(order) == sum(parts):
             raise DataError(f"public samples: expected {sum(parts)} of them, found {len(features)}")
         train, unlabelled, calibration, validation = (
             slice(*ends) for ends in pairwise(np.cumsum((0, *parts)).tolist())
@@ -219,10 +221,8 @@ def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
     numbers = np.tile(np.arange(n_examples, len(labels)), copies + 1)
     pool = originals.unlabelled
     at_server = len(originals.validation) > 0
-    blends, blended = maker.blends(
-        features[np.concatenate([np.arange(n_examples), pool])] if at_server else features[:0],
-        "public blends",
-    )
+    whole = np.concatenate([np.arange(n_examples), pool])
+    blends, blended = maker.blends(features[whole], "public blends") if at_server else _no_blends(labelled)
     origins = Origins.of_copies(n_examples, copies) + Origins.of_copies(len(pool), copies, start=n_examples)
     return PublicSet(
         samples=Samples(inputs, np.concatenate([labelled.labels, listed.labels])),
@@ -234,6 +234,10 @@ def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
         blends=blends,
         origins=origins + blended,
     )
+
+
+def _no_blends(samples: Samples) -> tuple[Samples, Origins]:
+    return samples.rows(slice(0, 0)), Origins.of_copies(0, 0)
 
 
 def _copies(augment: AugmentSettings) -> int:

@@ -7,49 +7,53 @@ read as what it means. The server's own model is one more annotator, and starts 
 
 Annotators are not independent, as the estimate supposes: clients that hold the same classes err alike, and
 liars agree with each other. So each annotator's evidence has a weight, which is fitted to the labels that the
-server knows. No client knows which samples bear these, so nobody can be honest on them alone.
+server knows, and of all iterations the one counts that explains these best: where nobody is right, the first,
+which still follows the server's own model. No client knows which samples bear these labels, so nobody can be
+honest on them alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR, normalized
+from qkd_qiskit.distillation.outputs import normalized
 from qkd_qiskit.distillation.rules.base import AggregationRule, Census
 from qkd_qiskit.training.losses import cross_entropy
 
 ITERATIONS = 12
+# Laplace's: one answer of each kind was seen before all others.
 _PRIOR = 1.0
 # Pulls the logarithms of the weights together: as strong as a few labelled samples.
 _RIDGE = 3.0
+# Of a larger crowd several clients share a weight, so that memory does not grow with their number.
+_GROUPS = 64
 _LEAST_WEIGHT, _LARGEST_WEIGHT = np.exp(-6.0), np.exp(2.0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Evidence:
-    """What has been estimated of one annotator.
+class _Estimate:
+    """What one iteration has found.
 
     Attributes:
-        matrix: Logarithms of the probabilities of its outcomes for each true class [G, K (+ 1)].
+        prior: Logarithms of the classes' shares [G].
+        weights: Of the server's own model and of each group of clients [1 + groups].
+        own: Matrix of the server's own model; None where it has none. Each matrix holds the logarithms of the
+            probabilities of an annotator's outcomes for each true class [G, K (+ 1)].
+        clients: The clients' matrices, in their order.
+        loss: Cross-entropy on the samples whose labels the server knows.
     """
 
-    matrix: FloatArray
-
-    @classmethod
-    def estimated(cls, posterior: FloatArray, outcomes: FloatArray) -> _Evidence:
-        """Estimate from posteriors [N, G] and soft votes [N, K (+ 1)], with Laplace's prior."""
-        counts = posterior.T @ outcomes + _PRIOR
-        return cls(np.log(counts / counts.sum(axis=1, keepdims=True)))
-
-    def of(self, outcomes: FloatArray) -> FloatArray:
-        """Return the logarithms of the likelihoods of soft votes [N, K (+ 1)] for each class [N, G]."""
-        return np.asarray(outcomes @ self.matrix.T)
+    prior: FloatArray
+    weights: FloatArray
+    own: FloatArray | None = None
+    clients: list[FloatArray] = field(default_factory=list)
+    loss: float = np.inf
 
 
 class Confusion(AggregationRule):
@@ -65,49 +69,49 @@ class Confusion(AggregationRule):
             census: Has counted the very clients that will be added.
         """
         super().__init__(census)
-        self._passes = 0
+        n_classes = self.total.shape[1]
         self._known = np.flatnonzero(census.labels >= 0)
-        self._truth = np.eye(self.total.shape[1])[census.labels[self._known]]
-        self._posterior: FloatArray | None = None if census.own is None else census.own.copy()
-        self._prior: FloatArray = np.zeros(self.total.shape[1])
-        self._own: _Evidence | None = None
-        self._evidence: list[_Evidence] = []
-        self._at_known: list[FloatArray] = []
-        self._weights: FloatArray | None = None
+        self._labels = census.labels[self._known]
+        self._at_known = np.zeros((1 + min(census.clients, _GROUPS), len(self._known), n_classes))
+        self._posterior: FloatArray | None = census.own
+        self._estimate = _Estimate(np.zeros(n_classes), np.ones(len(self._at_known)))
+        self._best: _Estimate | None = None
+        self._iteration = 0
+        self._place = 0
         self._start_pass()
 
     def term(self, lifted: FloatArray, held: IntArray, reject: bool) -> FloatArray:
         """Return the client's evidence on each sample, or its plain outputs as long as nothing starts."""
         if self._posterior is None:
             return lifted
-        outcomes = _outcomes(lifted, held, reject)
-        if self._weights is not None:
-            place = len(self._at_known)
-            self._at_known.append(self.total[:0])
-            return np.asarray(self._weights[1 + place] * self._evidence[place].of(outcomes))
-        evidence = _Evidence.estimated(self._posterior, outcomes)
-        found = evidence.of(outcomes)
-        self._evidence.append(evidence)
-        self._at_known.append(found[self._known])
-        return found
+        outcomes, place = _outcomes(lifted, held, reject), self._place
+        self._place += 1
+        if self._best is None or not self._last:
+            self._estimate.clients.append(_matrix(self._posterior, outcomes))
+        found, group = outcomes @ self._estimate.clients[place].T, 1 + place % _GROUPS
+        if not self._last:
+            self._at_known[group] += self._unseen(found, outcomes)
+        return np.asarray(self._estimate.weights[group] * found)
 
     def again(self) -> bool:
-        """Close one iteration; the last pass weighs the evidence."""
-        if self._weights is not None:
+        """Close one iteration; the pass behind the last one adds up what the best of them has estimated."""
+        if self._last:
             return False
-        self._passes += 1
         if self._posterior is None:
             self._posterior = normalized(self.total)
-        elif self._passes > ITERATIONS:
-            self._weights = self._fitted_weights()
         else:
-            self._posterior = softmax(self.total + self._prior, axis=1)
+            self._iteration += 1
+            self._posterior = self.combined()
+            weights, loss = fitted_weights(self._at_known, self._labels, self._estimate.prior)
+            # Without labels there is nothing to choose by: the last one counts.
+            if self._best is None or loss < self._best.loss or not len(self._labels):
+                self._best = replace(self._estimate, weights=weights, loss=loss)
         self._start_pass()
         return True
 
     def combined(self) -> FloatArray:
         """Return the posterior [N, G]."""
-        return np.asarray(softmax(self.total + self._prior, axis=1))
+        return np.asarray(softmax(self.total + self._estimate.prior, axis=1))
 
     def answer(
         self,
@@ -117,49 +121,56 @@ class Confusion(AggregationRule):
         own: FloatArray | None = None,
     ) -> FloatArray:
         """Return the posterior [M, G] on other samples, by the estimated matrices and weights."""
-        assert self._weights is not None
-        total = np.tile(self._prior, (len(lifted[0]), 1))
-        if own is not None and self._own is not None:
-            total += self._weights[0] * self._own.of(own)
-        for weight, evidence, p, classes, reject in zip(
-            self._weights[1:], self._evidence, lifted, held, rejects, strict=True
-        ):
-            total += weight * evidence.of(_outcomes(p, classes, reject))
-        return np.asarray(softmax(total, axis=1))
+        known, total = self._estimate, np.zeros_like(lifted[0])
+        if own is not None and known.own is not None:
+            total += known.weights[0] * (own @ known.own.T)
+        for place, (p, classes, reject) in enumerate(zip(lifted, held, rejects, strict=True)):
+            evidence = _outcomes(p, classes, reject) @ known.clients[place].T
+            total += known.weights[1 + place % _GROUPS] * evidence
+        return np.asarray(softmax(total + known.prior, axis=1))
+
+    @property
+    def _last(self) -> bool:
+        """Whether this pass estimates nothing more."""
+        return self._iteration == ITERATIONS
 
     def _start_pass(self) -> None:
-        """Begin with the server's own evidence and nothing else."""
+        """Begin with the server's own evidence, estimated anew like all else, or with the best estimate."""
+        own, self._place = self.census.own, 0
         self.total = np.zeros_like(self.total)
-        own = self.census.own
         if self._posterior is None:
             return
-        if self._weights is not None:
-            self._at_known = []
-            if own is not None and self._own is not None:
-                self.total += self._weights[0] * self._own.of(own)
-            return
-        self._posterior[self._known] = self._truth
-        self._prior = (
-            np.log(np.maximum(self._posterior.mean(axis=0), OUTPUT_FLOOR))
-            if len(self.total)
-            else (np.zeros(self.total.shape[1]))
+        if self._last and self._best is not None:
+            self._estimate = self._best
+        else:
+            known = self._posterior.copy()
+            known[self._known] = np.eye(known.shape[1])[self._labels]
+            prior = np.log((known.sum(axis=0) + _PRIOR) / (len(known) + _PRIOR * known.shape[1]))
+            matrix = None if own is None else _matrix(known, own)
+            self._posterior, self._at_known[:] = known, 0.0
+            self._estimate = _Estimate(prior, np.ones(len(self._at_known)), own=matrix)
+        if own is not None and self._estimate.own is not None:
+            found = own @ self._estimate.own.T
+            if not self._last:
+                self._at_known[0] = self._unseen(found, own)
+            self.total += self._estimate.weights[0] * found
+
+    def _unseen(self, found: FloatArray, outcomes: FloatArray) -> FloatArray:
+        """Return an annotator's evidence on the labelled samples, each as if it had not been counted.
+
+        A sample's own vote is among the counts of its true class, and would speak for this class.
+        """
+        assert self._posterior is not None
+        votes, rows = outcomes[self._known], np.arange(len(self._known))
+        counts = (self._posterior.T @ outcomes + _PRIOR)[self._labels] - votes
+        evidence = found[self._known]
+        evidence[rows, self._labels] = (votes * np.log(counts / counts.sum(axis=1, keepdims=True))).sum(
+            axis=1
         )
-        self._evidence, self._at_known = [], []
-        if own is not None:
-            self._own = _Evidence.estimated(self._posterior, own)
-            self.total += self._own.of(own)
-
-    def _fitted_weights(self) -> FloatArray:
-        """Return the weights of all annotators [1 + clients], the server's own model first."""
-        own = self.census.own
-        first = np.zeros((len(self._known), self.total.shape[1]))
-        if own is not None and self._own is not None:
-            first = self._own.of(own[self._known])
-        labels = self.census.labels[self._known]
-        return fitted_weights(np.stack([first, *self._at_known]), labels, self._prior)
+        return evidence
 
 
-def fitted_weights(evidence: FloatArray, labels: IntArray, prior: FloatArray) -> FloatArray:
+def fitted_weights(evidence: FloatArray, labels: IntArray, prior: FloatArray) -> tuple[FloatArray, float]:
     """Fit one weight an annotator to labelled samples, by cross-entropy.
 
     A light pull towards their common mean decides where the labels do not.
@@ -170,11 +181,11 @@ def fitted_weights(evidence: FloatArray, labels: IntArray, prior: FloatArray) ->
         prior: Logarithms of the classes' shares [G].
 
     Returns:
-        Positive weights [annotators].
+        Positive weights [annotators], and the cross-entropy with them, in nats.
     """
     n = len(labels)
     if n == 0:
-        return np.ones(len(evidence))
+        return np.ones(len(evidence)), 0.0
     shifted = evidence - evidence.max(axis=2, keepdims=True)
 
     def price(logs: FloatArray) -> tuple[float, FloatArray]:
@@ -185,7 +196,15 @@ def fitted_weights(evidence: FloatArray, labels: IntArray, prior: FloatArray) ->
 
     bounds = [(np.log(_LEAST_WEIGHT), np.log(_LARGEST_WEIGHT))] * len(evidence)
     found = minimize(price, np.zeros(len(evidence)), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return np.asarray(np.exp(found))
+    weights = np.exp(found)
+    loss, _ = cross_entropy(np.tensordot(weights, shifted, 1) + prior, labels)
+    return np.asarray(weights), float(loss)
+
+
+def _matrix(posterior: FloatArray, outcomes: FloatArray) -> FloatArray:
+    """Return logarithms of an annotator's confusion [G, K (+ 1)], from posteriors [N, G] and its votes."""
+    counts = posterior.T @ outcomes + _PRIOR
+    return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
 
 def _outcomes(lifted: FloatArray, held: IntArray, reject: bool) -> FloatArray:

@@ -75,7 +75,7 @@ class MembershipMeasurement(Measurement):
             shares = soft / soft.sum(axis=1, keepdims=True)
             targets = Targets(soft.shape[1], soft=shares, soft_loss="kl", reject=model.reject)
             stage = Stage.named(f"attack on {client.settings.name}")
-            model = fit_model(run, client.compiled, FitTask(stage, run.data.public.samples.inputs, targets))
+            model = fit_model(run, client.compiled, FitTask(stage, run.data.public.answered.inputs, targets))
         return _Attacked(client.compiled, model.params, client.held, client.model.n_outcomes)
 
 

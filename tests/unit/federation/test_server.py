@@ -60,7 +60,7 @@ def test_both_rounds_are_counted(finished):
     sent = results["communication"]["distillation"]
     assert sent["rounds"] == 2
     assert sent["up"] == sum(client.bytes_sent for client in finished.clients)
-    n, k = len(data.public.to_distil), len(data.classes)
+    n, k = data.public.n_answered, len(data.classes)
     public, pixels = len(data.split.public), 64
     arrays = public * pixels + 2 * len(data.split.public_train) + 2 * n * k
     headers = sent["down"] / len(finished.clients) - arrays
@@ -75,7 +75,7 @@ def test_both_rounds_are_counted(finished):
 def test_the_second_round_starts_from_the_first_and_learns_from_all_classes(finished):
     one_class = finished.clients[0]
     assert one_class.model.reject
-    assert one_class.message.outputs.shape == (len(finished.data.public.samples), 2)
+    assert one_class.message.outputs.shape == (finished.data.public.n_answered, 2)
     assert one_class.model.evaluations > 20
 
 
