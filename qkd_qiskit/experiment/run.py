@@ -148,6 +148,8 @@ def _record(
     optional: dict[str, Any] = {}
     if evaluation.absent:
         optional["absent"] = evaluation.absent
+    if not server.distilled:
+        optional["fallback"] = "on public labels the distilled model was worse than public data alone"
     if queries is not None:
         optional["asked"] = LabelQueryRecord(labels=queries.n_labels, teacher_right=queries.teacher_right)
     if "teacher_ensemble" in evaluation.absent:

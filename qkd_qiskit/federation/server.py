@@ -144,6 +144,6 @@ def distil(
     )
     distilled = better_on_public_labels(found, floor, judged.labels)
     if not distilled:
-        _LOG.warning("the distilled model is worse on public labels than the one trained on them alone")
+        _LOG.warning("on public labels the distilled model is worse than the one of public data alone")
     model = student if distilled else own.model
     return ServerResult(own.budget, compiled, rounds, queries, own.model, model, distilled)

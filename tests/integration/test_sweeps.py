@@ -54,6 +54,16 @@ def test_bad_clients_are_left_out():
     assert spoilt["left out"] == "all, two classes"
 
 
+def test_liars_lie_and_the_rules_are_compared():
+    options = SweepOptions(variants=("2 silent", "1 swap", "1 copy", "2 mislead, every second"))
+    rows = {row["variant"]: row for row in run_sweep(small("attacks"), options).rows()}
+    assert rows["honest"]["left out"] == "-"
+    assert rows["honest"]["global minus honest"] == "0.0 (0.0 to 0.0)"
+    assert rows["2 silent"]["left out"] == "one class, all"
+    for row in rows.values():
+        assert all(0 <= float(row[rule]) <= 100 for rule in ("confusion", "product", "mean"))
+
+
 def test_each_attack_on_privacy_has_areas_of_all_clients():
     found = run_sweep(small("privacy"))
     assert [row["attack on"] for row in found.rows()] == ["outputs", "own model", "FedAvg parameters"]
