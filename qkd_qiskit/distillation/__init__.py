@@ -29,7 +29,7 @@ from qkd_qiskit.distillation.messages import (
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
-from qkd_qiskit.distillation.student import better_on_public_labels, student_soft_labels, student_targets
+from qkd_qiskit.distillation.student import student_soft_labels, student_targets, worse_than_public_only
 from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
@@ -53,7 +53,6 @@ __all__ = [
     "aggregate_messages",
     "aggregate_outputs",
     "audit",
-    "better_on_public_labels",
     "build_teacher",
     "check_label_queries",
     "check_message",
@@ -71,4 +70,5 @@ __all__ = [
     "student_soft_labels",
     "student_targets",
     "wanted_rules",
+    "worse_than_public_only",
 ]

@@ -43,23 +43,30 @@ def student_soft_labels(public: PublicSet, answers: FloatArray, *, pool: bool) -
     return pooled if pool else np.concatenate([whole, pooled[len(whole) :]])
 
 
-def better_on_public_labels(student: FloatArray, floor: FloatArray, labels: IntArray) -> bool:
-    """Return whether a model is at least as good as another one on labelled samples that neither has seen.
+def worse_than_public_only(
+    student: FloatArray, floor: FloatArray, labels: IntArray, originals: IntArray
+) -> bool:
+    """Return whether the student is worse than another model, by more than noise, on what neither has seen.
 
-    Both are compared by cross-entropy at a temperature of their own, as one may be surer of itself than the
-    other without knowing more. It tells models apart on far fewer samples than accuracy does.
+    Both are compared by cross-entropy, each at its best temperature, as one may be surer of itself than the
+    other without knowing more: that tells models apart on far fewer samples than accuracy does. Noise is one
+    standard error of the paired difference.
 
     Args:
-        student: The model's class probabilities [N, G].
-        floor: The other's [N, G].
+        student: The student's class probabilities [N, G].
+        floor: Those of the model trained on public data alone [N, G].
         labels: Class of each sample [N].
+        originals: Number of each sample's original [N]; copies count as one sample together.
     """
+    rows = np.arange(len(labels))
     losses = []
     for p in (student, floor):
         fitted = fit_calibration(p, labels, "temperature").apply(p)
-        right = np.maximum(fitted[np.arange(len(labels)), labels], OUTPUT_FLOOR)
-        losses.append(float(-np.log(right).mean()))
-    return losses[0] <= losses[1]
+        losses.append(-np.log(np.maximum(fitted[rows, labels], OUTPUT_FLOOR)))
+    _, place, copies = np.unique(originals, return_inverse=True, return_counts=True)
+    apart = np.bincount(place, weights=losses[0] - losses[1]) / copies
+    noise = float(apart.std(ddof=1)) / np.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return bool(apart.mean() > noise)
 
 
 def student_targets(

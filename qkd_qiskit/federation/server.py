@@ -11,10 +11,10 @@ import numpy as np
 
 from qkd_qiskit.distillation import (
     LabelQueryResult,
-    better_on_public_labels,
     query_labels,
     student_soft_labels,
     student_targets,
+    worse_than_public_only,
 )
 from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.public_model import PublicModel
@@ -38,9 +38,9 @@ class ServerResult:
         rounds: What came of the rounds with the clients.
         label_queries: Labels that were given at the server's request; None where the settings want none.
         public_only: The global structure, trained on the public examples alone.
-        global_model: The distilled model; the former where the distilled one is worse on the public labels
-            that nobody else knows.
-        distilled: Whether the global model is the distilled one.
+        student: The distilled model.
+        global_model: The student; the former where the student is worse on the public labels that nobody
+            else knows.
     """
 
     budget: GateBudget
@@ -48,8 +48,13 @@ class ServerResult:
     rounds: RoundsResult
     label_queries: LabelQueryResult | None
     public_only: TrainedModel
+    student: TrainedModel
     global_model: TrainedModel
-    distilled: bool
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the global model is the distilled one."""
+        return self.global_model is self.student
 
 
 def run_server(
@@ -142,8 +147,8 @@ def distil(
     found, floor = (
         model.outcome_probabilities(compiled.noisy, judged.inputs) for model in (student, own.model)
     )
-    distilled = better_on_public_labels(found, floor, judged.labels)
-    if not distilled:
+    worse = worse_than_public_only(found, floor, judged.labels, (rows - public.n_labelled) % public.n_listed)
+    if worse:
         _LOG.warning("on public labels the distilled model is worse than the one of public data alone")
-    model = student if distilled else own.model
-    return ServerResult(own.budget, compiled, rounds, queries, own.model, model, distilled)
+    model = own.model if worse else student
+    return ServerResult(own.budget, compiled, rounds, queries, own.model, student, model)

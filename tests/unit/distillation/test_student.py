@@ -5,7 +5,7 @@ import pytest
 
 from qkd_qiskit.config import DistillationSettings, TrainingSettings, load_experiment
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.distillation import better_on_public_labels, student_soft_labels, student_targets
+from qkd_qiskit.distillation import student_soft_labels, student_targets, worse_than_public_only
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import train_model
@@ -106,15 +106,34 @@ def test_answers_of_another_number_are_refused():
         student_soft_labels(public, np.ones((3, 3)) / 3, pool=False)
 
 
-def test_the_better_model_is_found_whatever_its_temperature():
+def _models(n=200):
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, 200)
-    guess = [np.where(rng.random(200) < skill, labels, rng.integers(0, 4, 200)) for skill in (0.9, 0.6)]
+    labels = rng.integers(0, 4, n)
+    guess = [np.where(rng.random(n) < skill, labels, rng.integers(0, 4, n)) for skill in (0.9, 0.6)]
     good, bad = (0.9 * np.eye(4)[votes] + 0.025 for votes in guess)
-    shy = good**0.2 / (good**0.2).sum(axis=1, keepdims=True)
-    loud = bad**5 / (bad**5).sum(axis=1, keepdims=True)
-    for p in (good, shy):
-        for q in (bad, loud):
-            assert better_on_public_labels(p, q, labels)
-            assert not better_on_public_labels(q, p, labels)
-    assert better_on_public_labels(good, good, labels)
+    return labels, good, bad
+
+
+def _tempered(p, power):
+    return p**power / (p**power).sum(axis=1, keepdims=True)
+
+
+def test_the_worse_model_is_found_whatever_its_temperature():
+    labels, good, bad = _models()
+    numbers = np.arange(200)
+    for p in (good, _tempered(good, 0.2)):
+        for q in (bad, _tempered(bad, 5.0)):
+            assert worse_than_public_only(q, p, labels, numbers)
+            assert not worse_than_public_only(p, q, labels, numbers)
+    assert not worse_than_public_only(good, good, labels, numbers)
+
+
+def test_copies_are_no_further_evidence():
+    """One sample of four is answered worse: noise, however many copies of the four there are."""
+    labels, floor = np.arange(4), 0.6 * np.eye(4) + 0.1
+    student = floor.copy()
+    student[0] = [0.4, 0.4, 0.1, 0.1]
+    assert not worse_than_public_only(student, floor, labels, np.arange(4))
+    many = [np.repeat(a, 100, axis=0) for a in (student, floor, labels, np.arange(4))]
+    assert not worse_than_public_only(*many)
+    assert worse_than_public_only(*many[:3], np.arange(400))
