@@ -209,8 +209,7 @@ class DistillationSettings(Settings):
         "is least certain; all baselines get them too",
     )
     aggregation: str = Field(
-        "confusion",
-        description="the rule that combines clients; auto chooses on the public validation samples",
+        "auto", description="the rule that combines clients; auto chooses on the public validation samples"
     )
 
 

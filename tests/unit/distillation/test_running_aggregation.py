@@ -147,6 +147,5 @@ def test_a_further_rule_needs_its_class_and_a_line_in_the_registry(monkeypatch):
     lifted = [lift(c.outputs, c.held, 4) for c in clients]
     found = aggregate(lifted, [c.held for c in clients], [c.reject for c in clients], "largest")
     np.testing.assert_allclose(found, _normalized(np.max(lifted, axis=0)))
-    assert wanted_rules(DistillationSettings()) == ("confusion",)
-    assert wanted_rules(DistillationSettings(aggregation="auto")) == (*RULES,)
+    assert wanted_rules(DistillationSettings()) == (*RULES,)
     assert wanted_rules(DistillationSettings(aggregation="largest")) == ("largest",)
