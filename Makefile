@@ -52,7 +52,7 @@ $(VENV)/.dev: $(VENV)/.test
 install: $(VENV)/.core
 
 demo: install
-	$(BIN)/qkd-qiskit run quickstart --output runs/quickstart
+	$(BIN)/qkd-qiskit run quickstart --output runs/quickstart --overwrite
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m 'not long' -n $(JOBS) --dist worksteal

@@ -1,5 +1,10 @@
 """One error class per room; every message names what was expected, what was found, and where."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class QKDError(Exception):
     """Base of all errors that bad input can cause.
@@ -77,3 +82,15 @@ class InteropError(QKDError):
 
 class ClassifierError(QKDError, ValueError):
     """The scikit-learn estimator cannot be fitted; a ValueError too, as scikit-learn expects."""
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'X'?` for the known name that is most like the one found, or nothing.
+
+    Example:
+        >>> from qkd_qiskit.errors import did_you_mean
+        >>> did_you_mean("sead", ["seed", "name"])
+        "; did you mean 'seed'?"
+    """
+    close = get_close_matches(found, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -198,7 +198,11 @@ def _federated(data: BaselineData, stage: Stage, proximal: float) -> FittedCircu
 
     def average() -> FedAvgResult:
         clients = [
-            FedAvgClient(data.compiler.model(spec, client.backend).fast, held.inputs, held.labels)
+            FedAvgClient(
+                data.compiler.model(spec, client.backend).descending(settings.training.dtype),
+                held.inputs,
+                held.labels,
+            )
             for client, held in zip(settings.clients, run.data.clients, strict=True)
         ]
         task = FedAvgTask(

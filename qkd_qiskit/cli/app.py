@@ -23,6 +23,13 @@ TERMINATED = 143
 #: The module below `qkd_qiskit.cli` that holds a command, and the command's line in the help.
 COMMANDS = {
     "run": ("run", "Run one experiment end to end, and print its result."),
+    "init": ("experiments", "Write a commented experiment for data and devices of your own."),
+    "experiments": ("experiments", "Show the experiments that come with the package."),
+    "settings": (
+        "experiments",
+        "List the settings of an experiment, with defaults and meanings.",
+    ),
+    "compare": ("compare", "Compare finished runs: differences of accuracy with intervals."),
     "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),

@@ -10,7 +10,8 @@ import typer
 from qkd_qiskit import services
 from qkd_qiskit.cli.options import Json, Overrides, RunFolder, Seed, check_folder, check_json
 from qkd_qiskit.config import load_experiment
-from qkd_qiskit.experiment.run import run_experiment
+from qkd_qiskit.experiment.folder import holds_run
+from qkd_qiskit.experiment.run import load_finished, run_experiment
 from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 
@@ -26,6 +27,9 @@ def run(
     seed: Seed = None,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+    ] = False,
     json_path: Json = None,
 ) -> None:
     """Run one experiment end to end, and print its result."""
@@ -34,8 +38,16 @@ def run(
     check_folder(folder)
     check_json(json_path)
 
-    with RichProgress() as progress:
-        finished = run_experiment(settings, output=folder, progress=progress, resume=resume)
+    finished = load_finished(settings, folder) if resume and not overwrite else None
+    if finished is not None:
+        typer.echo(f"{folder} was finished before; this is its result.", err=True)
+    else:
+        if resume and not holds_run(folder):
+            typer.echo(f"--resume: nothing to go on with in {folder}; the run begins anew.", err=True)
+        with RichProgress() as progress:
+            finished = run_experiment(
+                settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
+            )
     finished.print()
     typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
     if json_path is not None:

@@ -6,7 +6,9 @@ from qkd_qiskit.config.loading import (
     model_settings,
     parse_settings,
     shipped_experiments,
+    shipped_text,
 )
+from qkd_qiskit.config.reference import SettingReference, settings_reference
 from qkd_qiskit.config.settings import (
     AdamSettings,
     AugmentSettings,
@@ -42,6 +44,7 @@ __all__ = [
     "NoiseSettings",
     "RemoteClientSettings",
     "ServerSettings",
+    "SettingReference",
     "Settings",
     "StructureSettings",
     "TrainingSettings",
@@ -49,5 +52,7 @@ __all__ = [
     "load_settings",
     "model_settings",
     "parse_settings",
+    "settings_reference",
     "shipped_experiments",
+    "shipped_text",
 ]

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
-from qkd_qiskit.errors import ConfigError
+from qkd_qiskit.errors import ConfigError, did_you_mean
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -28,6 +29,25 @@ def shipped_files(folder: str) -> tuple[str, ...]:
     """Return the names of the TOML files in a folder of the package, sorted."""
     files = (resources.files("qkd_qiskit.config") / folder).iterdir()
     return tuple(sorted(Path(f.name).stem for f in files if f.name.endswith(".toml")))
+
+
+def shipped_text(folder: str, name: str) -> str:
+    """Return the text of a TOML file that comes with the package.
+
+    Args:
+        folder: `experiments` or `sweeps`.
+        name: One of `shipped_files(folder)`.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
+    shipped = shipped_files(folder)
+    if name not in shipped:
+        raise ConfigError(
+            f"unknown {folder.removesuffix('s')} {name!r}: expected one of {', '.join(shipped)}"
+            f"{did_you_mean(name, shipped)}"
+        )
+    return (resources.files("qkd_qiskit.config") / folder / f"{name}.toml").read_text("utf-8")
 
 
 def load_experiment(
@@ -97,7 +117,9 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the experiment"
         if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{where}: unknown key {key}") from None
+            plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))
+            hint = did_you_mean(plain, setting_keys(kind))
+            raise ConfigError(f"{where}: unknown key {key}{hint}") from None
         # A missing key has no value, and the value of a whole table is the table.
         found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
@@ -116,8 +138,7 @@ def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
     """
     shipped, what = shipped_files(folder), folder.removesuffix("s")
     if name_or_path in shipped:
-        place = resources.files("qkd_qiskit.config") / folder / f"{name_or_path}.toml"
-        return _table(place.read_text("utf-8"), name_or_path)
+        return _table(shipped_text(folder, name_or_path), name_or_path)
     path = Path(name_or_path)
     if path.suffix != ".toml":
         raise ConfigError(

@@ -147,6 +147,14 @@ class TrainingSettings(Settings):
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    dtype: Literal["mixed", "float64", "float32"] = Field(
+        "mixed",
+        description="precision of training: mixed takes single precision for steps on small batches, whose "
+        "noise is far above its errors; what is reported is computed in float64",
+    )
+    threads: int = Field(
+        0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
+    )
     structure: StructureSettings = StructureSettings()
 
 

@@ -87,6 +87,33 @@ def difference_interval(
     return _interval((wins - losses) / n, (counts[:, 0] - counts[:, 1]) / n, n, level)
 
 
+def independent_difference_interval(
+    correct: BoolArray,
+    baseline: BoolArray,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> BootstrapInterval:
+    """Return the accuracy of a model minus that of a baseline on other samples, with its bootstrap interval.
+
+    Args:
+        correct: Whether the model was right [N], N at least 1.
+        baseline: Whether the baseline was right on samples of its own [M], M at least 1.
+        rng: Source of the resampling.
+        level: Coverage, inside (0, 1).
+        resamples: Number of resamples.
+
+    Raises:
+        DistillationError: If there is no sample, or an array is not boolean.
+    """
+    _check(correct)
+    _check(baseline)
+    one = rng.binomial(len(correct), correct.mean(), size=resamples) / len(correct)
+    other = rng.binomial(len(baseline), baseline.mean(), size=resamples) / len(baseline)
+    return _interval(float(correct.mean() - baseline.mean()), one - other, len(correct), level)
+
+
 def _check(correct: BoolArray) -> None:
     if correct.ndim != 1 or len(correct) == 0 or correct.dtype != np.bool_:
         raise DistillationError(

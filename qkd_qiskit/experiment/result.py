@@ -18,6 +18,7 @@ from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
+from qkd_qiskit.experiment.comparison import write_predictions
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
@@ -106,6 +107,8 @@ class ExperimentResult:
                 write_atomic(folder / MODEL_FILE, _saved_model(self.settings, self.data, self.server))
         except OSError as error:
             raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
+        if self.data is not None and self.predictions:
+            write_predictions(self.data, self.predictions, folder)
         # Last, so that a folder with results is complete.
         write_results(self.record, folder / RESULTS_FILE)
 

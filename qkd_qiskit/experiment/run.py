@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
@@ -22,11 +23,12 @@ from qkd_qiskit.evaluation.results import (
     Traffic,
 )
 from qkd_qiskit.experiment.evaluation import Evaluation, evaluate
-from qkd_qiskit.experiment.result import ExperimentResult
+from qkd_qiskit.experiment.folder import finished_here, plain_settings, take_folder
+from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.simulation import ModelCompiler, use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
@@ -37,6 +39,7 @@ def run_experiment(
     output: str | Path | None = None,
     progress: Progress | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     transport: Transport | None = None,
     data: PreparedData | None = None,
 ) -> ExperimentResult:
@@ -51,6 +54,7 @@ def run_experiment(
         progress: Shows every stage.
         resume: Whether to take finished stages and accepted answers of the same settings, samples and
             versions from `output`.
+        overwrite: Whether what `output` holds of another run may be replaced.
         transport: Carries requests to clients elsewhere; None trains the clients in this process.
         data: The samples that are here; None prepares those of the settings.
 
@@ -59,7 +63,8 @@ def run_experiment(
         versions and answers give equal results, timings aside.
 
     Raises:
-        QKDError: If the settings cannot be met, or too few clients answer; the subclass tells the room.
+        QKDError: If the settings cannot be met, too few clients answer, or `output` holds a run and neither
+            `resume` nor `overwrite` is true; the subclass tells the room.
 
     Example:
         >>> from qkd_qiskit import run_experiment
@@ -69,12 +74,16 @@ def run_experiment(
     settings = load_experiment(config) if isinstance(config, str) else config
     start = time.perf_counter()
     folder = None if output is None else Path(output)
+    if folder is not None:
+        take_folder(folder, settings, resume=resume, overwrite=overwrite)
     samples = prepare_data(settings) if data is None else data
+    fingerprint = _fingerprint(settings, samples)
     timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
     with (
-        open_store(folder, _fingerprint(settings, samples), resume=resume) as store,
+        open_store(folder, fingerprint, resume=resume) as store,
         threadpool_limits(1, user_api="blas"),
+        use_threads(settings.training.threads or cpu_count()),
     ):
         run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
         compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
@@ -111,9 +120,23 @@ def run_experiment(
     return finished
 
 
+def load_finished(settings: ExperimentSettings, folder: Path) -> ExperimentResult | None:
+    """Return the result of a finished run of the same settings, samples and versions; None without one.
+
+    Args:
+        settings: Of the run.
+        folder: Its folder.
+
+    Raises:
+        QKDError: If the samples cannot be read, or the folder is damaged.
+    """
+    if not (folder / RESULTS_FILE).exists():
+        return None
+    return finished_here(folder, _fingerprint(settings, prepare_data(settings)))
+
+
 def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
-    # How many processes work and how long they wait changes no stage.
-    digest = hashlib.sha256(settings.model_dump_json(exclude={"federation"}).encode())
+    digest = hashlib.sha256(json.dumps(plain_settings(settings)).encode())
     # Stages of two versions would make a result that no version gives.
     digest.update(json.dumps(installed_versions()).encode())
     # A file of samples may have changed under its name.

@@ -65,7 +65,7 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
         stage if descent.steps == 0 else stage.part("search"),
         TrainedModel,
         lambda answers: train_model(
-            compiled.noisy,
+            compiled.searching(training.dtype),
             task.inputs[few],
             searched,
             training,
@@ -80,7 +80,7 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
     def work() -> TrainedModel:
         run.progress.start(stage.label, descent.steps)
         found = Adam(descent, task.alpha_end).run(
-            Objective(compiled.fast, task.inputs, task.targets, l2=training.l2),
+            Objective(compiled.descending(training.dtype), task.inputs, task.targets, l2=training.l2),
             Starts(model.params[None], np.array([model.loss])),
             # Its own generator: a resumed search has drawn nothing from the first one.
             rng=run.rng(stage.part("descent")),
@@ -119,8 +119,9 @@ def finalist_training(run: RunContext, compiler: ModelCompiler, backend: str) ->
     def train(spec: VQCNNSpec, inputs: FloatArray, targets: Targets, rng: np.random.Generator) -> FloatArray:
         compiled = compiler.model(spec, backend)
         few = rng.permutation(len(inputs))[: descent.search_samples]
-        first = train_model(compiled.noisy, inputs[few], targets.rows(few), training, rng=rng)
-        objective = Objective(compiled.fast, inputs, targets, l2=training.l2)
+        searching, descending = compiled.searching(training.dtype), compiled.descending(training.dtype)
+        first = train_model(searching, inputs[few], targets.rows(few), training, rng=rng)
+        objective = Objective(descending, inputs, targets, l2=training.l2)
         starts = Starts(first.params[None], np.array([first.loss]))
         return Adam(shorter).run(objective, starts, rng=rng).params
 

@@ -7,6 +7,7 @@ from qkd_qiskit.simulation.evaluator import ActiveCircuit, Evaluator, MeasuredCi
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.state_vector import Loss
+from qkd_qiskit.simulation.threads import use_threads
 
 __all__ = [
     "ActiveCircuit",
@@ -25,4 +26,5 @@ __all__ = [
     "count_agreement",
     "outcome_counts",
     "parameter_pub",
+    "use_threads",
 ]

@@ -1,4 +1,4 @@
-"""Ideal input states: expectation values as quadratic forms."""
+"""Ideal input states: all blocks act on the observables, whose values on states are quadratic forms."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.simulation.contraction import sample_slices
+from qkd_qiskit.simulation.array_ops import Array, ArrayOps
+from qkd_qiskit.simulation.contraction import Respond, sample_slices
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan
+from qkd_qiskit.simulation.observable_side import contract_observables, pull_back_observables
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,10 @@ class AmplitudeInputs:
         """Number of samples."""
         return len(self.states)
 
-    def values(
-        self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
-    ) -> FloatArray:
-        """Return expectation values `[particles, samples, strings]`."""
-        del matrices
+    def values(self, plan: ContractionPlan, observables: FloatArray) -> FloatArray:
+        """Return expectation values `[particles, samples, strings]` of `[particles, elements, strings]`."""
         forms = self._forms(plan, observables)
-        out = np.empty((observables.shape[0], self.n_samples, plan.n_observables), dtype=observables.dtype)
+        out = np.empty((observables.shape[0], self.n_samples, plan.n_strings), dtype=observables.dtype)
         for part in sample_slices(self.n_samples, forms.nbytes // forms.shape[-1]):
             states = self.states[part]
             image = np.matmul(states, forms)  # [P, strings, samples, 2^n]
@@ -53,19 +52,11 @@ class AmplitudeInputs:
             ((qubit,), ground) for qubit in plan.qubits if qubit >= n
         ]
 
-    def pullback(
-        self,
-        plan: ContractionPlan,
-        observables: FloatArray,
-        matrices: Sequence[FloatArray],
-        gradient: FloatArray,
-        into: Sequence[FloatArray],
-    ) -> FloatArray:
-        """Return the gradient of the observables; that of input blocks is added to `into`."""
-        del matrices, into
-        n_particles, strings = observables.shape[0], plan.n_observables
+    def pull_back(self, plan: ContractionPlan, gradient: FloatArray) -> FloatArray:
+        """Return the gradient of the observables, given that of the values."""
+        n_particles, strings = gradient.shape[0], plan.n_strings
         size = self.states.shape[1]
-        forms = np.zeros((n_particles, strings, size, size), dtype=observables.dtype)
+        forms = np.zeros((n_particles, strings, size, size), dtype=self.states.dtype)
         for part in sample_slices(self.n_samples, n_particles * strings * size * self.states.itemsize):
             states = self.states[part]
             weighted = np.swapaxes(gradient[:, part], 1, 2)[..., None] * states
@@ -74,7 +65,7 @@ class AmplitudeInputs:
 
     def _forms(self, plan: ContractionPlan, observables: FloatArray) -> FloatArray:
         """Return the real symmetric parts `[particles, strings, 2^n, 2^n]` of the observables' matrices."""
-        n, strings, n_particles = self.n_qubits, plan.n_observables, observables.shape[0]
+        n, strings, n_particles = self.n_qubits, plan.n_strings, observables.shape[0]
         tensor = _spread(plan, observables, n) * _even_y(n)[:, None].astype(observables.dtype)
         tensor = _apply_everywhere(tensor.reshape(n_particles, *(4,) * n, strings), _TO_MATRIX, n)
         tensor = tensor.reshape(n_particles, *(2, 2) * n, strings)
@@ -85,12 +76,44 @@ class AmplitudeInputs:
         )
 
     def _forms_pullback(self, plan: ContractionPlan, forms: FloatArray) -> FloatArray:
-        n, strings, n_particles = self.n_qubits, plan.n_observables, forms.shape[0]
+        n, strings, n_particles = self.n_qubits, plan.n_strings, forms.shape[0]
         tensor = forms.reshape(n_particles, strings, *(2,) * (2 * n))
         axes = [axis for q in range(n) for axis in (2 + n - 1 - q, 2 + 2 * n - 1 - q)]
         tensor = np.ascontiguousarray(tensor.transpose(0, *axes, 1)).reshape(n_particles, *(4,) * n, strings)
         tensor = _apply_everywhere(tensor, _TO_MATRIX.T, n).reshape(n_particles, 4**n, strings)
         return _gather(plan, tensor * _even_y(n)[:, None].astype(forms.dtype), n)
+
+
+class AmplitudeContraction:
+    """A plan with all blocks on the observables' side, ready for samples; as `Contraction` for products."""
+
+    def __init__(self, plan: ContractionPlan, samples: AmplitudeInputs) -> None:
+        self._plan, self._samples = plan, samples
+        self._ops = ArrayOps(samples.states.dtype.type)
+        self._rows = {step.block: list(step.rows) for step in plan.observable_steps}
+
+    def values(self, matrices: Sequence[FloatArray]) -> FloatArray:
+        """Return values of the strings, `[particles, samples, strings]`."""
+        return self._values(self._cut(matrices), None)
+
+    def pull_back(self, matrices: Sequence[FloatArray], respond: Respond, into: Sequence[FloatArray]) -> None:
+        """Add the gradient of every block's matrix to `into`."""
+        cut = self._cut(matrices)
+        tape: list[Array] = []
+        values = self._values(cut, tape)
+        back = self._samples.pull_back(self._plan, respond(slice(0, len(values)), values))
+        flow = np.ascontiguousarray(np.swapaxes(back.reshape(len(values), -1, self._plan.n_strings), 1, 2))
+        found: dict[int, Array] = {}
+        pull_back_observables(self._ops, self._plan, cut, tape, flow, found)
+        for k, value in found.items():
+            into[k][:, self._rows[k]] += value
+
+    def _cut(self, matrices: Sequence[FloatArray]) -> dict[int, Array]:
+        return {k: matrices[k][:, rows] for k, rows in self._rows.items()}
+
+    def _values(self, matrices: dict[int, Array], tape: list[Array] | None) -> FloatArray:
+        observables = contract_observables(self._ops, self._plan, matrices, tape)
+        return self._samples.values(self._plan, np.ascontiguousarray(np.swapaxes(observables, 1, 2)))
 
 
 # Real matrices of I, X, -iY and Z, row-major: a string with k factors Y is (i)^k times the product of these.
@@ -127,7 +150,7 @@ def _spread(plan: ContractionPlan, observables: FloatArray, n_data: int) -> Floa
 
     Qubits that start in |0> are traced in; on qubits outside the light cone there is I.
     """
-    qubits, strings, n_particles = plan.qubits, plan.n_observables, observables.shape[0]
+    qubits, strings, n_particles = plan.qubits, plan.n_strings, observables.shape[0]
     data, ancillas = _axis_map(plan, n_data)
     tensor = observables.reshape(n_particles, *(4,) * len(qubits), strings)
     tensor = tensor.transpose(0, *(a + 1 for a in ancillas), *(a + 1 for a in data), len(qubits) + 1)
@@ -140,7 +163,7 @@ def _spread(plan: ContractionPlan, observables: FloatArray, n_data: int) -> Floa
 
 def _gather(plan: ContractionPlan, gradient: FloatArray, n_data: int) -> FloatArray:
     """Apply the adjoint of `_spread`."""
-    qubits, strings, n_particles = plan.qubits, plan.n_observables, gradient.shape[0]
+    qubits, strings, n_particles = plan.qubits, plan.n_strings, gradient.shape[0]
     data, ancillas = _axis_map(plan, n_data)
     tensor = gradient.reshape(n_particles, *(4,) * n_data, strings)[_inside(plan, n_data)]
     for _ in ancillas:

@@ -128,7 +128,7 @@ class BlockMatrices:
         pairs.sort(key=lambda k: -len(blocks[k].stages))
         lone = [k for k, block in enumerate(blocks) if block.second is None]
         self.slots = {k: slot for slot, k in enumerate(pairs)} | {k: slot for slot, k in enumerate(lone)}
-        self.n_pairs, self.n_lone = len(pairs), len(lone)
+        self.n_pairs = len(pairs)
         runs: list[MatrixFactors] = []
         gates: list[MatrixFactors] = []
         plans: list[tuple[Index, Index, FloatArray | None, Index | None]] = []

@@ -41,6 +41,14 @@ class CompiledModel:
         """`noisy` in single precision: noise of small batches is far above its errors."""
         return PauliEvaluator(self.circuit or self.spec, self.noise, dtype=np.float32)
 
+    def searching(self, dtype: str) -> PauliEvaluator:
+        """Return the evaluator of swarms and L-BFGS: single precision only for `"float32"`."""
+        return self.fast if dtype == "float32" else self.noisy
+
+    def descending(self, dtype: str) -> PauliEvaluator:
+        """Return the evaluator of steps on batches: double precision only for `"float64"`."""
+        return self.noisy if dtype == "float64" else self.fast
+
     @cached_property
     def ideal(self) -> PauliEvaluator:
         """Exact evaluator of the logical circuit, without noise."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import Parameter, ParameterExpression
-from scipy.sparse import csr_array
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
@@ -90,6 +90,11 @@ class FusedBlock:
     second: int | None
     stages: list[BlockStage]
 
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """Its qubits, the first leading in its matrix."""
+        return (self.first,) if self.second is None else (self.first, self.second)
+
 
 class AffineAngles:
     """Affine angle expressions over one parameter vector, without repetitions."""
@@ -125,6 +130,47 @@ class AffineAngles:
         return offsets, slopes
 
 
+class SparseSlopes:
+    """Slopes `[W, A]` of angles, few of them not zero."""
+
+    def __init__(self, slopes: FloatArray) -> None:
+        self._n_weights, self._n_angles = slopes.shape
+        weights, angles = np.nonzero(slopes)
+        self._forward = _sums(angles, weights, slopes[weights, angles])
+        self._back = _sums(weights, angles, slopes[weights, angles])
+
+    def angles(self, weights: FloatArray) -> FloatArray:
+        """Return `[P, A]`, the angles less their offsets, of weights `[P, W]`."""
+        return self._forward.apply(weights, self._n_angles)
+
+    def pull_back(self, gradient: FloatArray) -> FloatArray:
+        """Return the gradient in the weights `[P, W]`, given that in the angles `[P, A]`."""
+        return self._back.apply(gradient, self._n_weights)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of weighted columns; PERF: scipy's sparse product costs more than such a small product itself."""
+
+    into: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    factors: FloatArray
+
+    def apply(self, array: FloatArray, width: int) -> FloatArray:
+        out = np.zeros((len(array), width))
+        if len(self.into):
+            terms = array[:, self.columns] * self.factors
+            out[:, self.into] = np.add.reduceat(terms, self.starts, axis=1)
+        return out
+
+
+def _sums(into: NDArray[np.intp], columns: NDArray[np.intp], factors: FloatArray) -> _Sums:
+    order = np.lexsort((columns, into))
+    into, starts = np.unique(into[order], return_index=True)
+    return _Sums(into, starts, columns[order], factors[order])
+
+
 @dataclass(frozen=True)
 class CompiledCircuit:
     """What the simulators need to know of one circuit under one noise model.
@@ -152,6 +198,6 @@ class CompiledCircuit:
     weight_angles: tuple[FloatArray, FloatArray]
 
     @cached_property
-    def weight_slopes(self) -> csr_array:
-        """The slopes of the weight angles `[W, A]`: an angle rarely has more than one weight."""
-        return csr_array(self.weight_angles[1])
+    def weight_slopes(self) -> SparseSlopes:
+        """The slopes of the weight angles: an angle rarely has more than one weight."""
+        return SparseSlopes(self.weight_angles[1])

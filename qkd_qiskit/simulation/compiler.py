@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Operation, Parameter, ParameterExpression, ParameterVector
 from qiskit_aer.noise import NoiseModel
@@ -153,13 +155,14 @@ class _Builder:
             )
         for block in self._blocks:
             _fold_constants(block)
+        measured = tuple(self._measured[bit] for bit in bits)
         n_qubits = len(self._chain)
         return CompiledCircuit(
             n_qubits=n_qubits,
             n_data=n_data,
             encoders=tuple(self._encoders[k] for k in range(n_qubits)),
-            blocks=tuple(self._blocks),
-            measured=tuple(self._measured[bit] for bit in bits),
+            blocks=tuple(_light_cone(self._blocks, measured)),
+            measured=measured,
             confusions=tuple(self._confusions[bit] for bit in bits),
             input_angles=self._input_angles.matrices(len(self._inputs)),
             weight_angles=self._weight_angles.matrices(len(self._weights)),
@@ -272,6 +275,16 @@ def _empty_stage(block: FusedBlock) -> BlockStage:
     like = block.stages[0]
     one, two = like.first.dimension, like.two_qubit.dimension
     return BlockStage(MatrixFactors(one), MatrixFactors(one), MatrixFactors(two))
+
+
+def _light_cone(blocks: Sequence[FusedBlock], measured: Sequence[int]) -> list[FusedBlock]:
+    """Return the blocks that a measurement depends on; others preserve the trace and change nothing."""
+    seen, inside = set(measured), []
+    for block in reversed(blocks):
+        if seen.intersection(block.qubits):
+            seen.update(block.qubits)
+            inside.append(block)
+    return inside[::-1]
 
 
 def _fold_constants(block: FusedBlock) -> None:

@@ -1,187 +1,266 @@
-"""Expectation values of the contracted observables on all samples, as matrix products.
+"""Runs a contraction plan for a swarm and many samples: in chunks that fit the cache, on one thread or more.
 
-`ProductInputs` are products of one-qubit states, given by Bloch vectors (angle encoding, its noise
-included); `AmplitudeInputs` are ideal state vectors (amplitude encoding). Both turn observables `[particles,
-4^n * strings]` into values `[particles, samples, strings]` and pull gradients back. Samples go through in
-slices, so that no intermediate exceeds `SLICE_BYTES`.
+Chunks depend on the plan and on the numbers of particles and samples alone, and what they give is added up in
+their order. So the bits of a result do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.simulation.array_ops import Array, ArrayOps
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan
+from qkd_qiskit.simulation.meeting import Met, meet, pull_back_meeting
+from qkd_qiskit.simulation.observable_side import contract_observables, pull_back_observables
+from qkd_qiskit.simulation.sample_side import SampleChunk, contract_samples, pull_back_samples
+from qkd_qiskit.simulation.threads import engine_threads
 
 SLICE_BYTES = 32 * 2**20
-# PERF: products of input vectors that no particle changes are kept up to this size.
-_KEPT_BYTES = 256 * 2**20
+# PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
+_CHUNK_BYTES = 2 * 2**20
+# Fewer samples make products too narrow.
+_LEAST_SAMPLES = 50
+# Samples of a particle that takes longer than this many seconds are cut in two, for a second thread.
+_SHARED_SECONDS = 2e-3
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
-class Inputs(Protocol):
-    """Samples in the form that the contraction needs."""
+class SampleVectors(Protocol):
+    """Samples in the form that a contraction needs."""
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
 
-    def values(
-        self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
-    ) -> FloatArray:
-        """Return expectation values `[particles, samples, strings]`."""
-
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
-        """Return Pauli vectors `[samples, 4^k]` of the light cone's qubits, in uncorrelated groups."""
-
-    def pullback(
-        self,
-        plan: ContractionPlan,
-        observables: FloatArray,
-        matrices: Sequence[FloatArray],
-        gradient: FloatArray,
-        into: Sequence[FloatArray],
-    ) -> FloatArray:
-        """Return the gradient of the observables; the gradient of input blocks is added to `into`."""
+        """Return Pauli vectors `[samples, elements]` of the light cone's qubits, in uncorrelated groups."""
 
 
 @dataclass(frozen=True)
-class ProductInputs:
-    """Bloch vectors `[qubits, samples, 4]` with leading component 1."""
+class ProductSamples:
+    """Products of one-qubit states: Bloch vectors `[qubits, 4, samples]` with leading component 1."""
 
     bloch: FloatArray
-    _kept: dict[tuple[tuple[int, ...], ...], FloatArray] = field(default_factory=dict, repr=False)
 
     @property
     def n_samples(self) -> int:
         """Number of samples."""
-        return int(self.bloch.shape[1])
+        return int(self.bloch.shape[-1])
 
-    def values(
-        self, plan: ContractionPlan, observables: FloatArray, matrices: Sequence[FloatArray]
-    ) -> FloatArray:
-        """Return expectation values `[particles, samples, strings]`."""
-        split, left, right = _halves(plan)
-        n_particles = observables.shape[0]
-        matrix = observables.reshape(n_particles, left, right * plan.n_observables)
-        out = np.empty((n_particles, self.n_samples, plan.n_observables), dtype=observables.dtype)
-        for part in self._slices(plan, right, n_particles):
-            half = np.matmul(self._factors(plan, slice(0, split), matrices, part)[1][-1], matrix)
-            half = half.reshape(n_particles, -1, right, plan.n_observables)
-            rights = self._factors(plan, slice(split, None), matrices, part)[1][-1]
-            out[:, part] = np.matmul(rights[:, :, None, :], half)[:, :, 0]
-        return out
+    def groups(self, plan: ContractionPlan, part: slice) -> tuple[FloatArray, ...]:
+        """Return the vectors of single qubits."""
+        return tuple(self.bloch[qubit, :, part] for (qubit,) in plan.clusters[: plan.n_groups])
 
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
-        """Return Pauli vectors `[samples, 4^k]` of the light cone's qubits, in uncorrelated groups."""
-        return [((qubit,), self.bloch[qubit]) for qubit in plan.qubits]
+        """Return Pauli vectors `[samples, elements]` of the light cone's qubits, in uncorrelated groups."""
+        return [((qubit,), self.bloch[qubit].T) for qubit in plan.qubits]
 
-    def pullback(
+
+Respond = Callable[[slice, FloatArray], FloatArray]
+"""Maps which particles, and their values `[particles, samples, strings]`, to the gradient of the values."""
+
+
+class Contraction:
+    """A plan, ready for samples."""
+
+    def __init__(
         self,
         plan: ContractionPlan,
-        observables: FloatArray,
-        matrices: Sequence[FloatArray],
-        gradient: FloatArray,
-        into: Sequence[FloatArray],
-    ) -> FloatArray:
-        """Return the gradient of the observables; that of input blocks is added to `into`."""
-        split, left, right = _halves(plan)
-        n_particles, strings = observables.shape[0], plan.n_observables
-        matrix = observables.reshape(n_particles, left, right * strings)
-        total = np.zeros_like(matrix)
-        has_input_blocks = any(block is not None for block in plan.input_blocks)
-        for part in self._slices(plan, right, n_particles):
-            left_vectors, lefts = self._factors(plan, slice(0, split), matrices, part)
-            right_vectors, rights = self._factors(plan, slice(split, None), matrices, part)
-            flow = rights[-1][..., :, None] * gradient[:, part, None, :]
-            flow = flow.reshape(n_particles, -1, right * strings)
-            total += np.matmul(np.swapaxes(lefts[-1], -1, -2), flow)
-            if not has_input_blocks:
-                continue
-            to_left = np.matmul(flow, np.swapaxes(matrix, -1, -2))
-            half = np.matmul(lefts[-1], matrix).reshape(n_particles, -1, right, strings)
-            to_right = np.matmul(half, gradient[:, part, :, None])[..., 0]
-            flows = _product_pullback(left_vectors, lefts, to_left)
-            flows += _product_pullback(right_vectors, rights, to_right)
-            moving = [*plan.clusters[:split]] if left_vectors else []
-            moving += [*plan.clusters[split:]] if right_vectors else []
-            for cluster, grad in zip(moving, flows, strict=True):
-                block = plan.input_blocks[plan.clusters.index(cluster)]
-                if block is not None:
-                    into[block][...] += np.matmul(np.swapaxes(grad, -1, -2), self._raw(cluster, part))
-        return total.reshape(n_particles, -1)
+        ops: ArrayOps,
+        samples: ProductSamples,
+        *,
+        budget: int,
+        seconds: float = 0.0,
+    ) -> None:
+        """Cut the samples into chunks, and bring them where the arrays live.
 
-    def _slices(self, plan: ContractionPlan, right: int, n_particles: int) -> Iterator[slice]:
-        width = n_particles * right * plan.n_observables * self.bloch.itemsize
-        return sample_slices(self.n_samples, width)
-
-    def _raw(self, cluster: tuple[int, ...], part: slice) -> FloatArray:
-        """Return input vectors `[samples, 4^qubits]` of a cluster before its input block."""
-        return _product([self.bloch[qubit, part] for qubit in cluster])[-1]
-
-    def _factors(
-        self, plan: ContractionPlan, clusters: slice, matrices: Sequence[FloatArray], part: slice
-    ) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Return input vectors `[1 or particles, samples, 4^qubits]` of clusters, and partial products.
-
-        Without input blocks no particle changes them: then the last product alone is returned, and kept.
+        Args:
+            plan: The plan.
+            ops: The array calls.
+            samples: The samples.
+            budget: Bytes that may be kept for a reverse pass; what exceeds them is computed again there.
+            seconds: What a particle is predicted to take on all samples.
         """
-        chosen, input_blocks = plan.clusters[clusters], plan.input_blocks[clusters]
-        if not chosen:
-            return [], [np.ones((1, 1, 1), dtype=self.bloch.dtype)]
-        if all(block is None for block in input_blocks):
-            if chosen in self._kept:
-                return [], [self._kept[chosen][:, part]]
-            size = self.bloch.itemsize * self.n_samples * 4 ** sum(len(cluster) for cluster in chosen)
-            if size <= _KEPT_BYTES:
-                whole = slice(0, self.n_samples)
-                self._kept[chosen] = _product([self._raw(cluster, whole)[None] for cluster in chosen])[-1]
-                return [], [self._kept[chosen][:, part]]
-        vectors = []
-        for cluster, block in zip(chosen, input_blocks, strict=True):
-            raw = self._raw(cluster, part)
-            vectors.append(
-                raw[None] if block is None else np.matmul(raw, np.swapaxes(matrices[block], -1, -2))
+        self.plan, self.ops, self._budget = plan, ops, budget
+        self.n_samples = n = samples.n_samples
+        itemsize = np.dtype(ops.dtype).itemsize
+        widest = max(plan.sample_sizes)
+        chunk_bytes = min(_CHUNK_BYTES, budget)
+        size = max(_LEAST_SAMPLES, chunk_bytes // (widest * itemsize))
+        if size >= n > 2 * _LEAST_SAMPLES and seconds > _SHARED_SECONDS:
+            size = -(-n // 2)
+        self.parts = list(slices(n, size))
+        self.chunks = [
+            SampleChunk(tuple(ops.asarray(group[None]) for group in samples.groups(plan, part)))
+            for part in self.parts
+        ]
+        longest = max((part.stop - part.start for part in self.parts), default=0)
+        needed = itemsize * max(widest * longest, sum(plan.observable_sizes))
+        self._together = max(1, chunk_bytes // needed)
+
+    def values(self, matrices: Sequence[FloatArray]) -> FloatArray:
+        """Return values of the strings, `[particles, samples, strings]`.
+
+        Args:
+            matrices: For each block of the compiled circuit `[particles, d, d]`.
+        """
+
+        def forward(part: slice, threads: int) -> FloatArray:
+            return _Swarm(self, cut, part, threads).values()
+
+        cut = self._cut(matrices)
+        return np.concatenate(self._each_swarm(forward, len(matrices[0]) if matrices else 1))
+
+    def pull_back(self, matrices: Sequence[FloatArray], respond: Respond, into: Sequence[FloatArray]) -> None:
+        """Add the gradient of every block's matrix to `into`.
+
+        Args:
+            matrices: For each block of the compiled circuit `[particles, d, d]`.
+            respond: Called for some particles after the other with their values.
+            into: For each block of the compiled circuit an array of the shape of its matrices.
+        """
+
+        def both(part: slice, threads: int) -> None:
+            swarm = _Swarm(self, cut, part, threads)
+            values = swarm.values(keep=True, budget=share)
+            for k, value in swarm.gradient(respond(part, values)).items():
+                into[k][part][:, rows[k]] += self.ops.to_numpy(value)
+
+        cut, rows = self._cut(matrices), self._rows()
+        # Each thread may be busy with a chunk of its own.
+        share = self._budget // engine_threads()
+        self._each_swarm(both, len(matrices[0]) if matrices else 1)
+
+    def _rows(self) -> dict[int, list[int]]:
+        rows = {step.block: list(step.rows) for step in self.plan.sample_steps}
+        return rows | {step.block: list(step.rows) for step in self.plan.observable_steps}
+
+    def _cut(self, matrices: Sequence[FloatArray]) -> dict[int, Array]:
+        """Return the rows of every block's matrices that something reads."""
+        return {k: self.ops.asarray(matrices[k][:, rows]) for k, rows in self._rows().items()}
+
+    def _each_swarm(self, work: Callable[[slice, int], _R], n_particles: int) -> list[_R]:
+        """Work on some particles after the other; of a single chunk the samples are shared out instead."""
+        parts = list(slices(n_particles, self._together))
+        if len(parts) == 1:
+            return [work(parts[0], engine_threads())]
+        return in_order(lambda part: work(part, 1), parts, engine_threads())
+
+
+@dataclass
+class _Task:
+    """Some samples' way through the contraction, and back."""
+
+    ops: ArrayOps
+    clusters: dict[int, Array]
+    tape: list[Array]
+    met: Met
+
+
+class _Swarm:
+    """Some particles on all samples."""
+
+    def __init__(self, own: Contraction, matrices: dict[int, Array], part: slice, threads: int) -> None:
+        self._own, self._threads = own, threads
+        self._matrices = {k: array[part, ...] for k, array in matrices.items()}
+        self._n_particles = part.stop - part.start
+        self._operands: list[Array] = []
+        self._tasks: list[_Task | None] = [None for _ in own.chunks]
+        self._observables = contract_observables(own.ops, own.plan, self._matrices, self._operands)
+
+    def values(self, *, keep: bool = False, budget: int = 0) -> FloatArray:
+        """Return values of the strings; keep what the way back needs where the budget has room."""
+        own = self._own
+        made = sum(own.plan.sample_sizes) * own.n_samples * self._n_particles
+        keep = keep and made * np.dtype(own.ops.dtype).itemsize <= budget
+        out = np.empty((self._n_particles, own.n_samples, own.plan.n_strings), dtype=own.ops.dtype)
+
+        def forward(chunk: int) -> None:
+            task = self._forward(chunk, keep=keep)
+            out[:, own.parts[chunk]] = np.swapaxes(own.ops.to_numpy(task.met.values), 1, 2)
+            if keep:
+                self._tasks[chunk] = task
+            else:
+                task.ops.close()
+
+        in_order(forward, range(len(own.chunks)), self._threads)
+        return out
+
+    def _forward(self, chunk: int, *, keep: bool) -> _Task:
+        own = self._own
+        tape: list[Array] = []
+        ops, samples = own.ops.task(), own.chunks[chunk]
+        clusters = contract_samples(ops, own.plan, self._matrices, samples, tape if keep else None)
+        return _Task(ops, clusters, tape, meet(ops, own.plan, self._observables, clusters, samples))
+
+    def gradient(self, slope: FloatArray) -> dict[int, Array]:
+        """Return the gradient of every block's matrices, given that of the values."""
+        own = self._own
+        moved = np.swapaxes(slope, 1, 2)
+
+        def back(chunk: int) -> tuple[Array, dict[int, Array]]:
+            task = self._tasks[chunk] or self._forward(chunk, keep=True)
+            self._tasks[chunk] = None
+            flow = own.ops.asarray(moved[:, :, own.parts[chunk]])
+            total, flows = pull_back_meeting(
+                task.ops, own.plan, self._observables, task.clusters, task.met, flow
             )
-        return vectors, _product(vectors)
+            found = pull_back_samples(task.ops, own.plan, self._matrices, task.clusters, task.tape, flows)
+            task.ops.close()
+            return total, found
+
+        results = in_order(back, range(len(own.chunks)), self._threads)
+        total, sums = results[0]
+        for to_observables, found in results[1:]:
+            total = total + to_observables
+            sums = {k: value + found[k] for k, value in sums.items()}
+        pull_back_observables(own.ops, own.plan, self._matrices, self._operands, total, sums)
+        return sums
+
+
+def in_order(work: Callable[[_T], _R], items: Sequence[_T], threads: int) -> list[_R]:
+    """Return the results of all items in their order, worked on by some threads."""
+    if threads == 1 or len(items) == 1:
+        return list(map(work, items))
+    return list(_pool(threads).map(work, items))
+
+
+@lru_cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads of all contractions: to start them for each call takes as long as a small call."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="contraction")
 
 
 def sample_slices(n_samples: int, bytes_per_sample: int) -> Iterator[slice]:
     """Return slices of samples whose intermediates stay below `SLICE_BYTES`."""
-    size = max(1, SLICE_BYTES // max(bytes_per_sample, 1))
-    for start in range(0, n_samples, size):
-        yield slice(start, min(start + size, n_samples))
+    return slices(n_samples, max(1, SLICE_BYTES // max(bytes_per_sample, 1)))
 
 
-def _halves(plan: ContractionPlan) -> tuple[int, int, int]:
-    """Return where to split the clusters, and the sizes of both halves; the left one is at least as large."""
-    n = sum(len(cluster) for cluster in plan.clusters)
-    split, left = 0, 0
-    while 2 * left < n:
-        left += len(plan.clusters[split])
-        split += 1
-    return split, 4**left, 4 ** (n - left)
+def slices(total: int, size: int) -> Iterator[slice]:
+    """Yield slices of about equal length, none longer than `size`."""
+    count = -(-total // size)
+    for k in range(count):
+        yield slice(k * total // count, (k + 1) * total // count)
 
 
-def _product(vectors: Sequence[FloatArray]) -> list[FloatArray]:
-    """Return partial Kronecker products along the last axis, first factor leading."""
-    partial = [vectors[0]]
-    for vector in vectors[1:]:
-        product = partial[-1][..., :, None] * vector[..., None, :]
-        partial.append(product.reshape(*product.shape[:-2], -1))
-    return partial
+def particle_bytes(plan: ContractionPlan, ops: ArrayOps, n_samples: int) -> int:
+    """Return bytes that one particle's largest arrays take together in a pass forward."""
+    samples = min(n_samples, _LEAST_SAMPLES)
+    largest = max(plan.sample_sizes) * samples * 2 + 3 * max(plan.observable_sizes)
+    return np.dtype(ops.dtype).itemsize * largest
 
 
-def _product_pullback(
-    vectors: Sequence[FloatArray], partial: Sequence[FloatArray], gradient: FloatArray
-) -> list[FloatArray]:
-    """Return the gradient of every factor of `_product`."""
-    flows: list[FloatArray] = []
-    for k in range(len(vectors) - 1, 0, -1):
-        matrix = gradient.reshape(*gradient.shape[:-1], -1, vectors[k].shape[-1])
-        flows.append(np.matmul(partial[k - 1][..., None, :], matrix)[..., 0, :])
-        gradient = np.matmul(matrix, vectors[k][..., :, None])[..., 0]
-    return [gradient, *reversed(flows)] if vectors else []
+def gradient_bytes(plan: ContractionPlan, ops: ArrayOps, n_samples: int) -> int:
+    """Return bytes that one particle's arrays take together at the least, with a pass back."""
+    samples = min(n_samples, _LEAST_SAMPLES)
+    kept = sum(plan.sample_sizes) * samples * 2 + sum(plan.observable_sizes)
+    return particle_bytes(plan, ops, n_samples) + np.dtype(ops.dtype).itemsize * kept

@@ -1,15 +1,17 @@
-"""Backward contraction of all Z-strings on the measured qubits through the blocks (Heisenberg picture).
+"""What a two-sided contraction does, in which order: data only.
 
-The observables of one particle are one array: a first axis for the 2^m - 1 Z-strings, then an axis of length
-4 for each qubit of the light cone, in chain order. It starts on the measured qubits; a block that touches one
-more qubit multiplies it by 4, a block outside the light cone is skipped. Blocks on neighbours work in place;
-only routed circuits move axes. The plan is made once for each compiled circuit.
+The values of all Z-strings on all samples are one tensor network: input vectors with a sample index, one
+block a gate, and the strings. Blocks on the **samples' side** act forwards on clusters of qubits
+(Schroedinger picture), blocks on the **observables' side** act backwards on the strings (Heisenberg picture),
+and both sides meet in one product. Nothing is approximated, whichever block is on whichever side. `planner`
+chooses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -18,281 +20,210 @@ from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
 
 
 @dataclass(frozen=True)
-class ContractionStep:
-    """One block's step.
+class Network:
+    """The part of a circuit that a plan depends on; equal networks share their plans.
+
+    Attributes:
+        blocks: Qubits of every block, in circuit order.
+        measured: Qubit of each bit.
+        groups: Qubits whose input vectors come as one: single qubits for products of Bloch vectors.
+    """
+
+    blocks: tuple[tuple[int, ...], ...]
+    measured: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, compiled: CompiledCircuit, groups: Sequence[tuple[int, ...]] | None = None) -> Network:
+        """Return the network of a compiled circuit; by default each qubit enters alone.
+
+        Qubits that nothing measured depends on are left out.
+        """
+        blocks = tuple(block.qubits for block in compiled.blocks)
+        seen = {*compiled.measured, *(qubit for qubits in blocks for qubit in qubits)}
+        given = [(qubit,) for qubit in range(compiled.n_qubits)] if groups is None else groups
+        inside = (tuple(qubit for qubit in group if qubit in seen) for group in given)
+        return cls(blocks, compiled.measured, tuple(group for group in inside if group))
+
+    @property
+    def n_strings(self) -> int:
+        """Number of Z-strings but the identity."""
+        return int(2 ** len(self.measured)) - 1
+
+
+@dataclass(frozen=True)
+class SampleStep:
+    """A block acts on one cluster of qubits, or joins two.
 
     Attributes:
         block: Index of the block in the compiled circuit.
-        lone: Whether it acts on one qubit only.
-        columns: Which of the block's 16 outputs the observable can be on: all, or those with I on one qubit.
-        permutation: Order of the axes that brings the block's qubits side by side; None when they are.
-        left: Product of the axes before the pair's, the observables' axis left out.
-        right: Product of the axes behind the pair's.
+        operands: Numbers of the clusters that it takes.
+        result: Number of the cluster that it makes.
+        shape: Sizes of the operand's axes, those of the second cluster behind those of the first.
+        permutation: Order of these axes that brings the block's qubits side by side; None when they are.
+        left: Product of the axes before the block's.
+        right: Product of the axes behind the block's, samples left out.
+        width: Columns of the block's matrix, 16 or 4.
+        rows: Rows of the block's matrix that something reads: a qubit that nothing reads any more is traced
+            out, of a measured one I and Z remain.
+        shares: Whether every particle has the same operand.
+    """
+
+    block: int
+    operands: tuple[int, ...]
+    result: int
+    shape: tuple[int, ...]
+    permutation: tuple[int, ...] | None
+    left: int
+    right: int
+    width: int
+    rows: tuple[int, ...]
+    shares: bool
+
+    @property
+    def operand_size(self) -> int:
+        """Elements of the operand, for each sample."""
+        return self.left * self.width * self.right
+
+    @property
+    def size(self) -> int:
+        """Elements of the result, for each sample."""
+        return self.left * len(self.rows) * self.right
+
+
+@dataclass(frozen=True)
+class ObservableStep:
+    """A block acts backwards on the observables.
+
+    Attributes:
+        block: Index of the block in the compiled circuit.
+        shape: Sizes of the qubits' axes before the permutation.
+        permutation: Order of these axes that brings the block's qubits side by side; None when they are.
+        left: Product of the axes before the block's, the strings' axis left out.
+        right: Product of the axes behind the block's.
+        width: Columns of the block's matrix, 16 or 4.
+        rows: Rows of the block's matrix that the observables are on.
         order: Qubit of each axis of the operand, after the permutation.
         inside: The block's qubits among them; the others come in with this step.
     """
 
     block: int
-    lone: bool
-    columns: tuple[int, ...]
+    shape: tuple[int, ...]
     permutation: tuple[int, ...] | None
     left: int
     right: int
+    width: int
+    rows: tuple[int, ...]
     order: tuple[int, ...]
     inside: tuple[int, ...]
+
+    @property
+    def operand_size(self) -> int:
+        """Elements of the operand, for each string."""
+        return self.left * len(self.rows) * self.right
+
+    @property
+    def size(self) -> int:
+        """Elements of the result, for each string."""
+        return self.left * self.width * self.right
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Sizes of the axes of the operand, after the permutation."""
+        if self.permutation is None:
+            return self.shape
+        return tuple(self.shape[axis] for axis in self.permutation)
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The product of both sides.
+
+    Attributes:
+        shape: Sizes of the observables' axes before the permutation.
+        permutation: Order of these axes: the clusters of `reduced` one after the other, then those of
+            `joined`; None when they are so.
+        joined: Clusters that are multiplied out and meet the observables in one matrix product.
+        reduced: Clusters over which the rest is summed, the last one first.
+        joined_size: Elements of the joined cluster, for each sample.
+        reduced_sizes: Elements of each of the others.
+    """
+
+    shape: tuple[int, ...]
+    permutation: tuple[int, ...] | None
+    joined: tuple[int, ...]
+    reduced: tuple[int, ...]
+    joined_size: int
+    reduced_sizes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Elements of the observables, for each string."""
+        return self.joined_size * prod(self.reduced_sizes)
 
 
 @dataclass(frozen=True)
 class ContractionPlan:
-    """Order of work of a backward contraction.
+    """Order of work of a two-sided contraction.
 
     Attributes:
-        steps: Blocks in the order of the contraction.
-        clusters: Groups of qubits whose input vectors enter as products: a lone qubit, or a pair with a
-            first block that acts on the inputs instead (`input_blocks`).
-        input_blocks: For each cluster the block that acts on its input vectors, or None.
-        final_permutation: Order of the axes that puts the clusters side by side; None when they are.
-        n_observables: Number of Z-strings.
-        start: Array of the observables on the measured qubits, flat.
-        sizes: Elements a particle before each step and at the end.
+        sample_steps: Blocks on the samples' side, in order.
+        observable_steps: Blocks on the observables' side, in order: latest in the circuit first.
+        meeting: The product of both sides.
+        clusters: Qubits of every cluster by number, axes in order: first the groups that enter, then what
+            each sample step makes.
+        n_groups: Number of groups that enter.
+        start: The strings on the measured qubits, `[strings, elements]`.
+        start_shape: Sizes of the qubits' axes at the start.
     """
 
-    steps: tuple[ContractionStep, ...]
+    sample_steps: tuple[SampleStep, ...]
+    observable_steps: tuple[ObservableStep, ...]
+    meeting: Meeting
     clusters: tuple[tuple[int, ...], ...]
-    input_blocks: tuple[int | None, ...]
-    final_permutation: tuple[int, ...] | None
-    n_observables: int
+    n_groups: int
     start: FloatArray
-    sizes: tuple[int, ...]
+    start_shape: tuple[int, ...]
+
+    @property
+    def n_strings(self) -> int:
+        """Number of Z-strings."""
+        return len(self.start)
 
     @property
     def qubits(self) -> tuple[int, ...]:
-        """Qubits of the light cone, in the order of the final axes."""
-        return tuple(qubit for cluster in self.clusters for qubit in cluster)
+        """Qubit of each axis of the observables where they meet the samples."""
+        order = (*self.meeting.reduced, *self.meeting.joined)
+        return tuple(qubit for number in order for qubit in self.clusters[number])
 
     @property
-    def peak(self) -> int:
-        """Elements of the largest array of one particle."""
-        return max(self.sizes)
+    def observable_sizes(self) -> tuple[int, ...]:
+        """Elements of the observables of one particle before each step and at the end."""
+        return (self.start.size, *(self.n_strings * step.size for step in self.observable_steps))
 
     @property
-    def operations(self) -> float:
-        """Floating point operations of the contraction for one particle."""
-        sizes = (s.left * s.right * (4 if s.lone else 16) * len(s.columns) for s in self.steps)
-        return 2.0 * self.n_observables * sum(sizes)
+    def sample_sizes(self) -> tuple[int, ...]:
+        """Elements of one particle and sample that each step and the meeting make."""
+        half = self.n_strings * self.meeting.size // self.meeting.joined_size
+        made = [step.operand_size + step.size for step in self.sample_steps]
+        return (*made, self.meeting.joined_size, half)
 
 
-def z_strings(measured: Sequence[int], support: Sequence[int]) -> FloatArray:
-    """Return Pauli coefficients `[2^m - 1, 4, ..., 4]`; string s has Z on the bits that are set in s + 1."""
+def z_strings(measured: Sequence[int], order: Sequence[int], axes: Sequence[int]) -> FloatArray:
+    """Return the strings `[2^m - 1, elements]`; string s has Z on the bits that are set in s + 1.
+
+    Args:
+        measured: Qubit of each bit.
+        order: Qubit of each axis.
+        axes: Sizes of the axes: 4 for I, X, Y, Z, or 2 for I and Z.
+    """
     m = len(measured)
-    start = np.zeros((2**m - 1, *(4,) * m))
+    start = np.zeros((2**m - 1, *axes))
     for string in range(1, 2**m):
         index = [0] * m
         for bit, qubit in enumerate(measured):
             if string >> bit & 1:
-                index[support.index(qubit)] = 3
+                place = order.index(qubit)
+                index[place] = axes[place] - 1
         start[(string - 1, *index)] = 1.0
-    return start
-
-
-def plan_contraction(compiled: CompiledCircuit, *, use_input_blocks: bool) -> ContractionPlan:
-    """Plan the backward contraction.
-
-    Args:
-        compiled: The compiled circuit.
-        use_input_blocks: Whether blocks that come first on their qubits act on the inputs instead of on the
-            observables.
-    """
-    input_blocks = _first_blocks(compiled) if use_input_blocks else {}
-    order = sorted(compiled.measured)
-    n_observables = 2 ** len(order) - 1
-    start = z_strings(compiled.measured, order)
-    steps: list[ContractionStep] = []
-    sizes = [start.size]
-    for k in range(len(compiled.blocks) - 1, -1, -1):
-        block = compiled.blocks[k]
-        pair = [block.first] if block.second is None else [block.first, block.second]
-        inside = [qubit for qubit in pair if qubit in order]
-        if not inside or (k in input_blocks and len(inside) == len(pair)):
-            continue
-        if k in input_blocks:
-            input_blocks.pop(k)
-        permutation: tuple[int, ...] | None = None
-        if len(inside) == 2 and order.index(inside[1]) != order.index(inside[0]) + 1:
-            moved = [qubit for qubit in order if qubit != inside[1]]
-            moved.insert(moved.index(inside[0]) + 1, inside[1])
-            permutation = tuple(order.index(qubit) for qubit in moved)
-            order = moved
-        if len(inside) == len(pair):
-            columns = tuple(range(4 ** len(pair)))
-        elif inside[0] == block.first:
-            columns = (0, 4, 8, 12)
-        else:
-            columns = (0, 1, 2, 3)
-        place = order.index(inside[0])
-        left, right = 4**place, 4 ** (len(order) - place - len(inside))
-        lone = block.second is None
-        steps.append(ContractionStep(k, lone, columns, permutation, left, right, tuple(order), tuple(inside)))
-        order[place : place + len(inside)] = pair
-        sizes.append(4 ** len(order) * n_observables)
-    return _close(compiled, input_blocks, order, steps, sizes, start, n_observables)
-
-
-def _close(
-    compiled: CompiledCircuit,
-    input_blocks: dict[int, None],
-    order: list[int],
-    steps: list[ContractionStep],
-    sizes: list[int],
-    start: FloatArray,
-    n_observables: int,
-) -> ContractionPlan:
-    """Group the remaining qubits into clusters and bring them into chain order."""
-    clusters: dict[tuple[int, ...], int | None] = {}
-    grouped: set[int] = set()
-    for k in input_blocks:
-        block = compiled.blocks[k]
-        pair = (block.first,) if block.second is None else (block.first, block.second)
-        if all(qubit in order for qubit in pair):
-            clusters[pair] = k
-            grouped.update(pair)
-    for qubit in order:
-        if qubit not in grouped:
-            clusters[(qubit,)] = None
-    ordered = sorted(clusters)
-    final = [qubit for cluster in ordered for qubit in cluster]
-    permutation = tuple(order.index(qubit) for qubit in final)
-    return ContractionPlan(
-        steps=tuple(steps),
-        clusters=tuple(ordered),
-        input_blocks=tuple(clusters[cluster] for cluster in ordered),
-        final_permutation=None if final == order else permutation,
-        n_observables=n_observables,
-        start=start.reshape(-1),
-        sizes=tuple(sizes),
-    )
-
-
-def _first_blocks(compiled: CompiledCircuit) -> dict[int, None]:
-    """Return blocks before which nothing acts on their qubits."""
-    seen: set[int] = set()
-    found: dict[int, None] = {}
-    for k, block in enumerate(compiled.blocks):
-        pair = {block.first} if block.second is None else {block.first, block.second}
-        if not pair & seen:
-            found[k] = None
-        seen |= pair
-    return found
-
-
-def contract_backward(
-    plan: ContractionPlan, matrices: Sequence[FloatArray], *, keep: bool
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Return observables at the inputs, `[particles, 4^n * (2^m - 1)]`, and each step's operand if `keep`.
-
-    Args:
-        plan: The plan.
-        matrices: For each block of the compiled circuit its matrices `[particles, d, d]`.
-        keep: Whether to keep the operands for `pull_back`.
-
-    Returns:
-        The observables, strings last, and the operands `[particles, strings * left, columns, right]`.
-    """
-    n_particles = matrices[0].shape[0] if matrices else 1
-    dtype = matrices[0].dtype if matrices else plan.start.dtype
-    state = np.broadcast_to(plan.start.astype(dtype), (n_particles, plan.start.size))
-    tape: list[FloatArray] = []
-    for step in plan.steps:
-        state = _permute(plan, state, step.permutation, len(step.order))
-        operand = state.reshape(n_particles, plan.n_observables * step.left, len(step.columns), step.right)
-        if keep:
-            tape.append(operand)
-        state = act(_factor(matrices, step), operand).reshape(n_particles, -1)
-    state = _permute(plan, state, plan.final_permutation, len(plan.qubits))
-    last = state.reshape(n_particles, plan.n_observables, -1).swapaxes(1, 2)
-    return np.ascontiguousarray(last).reshape(n_particles, -1), tape
-
-
-def pull_back(
-    plan: ContractionPlan,
-    matrices: Sequence[FloatArray],
-    tape: list[FloatArray],
-    gradient: FloatArray,
-    into: Sequence[FloatArray],
-) -> None:
-    """Add the gradient of every block's matrix to `into`, given that of the observables at the inputs.
-
-    `into` holds for each block of the compiled circuit an array of the shape of its matrices.
-    """
-    n_particles = gradient.shape[0]
-    first = gradient.reshape(n_particles, -1, plan.n_observables).swapaxes(1, 2)
-    gradient = np.ascontiguousarray(first).reshape(n_particles, -1)
-    gradient = _permute(plan, gradient, _inverse(plan.final_permutation), len(plan.qubits))
-    for number in range(len(plan.steps) - 1, -1, -1):
-        step, operand = plan.steps[number], tape[number]
-        outer = gradient.reshape(n_particles, operand.shape[1], 4 if step.lone else 16, step.right)
-        into[step.block][:, list(step.columns), :] += act_gradient(operand, outer)
-        if number == 0:
-            return
-        gradient = act(np.swapaxes(_factor(matrices, step), -1, -2), outer).reshape(n_particles, -1)
-        gradient = _permute(plan, gradient, _inverse(step.permutation), len(step.order))
-
-
-# Up to this many columns to its right, a matrix is spread over them: a product of many tiny matrices is slow.
-_FEW_COLUMNS = 4
-
-
-def act(matrix: FloatArray, operand: FloatArray) -> FloatArray:
-    """Apply matrices `[P, d, c]` to the third axis of operands `[P, left, c, right]`."""
-    n_particles, left, c, right = operand.shape
-    if right > _FEW_COLUMNS:
-        return np.asarray(np.matmul(matrix[:, None], operand))
-    d = matrix.shape[1]
-    spread = _spread(np.swapaxes(matrix, -1, -2), right)
-    out = np.matmul(operand.reshape(n_particles, left, c * right), spread)
-    return np.asarray(out).reshape(n_particles, left, d, right)
-
-
-def act_gradient(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Sum products of `[P, left, c, right]` and `[P, left, d, right]` over left and right."""
-    n_particles, left, c, right = first.shape
-    d = second.shape[2]
-    if right > _FEW_COLUMNS:
-        return np.asarray(np.matmul(first, np.swapaxes(second, -1, -2)).sum(axis=1))
-    one, two = first.reshape(n_particles, left, c * right), second.reshape(n_particles, left, d * right)
-    product = np.matmul(np.swapaxes(one, -1, -2), two).reshape(n_particles, c, right, d, right)
-    return np.asarray(np.einsum("pcrdr->pcd", product))
-
-
-def _spread(matrix: FloatArray, right: int) -> FloatArray:
-    """Return Kronecker products `[P, c * right, d * right]` of matrices `[P, c, d]` with the identity."""
-    if right == 1:
-        return matrix
-    n_particles, c, d = matrix.shape
-    out = np.zeros((n_particles, c, right, d, right), dtype=matrix.dtype)
-    for column in range(right):
-        out[:, :, column, :, column] = matrix
-    return out.reshape(n_particles, c * right, d * right)
-
-
-def _factor(matrices: Sequence[FloatArray], step: ContractionStep) -> FloatArray:
-    """Return the transposed block, cut to the columns that matter: `[particles, width, columns]`."""
-    matrix = matrices[step.block]
-    if len(step.columns) < matrix.shape[-2]:
-        matrix = matrix[:, list(step.columns), :]
-    return np.swapaxes(matrix, -1, -2)
-
-
-def _permute(
-    plan: ContractionPlan, state: FloatArray, permutation: tuple[int, ...] | None, n_axes: int
-) -> FloatArray:
-    """Return the state with its qubits' axes in another order."""
-    if permutation is None:
-        return state
-    tensor = state.reshape(state.shape[0], plan.n_observables, *(4,) * n_axes)
-    axes = (0, 1, *(axis + 2 for axis in permutation))
-    return np.ascontiguousarray(tensor.transpose(axes)).reshape(state.shape)
-
-
-def _inverse(permutation: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    return None if permutation is None else tuple(int(axis) for axis in np.argsort(permutation))
+    return start.reshape(2**m - 1, -1)

@@ -15,18 +15,21 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation.array_ops import Array, ArrayOps
 from qkd_qiskit.simulation.block_matrices import BlockMatrices
-from qkd_qiskit.simulation.compiled_circuit import CONSTANT, CompiledCircuit, FusedBlock
-from qkd_qiskit.simulation.contraction import Inputs
-from qkd_qiskit.simulation.contraction_plan import ContractionPlan, ContractionStep, contract_backward
+from qkd_qiskit.simulation.compiled_circuit import CONSTANT, CompiledCircuit
+from qkd_qiskit.simulation.contraction import SampleVectors
+from qkd_qiskit.simulation.contraction_plan import ContractionPlan, ObservableStep
+from qkd_qiskit.simulation.observable_side import contract_observables
 from qkd_qiskit.simulation.outcomes import read_out, weight_waves
 
 
 @dataclass(frozen=True)
 class _Cluster:
-    """Forward states `[samples, 4^qubits]` of qubits that are not in a product with each other."""
+    """Forward states `[samples, elements]` of qubits that are not in a product with each other."""
 
     qubits: tuple[int, ...]
+    axes: tuple[int, ...]
     states: FloatArray
 
 
@@ -39,12 +42,12 @@ class LocalEnvironment:
     """
 
     def __init__(
-        self, compiled: CompiledCircuit, step: ContractionStep, weights: tuple[int, ...], around: FloatArray
+        self, compiled: CompiledCircuit, step: ObservableStep, weights: tuple[int, ...], around: FloatArray
     ) -> None:
         self.block = step.block
         self.weights = weights
         self._compiled = compiled
-        self._rows = list(step.columns)
+        self._rows = list(step.rows)
         self._table = BlockMatrices([compiled.blocks[step.block]])
         self._around = around  # [rows * columns, samples * strings]
         self._n_strings = 2 ** len(compiled.measured) - 1
@@ -82,7 +85,7 @@ class LocalEnvironments:
         plan: ContractionPlan,
         table: BlockMatrices,
         weights: FloatArray,
-        inputs: Inputs,
+        inputs: SampleVectors,
         memory_budget: int,
     ) -> None:
         self._compiled, self._plan = compiled, plan
@@ -98,9 +101,13 @@ class LocalEnvironments:
             (lone if block.second is None else pairs)[table.slots[k]].astype(np.float64)
             for k, block in enumerate(compiled.blocks)
         ]
-        _, self._operands = contract_backward(plan, matrices, keep=True)
+        self._operands: list[Array] = []
+        rows = {step.block: list(step.rows) for step in plan.observable_steps}
+        cut = {k: matrix[:, rows[k]] for k, matrix in enumerate(matrices)}
+        contract_observables(ArrayOps(), plan, cut, self._operands)
         self._clusters = [
-            _Cluster(qubits, states.astype(np.float64)) for qubits, states in inputs.vectors(plan)
+            _Cluster(qubits, (4,) * len(qubits), states.astype(np.float64))
+            for qubits, states in inputs.vectors(plan)
         ]
         self._local = local_weights(compiled)
         self._weights = weights
@@ -108,8 +115,8 @@ class LocalEnvironments:
 
     def __iter__(self) -> Iterator[LocalEnvironment]:
         """Yield the environments in circuit order, going on with the accepted weights after each."""
-        for number in range(len(self._plan.steps) - 1, -1, -1):
-            step = self._plan.steps[number]
+        for number in range(len(self._plan.observable_steps) - 1, -1, -1):
+            step = self._plan.observable_steps[number]
             around = self._around(step, self._operands[number])
             environment = LocalEnvironment(self._compiled, step, self._local[step.block], around)
             self._current = environment
@@ -131,55 +138,54 @@ class LocalEnvironments:
             )
         self._weights = weights.copy()
 
-    def _around(self, step: ContractionStep, operand: FloatArray) -> FloatArray:
+    def _around(self, step: ObservableStep, operand: FloatArray) -> FloatArray:
         """Return the factors of the elements of the block's matrix, `[rows * columns, samples * strings]`."""
-        near, qubits = self._near(step)
-        beside = [q for q in qubits if q not in _pair(self._compiled.blocks[step.block])]
-        far = [c for c in self._clusters if not set(c.qubits) & set(qubits)]
+        pair = self._compiled.blocks[step.block].qubits
+        near = self._near(pair)
+        beside = [q for q in near.qubits if q not in pair]
+        far = [c for c in self._clusters if not set(c.qubits) & set(near.qubits)]
         behind = [q for c in far for q in c.qubits]
-        strings = self._plan.n_observables
-        tensor = operand.reshape(strings, *(4,) * len(step.order))
+        strings = self._plan.n_strings
+        tensor = operand.reshape(strings, *step.axes)
         axes = [1 + step.order.index(q) for q in (*behind, *step.inside)]
         tensor = tensor.transpose(*axes, 0, *(1 + step.order.index(q) for q in beside))
-        n_samples = near.shape[0]
-        rows, inner = len(step.columns), 4 ** len(beside)
-        width = near.shape[1] // inner
+        n_samples, width = len(near.states), 4 ** len(pair)
+        rows, inner = len(step.rows), near.states.shape[1] // width
         if not far:
-            mixed = near.reshape(n_samples * width, inner) @ tensor.reshape(rows * strings, inner).T
+            mixed = near.states.reshape(n_samples * width, inner) @ tensor.reshape(rows * strings, inner).T
             mixed = mixed.reshape(n_samples, width, rows, strings)
             return np.ascontiguousarray(mixed.transpose(2, 1, 0, 3)).reshape(rows * width, -1)
         vectors = far[0].states
         for cluster in far[1:]:
             vectors = (vectors[:, :, None] * cluster.states[:, None, :]).reshape(n_samples, -1)
         met = (vectors @ tensor.reshape(vectors.shape[1], -1)).reshape(n_samples, rows * strings, inner)
-        mixed = np.matmul(met, near.reshape(n_samples, width, inner).swapaxes(1, 2))
+        mixed = np.matmul(met, near.states.reshape(n_samples, width, inner).swapaxes(1, 2))
         mixed = mixed.reshape(n_samples, rows, strings, width)
         return np.ascontiguousarray(mixed.transpose(1, 3, 0, 2)).reshape(rows * width, -1)
 
-    def _near(self, step: ContractionStep) -> tuple[FloatArray, tuple[int, ...]]:
-        """Return states of the clusters that the block touches, its own qubits leading."""
-        pair = _pair(self._compiled.blocks[step.block])
+    def _near(self, pair: tuple[int, ...]) -> _Cluster:
+        """Return states of the clusters that a block touches, its own qubits leading."""
         touched = [c for c in self._clusters if set(c.qubits) & set(pair)]
-        states, qubits = touched[0].states, touched[0].qubits
+        states = touched[0].states
         for cluster in touched[1:]:
             states = (states[:, :, None] * cluster.states[:, None, :]).reshape(len(states), -1)
-            qubits = (*qubits, *cluster.qubits)
-        rest = tuple(q for q in qubits if q not in pair)
-        order = (*pair, *rest)
-        if order != qubits:
-            axes = [1 + qubits.index(q) for q in order]
-            tensor = states.reshape(len(states), *(4,) * len(qubits))
-            states = np.ascontiguousarray(tensor.transpose(0, *axes)).reshape(len(states), -1)
-        return states, order
+        qubits = tuple(q for c in touched for q in c.qubits)
+        shape = tuple(size for c in touched for size in c.axes)
+        order = [qubits.index(q) for q in (*pair, *(q for q in qubits if q not in pair))]
+        tensor = states.reshape(len(states), *shape).transpose(0, *(1 + axis for axis in order))
+        states = np.ascontiguousarray(tensor).reshape(len(states), -1)
+        return _Cluster(tuple(qubits[axis] for axis in order), tuple(shape[axis] for axis in order), states)
 
-    def _advance(self, step: ContractionStep, matrix: FloatArray) -> None:
+    def _advance(self, step: ObservableStep, matrix: FloatArray) -> None:
         """Let the block act on the forward states; a qubit that nothing reads afterwards is dropped."""
-        states, qubits = self._near(step)
-        pair = _pair(self._compiled.blocks[step.block])
-        kept = matrix[list(step.columns)]
-        states = np.matmul(kept, states.reshape(len(states), matrix.shape[1], -1)).reshape(len(states), -1)
-        merged = _Cluster((*step.inside, *(q for q in qubits if q not in pair)), states)
-        self._clusters = [c for c in self._clusters if not set(c.qubits) & set(qubits)] + [merged]
+        pair = self._compiled.blocks[step.block].qubits
+        near = self._near(pair)
+        states = near.states.reshape(len(near.states), matrix.shape[1], -1)
+        states = np.matmul(matrix[list(step.rows)], states).reshape(len(states), -1)
+        beside = len(pair)
+        inside = tuple(step.axes[step.order.index(q)] for q in step.inside)
+        merged = _Cluster((*step.inside, *near.qubits[beside:]), (*inside, *near.axes[beside:]), states)
+        self._clusters = [c for c in self._clusters if not set(c.qubits) & set(near.qubits)] + [merged]
 
 
 def local_weights(compiled: CompiledCircuit) -> list[tuple[int, ...]]:
@@ -194,7 +200,3 @@ def local_weights(compiled: CompiledCircuit) -> list[tuple[int, ...]]:
                         present[k] |= slopes[:, angle] != 0
     alone = present.sum(axis=0) == 1
     return [tuple(np.flatnonzero(row & alone).tolist()) for row in present]
-
-
-def _pair(block: FusedBlock) -> tuple[int, ...]:
-    return (block.first,) if block.second is None else (block.first, block.second)

@@ -14,7 +14,7 @@ def weight_waves(compiled: CompiledCircuit, weights: FloatArray) -> FloatArray:
     """Return harmonics `[angles + 1, particles, H]` of the weight angles; the last row is constant."""
     offsets = compiled.weight_angles[0]
     waves = np.zeros((len(offsets) + 1, weights.shape[0], N_HARMONICS))
-    waves[:-1] = harmonics((offsets + weights @ compiled.weight_slopes).T)
+    waves[:-1] = harmonics((offsets + compiled.weight_slopes.angles(weights)).T)
     waves[-1, :, 0] = 1.0
     return waves
 
@@ -22,8 +22,7 @@ def weight_waves(compiled: CompiledCircuit, weights: FloatArray) -> FloatArray:
 def angle_gradient(compiled: CompiledCircuit, waves: FloatArray, wave_gradient: FloatArray) -> FloatArray:
     """Return the gradient `[particles, W]` in the weights, given that in the harmonics of `weight_waves`."""
     by_angle = (wave_gradient * harmonic_slopes(waves)).sum(axis=-1)[:-1]
-    gradient: FloatArray = by_angle.T @ compiled.weight_slopes.T
-    return gradient
+    return compiled.weight_slopes.pull_back(by_angle.T)
 
 
 def read_out(compiled: CompiledCircuit, values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The exact noisy simulator: one backward contraction a particle serves all samples.
+"""The exact noisy simulator: blocks act on the samples or on the observables, whichever costs less.
 
 References:
     S. Aaronson, D. Gottesman, Phys. Rev. A 70, 052328 (2004), for the Heisenberg picture in simulation;
@@ -17,18 +17,19 @@ from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.amplitude_inputs import AmplitudeInputs
-from qkd_qiskit.simulation.block_matrices import BlockMatrices, Tape
-from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
+from qkd_qiskit.simulation.amplitude_inputs import AmplitudeContraction, AmplitudeInputs
+from qkd_qiskit.simulation.array_ops import array_ops
+from qkd_qiskit.simulation.block_matrices import BlockMatrices
 from qkd_qiskit.simulation.compiler import compile_circuit
-from qkd_qiskit.simulation.contraction import Inputs, ProductInputs
-from qkd_qiskit.simulation.contraction_plan import (
-    ContractionPlan,
-    contract_backward,
-    plan_contraction,
-    pull_back,
+from qkd_qiskit.simulation.contraction import (
+    Contraction,
+    ProductSamples,
+    gradient_bytes,
+    particle_bytes,
+    slices,
 )
-from qkd_qiskit.simulation.cost_model import pauli_gradient_seconds, pauli_seconds
+from qkd_qiskit.simulation.contraction_plan import ContractionPlan, Network
+from qkd_qiskit.simulation.cost_model import Workload, evaluation_seconds
 from qkd_qiskit.simulation.evaluator import (
     MeasuredCircuit,
     as_measured_circuit,
@@ -40,21 +41,25 @@ from qkd_qiskit.simulation.input_states import EncoderTable
 from qkd_qiskit.simulation.local_environment import LocalEnvironments
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
+from qkd_qiskit.simulation.plan_table import plan_table
+from qkd_qiskit.simulation.planner import plan_contraction
 from qkd_qiskit.simulation.ptm import UNITARY
 from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 DEFAULT_MEMORY = 4 * 2**30
-# PERF: particles of one chunk share array calls; more than this no longer fit the cache at 8 qubits.
-_CHUNK_BYTES = 16 * 2**20
+# PERF: blocks of this many particles are built together, so that the calls of NumPy are shared.
+_BUILT_TOGETHER = 32
+# PERF: observables of more particles on states no longer fit the cache.
+_STATES_BYTES = 16 * 2**20
 
 
 class PauliEvaluator:
     """Exact outcome probabilities and gradients of a VQCNN under an Aer noise model.
 
-    The circuit and its noise are fused into real Pauli transfer matrices of at most two qubits. The
-    Z-strings on the measured qubits are swept backwards through them, within their light cone, and
-    contracted with all samples at once.
+    The circuit and its noise are fused into real Pauli transfer matrices of at most two qubits. Some of
+    them act forwards on all samples at once, the others backwards on the Z-strings of the measured qubits,
+    within their light cone; both sides meet in one product. `plan` tells which is where.
 
     Example:
         >>> import numpy as np
@@ -73,6 +78,7 @@ class PauliEvaluator:
         *,
         memory_budget: int = DEFAULT_MEMORY,
         dtype: type[np.floating] = np.float64,
+        device: str | None = None,
     ) -> None:
         """Compile the circuit.
 
@@ -82,11 +88,15 @@ class PauliEvaluator:
             memory_budget: Bytes that the arrays of one call may take together; swarms go through in chunks.
             dtype: `numpy.float64`, or `numpy.float32` for half the time and errors below 1e-6 (2e-7 at 8
                 qubits).
+            device: Where arrays live: None for NumPy; `"cuda"`, or a library and its device such as
+                `"torch:cuda:0"` or `"jax"`, with the extra `gpu`.
 
         Raises:
-            SimulationError: If the circuit cannot be simulated exactly, or one particle exceeds the budget.
+            SimulationError: If the circuit cannot be simulated exactly, one particle exceeds the budget, or
+                the device is not there.
         """
         source = as_measured_circuit(transpiled)
+        self._ops = array_ops(device, dtype)
         self._spec = source.spec
         self._dtype = dtype
         self._compiled = compile_circuit(
@@ -99,27 +109,21 @@ class PauliEvaluator:
         self._budget = memory_budget
         self._source = source if noise_model is None else None
         self._table = BlockMatrices(self._compiled.blocks, dtype)
-        self._plan = plan_contraction(self._compiled, use_input_blocks=False)
-        self._input_plan = plan_contraction(self._compiled, use_input_blocks=True)
+        n_data = self._compiled.n_data
+        rest = ((qubit,) for qubit in range(n_data, self._compiled.n_qubits))
+        groups = [tuple(range(n_data)), *rest] if self._spec.takes_states else None
+        self._network = Network.of(self._compiled, groups)
         self._encoders = EncoderTable(self._compiled, 4)
-        self._cached: tuple[FloatArray, Inputs] | None = None
-        needed = self._particle_bytes(gradient=False)
-        if needed > memory_budget and self._states is None:
-            raise SimulationError(
-                f"expected a light cone within the memory budget of {_gib(memory_budget)}, found "
-                f"{len(self._plan.qubits)} qubits, which need {_gib(needed)} a particle; raise "
-                "memory_budget, measure fewer qubits, or use AerEvaluator"
-            )
+        self._cached: tuple[FloatArray, ProductSamples | AmplitudeInputs] | None = None
+        self._forecasts: dict[tuple[int, bool], _Forecast] = {}
+        self._contractions: dict[bool, Contraction | AmplitudeContraction] = {}
+        if self._states is None:
+            self._check_budget(1, gradient=False)
 
     @property
     def spec(self) -> VQCNNSpec:
         """The structure that is evaluated."""
         return self._spec
-
-    @property
-    def compiled_circuit(self) -> CompiledCircuit:
-        """The compiled circuit."""
-        return self._compiled
 
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Return outcome probabilities, readout errors included.
@@ -136,22 +140,19 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
+        samples = check_inputs(inputs, self._spec)
         # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
-        if states is not None:
-            samples = check_inputs(inputs, self._spec)
-            by_states = states.seconds(len(samples))
-            plan = self._choose(len(samples), gradient=False)
-            if by_states < pauli_seconds(self._compiled, plan, len(samples)):
-                found = states.probabilities(flat, samples)
-                return found.reshape(*array.shape[:-1], *found.shape[1:])
-        prepared = self._prepare(inputs)
-        out = np.empty((flat.shape[0], prepared.n_samples, 2 ** len(self._compiled.measured)))
-        plan = self._choose(prepared.n_samples, gradient=False)
-        for part in self._chunks(flat.shape[0], gradient=False):
-            forward = self._forward(plan, flat[part], prepared, keep=False)
-            out[part] = forward.probabilities
-        return out.reshape(*array.shape[:-1], *out.shape[1:])
+        if states is not None and self._forecast(len(samples), gradient=False).by_states:
+            found = states.probabilities(flat, samples)
+        else:
+            found = np.empty((len(flat), len(samples), 2 ** len(self._compiled.measured)))
+            for part in self._chunks(len(flat), len(samples), gradient=False):
+                matrices = self._of_blocks(*self._table.build(weight_waves(self._compiled, flat[part]))[:2])
+                found[part] = read_out(
+                    self._compiled, self._contraction(samples, gradient=False).values(matrices)
+                )
+        return found.reshape(*array.shape[:-1], *found.shape[1:])
 
     def loss_and_gradient(
         self, weights: ArrayLike, inputs: ArrayLike, loss: Loss
@@ -173,22 +174,40 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
+        samples = check_inputs(inputs, self._spec)
         states = self._states
-        if states is not None:
-            samples = check_inputs(inputs, self._spec)
-            by_states = states.seconds(len(samples), gradient=True)
-            plan = self._choose(len(samples), gradient=True)
-            if by_states < pauli_gradient_seconds(self._compiled, plan, len(samples)):
-                values, gradient = states.loss_and_gradient(flat, samples, loss)
-                return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
-        prepared = self._prepare(inputs)
-        values, gradient = np.empty(flat.shape[0]), np.empty(flat.shape)
-        plan = self._choose(prepared.n_samples, gradient=True)
-        for part in self._chunks(flat.shape[0], gradient=True):
-            forward = self._forward(plan, flat[part], prepared, keep=True)
-            values[part], slope = loss(forward.probabilities)
-            gradient[part] = self._backward(plan, forward, prepared, slope)
+        if states is not None and self._forecast(len(samples), gradient=True).by_states:
+            values, gradient = states.loss_and_gradient(flat, samples, loss)
+        else:
+            values, gradient = np.empty(len(flat)), np.empty(flat.shape)
+            for part in self._chunks(len(flat), len(samples), gradient=True):
+                values[part], gradient[part] = self._gradient(flat[part], samples, loss)
         return values.reshape(array.shape[:-1]), gradient.reshape(array.shape)
+
+    def plan(self, n_samples: int, *, gradient: bool = False) -> ContractionPlan:
+        """Return which block acts on which side, and in which order, for a number of samples.
+
+        Args:
+            n_samples: Number of samples.
+            gradient: Whether a reverse pass follows.
+        """
+        return self._forecast(n_samples, gradient=gradient).plan
+
+    def plan_table(self, n_samples: int, *, gradient: bool = False) -> str:
+        """Return the plan as a table: side, cluster, elements, operations and bytes of every step.
+
+        Example:
+            >>> from qkd_qiskit import PauliEvaluator, VQCNNSpec
+            >>> print(PauliEvaluator(VQCNNSpec(n_qubits=2, plan="conv")).plan_table(100).splitlines()[0])
+            side         block  on       cluster          elements    operations         bytes
+        """
+        qubits = [block.qubits for block in self._compiled.blocks]
+        workload = Workload(n_samples, gradient=gradient, single=self._ops.single)
+        return plan_table(self.plan(n_samples, gradient=gradient), workload, qubits)
+
+    def seconds(self, n_samples: int, *, gradient: bool = False) -> float:
+        """Return seconds that a particle is predicted to take on all samples, on one core."""
+        return self._forecast(n_samples, gradient=gradient).seconds
 
     def environments(self, weights: ArrayLike, inputs: ArrayLike) -> LocalEnvironments:
         """Sweep along the circuit, which makes many values of one block's weights cheap to evaluate.
@@ -206,40 +225,73 @@ class PauliEvaluator:
             raise SimulationError(
                 f"expected one weight vector [{self._spec.n_weights}], found shape {array.shape}"
             )
-        return LocalEnvironments(
-            self._compiled, self._plan, self._table, array, self._prepare(inputs), self._budget
+        samples = self._prepare(check_inputs(inputs, self._spec))
+        plan = plan_contraction(
+            self._network, self._workload(samples.n_samples, gradient=False), two_sided=False
         )
+        return LocalEnvironments(self._compiled, plan, self._table, array, samples, self._budget)
 
-    def _forward(self, plan: ContractionPlan, weights: FloatArray, inputs: Inputs, *, keep: bool) -> _Forward:
-        waves = weight_waves(self._compiled, weights)
-        pairs, lone, tape = self._table.build(waves)
-        matrices = [
+    def _forecast(self, n_samples: int, *, gradient: bool) -> _Forecast:
+        """Return what is known of a particle's way beforehand, found once for each number of samples."""
+        key = n_samples, gradient
+        if key not in self._forecasts:
+            workload = self._workload(n_samples, gradient=gradient)
+            plan = plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
+            needed = self._particle_bytes(plan, n_samples, gradient=gradient)
+            seconds = evaluation_seconds(plan, workload)
+            states = self._states
+            by_states = states is not None and (
+                needed > self._budget or states.seconds(n_samples, gradient=gradient) < seconds
+            )
+            self._forecasts[key] = _Forecast(plan, seconds, needed, by_states)
+        return self._forecasts[key]
+
+    def _workload(self, n_samples: int, *, gradient: bool) -> Workload:
+        return Workload.rounded(n_samples, gradient=gradient, single=self._ops.single)
+
+    def _of_blocks(self, pairs: FloatArray, lone: FloatArray) -> list[FloatArray]:
+        """Return the array of every block, from those of pairs and of lone qubits."""
+        return [
             (lone if block.second is None else pairs)[self._table.slots[k]]
             for k, block in enumerate(self._compiled.blocks)
         ]
-        observables, operands = contract_backward(plan, matrices, keep=keep)
-        if observables.shape[0] != weights.shape[0]:
-            observables = np.repeat(observables, weights.shape[0], axis=0)
-        values = inputs.values(plan, observables, matrices).astype(np.float64)
-        probabilities = read_out(self._compiled, values)
-        return _Forward(waves, matrices, tape, observables, operands, probabilities)
 
-    def _backward(
-        self, plan: ContractionPlan, forward: _Forward, inputs: Inputs, slope: FloatArray
-    ) -> FloatArray:
+    def _contraction(self, inputs: FloatArray, *, gradient: bool) -> Contraction | AmplitudeContraction:
+        """Bring inputs into the form of the contraction; keep the last ones, since training repeats them."""
+        if self._cached is None or not np.array_equal(self._cached[0], inputs):
+            self._cached = inputs.copy(), self._prepare(inputs)
+            self._contractions.clear()
+        samples = self._cached[1]
+        if gradient not in self._contractions:
+            plan = self.plan(len(inputs), gradient=gradient)
+            self._contractions[gradient] = (
+                AmplitudeContraction(plan, samples)
+                if isinstance(samples, AmplitudeInputs)
+                else Contraction(
+                    plan,
+                    self._ops,
+                    samples,
+                    budget=self._budget // 2,
+                    seconds=self.seconds(len(inputs), gradient=gradient),
+                )
+            )
+        return self._contractions[gradient]
+
+    def _gradient(self, weights: FloatArray, inputs: FloatArray, loss: Loss) -> tuple[FloatArray, FloatArray]:
+        waves = weight_waves(self._compiled, weights)
+        pairs, lone, tape = self._table.build(waves)
+        values = np.empty(len(weights))
         transposed = [confusion.T for confusion in self._compiled.confusions]
-        value_gradient = to_strings(apply_readout(slope, transposed)).astype(self._dtype)
-        n_particles = slope.shape[0]
-        pair_gradient = np.zeros((self._table.n_pairs, n_particles, 16, 16), dtype=self._dtype)
-        lone_gradient = np.zeros((self._table.n_lone, n_particles, 4, 4), dtype=self._dtype)
-        into = [
-            (lone_gradient if block.second is None else pair_gradient)[self._table.slots[k]]
-            for k, block in enumerate(self._compiled.blocks)
-        ]
-        flow = inputs.pullback(plan, forward.observables, forward.matrices, value_gradient, into)
-        pull_back(plan, forward.matrices, forward.operands, flow, into)
-        wave_gradient = self._table.pullback(pair_gradient, lone_gradient, forward.tape)
-        return angle_gradient(self._compiled, forward.waves, wave_gradient)
+
+        def respond(part: slice, strings: FloatArray) -> FloatArray:
+            values[part], slope = loss(read_out(self._compiled, strings))
+            return to_strings(apply_readout(slope, transposed)).astype(self._dtype)
+
+        pair_gradient, lone_gradient = np.zeros_like(pairs), np.zeros_like(lone)
+        into = self._of_blocks(pair_gradient, lone_gradient)
+        self._contraction(inputs, gradient=True).pull_back(self._of_blocks(pairs, lone), respond, into)
+        wave_gradient = self._table.pullback(pair_gradient, lone_gradient, tape)
+        return values, angle_gradient(self._compiled, waves, wave_gradient)
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
@@ -260,61 +312,47 @@ class PauliEvaluator:
             return None
         return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
-    def _prepare(self, inputs: ArrayLike) -> Inputs:
-        """Bring inputs into the form of the contraction; keep the last ones, since training repeats them."""
-        array = check_inputs(inputs, self._spec)
-        if self._cached is not None and np.array_equal(self._cached[0], array):
-            return self._cached[1]
-        prepared: Inputs
+    def _prepare(self, inputs: FloatArray) -> ProductSamples | AmplitudeInputs:
         if self._spec.takes_states:
-            prepared = AmplitudeInputs(array.astype(self._dtype), self._compiled.n_data)
-        else:
-            products = self._encoders.products(array)
-            bloch = np.ascontiguousarray(products[..., 0] + products[..., 3])
-            prepared = ProductInputs(bloch.astype(self._dtype))
-        self._cached = (array.copy(), prepared)
-        return prepared
+            return AmplitudeInputs(inputs.astype(self._dtype), self._compiled.n_data)
+        products = self._encoders.products(inputs)
+        bloch = products[..., 0] + products[..., 3]
+        return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
-    def _choose(self, n_samples: int, *, gradient: bool) -> ContractionPlan:
-        """Let the first blocks act on the inputs where that costs less than on the observables."""
+    def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:
         if self._spec.takes_states:
-            return self._plan
-        saved = self._plan.operations - self._input_plan.operations
-        half = 4 ** -(-len(self._plan.qubits) // 2)
-        # PERF: an outer product runs at memory speed: an element costs as much as 30 multiplications.
-        extra = 60.0 * n_samples * half
-        if gradient:
-            # Two more products with the observables lead back to the inputs; three passes save.
-            saved *= 3
-            extra += 4.0 * n_samples * 4 ** len(self._plan.qubits) * self._plan.n_observables
-        return self._input_plan if extra < saved else self._plan
+            kept = sum(plan.observable_sizes) if gradient else 0
+            return np.dtype(self._dtype).itemsize * (3 * max(plan.observable_sizes) + kept)
+        return (gradient_bytes if gradient else particle_bytes)(plan, self._ops, n_samples)
 
-    def _particle_bytes(self, *, gradient: bool) -> int:
-        itemsize = np.dtype(self._dtype).itemsize
-        kept = sum(self._plan.sizes) if gradient else 0
-        return itemsize * (3 * self._plan.peak + kept)
-
-    def _chunks(self, n_particles: int, *, gradient: bool) -> Iterator[slice]:
-        needed = self._particle_bytes(gradient=gradient)
+    def _check_budget(self, n_samples: int, *, gradient: bool) -> int:
+        """Return bytes of one particle, if the budget has room for it."""
+        needed = self._forecast(n_samples, gradient=gradient).bytes
         if needed > self._budget:
+            what = "a particle's gradient" if gradient else "a particle"
             raise SimulationError(
-                f"expected a particle's gradient within the memory budget of {_gib(self._budget)}, found "
-                f"{_gib(needed)}; raise memory_budget or use fewer qubits"
+                f"expected {what} within the memory budget of {_gib(self._budget)}, found "
+                f"{len(self.plan(n_samples).qubits)} qubits at once, which need {_gib(needed)}; raise "
+                "memory_budget, measure fewer qubits, or use AerEvaluator"
             )
-        size = max(1, min(self._budget, _CHUNK_BYTES) // needed)
-        for start in range(0, n_particles, size):
-            yield slice(start, min(start + size, n_particles))
+        return needed
+
+    def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
+        needed = self._check_budget(n_samples, gradient=gradient)
+        # Observables of a swarm on states are made all at once; a contraction cuts a swarm itself.
+        room = min(self._budget, _STATES_BYTES) if self._spec.takes_states else self._budget
+        return slices(n_particles, min(max(1, room // needed), _BUILT_TOGETHER))
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """What is known of one particle's way before it goes: by states if these alone fit or take less time."""
+
+    plan: ContractionPlan
+    seconds: float
+    bytes: int
+    by_states: bool
 
 
 def _gib(n_bytes: int) -> str:
     return f"{n_bytes / 2**30:.2g} GiB"
-
-
-@dataclass(frozen=True)
-class _Forward:
-    waves: FloatArray
-    matrices: list[FloatArray]
-    tape: Tape
-    observables: FloatArray
-    operands: list[FloatArray]
-    probabilities: FloatArray

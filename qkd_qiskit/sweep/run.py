@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
@@ -18,6 +18,7 @@ from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError, SweepError
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.simulation import use_threads
 from qkd_qiskit.store import RecordStore, folder_lock
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
@@ -159,7 +160,8 @@ def _measure_all(
     store, found = RecordStore(folder), []
     for position, cell in cells:
         start = time.perf_counter()
-        with threadpool_limits(1, user_api="blas"):
+        # Cells that run side by side have a core each.
+        with threadpool_limits(1, user_api="blas"), use_threads(cpu_count() if alone else 1):
             record = cell.measurement.measure(cell if alone else _single(cell), folder)
         record = record.model_copy(update={"seconds": round(time.perf_counter() - start, 2)})
         store.save(sweep, cell.name, cell.fingerprint, record.model_dump(mode="json"))

@@ -331,10 +331,10 @@ def test_run_hands_over_settings_folder_and_progress(
     seen: dict[str, Any] = {}
     shown: list[str] = []
 
-    def run(settings: ExperimentSettings, *, output: Path, progress: Progress, resume: bool) -> Any:
+    def run(settings: ExperimentSettings, *, progress: Progress, **given: object) -> Any:
         progress.start("work", 1)
         progress.done("work")
-        seen.update(seed=settings.seed, test=settings.data.test, output=output, resume=resume)
+        seen.update(seed=settings.seed, test=settings.data.test, **given)
         return SimpleNamespace(results={"schema": 1}, print=lambda: shown.append("printed"))
 
     pipeline(run)
@@ -351,7 +351,7 @@ def test_run_hands_over_settings_folder_and_progress(
         str(copy),
     ]
     assert main(["run", experiment, *options]) == 0
-    assert seen == {"seed": 5, "test": 33, "output": folder, "resume": True}
+    assert seen == {"seed": 5, "test": 33, "output": folder, "resume": True, "overwrite": False}
     assert shown == ["printed"]
     assert json.loads(copy.read_text("utf-8")) == {"schema": 1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.simulation import PauliEvaluator
@@ -71,8 +72,8 @@ def test_swarm_gradient_is_that_of_each_particle_and_chunking_changes_nothing():
     weights = rng.normal(size=(2, 3, spec.n_weights))
     inputs = rng.normal(size=(5, 8))
     loss = quadratic_loss(rng.normal(size=(5, 2)))
-    roomy = PauliEvaluator(spec)
-    tight = PauliEvaluator(spec, memory_budget=roomy._particle_bytes(gradient=True))
+    roomy = PauliEvaluator(spec, NoiseModel())
+    tight = PauliEvaluator(spec, NoiseModel(), memory_budget=2**15)
     values, gradient = roomy.loss_and_gradient(weights, inputs, loss)
     assert values.shape == (2, 3)
     again = tight.loss_and_gradient(weights, inputs, loss)

@@ -135,10 +135,10 @@ def test_controlled_rotations_with_errors_are_refused_by_the_reference_only():
 
 def test_a_circuit_beyond_the_memory_budget_is_refused_with_its_size():
     spec = VQCNNSpec(n_qubits=8, kernels="su4", n_outcomes=4)
-    with pytest.raises(SimulationError, match=r"8 qubits, which need .* raise memory_budget"):
-        PauliEvaluator(spec, NoiseModel(), memory_budget=2**20)
+    with pytest.raises(SimulationError, match=r"a particle within .* need .* raise memory_budget"):
+        PauliEvaluator(spec, NoiseModel(), memory_budget=2**17)
     # Without noise, state vectors still fit, and so does their gradient.
-    small = PauliEvaluator(spec, memory_budget=2**20)
+    small = PauliEvaluator(spec, memory_budget=2**17)
     weights, inputs = np.zeros(spec.n_weights), np.zeros((1, 16))
 
     def total(p):
@@ -146,7 +146,7 @@ def test_a_circuit_beyond_the_memory_budget_is_refused_with_its_size():
 
     assert small.probabilities(weights, inputs).shape == (1, 4)
     assert np.abs(small.loss_and_gradient(weights, inputs, total)[1]).max() < 1e-9
-    noisy = PauliEvaluator(spec, NoiseModel(), memory_budget=2**23)
+    noisy = PauliEvaluator(spec, NoiseModel(), memory_budget=2**19)
     with pytest.raises(SimulationError, match="gradient within the memory budget"):
         noisy.loss_and_gradient(weights, inputs, total)
 

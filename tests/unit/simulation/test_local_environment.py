@@ -52,11 +52,11 @@ def test_environment_equals_full_evaluation(noise_zoo, n_qubits, plan, kernel, s
 
 def test_weights_of_one_block_are_those_that_change_only_its_matrix():
     spec = VQCNNSpec(n_qubits=4, plan="conv, edge, conv", kernels="su4", sharing="site", n_outcomes=2)
-    local = local_weights(PauliEvaluator(spec).compiled_circuit)
+    local = local_weights(PauliEvaluator(spec)._compiled)
     flat = [weight for weights in local for weight in weights]
     assert len(flat) == len(set(flat))
-    shared = VQCNNSpec(n_qubits=4, plan="conv", kernels="su4", sharing="layer", n_outcomes=2)
-    assert all(weights == () for weights in local_weights(PauliEvaluator(shared).compiled_circuit))
+    shared = VQCNNSpec(n_qubits=4, plan="conv", kernels="su4", sharing="layer", n_outcomes=4)
+    assert all(weights == () for weights in local_weights(PauliEvaluator(shared)._compiled))
 
 
 def test_accept_refuses_foreign_weights_and_needs_a_block():

@@ -1,0 +1,147 @@
+"""What the test samples were taken for, kept with a run; and finished runs beside each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qkd_qiskit.arrays import BoolArray, IntArray
+from qkd_qiskit.data import PreparedData
+from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.evaluation import Predictions, accuracy_interval, difference_interval
+from qkd_qiskit.evaluation.intervals import BootstrapInterval, independent_difference_interval
+from qkd_qiskit.reporting import read_results, write_json
+
+PREDICTIONS_FILE = "predictions.json"
+
+
+@dataclass(frozen=True)
+class SavedPredictions:
+    """A run's predictions for its test samples.
+
+    Attributes:
+        samples: Digest of the dataset's name and of which samples were tested; equal ones can be paired.
+        labels: Class index of each sample [N].
+        models: Class indices under the experiment's noise [N], by model.
+    """
+
+    samples: str
+    labels: IntArray
+    models: Mapping[str, IntArray]
+
+    def correct(self, model: str, where: Path) -> BoolArray:
+        """Return whether a model was right [N].
+
+        Raises:
+            ReportingError: If the run has no such model.
+        """
+        if model not in self.models:
+            raise ReportingError(f"{where}: expected a model among {', '.join(self.models)}, found {model!r}")
+        return np.asarray(self.models[model] == self.labels)
+
+
+def write_predictions(data: PreparedData, predictions: Mapping[str, Predictions], folder: Path) -> None:
+    """Write the predictions of a run's models for its test samples.
+
+    Args:
+        data: The run's samples.
+        predictions: By model.
+        folder: Folder of the run.
+
+    Raises:
+        ReportingError: If the file cannot be written.
+    """
+    tested = np.asarray(data.split.test, dtype="<i8").tobytes()
+    content = {
+        "samples": hashlib.sha256(f"{data.name}\n".encode() + tested).hexdigest(),
+        "classes": list(data.classes),
+        "labels": data.test.labels,
+        "models": {name: given.noisy for name, given in predictions.items()},
+    }
+    write_json(content, folder / PREDICTIONS_FILE)
+
+
+def read_predictions(folder: Path) -> SavedPredictions:
+    """Read what `write_predictions` has written.
+
+    Raises:
+        ReportingError: If the file is missing, damaged or holds something else.
+    """
+    path = folder / PREDICTIONS_FILE
+    try:
+        content = json.loads(path.read_bytes())
+        labels = _indices(content["labels"])
+        models = {str(name): _indices(given) for name, given in content["models"].items()}
+        samples = str(content["samples"])
+    except OSError as error:
+        raise ReportingError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise ReportingError(f"{path}: expected predictions, found {type(error).__name__}: {error}") from None
+    if any(len(given) != len(labels) for given in models.values()) or not len(labels):
+        raise ReportingError(f"{path}: expected as many predictions as labels, at least one")
+    return SavedPredictions(samples, labels, models)
+
+
+def _indices(values: object) -> IntArray:
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind != "i":
+        raise ValueError(f"class indices of type {array.dtype} and shape {array.shape}")
+    return array.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """One run beside the first.
+
+    Attributes:
+        run: Its folder.
+        experiment: Its experiment.
+        seed: Its seed.
+        accuracy: Of the compared model, with its interval.
+        difference: Accuracy minus that of the first run, with its interval; None for the first.
+        paired: Whether both were tested on the same samples, so that the difference is a paired one.
+    """
+
+    run: Path
+    experiment: str
+    seed: int
+    accuracy: BootstrapInterval
+    difference: BootstrapInterval | None
+    paired: bool
+
+
+def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunComparison]:
+    """Compare finished runs with the first of them.
+
+    Args:
+        folders: Folders of finished runs, at least two.
+        model: Which model of each.
+
+    Raises:
+        ReportingError: If there are fewer than two, a run is not finished, or it lacks the model.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from qkd_qiskit.experiment.comparison import compare_runs
+        >>> compare_runs([Path("runs/a"), Path("runs/b")])  # doctest: +SKIP
+    """
+    if len(folders) < 2:
+        raise ReportingError(f"expected two runs at least, found {len(folders)}")
+    saved = [read_predictions(folder) for folder in folders]
+    correct = [found.correct(model, folder) for found, folder in zip(saved, folders, strict=True)]
+    compared = []
+    for folder, found, right in zip(folders, saved, correct, strict=True):
+        record = read_results(folder / "results.json")
+        paired = found.samples == saved[0].samples and np.array_equal(found.labels, saved[0].labels)
+        difference = None
+        if folder is not folders[0]:
+            between = difference_interval if paired else independent_difference_interval
+            difference = between(right, correct[0], rng=np.random.default_rng(0))
+        own = accuracy_interval(right, rng=np.random.default_rng(0))
+        compared.append(RunComparison(folder, record.experiment, record.seed, own, difference, paired))
+    return compared

@@ -1,0 +1,122 @@
+"""What a run's folder holds before the run, and what may become of it: nothing is overwritten unasked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.errors import ReportingError, StoreError
+from qkd_qiskit.experiment.result import RESULTS_FILE, SETTINGS_FILE, ExperimentResult
+from qkd_qiskit.store.database import DATABASE_FILE, Database
+from qkd_qiskit.store.files import write_atomic
+
+# How many processes and threads work and how long they wait changes no result.
+_WITHOUT_EFFECT = {"federation": True, "training": {"threads": True}}
+# More differences than this are counted, not told.
+_MOST_TOLD = 4
+
+
+def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
+    """Return what of the settings a result depends on, as JSON holds it."""
+    return settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+
+
+def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, overwrite: bool) -> None:
+    """Make a folder ready for a run, and note the run's settings in it.
+
+    Args:
+        folder: The folder; made where it is missing.
+        settings: Of the run.
+        resume: Whether to go on with what is there.
+        overwrite: Whether what is there may be replaced.
+
+    Raises:
+        StoreError: If both are asked for; if the folder holds a run and neither is; if a run of other
+            settings is to be gone on with; or if the folder cannot be written.
+    """
+    if resume and overwrite:
+        raise StoreError("expected --resume or --overwrite, found both")
+    held = _held(folder)
+    if held is not None and not overwrite:
+        if not resume:
+            raise StoreError(
+                f"{folder} holds {held}: --resume goes on with it, --overwrite replaces it, and --output "
+                "names another folder"
+            )
+        _same_settings(folder, settings)
+    try:
+        write_atomic(folder / SETTINGS_FILE, settings.model_dump_json(indent=2) + "\n")
+        if overwrite:
+            (folder / RESULTS_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write into {folder}: {error.strerror or error}") from None
+
+
+def holds_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, finished or begun."""
+    return _held(folder) is not None
+
+
+def _held(folder: Path) -> str | None:
+    """Return what a folder holds of a run, in words; None if nothing."""
+    if (folder / RESULTS_FILE).exists():
+        return "a finished run"
+    if not (folder / DATABASE_FILE).exists():
+        return None
+    with Database(folder) as database:
+        begun = any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("stage", "answer"))
+    return "a run that was begun" if begun else None
+
+
+def _same_settings(folder: Path, settings: ExperimentSettings) -> None:
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        return
+    try:
+        stored = plain_settings(ExperimentSettings.model_validate_json(path.read_bytes()))
+    except (OSError, ValueError):
+        # A damaged file says nothing about the run: stages of other settings are never taken.
+        return
+    found = list(_differences(stored, plain_settings(settings)))
+    if not found:
+        return
+    told = "; ".join(found[:_MOST_TOLD])
+    more = f"; and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
+    raise StoreError(
+        f"--resume: {folder} holds a run of other settings: {told}{more}; --overwrite replaces it, and "
+        "--output names another folder"
+    )
+
+
+def _differences(stored: Any, given: Any, key: str = "") -> Iterator[str]:
+    """Yield `key: X there, Y here` for every setting that differs."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        for name in [*stored, *(name for name in given if name not in stored)]:
+            inner = f"{key}.{name}" if key else name
+            yield from _differences(stored.get(name), given.get(name), inner)
+    elif isinstance(stored, list) and isinstance(given, list) and len(stored) == len(given):
+        for place, (one, other) in enumerate(zip(stored, given, strict=True)):
+            yield from _differences(one, other, f"{key}.{place}")
+    elif stored != given:
+        yield f"{key}: {json.dumps(stored)} there, {json.dumps(given)} here"
+
+
+def finished_here(folder: Path, fingerprint: str) -> ExperimentResult | None:
+    """Return the result of a finished run of the same settings, samples and versions; None without one.
+
+    Args:
+        folder: Folder of the run.
+        fingerprint: Of settings, samples and versions.
+    """
+    if not (folder / DATABASE_FILE).exists():
+        return None
+    with Database(folder) as database:
+        if not database.rows("SELECT 1 FROM stage WHERE fingerprint = ? LIMIT 1", fingerprint):
+            return None
+    try:
+        return ExperimentResult.load(folder)
+    except ReportingError:
+        return None

@@ -1,0 +1,95 @@
+"""Wide circuits: against density matrices up to ten qubits, against sampled trajectories above twelve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error, depolarizing_error
+
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, count_agreement
+from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors
+
+
+def narrowing(n_qubits, pooling="edge", kernel="su4"):
+    layers = (n_qubits - 2) // 2 if pooling == "edge" else 2
+    plan = f"conv, {pooling}, " * layers + "conv"
+    return VQCNNSpec(n_qubits, plan=plan, kernels=kernel, sharing="site", n_outcomes=4)
+
+
+@pytest.fixture
+def noise():
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(amplitude_damping_error(0.01), ["rz", "ry"])
+    model.add_all_qubit_quantum_error(depolarizing_error(0.02, 2), ["rxx", "ryy", "rzz", "cx"])
+    model.add_all_qubit_readout_error(ReadoutError([[0.98, 0.02], [0.05, 0.95]]))
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["edge", "tree"])
+def test_ten_noisy_qubits_equal_density_matrices(noise, pooling):
+    spec = narrowing(10, pooling)
+    rng = np.random.default_rng(1)
+    weights, inputs = rng.normal(size=(1, spec.n_weights)), rng.normal(size=(1, 20))
+    exact = PauliEvaluator(spec, noise).probabilities(weights, inputs)
+    assert np.abs(exact - AerEvaluator(spec, noise).probabilities(weights, inputs)).max() < 1e-7
+
+
+def trajectory_counts(spec, noise, weights, inputs, shots):
+    """Counts `[N, 4]` of states that Aer draws errors for, shot by shot."""
+    simulator = AerSimulator(method="statevector", noise_model=noise, seed_simulator=3)
+    circuit = build_circuit(spec)
+    x, w = parameter_vectors(circuit)
+    bound = [circuit.assign_parameters({x: row, w: weights}) for row in inputs]
+    result = simulator.run(bound, shots=shots).result()
+    outcomes = ["00", "01", "10", "11"]
+    return np.array([[result.get_counts(k).get(o, 0) for o in outcomes] for k in range(len(inputs))])
+
+
+@pytest.mark.parametrize(
+    ("n_qubits", "shots", "n_inputs"),
+    [(13, 250, 2), pytest.param(16, 2000, 4, marks=pytest.mark.long)],
+)
+def test_more_than_twelve_noisy_qubits_give_the_counts_of_trajectories(noise, n_qubits, shots, n_inputs):
+    # Few gates: each shot of a trajectory runs them all.
+    spec = narrowing(n_qubits, kernel="RY0 RX1 CX01")
+    rng = np.random.default_rng(2)
+    # Near |0>, so that there is something for the noise to damp.
+    weights = 0.1 * rng.normal(size=spec.n_weights)
+    inputs = rng.uniform(-1.6, -1.3, (n_inputs, 2 * n_qubits))
+    exact = PauliEvaluator(spec, noise).probabilities(weights, inputs)
+    counts = trajectory_counts(spec, noise, weights, inputs, shots)
+    assert count_agreement(counts, exact).agrees
+    # The test sees a wrong answer: the same counts do not fit the ideal circuit.
+    ideal = PauliEvaluator(spec).probabilities(weights, inputs)
+    assert not count_agreement(counts, ideal).agrees
+
+
+def test_sixteen_qubits_with_a_gradient_fit_the_default_budget(noise):
+    spec = narrowing(16)
+    rng = np.random.default_rng(4)
+    weights, inputs = rng.normal(size=spec.n_weights), rng.normal(size=(3, 32))
+    evaluator = PauliEvaluator(spec, noise)
+
+    def loss(p):
+        return (p**2).sum((1, 2)), 2 * p
+
+    value, gradient = evaluator.loss_and_gradient(weights, inputs, loss)
+    direction = rng.normal(size=spec.n_weights)
+    step = 1e-5 * direction
+    above, below = (loss(evaluator.probabilities(weights[None] + s, inputs))[0][0] for s in (step, -step))
+    assert value == pytest.approx(loss(evaluator.probabilities(weights[None], inputs))[0][0], rel=1e-12)
+    assert gradient @ direction == pytest.approx((above - below) / 2e-5, rel=1e-6)
+
+
+def test_the_plan_is_told_with_its_clusters_and_costs():
+    evaluator = PauliEvaluator(narrowing(8), NoiseModel())
+    lines = evaluator.plan_table(500).splitlines()
+    plan = evaluator.plan(500)
+    assert len(lines) == 1 + len(plan.sample_steps) + len(plan.observable_steps) + 1 + 1
+    assert [line.split()[0] for line in lines[1:-2]] == ["samples"] * len(plan.sample_steps) + [
+        "observables"
+    ] * len(plan.observable_steps)
+    assert lines[-1].startswith("one particle, 500 samples, 3 strings: ")
+    # First convolution on four neighbouring pairs: products of 16 x 16 matrices with 500 samples.
+    assert lines[1].split() == ["samples", "0", "0-1", "0-1", str(16 * 500), "2.56e+05", str(16 * 500 * 8)]
