@@ -104,7 +104,7 @@ check: lint
 # Names and versions only, as resolved for this Python.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 lock: $(VENV)/.dev
-	$(LOCK) --extra all --extra dev --output-file constraints.txt pyproject.toml
+	$(LOCK) --extra all --extra dev --extra bench --output-file constraints.txt pyproject.toml
 	$(LOCK) --extra test --extra pennylane-qiskit --constraint constraints-lowest.txt \
 	  --output-file constraints-pennylane-qiskit.txt pyproject.toml
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from qkd_qiskit.text import printable
+
+_LONGEST = 2000
+
 
 class QKDError(Exception):
     """Base of all errors that bad input can cause.
 
-    The command line prints the message as one line and exits with status 2.
+    The command line prints the message as one line and exits with status 2. A message may quote files,
+    settings or other machines: what no terminal shows is escaped, and it ends after 2000 characters.
     """
+
+    def __str__(self) -> str:
+        """Return the message as one printable line."""
+        return printable(super().__str__(), _LONGEST)
 
 
 class ConfigError(QKDError):

@@ -35,6 +35,11 @@ class Baseline(Protocol):
         """Return its key in `results.json`."""
         ...
 
+    @property
+    def runs_circuits(self) -> bool:
+        """Return whether it takes the compiled circuits, which stay in the process of the run."""
+        ...
+
     def fit(self, data: BaselineData) -> FittedBaseline | None:
         """Fit the model; None where the settings do not want it, or the clients' samples are elsewhere.
 

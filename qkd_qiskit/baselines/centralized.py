@@ -10,6 +10,7 @@ class Centralized:
     """Trains the global structure on the samples of all clients and the labelled public ones."""
 
     name = "centralized"
+    runs_circuits = True
 
     def fit(self, data: BaselineData) -> FittedCircuit | None:
         """Train the model; None where the clients' samples are elsewhere."""

@@ -83,6 +83,7 @@ class ClassicalBaseline(ABC):
     """Fits a scikit-learn classifier on the features that the quantum models get."""
 
     name: str
+    runs_circuits = False
 
     @abstractmethod
     def estimator(self, task: ClassicalTask) -> Any:

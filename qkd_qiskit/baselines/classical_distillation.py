@@ -60,6 +60,7 @@ class ClassicalDistillation:
     """Distils perceptrons of the clients' sizes into one of the global model's size."""
 
     name = "classical_distillation"
+    runs_circuits = False
 
     def fit(self, data: BaselineData) -> ClassicalModel | None:
         """Fit all perceptrons; None where the clients' samples are elsewhere."""

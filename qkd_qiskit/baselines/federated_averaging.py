@@ -173,6 +173,7 @@ class FedAvg:
     """Averages the global structure's parameters over the clients, from the public-only model on."""
 
     name = "fedavg"
+    runs_circuits = True
 
     def fit(self, data: BaselineData) -> FittedCircuit | None:
         """Train the model; None where the clients' samples are elsewhere."""
@@ -183,6 +184,7 @@ class FedProx:
     """Does the same with a proximal term, where the settings give it a weight."""
 
     name = "fedprox"
+    runs_circuits = True
 
     def fit(self, data: BaselineData) -> FittedCircuit | None:
         """Train the model; None without a weight, or where the clients' samples are elsewhere."""

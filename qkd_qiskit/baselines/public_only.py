@@ -9,6 +9,7 @@ class PublicOnly:
     """Trains the global structure on the labelled public samples."""
 
     name = "public_only"
+    runs_circuits = True
 
     def fit(self, data: BaselineData) -> FittedCircuit:
         """Train the model."""

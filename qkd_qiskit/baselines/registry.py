@@ -10,6 +10,7 @@ from qkd_qiskit.baselines.logistic_regression import LogisticBaseline
 from qkd_qiskit.baselines.perceptron import PerceptronBaseline
 from qkd_qiskit.baselines.public_only import PublicOnly
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
+from qkd_qiskit.baselines.worker import fit_aside, worker_count
 
 #: In the order in which they are fitted; `evaluation.COMPARED` has their titles and the order of tables.
 BASELINES: tuple[Baseline, ...] = (
@@ -27,9 +28,16 @@ BASELINES: tuple[Baseline, ...] = (
 def fit_baselines(data: BaselineData) -> dict[str, FittedBaseline]:
     """Fit all baselines that the settings want and the samples here allow; by name, in their order.
 
+    Where more than one process may work, one fits those that run no circuit meanwhile.
+
     Raises:
         QKDError: If training is impossible.
     """
     with data.run.timed("baselines"):
-        fitted = {baseline.name: baseline.fit(data) for baseline in BASELINES}
-    return {name: model for name, model in fitted.items() if model is not None}
+        workers = worker_count(data)
+        aside = [baseline for baseline in BASELINES if workers > 1 and not baseline.runs_circuits]
+        finish = fit_aside(aside, data, workers) if aside else dict[str, FittedBaseline | None]
+        fitted = {baseline.name: baseline.fit(data) for baseline in BASELINES if baseline not in aside}
+        fitted |= finish()
+    found = ((baseline.name, fitted[baseline.name]) for baseline in BASELINES)
+    return {name: model for name, model in found if model is not None}

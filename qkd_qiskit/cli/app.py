@@ -34,7 +34,7 @@ COMMANDS = {
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
     "transpile": ("resources", "Transpile, and show predicted beside counted native gates."),
-    "backends": ("resources", "Show the devices that come with the package, or store a calibration."),
+    "backends": ("backends", "Show the devices that come with the package, or store a calibration."),
     "crosscheck": ("quantum", "Compare the exact engine with Aer, samplers, SamplerQNN and PennyLane."),
     "submit": ("quantum", "Run a run's global model on a device: real, or shipped and simulated."),
     "jobs": ("quantum", "List the jobs of a run, and collect, resume or cancel them."),

@@ -28,10 +28,15 @@ def bench(
         str, typer.Option(metavar="A,B,...", help="Numbers of samples.")
     ] = "10,100,500,1000,5000,10000",
     particles: Annotated[int, typer.Option(min=1, help="Particles of the swarm.")] = 30,
-    threads: Annotated[int, typer.Option(min=0, help="BLAS threads; 0 for one each core.")] = 0,
-    peers: Annotated[
-        bool, typer.Option("--peers/--no-peers", help="Also PennyLane and qiskit-machine-learning.")
-    ] = True,
+    threads: Annotated[int, typer.Option(min=0, help="Cores and BLAS threads; 0 for all cores.")] = 0,
+    peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Also other libraries.")] = True,
+    peer_qubits: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            help="Widths at which the peers of the extra bench run too: minutes each.",
+        ),
+    ] = "8",
     plot: Annotated[Path | None, typer.Option(metavar="PATH", help="Also draw the result as PNG.")] = None,
     json_path: Json = None,
 ) -> None:
@@ -46,17 +51,20 @@ def bench(
         particles=particles,
         threads=threads,
         peers=peers,
+        peer_qubits=numbers("--peer-qubits", peer_qubits),
     )
     with RichProgress() as progress:
         result = measured.run_bench(settings, progress)
     show(
-        "Seconds a particle; * scaled up from at most 10 samples",
+        "Seconds a particle; * scaled up from fewer samples",
         measured.BENCH_COLUMNS,
         measured.bench_rows(result),
         None,
     )
     for name, value in result["checks"].items():
         typer.echo(f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.3g}'}")
+    for line in result["skipped"]:
+        typer.echo(line)
     if plot is not None:
         write_atomic(plot, _benchmarks("peers_plot").plot_bench(result))
     if json_path is not None:

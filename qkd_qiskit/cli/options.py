@@ -20,6 +20,9 @@ Overrides = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
+Fractional = Annotated[
+    bool, typer.Option("--fractional", help="Use native rzz and rx: devices are then called NAME+fractional.")
+]
 Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
 Encoding = Annotated[str, typer.Option(help=" or ".join(ENCODINGS))]
 Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]

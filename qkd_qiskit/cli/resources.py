@@ -1,17 +1,17 @@
-"""Gate budgets, native gates, devices."""
+"""Gate budgets, and native gates."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from qkd_qiskit.cli.options import (
     Backends,
     Encoding,
+    Fractional,
     Json,
     Kernel,
     Overrides,
@@ -25,20 +25,16 @@ from qkd_qiskit.cli.options import (
     model_index,
 )
 from qkd_qiskit.cli.tables import show
-from qkd_qiskit.config import load_experiment, model_settings
+from qkd_qiskit.config import ExperimentSettings, load_experiment, model_settings
 from qkd_qiskit.data import DataSource
 from qkd_qiskit.errors import ConfigError
-from qkd_qiskit.hardware import list_backends, load_backend, load_fake_backend, unavailable, write_snapshot
+from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
 from qkd_qiskit.progress import RichProgress
-from qkd_qiskit.reporting import resources, rows_table, write_json
-from qkd_qiskit.reporting.device_picture import save_device_picture
+from qkd_qiskit.reporting import resources, write_json
 from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
-from qkd_qiskit.runtime import IBMService
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 app = typer.Typer()
-backends_app = typer.Typer(help="Show the devices that come with the package, or store a calibration.")
-app.add_typer(backends_app, name="backends")
 
 
 @app.command()
@@ -57,6 +53,7 @@ def estimate(
     encoding: Encoding = "angle",
     kernel: Kernel = "su4",
     sharing: Sharing = "site",
+    fractional: Fractional = False,
     seed: Seed = None,
     overrides: Overrides = None,
     json_path: Json = None,
@@ -69,19 +66,22 @@ def estimate(
     check_json(json_path)
     if dataset is not None and (experiment is not None or overrides):
         raise ConfigError("--dataset stands without an experiment and without --set")
+    if dataset is not None and fractional and not backends:
+        raise ConfigError("--fractional with --dataset needs --backend: few devices offer fractional gates")
     if dataset is None and any(value is not None for value in (labels, classes, samples)):
         raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
 
+    named = _fractional_names(backends, fractional)
     if dataset is None:
         settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
-        found = resources.experiment_budgets(settings, backends=backends or ())
+        found = resources.experiment_budgets(_with_fractional(settings, fractional), backends=named)
     else:
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
         found = resources.dataset_budgets(
             DataSource(dataset, dataset if is_path(dataset) else None, labels, class_names(classes)),
             model,
             samples=samples,
-            backends=backends or [name for name in list_backends() if unavailable(name) is None],
+            backends=named or [name for name in list_backends() if unavailable(name) is None],
             seed=seed or 0,
         )
     show("Gate budgets", resources.ESTIMATE_COLUMNS, [row.to_dict() for row in found], json_path)
@@ -102,6 +102,7 @@ def transpile(
     sharing: Sharing = "site",
     outcomes: Annotated[int, typer.Option(min=2, help="Outcomes to tell apart.")] = 2,
     backends: Backends = None,
+    fractional: Fractional = False,
     seed: Seed = None,
     overrides: Overrides = None,
     reports: Annotated[
@@ -113,12 +114,15 @@ def transpile(
     """Transpile, and show predicted beside counted native gates.
 
     Without an experiment the structure comes from --index, or from the options that describe it, on
-    ibm_torino or the devices named. With --reports, everything that is shipped is transpiled.
+    ibm_torino or the devices named. With --reports, everything that is shipped is transpiled. With
+    --fractional, what the native gates save is counted on the same devices without them.
     """
     check_json(json_path)
     if reports is not None:
-        if experiment is not None or index is not None or overrides or backends:
-            raise ConfigError("--reports stands without an experiment, --index, --set and --backend")
+        if experiment is not None or index is not None or overrides or backends or fractional:
+            raise ConfigError(
+                "--reports stands without an experiment, --index, --set, --backend and --fractional"
+            )
         _write_reports(reports, json_path)
         return
     if experiment is None and overrides:
@@ -126,19 +130,36 @@ def transpile(
     if experiment is not None and index is not None:
         raise ConfigError("--index stands without an experiment")
 
+    named = _fractional_names(backends, fractional)
     if experiment is not None:
         settings = load_experiment(experiment, overrides=overrides or (), seed=seed)
-        found = resources.transpile_experiment(settings, backends=backends or ())
+        found = resources.transpile_experiment(_with_fractional(settings, fractional), backends=named)
     else:
         spec = (
             VQCNNSpec.from_index(model_index(index))
             if index is not None
             else VQCNNSpec(qubits, encoding, plan, kernel, sharing, outcomes)
         )
-        names = backends or ["ibm_torino"]
+        names = named or ["ibm_torino"]
         found = [resources.transpile_structure(spec, name, seed=seed or 0) for name in names]
     rows = [row.to_dict() for row in found]
-    show("Native gates, predicted and counted", resources.TRANSPILE_COLUMNS, rows, json_path)
+    saves = any(row.get("saved") for row in rows)
+    columns = resources.TRANSPILE_COLUMNS + (resources.SAVED_COLUMNS if saves else ())
+    show("Native gates, predicted and counted", columns, rows, json_path)
+
+
+def _fractional_names(backends: Sequence[str] | None, fractional: bool) -> Sequence[str]:
+    return [fractional_name(name) if fractional else name for name in backends or ()]
+
+
+def _with_fractional(settings: ExperimentSettings, fractional: bool) -> ExperimentSettings:
+    """Return the settings with the fractional gates of all clients' devices, if wanted."""
+    if not fractional:
+        return settings
+    clients = [
+        client.model_copy(update={"backend": fractional_name(client.backend)}) for client in settings.clients
+    ]
+    return settings.model_copy(update={"clients": tuple(clients)})
 
 
 def _write_reports(folder: Path, json_path: Path | None) -> None:
@@ -148,66 +169,3 @@ def _write_reports(folder: Path, json_path: Path | None) -> None:
     typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
     if json_path is not None:
         write_json([report.dump() for report in written], json_path)
-
-
-@backends_app.command("list")
-def backends_list(json_path: Json = None) -> None:
-    """List the devices."""
-    check_json(json_path)
-    show("Devices", resources.BACKEND_COLUMNS, resources.device_rows(), json_path)
-
-
-@backends_app.command("show")
-def backends_show(
-    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
-    picture: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf."),
-    ] = None,
-    qubits: Qubits = 8,
-    kernel: Kernel = "su4",
-    json_path: Json = None,
-) -> None:
-    """Show one device, and the chain that a model of --qubits would run on."""
-    check_json(json_path)
-    spec = VQCNNSpec(qubits, kernels=kernel)
-    device = load_backend(name)
-    found = resources.summarize_chain(device, spec)
-    row = {**asdict(resources.summarize_device(device)), **asdict(found)}
-    lines = [
-        (key.replace("_", " "), " ".join(map(str, value)) if isinstance(value, tuple) else value)
-        for key, value in row.items()
-    ]
-    Console().print(rows_table(device.name, ("property", "value"), lines))
-    if picture is not None:
-        save_device_picture(device, picture, spec if found.chain else None)
-        typer.echo(f"picture: {picture}")
-    if json_path is not None:
-        write_json(row, json_path)
-
-
-@backends_app.command("snapshot")
-def backends_snapshot(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="Shipped device, .toml, fake backend such as FakeTorino, or live one of IBM Quantum."
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The .toml to write; NAME-DATE.toml when omitted.")
-    ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="ISO date of the calibration, where the device has none.")
-    ] = None,
-) -> None:
-    """Store a device's calibration with its date, to be loaded again without the device."""
-    if name.startswith("Fake"):
-        device = load_fake_backend(name)
-    elif name in list_backends() or name.endswith(".toml"):
-        device = load_backend(name)
-    else:
-        device = IBMService(name).device()
-    found = date or device.calibration_date or ""
-    path = write_snapshot(device, output or Path(f"{device.name}-{found[:10]}.toml"), date=date)
-    typer.echo(f"snapshot: {path}\ncalibration: {found}")

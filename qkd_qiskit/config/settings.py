@@ -73,7 +73,7 @@ class ModelSettings(Settings):
 
     n_qubits: int = Field(8, ge=2, le=16)
     encoding: EncodingName = "angle"
-    kernel: str = Field("su4", description="preset name or gate string")
+    kernel: str = Field("su4", max_length=1000, description="preset name or gate string")
     sharing: Literal["layer", "site"] = "site"
 
 
@@ -81,7 +81,7 @@ class ClientSettings(Settings):
     """One client: its device and its share of the data."""
 
     name: str = Field(min_length=1)
-    backend: str
+    backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
 
@@ -89,7 +89,7 @@ class ClientSettings(Settings):
 class ServerSettings(Settings):
     """The device that the global model is meant for."""
 
-    backend: str = "ibm_torino"
+    backend: str = Field("ibm_torino", description="NAME+fractional uses native rzz and rx")
 
 
 class StructureSettings(Settings):
@@ -259,11 +259,30 @@ class RemoteClientSettings(Settings):
     path: str = Field(description="file or folder of its samples")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     public_digest: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="the only public set that it answers on; any when omitted"
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="the only public set that it answers on; the first ones that come when omitted",
+    )
+    max_public_sets: int = Field(
+        1, ge=1, description="public sets that it answers on where public_digest names none, the first ones"
     )
     max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
     max_samples: int = Field(
         200_000, ge=1, description="most public inputs, or own ones, that copies may make of a query"
+    )
+    max_steps: int = Field(100_000, ge=1, description="most steps of its training in a round, of all kinds")
+    max_particles: int = Field(1000, ge=2, description="most particles or starts of a swarm")
+    max_seconds: float = Field(
+        86_400.0, gt=0, description="seconds that it trains for one experiment, in all"
+    )
+    max_memory_bytes: int = Field(8 * 2**30, ge=2**20, description="memory that its training may take")
+    max_queries: int = Field(200, ge=1, description="queries that it trains for within 24 hours")
+    max_rounds: int = Field(100, ge=1, description="most rounds of an experiment")
+    max_experiments: int = Field(
+        100, ge=1, description="different experiments that it trains for in all; another seed is another one"
+    )
+    max_disk_bytes: int = Field(
+        4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )
 
 

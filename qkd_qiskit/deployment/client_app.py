@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from qkd_qiskit.deployment.transport import ANSWER, KIND, QUERY, RAW
 from qkd_qiskit.federation.rejection import RejectionCode, encode_rejection
 from qkd_qiskit.federation.remote_client import RemoteClient
 
+_LOG_BYTES = 4 * 2**20
+"""A server that asks for nonsense must not fill the disk with the log of it."""
 LOGGER = logging.getLogger("qkd_qiskit.federation")
 
 
@@ -30,7 +34,7 @@ def reply_to(message: Message, path: str | None = None) -> bytes:
         if raw is None:
             return encode_rejection(RejectionCode.NOT_A_QUERY)
         settings = load_client(Path(path or os.environ[CLIENT_VARIABLE]))
-        with _logged(Path(settings.folder) / CLIENT_LOG):
+        with _logged(Path(settings.folder) / CLIENT_LOG), limited_memory(settings.client.max_memory_bytes):
             return RemoteClient(settings.client, Path(settings.folder)).reply(raw)
     except Exception:
         LOGGER.exception("answering failed")
@@ -38,10 +42,28 @@ def reply_to(message: Message, path: str | None = None) -> bytes:
 
 
 @contextmanager
+def limited_memory(most: int) -> Iterator[None]:
+    """Let this process have no more memory than a client grants, as long as it answers.
+
+    What a request takes is estimated before; this holds where the estimate does not.
+
+    Args:
+        most: Bytes of data, the program's own included.
+    """
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+@contextmanager
 def _logged(path: Path) -> Iterator[None]:
     """Let this package's log, and nobody else's, go to a file meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)

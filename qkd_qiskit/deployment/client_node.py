@@ -15,6 +15,7 @@ from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, load_cli
 from qkd_qiskit.deployment.signatures import load_private_key, signed_headers
 from qkd_qiskit.deployment.superlink import start_supernode
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.text import printable
 
 RETRY_SECONDS = 3.0
 _HELLO_SECONDS = 10.0
@@ -100,7 +101,7 @@ def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str 
         raise FederationError(f"{authority}: expected a certificate, found something else") from None
     try:
         with httpx.Client(verify=context, timeout=_HELLO_SECONDS) as client:
-            answer = client.post(f"https://{server}{HELLO}", headers=signed_headers(key))
+            answer = client.post(f"https://{server}{HELLO}", headers=signed_headers(key, HELLO))
     except httpx.TransportError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise FederationError(
@@ -110,4 +111,5 @@ def hello(server: str, authority: Path, key: ec.EllipticCurvePrivateKey) -> str 
         return None
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         raise FederationError(f"the server at {server} does not know this key (or the clocks differ)")
-    return answer.text if answer.status_code == httpx.codes.OK else None
+    # A server that has begun after the request was signed wants it signed anew: that is the next try.
+    return printable(answer.text) if answer.status_code == httpx.codes.OK else None

@@ -17,10 +17,12 @@ try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 except ModuleNotFoundError:
     raise FederationError(missing_extra("a federation over Flower", "flower")) from None
 
 __all__ = [
+    "H11Protocol",
     "InvalidSignature",
     "UnsupportedAlgorithm",
     "ec",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from qkd_qiskit.deployment.scarce import when_readable
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.store.files import write_atomic
 
@@ -25,7 +26,7 @@ def read_outcome(state: Path) -> bool:
     path = state / OUTCOME
     if not path.exists():
         return False
-    error = json.loads(path.read_text("utf-8"))["error"]
+    error = json.loads(when_readable(path.read_bytes))["error"]
     if error is not None:
         raise FederationError(str(error))
     return True

@@ -19,6 +19,7 @@ from typing import Self
 from qkd_qiskit.deployment.supervisor import GRACE
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.extras import missing_extra
+from qkd_qiskit.text import printable
 
 LOOPBACK = "127.0.0.1"
 # These make Flower call nobody and install nothing.
@@ -30,6 +31,7 @@ SAFE = {
 }
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1
+_LONGEST_LINE = 2000
 # A busy machine may need long to do what takes a moment.
 _PATIENCE = 120.0
 
@@ -134,7 +136,9 @@ class ChildProcess:
     def last_lines(self, count: int = 5) -> str:
         """Return the end of its log, as one line."""
         with suppress(OSError), self.log.open("r", encoding="utf-8", errors="replace") as file:
-            return " | ".join(line.strip() for line in deque(file, maxlen=count) if line.strip())
+            return printable(
+                " | ".join(line.strip() for line in deque(file, maxlen=count) if line.strip()), 1000
+            )
         return ""
 
     def let_go(self) -> None:
@@ -214,12 +218,17 @@ class Tail:
         self._read = self.path.stat().st_size if self.path.exists() else 0
 
     def poll(self) -> None:
-        """Pass on the whole lines that are new."""
-        if not self.path.exists():
+        """Pass on the whole lines that are new, made printable; what cannot be read now is read later."""
+        try:
+            if not self.path.exists():
+                return
+            with self.path.open("rb") as file:
+                # A file that was begun anew is shorter.
+                self._read = 0 if file.seek(0, os.SEEK_END) < self._read else self._read
+                file.seek(self._read)
+                whole, sign, _ = file.read().rpartition(b"\n")
+        except OSError:
             return
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            whole, sign, _ = file.read().rpartition(b"\n")
         self._read += len(whole) + len(sign)
-        for line in whole.decode("utf-8", "replace").splitlines():
-            self.tell(line)
+        for line in whole.decode("utf-8", "replace").split("\n") if sign else ():
+            self.tell(printable(line, _LONGEST_LINE))

@@ -23,6 +23,7 @@ from qkd_qiskit.errors import FederationError
 Tell = Callable[[str], None]
 # Asking Flower for the run's status takes a second of computing.
 _LOOK_SECONDS = 20.0
+_MOST_FAILURES = 15
 
 
 def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> Path:
@@ -52,7 +53,15 @@ def run_server_node(path: Path, *, tell: Tell, bundle: Bundle | None = None) -> 
         stack.callback(link.child.stop)
         link.register({name: Path(key) for name, key in settings.clients.items()})
         gateway = Gateway(
-            settings.host, settings.port, files, link.port, clients, settings.upload_limit, state, tell
+            settings.host,
+            settings.port,
+            files,
+            link.port,
+            clients,
+            settings.upload_limit,
+            state,
+            tell,
+            settings.connections,
         )
         gateway.start()
         stack.callback(gateway.stop)
@@ -74,6 +83,7 @@ class _Watch:
     state: Path
     tail: Tail
     _looked: float = 0.0
+    _failures: int = 0
 
     def ended(self) -> bool:
         self.tail.poll()
@@ -83,12 +93,24 @@ class _Watch:
         self._looked = self._looked or now
         if now - self._looked >= _LOOK_SECONDS:
             self._looked = now
-            status = self.link.run_status(self.run)
+            status = self._status()
             if status.startswith("finished") and not read_outcome(self.state):
                 raise FederationError(
                     f"the round ended without an outcome ({status}); its log is {self.link.child.log}"
                 )
         return False
+
+    def _status(self) -> str:
+        """Ask Flower how far the run is; one answer that fails to come is no reason to end the round."""
+        try:
+            status = self.link.run_status(self.run)
+        except FederationError:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise
+            return "unknown"
+        self._failures = 0
+        return status
 
 
 def _known_clients(settings: ServerFile) -> dict[bytes, str]:

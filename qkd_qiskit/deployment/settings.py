@@ -44,6 +44,9 @@ class ServerFile(RoundSettings):
     upload_limit: int = Field(
         64 * MIB, ge=1024, description="most bytes that a client may upload at once, and each minute"
     )
+    connections: int = Field(
+        512, ge=8, description="most connections at once; of strangers, the oldest give way to new ones"
+    )
 
 
 class ClientFile(Settings):

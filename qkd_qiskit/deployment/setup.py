@@ -147,6 +147,8 @@ state = "server-state"
 
 def _client_text(client: ClientSettings, file: str, server: str, data: str, digest: str) -> str:
     limits = RemoteClientSettings(name=client.name, backend=client.backend, path=data)
+    names = [name for name in RemoteClientSettings.model_fields if name.startswith("max_")]
+    granted = "".join(f"{name} = {getattr(limits, name)}\n" for name in names)
     return f"""# A client. It needs this file, its key and ca.crt. Paths start at this file's folder.
 server = {json.dumps(server)}
 authority = "ca.crt"
@@ -160,8 +162,8 @@ backend = {json.dumps(client.backend)}
 # Samples to try it with; put your own data here.
 path = {json.dumps(data)}
 # labels = "labels.npy"
-# Answer for one public set alone: this is the digest of public.npz, as it was made with this file.
+# Answer for one public set alone: this is the digest of public.npz, as it was made with this file. Without it
+# the first public set that comes is the one.
 # public_digest = "{digest}"
-max_query_bytes = {limits.max_query_bytes}
-max_samples = {limits.max_samples}
-"""
+# What the server may ask for; beyond these it gets a refusal.
+{granted}"""

@@ -1,19 +1,54 @@
-"""Who sends a request: clients sign the time with their key, as Flower's SuperNodes do."""
+"""Who sends a request: clients sign its method, path, body and time with their key, each request once.
+
+Flower's SuperNodes sign the time alone, so that a signature fits any request of its five minutes. These
+headers stand beside Flower's, which the SuperLink checks for itself.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import re
+import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from qkd_qiskit.deployment.optional import InvalidSignature, UnsupportedAlgorithm, ec, hashes, serialization
 from qkd_qiskit.errors import FederationError
 
-KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER = "flwr-public-key", "flwr-signature", "flwr-timestamp"
+KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER = "qkd-public-key", "qkd-signature", "qkd-time"
+DIGEST_HEADER, NONCE_HEADER = "qkd-digest", "qkd-nonce"
 # Flower's own bounds on the age of a signature, in seconds.
-_YOUNGEST, _OLDEST = -5.0, 305.0
+YOUNGEST, OLDEST = -5.0, 305.0
+
+# Nothing else that is signed with these keys begins so.
+_PURPOSE = "qkd-qiskit federation request 1"
+_NONCE = re.compile("[0-9a-f]{32}")
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SignedHead:
+    """What a request's head proves, before anything else of it is read.
+
+    Attributes:
+        name: Name of the client that signed it.
+        digest: SHA-256 of the body that the signature is for, in hexadecimal.
+        nonce: A number that the client uses once.
+        time: When it was signed, in seconds since 1970.
+    """
+
+    name: str
+    digest: str
+    nonce: str
+    time: float
+
+    def is_of(self, body: bytes) -> bool:
+        """Return whether the signature is for this body."""
+        return hashlib.sha256(body).hexdigest() == self.digest
 
 
 def load_public_key(path: Path) -> bytes:
@@ -44,35 +79,59 @@ def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def signed_headers(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    """Headers that prove who sends a request."""
+def signed_headers(
+    key: ec.EllipticCurvePrivateKey, path: str, body: bytes = b"", *, method: str = "POST"
+) -> dict[str, str]:
+    """Return the headers that prove who sends a request; each call makes others.
+
+    Args:
+        key: The client's private key.
+        path: Path of the request, without the address before it.
+        body: Its body.
+        method: Its method.
+    """
+    digest, nonce = hashlib.sha256(body).hexdigest(), secrets.token_hex(16)
     now = datetime.now(UTC).isoformat()
+    signature = key.sign(_signed_text(method, path, digest, now, nonce), ec.ECDSA(hashes.SHA256()))
     return {
         KEY_HEADER: base64.b64encode(_header_form(key.public_key())).decode("ascii"),
+        DIGEST_HEADER: digest,
         TIME_HEADER: now,
-        SIGNATURE_HEADER: base64.b64encode(key.sign(now.encode(), ec.ECDSA(hashes.SHA256()))).decode("ascii"),
+        NONCE_HEADER: nonce,
+        SIGNATURE_HEADER: base64.b64encode(signature).decode("ascii"),
     }
 
 
-def sender(headers: Mapping[str, str], clients: Mapping[bytes, str]) -> str | None:
-    """Name of the client that sent a request; None if it proves to be none of them.
+def signed_head(
+    headers: Mapping[str, str], clients: Mapping[bytes, str], path: str, *, method: str = "POST"
+) -> SignedHead | None:
+    """Return what the head of a request proves; None if no known client signed it a short while ago.
 
     Args:
         headers: Of the request, names in lower case.
         clients: Names by public key, as `load_public_key` gives it.
+        path: Path of the request.
+        method: Its method.
     """
     try:
         raw = base64.b64decode(headers[KEY_HEADER], validate=True)
         name = clients[raw]
         signature = base64.b64decode(headers[SIGNATURE_HEADER], validate=True)
-        signed = headers[TIME_HEADER]
-        age = (datetime.now(UTC) - datetime.fromisoformat(signed)).total_seconds()
+        digest, nonce, signed = (headers[key] for key in (DIGEST_HEADER, NONCE_HEADER, TIME_HEADER))
+        if not (_DIGEST.fullmatch(digest) and _NONCE.fullmatch(nonce)):
+            return None
+        when = datetime.fromisoformat(signed)
+        age = (datetime.now(UTC) - when).total_seconds()
         key = serialization.load_pem_public_key(raw)
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        key.verify(signature, signed.encode("ascii"), ec.ECDSA(hashes.SHA256()))
-    except (KeyError, ValueError, TypeError, binascii.Error, InvalidSignature):
+        key.verify(signature, _signed_text(method, path, digest, signed, nonce), ec.ECDSA(hashes.SHA256()))
+    except (KeyError, ValueError, TypeError, OverflowError, binascii.Error, InvalidSignature):
         return None
-    return name if _YOUNGEST < age < _OLDEST else None
+    return SignedHead(name, digest, nonce, when.timestamp()) if YOUNGEST < age < OLDEST else None
+
+
+def _signed_text(method: str, path: str, digest: str, time: str, nonce: str) -> bytes:
+    return "\n".join((_PURPOSE, method, path, digest, time, nonce)).encode()
 
 
 def _content(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qkd_qiskit.deployment import node_registration
+from qkd_qiskit.deployment import node_registration, supernode
 from qkd_qiskit.deployment.bundle import Bundle
 from qkd_qiskit.deployment.credentials import ServerFiles
 from qkd_qiskit.deployment.processes import (
@@ -188,7 +188,7 @@ def start_supernode(
     return ChildProcess(
         "SuperNode",
         [
-            "flower-supernode",
+            *(sys.executable, "-P", "-m", supernode.__name__, supernode.PROGRAM),
             *("--superlink", server),
             *("--root-certificates", str(authority.resolve())),
             *("--auth-supernode-private-key", str(key.resolve())),

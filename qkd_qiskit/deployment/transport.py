@@ -17,9 +17,11 @@ from typing import Any
 from qkd_qiskit.deployment.flower import ConfigRecord, Grid, Message, RecordDict
 from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC
 from qkd_qiskit.deployment.optional import httpx
+from qkd_qiskit.deployment.scarce import when_readable
 from qkd_qiskit.distillation import MAX_MESSAGE_BYTES
 from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.transport import Arrival
+from qkd_qiskit.text import printable
 
 KIND = "query"
 QUERY, ANSWER, RAW = "query", "answer", "raw"
@@ -68,7 +70,7 @@ class FlowerTransport:
         path = self.state / TRAFFIC
         if not path.exists():
             return None
-        counts = json.loads(path.read_text("utf-8"))
+        counts = json.loads(when_readable(path.read_bytes))
         return {name: Wire.model_validate(count) for name, count in counts.items()}
 
     def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
@@ -102,12 +104,13 @@ class FlowerTransport:
                         if not arrival.late:
                             pending.discard(arrival.position)
                         yield arrival
-                for name, reason in notices.new():
+                for name, reason, dropped in notices.new():
                     position = self.names.index(name) if name in self.names else -1
                     if position in pending:
                         pending.discard(position)
                         self._forget(position)
-                        yield Arrival(position, None, reason)
+                    if position >= 0:
+                        yield Arrival(position, None, reason, dropped=dropped)
                 time.sleep(_POLL)
         finally:
             # A pull that hangs ends with the process; nobody waits for it.
@@ -195,15 +198,23 @@ class _Notices:
         self._path = path
         self._read = path.stat().st_size if path.exists() else 0
 
-    def new(self) -> list[tuple[str, str]]:
-        if not self._path.exists() or self._path.stat().st_size <= self._read:
+    def new(self) -> list[tuple[str, str, int]]:
+        """Return the client, the reason and the bytes of each."""
+        try:
+            if not self._path.exists() or self._path.stat().st_size <= self._read:
+                return []
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")[0]
+        except OSError:
+            # No descriptor is free at this moment, say; the next look finds the same.
             return []
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            whole = file.read().rpartition(b"\n")[0]
         self._read += len(whole) + 1
         notices = [json.loads(line) for line in whole.splitlines()]
-        return [(str(notice["client"]), str(notice["reason"])) for notice in notices]
+        return [
+            (str(notice["client"]), printable(notice["reason"]), int(notice.get("bytes", 0)))
+            for notice in notices
+        ]
 
 
 def _arrival(position: int, reply: Message, late: bool) -> Arrival:
@@ -214,7 +225,8 @@ def _arrival(position: int, reply: Message, late: bool) -> Arrival:
     if not isinstance(raw, bytes):
         return Arrival(position, None, "its answer holds no bytes", late=late)
     if len(raw) > MAX_MESSAGE_BYTES:
-        return Arrival(position, None, f"answer of {len(raw)} bytes refused", late=late)
+        reason = f"answer of {len(raw)} bytes refused"
+        return Arrival(position, None, reason, late=late, dropped=len(raw))
     return Arrival(position, raw, late=late)
 
 

@@ -20,6 +20,7 @@ from pydantic import Field, StrictInt, StrictStr, ValidationError
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.errors import DistillationError, VQCNNError
+from qkd_qiskit.text import printable
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SCHEMA = 1
@@ -33,7 +34,8 @@ _SUM_TOLERANCE = 0.01
 _LEVELS = 255
 _TYPES: dict[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "uint8": np.dtype("u1")}
 Precision = Literal["float16", "uint8"]
-_Size = Annotated[int, Field(ge=0, strict=True)]
+# Sizes whose product can still be told: Python refuses to print integers of more than 4300 digits.
+_Size = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
 class _MessageHeader(Settings):
@@ -186,7 +188,7 @@ def make_message(
 def message_fault(
     message: ClientMessage, *, n_public: int, public_digest: str, classes: Sequence[Label]
 ) -> str | None:
-    """Return why a message cannot be used, or None if it can.
+    """Return why a message cannot be used in one printable line, or None if it can.
 
     Args:
         message: The decoded message.
@@ -194,11 +196,15 @@ def message_fault(
         public_digest: Digest of the server's public inputs.
         classes: All classes of the experiment.
     """
+    fault: str | None
     if message.schema != SCHEMA:
-        return f"schema: expected {SCHEMA}, found {message.schema}"
-    if message.public_digest != public_digest:
-        return f"public set: expected digest {public_digest[:12]}..., found {message.public_digest[:12]}..."
-    return _class_fault(message, classes) or _output_fault(message, n_public) or _model_fault(message)
+        fault = f"schema: expected {SCHEMA}, found {message.schema}"
+    elif message.public_digest != public_digest:
+        fault = f"public set: expected digest {public_digest[:12]}..., found {message.public_digest[:12]}..."
+    else:
+        fault = _class_fault(message, classes) or _output_fault(message, n_public) or _model_fault(message)
+    # The message's own words are in it.
+    return None if fault is None else printable(fault)
 
 
 def check_message(
@@ -267,5 +273,4 @@ def _parse_header(raw: bytes, sender: str) -> _MessageHeader:
 
 def _refused(client: str, reason: str) -> DistillationError:
     # A name is input too: it must not spoil the one line of an error.
-    printable = "".join(c if c.isprintable() else "?" for c in client[:80])
-    return DistillationError(f"message of client {printable!r} refused: {reason}")
+    return DistillationError(f"message of client {printable(client, 80)!r} refused: {printable(reason)}")

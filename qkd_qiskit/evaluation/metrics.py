@@ -35,15 +35,14 @@ def accuracy(predicted: IntArray, labels: IntArray) -> float:
     return float((predicted == labels).mean())
 
 
-def score(predictions: Predictions, labels: IntArray, *, rng: np.random.Generator) -> ModelResult:
+def score(predictions: Predictions, labels: IntArray) -> ModelResult:
     """Return accuracy, interval and size of a model.
 
     Args:
         predictions: Its predictions for N samples.
         labels: Their class indices [N].
-        rng: Source of the interval's resampling.
     """
-    found = accuracy_interval(predictions.noisy == labels, rng=rng)
+    found = accuracy_interval(predictions.noisy == labels)
     return ModelResult(
         accuracy=found.value,
         accuracy_ideal=None if predictions.ideal is None else accuracy(predictions.ideal, labels),
@@ -54,18 +53,15 @@ def score(predictions: Predictions, labels: IntArray, *, rng: np.random.Generato
     )
 
 
-def compare(
-    model: Predictions, baseline: Predictions, labels: IntArray, *, rng: np.random.Generator
-) -> Comparison:
+def compare(model: Predictions, baseline: Predictions, labels: IntArray) -> Comparison:
     """Return the accuracy of a model minus that of a baseline, under noise, with its paired interval.
 
     Args:
         model: Predictions of the one for N samples.
         baseline: Predictions of the other for the same samples.
         labels: Their class indices [N].
-        rng: Source of the interval's resampling.
     """
-    paired = difference_interval(model.noisy == labels, baseline.noisy == labels, rng=rng)
+    paired = difference_interval(model.noisy == labels, baseline.noisy == labels)
     return Comparison(difference=paired.value, interval=(paired.low, paired.high))
 
 

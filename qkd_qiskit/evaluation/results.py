@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from qkd_qiskit.config import Label
 from qkd_qiskit.evaluation.compared import REQUIRED_MODELS
+from qkd_qiskit.text import printable_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0)]
+Text = Annotated[str, BeforeValidator(printable_text)]
+"""A text that may come from outside: a file of results and a page can hold it, and a terminal show it."""
+Label = int | Text
 
 
 class ResultsModel(BaseModel):
@@ -45,6 +48,9 @@ class Gates(ResultsModel):
     estimated: GateCounts
     transpiled: GateCounts
     relative_error: GateCounts
+    notes: list[Text] = Field(
+        default=[], description="caveats of the prediction and of the device, and what was assumed for it"
+    )
 
 
 class Budget(ResultsModel):
@@ -53,7 +59,7 @@ class Budget(ResultsModel):
     blocks: Natural
     weights: Natural
     two_qubit_gates: Natural | None
-    limited_by: str | None
+    limited_by: Text | None
 
 
 class ClientAccuracy(ResultsModel):
@@ -66,12 +72,12 @@ class ClientAccuracy(ResultsModel):
 class ClientResult(ResultsModel):
     """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
-    name: str
-    backend: str | None
+    name: Text
+    backend: Text | None
     samples: int | None = Field(gt=0)
     classes: list[Label]
     budget: Budget | None
-    model_index: str | None = Field(
+    model_index: Text | None = Field(
         pattern=r"^[0-9]+$", description="decimal: too large for most JSON readers"
     )
     gates: Gates | None
@@ -85,8 +91,8 @@ class ModelResult(ResultsModel):
 
     accuracy: Share = Field(description="under the experiment's noise, for the quantum ones")
     accuracy_ideal: Share | None = Field(description="without noise; null where noise has no meaning")
-    interval: tuple[Share, Share] = Field(description="bootstrap 95 % interval of the accuracy")
-    noise: str | bool | None = Field(description="whose noise; null or false for none")
+    interval: tuple[Share, Share] = Field(description="95 % interval of the accuracy (Wilson)")
+    noise: Text | bool | None = Field(description="whose noise; null or false for none")
     weights: Natural | None
     two_qubit_gates: Natural | None
 
@@ -101,7 +107,7 @@ class Comparison(ResultsModel):
     """Paired difference of two accuracies on the same test samples."""
 
     difference: float = Field(ge=-1, le=1)
-    interval: tuple[float, float] = Field(description="paired bootstrap 95 % interval of the difference")
+    interval: tuple[float, float] = Field(description="paired 95 % interval of the difference (Tango)")
 
 
 class Traffic(ResultsModel):
@@ -117,6 +123,7 @@ class Wire(ResultsModel):
 
     up: Natural
     down: Natural
+    refused: Natural = Field(0, description="of those up, bytes of requests that were refused")
 
 
 class Communication(ResultsModel):
@@ -124,7 +131,7 @@ class Communication(ResultsModel):
 
     distillation: Traffic
     fedavg: Traffic | None
-    wire: dict[str, Wire] | None = Field(None, description="by client, where they are on other machines")
+    wire: dict[Text, Wire] | None = Field(None, description="by client, where they are on other machines")
 
     @property
     def carried(self) -> str | None:
@@ -138,11 +145,11 @@ class Communication(ResultsModel):
 class ClientRecord(ResultsModel):
     """One client's part in the rounds."""
 
-    client: str
-    status: str = Field(
+    client: Text
+    status: Text = Field(
         alias="standing", description="of its last answer: used, dropped, refused, silent or late"
     )
-    reason: str = Field("", description="why, in one line; empty for a client that is used")
+    reason: Text = Field("", description="why, in one line; empty for a client that is used")
     ignored: Natural = Field(0, description="answers that came twice or late")
     missed: tuple[int, ...] = Field((), description="rounds in which it was not used")
     stood_in: tuple[int, ...] = Field((), description="rounds in which an answer to an earlier one was taken")
@@ -165,7 +172,7 @@ class ClientRecord(ResultsModel):
 class DataResult(ResultsModel):
     """What the experiment was run on."""
 
-    dataset: str
+    dataset: Text
     classes: list[Label]
     public: Natural = Field(description="public samples in all")
     test: Natural = Field(description="test samples")
@@ -182,8 +189,8 @@ class LabelQueryRecord(ResultsModel):
 class TeacherRecord(ResultsModel):
     """The ensemble that taught the global model, where clients' models are elsewhere."""
 
-    aggregation: str = Field(description="how the clients' answers were combined")
-    calibration: str = Field(description="how each client's answers were calibrated")
+    aggregation: Text = Field(description="how the clients' answers were combined")
+    calibration: Text = Field(description="how each client's answers were calibrated")
     validation_accuracy: Share = Field(description="on the public validation samples")
 
 
@@ -191,18 +198,18 @@ class Results(ResultsModel):
     """Everything that one run found."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    experiment: str
+    experiment: Text
     seed: Natural
-    versions: dict[str, str]
+    versions: dict[Text, Text]
     data: DataResult
     clients: list[ClientResult] = Field(min_length=1)
-    models: dict[str, ModelResult | None]
-    absent: dict[str, str] = Field({}, description="models that are null, and why")
-    comparisons: dict[str, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
+    models: dict[Text, ModelResult | None]
+    absent: dict[Text, Text] = Field({}, description="models that are null, and why")
+    comparisons: dict[Text, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
     participation: list[ClientRecord] = []
     asked: LabelQueryRecord | None = None
-    timings: dict[str, float]
+    timings: dict[Text, float]
     teacher: TeacherRecord | None = None
     fallback: str | None = Field(
         None, description="why the global model is the one trained on public data alone, where it is"

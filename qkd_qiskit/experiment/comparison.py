@@ -13,8 +13,8 @@ import numpy as np
 from qkd_qiskit.arrays import BoolArray, IntArray
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.evaluation import Predictions, accuracy_interval, difference_interval
-from qkd_qiskit.evaluation.intervals import BootstrapInterval, independent_difference_interval
+from qkd_qiskit.evaluation import Interval, Predictions, accuracy_interval, difference_interval
+from qkd_qiskit.evaluation.intervals import independent_difference_interval
 from qkd_qiskit.reporting import read_results, write_json
 
 PREDICTIONS_FILE = "predictions.json"
@@ -110,8 +110,8 @@ class RunComparison:
     run: Path
     experiment: str
     seed: int
-    accuracy: BootstrapInterval
-    difference: BootstrapInterval | None
+    accuracy: Interval
+    difference: Interval | None
     paired: bool
 
 
@@ -141,7 +141,7 @@ def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunC
         difference = None
         if folder is not folders[0]:
             between = difference_interval if paired else independent_difference_interval
-            difference = between(right, correct[0], rng=np.random.default_rng(0))
-        own = accuracy_interval(right, rng=np.random.default_rng(0))
+            difference = between(right, correct[0])
+        own = accuracy_interval(right)
         compared.append(RunComparison(folder, record.experiment, record.seed, own, difference, paired))
     return compared

@@ -34,7 +34,6 @@ from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import NativeCounts
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.run.stages import difference_stage, interval_stage
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _NO_TEST = "the server has no test samples"
@@ -88,13 +87,10 @@ def evaluate(
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
     found = _predict_all(run, server, baselines, clients, test.inputs)
-    models = {
-        name: score(predictions, test.labels, rng=run.rng(interval_stage(name)))
-        for name, predictions in found.items()
-    }
+    models = {name: score(predictions, test.labels) for name, predictions in found.items()}
     own = found["global"]
     comparisons = {
-        f"global_minus_{name}": compare(own, found[name], test.labels, rng=run.rng(difference_stage(name)))
+        f"global_minus_{name}": compare(own, found[name], test.labels)
         for name in DIFFERENCES
         if name in found
     }
@@ -212,6 +208,7 @@ def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) ->
                 two_qubit_depth=errors["two_qubit_depth"],
                 esp=errors["esp"],
             ),
+            notes=list(report.notes),
         ),
         accuracy=ClientAccuracy(
             own_classes=accuracy(predicted[own], labels[own]), all_classes=accuracy(everywhere, labels)

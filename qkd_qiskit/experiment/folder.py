@@ -13,15 +13,14 @@ from qkd_qiskit.experiment.result import RESULTS_FILE, SETTINGS_FILE, Experiment
 from qkd_qiskit.store.database import DATABASE_FILE, Database
 from qkd_qiskit.store.files import write_atomic
 
-# How many processes and threads work and how long they wait changes no result.
-_WITHOUT_EFFECT = {"federation": True, "training": {"threads": True}}
 # More differences than this are counted, not told.
 _MOST_TOLD = 4
 
 
 def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
     """Return what of the settings a result depends on, as JSON holds it."""
-    return settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    # How many processes and threads work and how long they wait changes no result.
+    return settings.model_dump(mode="json", exclude={"federation": True, "training": {"threads": True}})
 
 
 def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, overwrite: bool) -> None:

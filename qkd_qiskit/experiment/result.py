@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,7 @@ from qkd_qiskit.experiment.comparison import write_predictions
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.models import MODEL_FILE, SavedModel
+from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SavedModel
 from qkd_qiskit.reporting import (
     ReportExtras,
     TrainingCurve,
@@ -91,7 +92,7 @@ class ExperimentResult:
         return cls(settings, record)
 
     def save(self, folder: str | Path) -> None:
-        """Write results, report and settings, and the global model where it is here.
+        """Write results, report and settings, and the models that are here: the global one, and clients'.
 
         Args:
             folder: Folder for the files; made where it is missing.
@@ -105,6 +106,7 @@ class ExperimentResult:
             write_atomic(folder / SETTINGS_FILE, self.settings.model_dump_json(indent=2) + "\n")
             if self.data is not None and self.server is not None:
                 write_atomic(folder / MODEL_FILE, _saved_model(self.settings, self.data, self.server))
+                self._write_client_models(folder / CLIENTS_FOLDER, self.data)
         except OSError as error:
             raise ReportingError(f"cannot write into {folder}: {error.strerror or error}") from None
         if self.data is not None and self.predictions:
@@ -132,6 +134,25 @@ class ExperimentResult:
         console = Console(file=io.StringIO(), width=_WIDTH, record=True)
         console.print(models_table(self.record))
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+    def _write_client_models(self, folder: Path, data: PreparedData) -> None:
+        """Write the models of clients of this process; those of clients elsewhere never leave them."""
+        for former in folder.glob("*.npz"):
+            former.unlink()
+        for number, client in enumerate(self.clients or ()):
+            # A model of one class says nothing.
+            if len(client.held) > 1:
+                model = SavedModel(
+                    spec=client.compiled.spec,
+                    params=client.model.params,
+                    classes=tuple(data.classes[k] for k in client.held),
+                    encoder=data.encoder,
+                    backend=client.settings.backend,
+                    noise=self.settings.noise.enabled,
+                    seed=self.settings.seed,
+                )
+                name = re.sub(r"[^\w.-]", "_", client.settings.name)
+                write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
 
     def _extras(self) -> ReportExtras:
         models: dict[str, object] = {client.settings.name: client.model for client in self.clients or ()}

@@ -198,7 +198,11 @@ def _search(
 
     def work(answers: AnswerLog) -> StructureSearch:
         candidates = device_candidates(
-            budget.spec, load_backend(client.backend), noise=settings.noise.enabled, seed=settings.seed
+            budget.spec,
+            load_backend(client.backend),
+            noise=settings.noise.enabled,
+            seed=settings.seed,
+            compiler=compiler,
         )
         return search_structure(
             replace(candidates, train=finalist_training(run, compiler, client.backend)),

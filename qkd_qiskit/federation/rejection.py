@@ -18,6 +18,7 @@ class RejectionCode(StrEnum):
 
     NOT_A_QUERY = "not_a_query"
     TOO_LARGE = "too_large"
+    OVER_LIMITS = "over_limits"
     UNKNOWN_PUBLIC_SET = "unknown_public_set"
     NO_PUBLIC_SET = "no_public_set"
     WRONG_DATA = "wrong_data"
@@ -33,6 +34,7 @@ class RejectionCode(StrEnum):
 _MEANINGS = {
     RejectionCode.NOT_A_QUERY: "the query was none that it can read",
     RejectionCode.TOO_LARGE: "the query asks for more than it grants",
+    RejectionCode.OVER_LIMITS: "the query asks for more work than it grants",
     RejectionCode.UNKNOWN_PUBLIC_SET: "the public set is not the one that it answers on",
     RejectionCode.NO_PUBLIC_SET: "it lacks the public set that the query refers to",
     RejectionCode.WRONG_DATA: "its own samples do not fit the experiment",

@@ -30,12 +30,16 @@ from qkd_qiskit.data import (
 )
 from qkd_qiskit.errors import DataError, QKDError
 from qkd_qiskit.federation.client import ClientOutcome, answer_request
+from qkd_qiskit.federation.grants import Grants
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, encode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
+from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run.context import RunContext
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import Database, StageStore, folder_lock
+from qkd_qiskit.store.database import DATABASE_FILE
+from qkd_qiskit.text import printable
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
 
@@ -45,7 +49,8 @@ class RemoteClient:
 
     Each experiment has a folder of its own within the client's, with one database: the public samples, the
     requests and answers of all rounds, and the stages of the training. Restarted, the client goes on from
-    there.
+    there. What the client's settings limit is checked before anything is trained; see `work_limits` and
+    `grants`.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class RemoteClient:
         self._settings = settings
         self._folder = Path(folder)
         self._progress = NullProgress() if progress is None else progress
+        self._grants = Grants(settings, self._folder)
 
     def reply(self, raw: bytes) -> bytes:
         """Return the answer to a request, or a rejection; the client's own log alone says what went wrong.
@@ -77,6 +83,8 @@ class RemoteClient:
             code, reason = RejectionCode.WRONG_DATA, str(error)
         except QKDError as error:
             code, reason = RejectionCode.CANNOT_TRAIN, str(error)
+        except MemoryError as error:
+            code, reason = RejectionCode.OVER_LIMITS, f"memory: {error}"
         except Exception as error:
             # Nothing may leave the client that was not meant to, whatever has failed.
             code, reason = RejectionCode.FAILED, f"{type(error).__name__}: {error}"
@@ -84,7 +92,7 @@ class RemoteClient:
         else:
             _LOG.info("client %s: answered a request of %d bytes with %d", name, len(raw), len(answer))
             return answer
-        _LOG.error("client %s: refused with code %s: %s", name, code.value, reason)
+        _LOG.error("client %s: refused with code %s: %s", name, code.value, printable(reason, 2000))
         return encode_rejection(code)
 
     def answer(self, raw: bytes) -> bytes:
@@ -94,7 +102,8 @@ class RemoteClient:
             raw: What arrived.
 
         Raises:
-            RequestRejected: If the request cannot be read, wants too much, or is about another public set.
+            RequestRejected: If the request cannot be read, wants more than the client's limits grant, or is
+                about another public set.
             DataError: If the client's samples cannot be read, or do not fit the experiment.
             StoreError: If the client's folder cannot be written.
             QKDError: If no model can be trained.
@@ -109,24 +118,31 @@ class RemoteClient:
         own = load_client_samples(settings.path, settings.labels)
         key = self._key(request, own)
         folder = self._folder / key[:16]
+        answer = _kept_answer(folder, request.round, raw)
+        if answer is not None:
+            return answer
+        originals = self._originals(request, folder)
+        check_work(settings, request, originals, len(own.labels))
         # A server may send its request again while another process of this client trains.
-        with folder_lock(folder, wait=True), Database(folder) as database:
+        with (
+            self._grants.training(folder.name, public_set(originals), self._progress) as progress,
+            folder_lock(folder, wait=True),
+            Database(folder) as database,
+        ):
             kept = _KeptRounds(database)
             answer = kept.answer(request.round, raw)
             if answer is None:
                 with threadpool_limits(1, user_api="blas"):
-                    store = StageStore(folder, key)
-                    answer = self._trained(request, raw, own, kept, store).message.to_bytes()
+                    training = _Training(originals, own, kept, StageStore(folder, key), progress)
+                    answer = self._trained(request, raw, training).message.to_bytes()
                 kept.keep(request.round, raw, answer)
         return answer
 
     def _read(self, raw: bytes) -> TrainRequest:
         return TrainRequest.from_bytes(raw, limit=self._settings.max_query_bytes)
 
-    def _trained(
-        self, request: TrainRequest, raw: bytes, own: ClientSamples, kept: _KeptRounds, store: StageStore
-    ) -> ClientOutcome:
-        originals = self._originals(request, own, kept)
+    def _trained(self, request: TrainRequest, raw: bytes, training: _Training) -> ClientOutcome:
+        originals, own, kept = training.originals, training.own, training.kept
         task = request.task
         maker = public_maker(task.seed, task.augment, task.model, originals)
         public = make_public(maker, originals)
@@ -135,6 +151,7 @@ class RemoteClient:
                 RejectionCode.UNKNOWN_PUBLIC_SET,
                 f"expected public inputs with digest {request.public_digest}, found {public.digest}",
             )
+        self._grants.pin(public_set(originals))
         if request.originals is not None:
             kept.keep_public(raw)
         features = own.features(originals.image_shape)
@@ -142,32 +159,24 @@ class RemoteClient:
             self._settings.name, task.classes, features, own.labels, maker, public, originals
         )
         settings = self._experiment(task, data.sizes[0])
-        run = RunContext(settings, data, store, self._progress, resume=True)
+        run = RunContext(settings, data, training.store, training.progress, resume=True)
         compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
         outcome: ClientOutcome | None = None
         for earlier in kept.requests(1, request.round):
             outcome = answer_request(run, compiler, self._read(earlier), outcome)
         return answer_request(run, compiler, request, outcome)
 
-    def _originals(self, request: TrainRequest, own: ClientSamples, kept: _KeptRounds) -> PublicOriginals:
-        """Return the public samples of a request, or of an earlier one, within what the client grants."""
-        originals, most = request.originals, self._settings.max_samples
-        if originals is None:
-            earlier = kept.public()
+    def _originals(self, request: TrainRequest, folder: Path) -> PublicOriginals:
+        """Return the public samples of a request, or of an earlier one of its experiment."""
+        originals = request.originals
+        if originals is None and (folder / DATABASE_FILE).exists():
+            with Database(folder) as database:
+                earlier = _KeptRounds(database).public()
             originals = None if earlier is None else self._read(earlier).originals
         if originals is None:
             raise RequestRejected(
                 RejectionCode.NO_PUBLIC_SET, "expected public samples in the first request, found none"
             )
-        augment = request.task.augment
-        for what, count in (
-            ("public inputs", originals.n_inputs(augment)),
-            ("own samples", len(own.labels) * (1 + augment.copies)),
-        ):
-            if count > most:
-                raise RequestRejected(
-                    RejectionCode.TOO_LARGE, f"expected at most {most} {what}, copies counted, found {count}"
-                )
         return originals
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
@@ -192,6 +201,25 @@ class RemoteClient:
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
         return digest.hexdigest()
+
+
+def _kept_answer(folder: Path, number: int, raw: bytes) -> bytes | None:
+    """Return the answer that an experiment's folder holds, if the request has come before."""
+    if not (folder / DATABASE_FILE).exists():
+        return None
+    with folder_lock(folder, wait=True), Database(folder) as database:
+        return _KeptRounds(database).answer(number, raw)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a client trains with: public and own samples, rounds and stages so far, and who is told."""
+
+    originals: PublicOriginals
+    own: ClientSamples
+    kept: _KeptRounds
+    store: StageStore
+    progress: Progress
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from qkd_qiskit.federation.rejection import decode_rejection
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.transport import Arrival, Transport
 from qkd_qiskit.run import RunContext
+from qkd_qiskit.text import printable
 from qkd_qiskit.training import make_optimizer, soft_loss_named
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
@@ -137,7 +138,7 @@ def decode_answer(run: RunContext, name: str, raw: bytes) -> ClientMessage | Scr
 
 
 def _rejected(name: str, reason: str) -> Screening:
-    return Screening(name, ClientStatus.REJECTED, reason)
+    return Screening(name, ClientStatus.REJECTED, printable(reason))
 
 
 def _run_round(
@@ -246,11 +247,11 @@ class _RoundCollector:
             if not 0 <= position < len(self.clients):
                 _LOG.warning("an answer of nobody whom this round knows was ignored")
                 continue
-            if raw is None:
-                self._silence.setdefault(position, arrival.reason)
-                continue
             client = self.clients[position]
-            client.bytes_received += len(raw)
+            client.bytes_received += arrival.n_bytes
+            if raw is None:
+                self._silence.setdefault(position, printable(arrival.reason))
+                continue
             if arrival.late or position not in requests or position in self.screenings:
                 self._put_aside(position, raw, late=arrival.late)
             else:

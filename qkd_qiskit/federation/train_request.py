@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,8 @@ _EXACT_TYPE = np.dtype("<f8")
 _LEVELS = (255, 16)
 """Features that are whole multiples of one over one of these travel in a byte each."""
 
-Size = StrictInt
+# Sizes whose products can still be told: Python refuses to print integers of more than 4300 digits.
+Size = Annotated[StrictInt, Field(lt=2**63)]
 
 
 class TaskDescription(Settings):

@@ -19,12 +19,19 @@ class Arrival:
         raw: Its answer or its rejection, as it travelled; None for silence.
         reason: Why there is nothing, in the server's own words; empty where there is something.
         late: Whether it belongs to an earlier request, whose time is over.
+        dropped: Bytes that came and were thrown away on the way, as too many or unreadable.
     """
 
     position: int
     raw: bytes | None
     reason: str = ""
     late: bool = False
+    dropped: int = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that came, used or not."""
+        return self.dropped + (0 if self.raw is None else len(self.raw))
 
 
 class Transport(Protocol):

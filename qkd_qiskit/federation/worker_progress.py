@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,7 +43,8 @@ class FileProgress:
         self._write("done", label, None)
 
     def _write(self, *event: object) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
+        # A worker goes on where nobody can be told how far it is.
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 
 
@@ -79,9 +81,12 @@ class WorkerProgress:
         self._folder.cleanup()
 
     def _listen(self) -> None:
-        while not self._over.wait(_POLL_SECONDS):
-            self._pass_on()
-        self._pass_on()
+        over = False
+        while not over:
+            over = self._over.wait(_POLL_SECONDS)
+            # Descriptors may run out for a while, and what is not read now is read later.
+            with suppress(OSError):
+                self._pass_on()
 
     def _pass_on(self) -> None:
         for path in sorted(Path(self._folder.name).iterdir()):

@@ -1,26 +1,76 @@
-"""Devices, transpiling, and native gate counts: predicted in closed form, and verified."""
+"""Devices, transpiling, and native gate counts: predicted in closed form, and verified.
 
-from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
-from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
-from qkd_qiskit.hardware.device import Device, device_from_backend
-from qkd_qiskit.hardware.drift import drifted_device
-from qkd_qiskit.hardware.predict import CountPrediction, predict, predict_counts
-from qkd_qiskit.hardware.registry import (
-    device_from_descriptor,
-    list_backends,
-    load_backend,
-    load_fake_backend,
-    unavailable,
-)
-from qkd_qiskit.hardware.report import GateReport
-from qkd_qiskit.hardware.routing import Route, line_route
-from qkd_qiskit.hardware.snapshot import write_snapshot
-from qkd_qiskit.hardware.transpile import (
-    TranspiledVQCNN,
-    plain_two_qubit_count,
-    state_preparation_counts,
-    transpile_verified,
-)
+The public names are imported when they are first used: the list of devices needs no transpiler.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qkd_qiskit.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from qkd_qiskit.hardware.copies import PlacedCopy, place_copies
+    from qkd_qiskit.hardware.counts import NativeCounts, Range, count_native
+    from qkd_qiskit.hardware.descriptor import (
+        Descriptor,
+        descriptor_folder,
+        list_backends,
+        read_descriptor,
+    )
+    from qkd_qiskit.hardware.device import Device, device_from_backend
+    from qkd_qiskit.hardware.drift import drifted_device
+    from qkd_qiskit.hardware.fractional import fractional_name, split_name
+    from qkd_qiskit.hardware.prediction import CountPrediction, predict, predict_counts
+    from qkd_qiskit.hardware.registry import (
+        device_from_descriptor,
+        load_backend,
+        load_fake_backend,
+        unavailable,
+    )
+    from qkd_qiskit.hardware.report import GateReport
+    from qkd_qiskit.hardware.routing import Route, line_route
+    from qkd_qiskit.hardware.snapshot import write_snapshot
+    from qkd_qiskit.hardware.transpile import (
+        TranspiledVQCNN,
+        fold_angles,
+        plain_two_qubit_count,
+        state_preparation_counts,
+        transpile_verified,
+    )
+
+_HOMES = {
+    "CountPrediction": "prediction",
+    "Descriptor": "descriptor",
+    "Device": "device",
+    "GateReport": "report",
+    "NativeCounts": "counts",
+    "PlacedCopy": "copies",
+    "Range": "counts",
+    "Route": "routing",
+    "TranspiledVQCNN": "transpile",
+    "count_native": "counts",
+    "descriptor_folder": "descriptor",
+    "device_from_backend": "device",
+    "device_from_descriptor": "registry",
+    "drifted_device": "drift",
+    "fold_angles": "transpile",
+    "fractional_name": "fractional",
+    "line_route": "routing",
+    "list_backends": "descriptor",
+    "load_backend": "registry",
+    "load_fake_backend": "registry",
+    "place_copies": "copies",
+    "plain_two_qubit_count": "transpile",
+    "predict": "prediction",
+    "predict_counts": "prediction",
+    "read_descriptor": "descriptor",
+    "split_name": "fractional",
+    "state_preparation_counts": "transpile",
+    "transpile_verified": "transpile",
+    "unavailable": "registry",
+    "write_snapshot": "snapshot",
+}
 
 __all__ = [
     "CountPrediction",
@@ -28,6 +78,7 @@ __all__ = [
     "Device",
     "GateReport",
     "NativeCounts",
+    "PlacedCopy",
     "Range",
     "Route",
     "TranspiledVQCNN",
@@ -36,16 +87,22 @@ __all__ = [
     "device_from_backend",
     "device_from_descriptor",
     "drifted_device",
+    "fold_angles",
+    "fractional_name",
     "line_route",
     "list_backends",
     "load_backend",
     "load_fake_backend",
+    "place_copies",
     "plain_two_qubit_count",
     "predict",
     "predict_counts",
     "read_descriptor",
+    "split_name",
     "state_preparation_counts",
     "transpile_verified",
     "unavailable",
     "write_snapshot",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

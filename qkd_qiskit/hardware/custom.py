@@ -24,6 +24,7 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.descriptor import Descriptor, Qubits, Topology
+from qkd_qiskit.hardware.readout import readout_properties
 
 _ROTATIONS: dict[str, type[CircuitGate]] = {
     "rx": RXGate,
@@ -40,22 +41,6 @@ _FIXED: dict[str, type[CircuitGate]] = {
     "ecr": ECRGate,
 }
 _WORST_ERROR = 0.5
-
-
-class ReadoutProperties(InstructionProperties):  # type: ignore[misc]
-    """Measurement properties whose two assignment errors differ.
-
-    `NoiseModel.from_backend` reads the two attributes where it finds them, else the mean error for both.
-    """
-
-    prob_meas1_prep0: float
-    prob_meas0_prep1: float
-
-    def __getstate__(self) -> tuple[float | None, float | None, float, float]:
-        return self.duration, self.error, self.prob_meas1_prep0, self.prob_meas0_prep1
-
-    def __setstate__(self, state: tuple[float | None, float | None, float, float]) -> None:
-        self.duration, self.error, self.prob_meas1_prep0, self.prob_meas0_prep1 = state
 
 
 def build_target(descriptor: Descriptor) -> Target:
@@ -123,9 +108,7 @@ class _TargetMaker:
         for q, value in enumerate(per_qubit):
             p10, p01 = value if isinstance(value, tuple) else (value, value)
             p10, p01 = (min(float(p * factors[q]), max(p, _WORST_ERROR)) for p in (p10, p01))
-            readout = ReadoutProperties(duration=duration, error=(p10 + p01) / 2)
-            readout.prob_meas1_prep0, readout.prob_meas0_prep1 = p10, p01
-            properties[(q,)] = readout
+            properties[(q,)] = readout_properties(duration, (p10, p01))
         target.add_instruction(Measure(), properties)
         target.add_instruction(Reset(), {(q,): InstructionProperties(duration=duration) for q in range(n)})
 

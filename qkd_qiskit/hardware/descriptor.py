@@ -137,10 +137,14 @@ class Descriptor(_Table):
         unknown = set(self.gates) - ONE_QUBIT_GATES - TWO_QUBIT_GATES
         if unknown:
             raise ValueError(f"unknown gates {sorted(unknown)}")
-        if len(TWO_QUBIT_GATES & set(self.gates)) != 1:
-            raise ValueError(f"exactly one two-qubit gate is needed, of {sorted(TWO_QUBIT_GATES)}")
-        if not ({"rz", "sx"} <= set(self.gates) or len({"rx", "ry", "rz"} & set(self.gates)) >= 2):
-            raise ValueError("one-qubit gates must hold rz and sx, or two of rx, ry, rz")
+        two = TWO_QUBIT_GATES & set(self.gates)
+        if len(two) != 1 and not (len(two) == 2 and "rzz" in two):
+            raise ValueError(
+                f"exactly one two-qubit gate is needed, of {sorted(TWO_QUBIT_GATES)}, or one beside rzz"
+            )
+        one = set(self.gates)
+        if not ({"rz", "sx"} <= one or ("rx" in one and one & {"ry", "rz"})):
+            raise ValueError("one-qubit gates must hold rz and sx, or rx with ry or rz")
         return self
 
 
@@ -149,6 +153,11 @@ def descriptor_folder() -> Path:
     package = Path(str(resources.files("qkd_qiskit")))
     installed = package / "backends"
     return installed if installed.is_dir() else package.parent / "backends"
+
+
+def list_backends() -> tuple[str, ...]:
+    """Return the names of the shipped devices, sorted."""
+    return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
 
 
 def read_descriptor(path: Path) -> Descriptor:

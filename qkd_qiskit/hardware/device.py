@@ -6,27 +6,36 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware.targets import noise_model_of, select_qubits, two_qubit_gates, usable_target
+from qkd_qiskit.hardware.calibration import checked_target
+from qkd_qiskit.hardware.fractional import with_fractional_gates
+from qkd_qiskit.hardware.gate_set import GateSet, choose_gates, healthy_part
+from qkd_qiskit.hardware.targets import dead_gates, noise_model_of, part_of, select_qubits
 
 
 @dataclass(frozen=True, eq=False)
 class Device:
     """A device that circuits are transpiled to and simulated for.
 
+    However it is made, its calibration is checked: what is impossible is refused, what is unknown is taken
+    for worse than what is known, and what circuits do not use is left out of the target.
+
     Attributes:
         name: Name of the descriptor or backend.
         description: One line for people.
-        target: Gates, couplings, errors, durations (seconds) and lifetimes (seconds), dead edges included.
+        target: Gates, couplings, errors, durations (seconds) and lifetimes (seconds) of what circuits use,
+            dead edges included.
         source: Where the calibration comes from, for example `FakeTorino`, `custom` or `snapshot`.
         calibration_date: ISO date and time of the calibration, or None where there is none.
         notes: Caveats that belong into reports.
+        fractional: Whether circuits are built from `rzz` and `rx` with angles.
+        assumptions: What the calibration does not say, and was assumed: one sentence each.
     """
 
     name: str
@@ -35,6 +44,28 @@ class Device:
     source: str
     calibration_date: str | None = None
     notes: tuple[str, ...] = ()
+    fractional: bool = False
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the calibration.
+
+        Raises:
+            HardwareError: If the target lacks gates that circuits need, has impossible values, or no two
+                coupled qubits of it work.
+        """
+        try:
+            gates = choose_gates(self.target, fractional=self.fractional)
+            target, found = checked_target(self.target, gates)
+            object.__setattr__(self, "target", target)
+            if len(self.usable_qubits) < 2:
+                raise HardwareError(f"expected two coupled qubits that work, found none: {_broken(target)}")
+        except HardwareError as error:
+            raise HardwareError(f"device {self.name}: {error}") from None
+        if gates.unused and not self.fractional:
+            others = " and ".join(gates.unused)
+            found += (f"Circuits use {gates.two_qubit}, and leave the native two-qubit gate {others} aside.",)
+        object.__setattr__(self, "assumptions", tuple(dict.fromkeys((*self.assumptions, *found))))
 
     @property
     def n_qubits(self) -> int:
@@ -52,7 +83,8 @@ class Device:
     def noise_model_for(self, qubits: Sequence[int]) -> NoiseModel:
         """Noise of some qubits only, renumbered: qubit i of the model is physical qubit `qubits[i]`.
 
-        Built from the calibration of these qubits alone, in a fraction of a second.
+        Built from the calibration of these qubits alone, in a fraction of a second. All who ask for the same
+        qubits share it: change a copy.
 
         Args:
             qubits: Distinct physical qubits.
@@ -67,22 +99,31 @@ class Device:
             raise HardwareError(
                 f"device {self.name}: expected qubits below {self.n_qubits}, found {beyond[0]}"
             )
-        return noise_model_of(select_qubits(self.target, qubits))
+        return _noise_of(self, tuple(qubits))
 
-    @cached_property
+    @property
     def two_qubit_gate(self) -> str:
         """Name of the native two-qubit gate that circuits are built from."""
-        return two_qubit_gates(self.usable_target)[0]
+        return self._gates.two_qubit
 
     @cached_property
     def usable_target(self) -> Target:
         """The target without dead gates and qubits: what circuits are transpiled to."""
-        return usable_target(self.target)
+        return part_of(self.target, self.usable_qubits)
+
+    @cached_property
+    def _gates(self) -> GateSet:
+        return choose_gates(self.target, fractional=self.fractional)
 
     @cached_property
     def usable_qubits(self) -> tuple[int, ...]:
         """Qubits of the largest connected healthy part, sorted."""
-        return tuple(sorted(qubit for (qubit,) in self.usable_target.qargs_for_operation_name("measure")))
+        return healthy_part(self.target, self._gates)
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Notes, and assumptions under the device's name: what belongs into every report."""
+        return (*self.notes, *(f"{self.name}: {each}" for each in self.assumptions))
 
     @cached_property
     def is_fully_connected(self) -> bool:
@@ -92,6 +133,11 @@ class Device:
         return 2 * len(joined) == n * (n - 1)
 
 
+@lru_cache(maxsize=64)
+def _noise_of(device: Device, qubits: tuple[int, ...]) -> NoiseModel:
+    return noise_model_of(select_qubits(device.target, qubits))
+
+
 def device_from_backend(
     backend: BackendV2 | Callable[[], BackendV2],
     *,
@@ -99,6 +145,7 @@ def device_from_backend(
     description: str = "",
     source: str = "backend",
     notes: Sequence[str] = (),
+    fractional: bool = False,
 ) -> Device:
     """Return the device with the Target of any Qiskit backend, live ones too.
 
@@ -108,22 +155,19 @@ def device_from_backend(
         description: One line for people.
         source: Where the calibration comes from.
         notes: Caveats known beforehand.
+        fractional: Whether circuits are built from `rzz` and `rx` with angles.
 
     Raises:
-        HardwareError: If the backend has no two-qubit gate, or no measurement, on given qubits.
+        HardwareError: If the backend lacks gates that circuits need, has impossible values, or no two coupled
+            qubits of it work.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         made = backend if isinstance(backend, BackendV2) else backend()
-        target = made.target
+        target = with_fractional_gates(made) if fractional else made.target
         date = _calibration_date(made)
-    label = name or made.name
-    if target.num_qubits is None or not two_qubit_gates(target):
-        raise HardwareError(f"device {label}: expected two-qubit gates on given qubits, found none")
-    if "measure" not in target.operation_names:
-        raise HardwareError(f"device {label}: expected a measurement, found none")
     said = dict.fromkeys((*notes, *(str(warning.message) for warning in caught)))
-    return Device(label, description, target, source, date, tuple(said))
+    return Device(name or made.name, description, target, source, date, tuple(said), fractional)
 
 
 def _calibration_date(backend: BackendV2) -> str | None:
@@ -132,3 +176,15 @@ def _calibration_date(backend: BackendV2) -> str | None:
     found = properties() if callable(properties) else None
     date = getattr(found, "last_update_date", None)
     return date.isoformat() if isinstance(date, datetime) else None
+
+
+def _broken(target: Target) -> str:
+    """Say how much of each operation is broken; a coupling of two directions counts once."""
+    dead: dict[str, set[frozenset[int]]] = {}
+    for name, place in dead_gates(target):
+        dead.setdefault(name, set()).add(frozenset(place))
+    parts = [
+        f"{len(places)} of {len({frozenset(place) for place in target[name]})} {name}"
+        for name, places in dead.items()
+    ]
+    return f"broken are {', '.join(parts)}" if parts else "none are coupled"

@@ -10,8 +10,8 @@ import numpy as np
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware.custom import ReadoutProperties
 from qkd_qiskit.hardware.device import Device
+from qkd_qiskit.hardware.readout import assignment_errors, readout_properties
 from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, DEAD_READOUT_ERROR, Place, placed_gates
 
 _WORST_READOUT = 0.44
@@ -51,7 +51,7 @@ def drifted_device(device: Device, *, spread: float, rng: np.random.Generator) -
         ]
     note = f"Drifted from the calibration of {device.name} by a seed, with a spread of {spread:g}: made up."
     # A new device: what the old one has cached belongs to the old calibration.
-    return replace(device, target=target, source="drifted", notes=(*device.notes, note))
+    return replace(device, target=target, source="drifted", notes=(*device.caveats, note), assumptions=())
 
 
 def _scale(target: Target, name: str, place: Place, old: InstructionProperties, factor: float) -> None:
@@ -62,12 +62,11 @@ def _scale(target: Target, name: str, place: Place, old: InstructionProperties, 
     if error >= dead:
         return
     new = InstructionProperties(duration=old.duration, error=min(error * factor, worst))
-    found = [getattr(old, key, None) for key in ("prob_meas1_prep0", "prob_meas0_prep1")]
-    both = [float(p) for p in found if p is not None]
-    if len(both) == 2:
+    both = assignment_errors(old)
+    if both is not None:
         factor = min(factor, worst / error)
-        new = ReadoutProperties(duration=old.duration, error=error * factor)
-        new.prob_meas1_prep0, new.prob_meas0_prep1 = (min(p * factor, 1.0) for p in both)
+        first, second = (min(p * factor, 1.0) for p in both)
+        new = readout_properties(old.duration, (first, second))
     target.update_instruction_properties(name, place, new)
 
 

@@ -44,13 +44,24 @@ def outcome_deviation(
     """
     if transpiled.num_qubits > MAX_QUBITS:
         return None
-    rng = np.random.default_rng(seed)
-    (x,) = encoding_named(spec.encoding).random_inputs(spec.n_qubits, 1, rng=rng)
-    values = {"x": x, "w": rng.uniform(-pi, pi, spec.n_weights)}
+    x, w = random_point(spec, seed)
+    values = {"x": x, "w": w}
     state = x if spec.takes_states else None
     pairs = ((logical, tuple(range(spec.n_qubits))), (transpiled, inputs))
     first, second = (_outcomes(circuit, values, state, qubits) for circuit, qubits in pairs)
     return float(np.abs(first - second).max())
+
+
+def random_point(spec: VQCNNSpec, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return random inputs [F] and weights [W] of a spec: where `outcome_deviation` compares.
+
+    Args:
+        spec: The structure.
+        seed: Of the random point.
+    """
+    rng = np.random.default_rng(seed)
+    (x,) = encoding_named(spec.encoding).random_inputs(spec.n_qubits, 1, rng=rng)
+    return x, rng.uniform(-pi, pi, spec.n_weights)
 
 
 def _outcomes(

@@ -1,4 +1,4 @@
-"""The best chain of physical qubits for a chain-native circuit."""
+"""The best chains of physical qubits for a chain-native circuit."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ class ChainLoad:
     measured: frozenset[int]
 
 
+@dataclass(frozen=True)
+class RankedChain:
+    """A chain of physical qubits with what a circuit would come to on it.
+
+    Attributes:
+        log_success: Logarithm of the predicted success probability.
+        qubits: Physical qubits in chain order.
+    """
+
+    log_success: float
+    qubits: tuple[int, ...]
+
+
 def best_chain(target: Target, gate: str, load: ChainLoad) -> tuple[int, ...] | None:
     """Neighbouring physical qubits, one for each place, with the best success probability found.
 
@@ -44,29 +57,70 @@ def best_chain(target: Target, gate: str, load: ChainLoad) -> tuple[int, ...] | 
     Returns:
         Physical qubits in chain order; None if no chain was found.
     """
-    nodes = np.array(sorted(q for (q,) in target.qargs_for_operation_name("measure") or []), dtype=np.int64)
-    if not len(nodes):
-        return None
-    link = _links(target, gate)[np.ix_(nodes, nodes)]
-    properties = target.qubit_properties
-    costs = np.array(
-        [_place_costs(target, q, None if properties is None else properties[q], load) for q in nodes.tolist()]
-    )
-    order = np.argsort(costs[:, 0], kind="stable")
-    chains, so_far = order[:, None], costs[order, 0]
-    for place in range(1, len(load.pulses)):
-        step = link[chains[:, -1]]
-        grown = so_far[:, None] + load.two_qubit[place - 1] * np.where(np.isinf(step), 0.0, step)
-        grown += costs[:, place]
-        grown[np.isinf(step)] = np.inf
-        np.put_along_axis(grown, chains, np.inf, axis=1)
-        # PERF: arrays instead of lists; with all pairs coupled the beam grows by tens of thousands a step.
-        flat = grown.ravel()
-        possible = np.flatnonzero(np.isfinite(flat))
-        best = possible[np.argsort(flat[possible], kind="stable")[:BEAM_WIDTH]]
-        parents, nexts = np.divmod(best, len(nodes))
-        chains, so_far = np.column_stack([chains[parents], nexts]), flat[best]
-    return tuple(nodes[chains[0]].tolist()) if len(chains) else None
+    search = _ChainSearch(target, gate, load)
+    chains, _ = search.grow(np.arange(len(search.nodes)), BEAM_WIDTH)
+    return tuple(search.nodes[chains[0]].tolist()) if len(chains) else None
+
+
+def ranked_chains(target: Target, gate: str, load: ChainLoad, *, width: int) -> list[RankedChain]:
+    """Return the best chains from every qubit on, in the best order of each set of qubits.
+
+    A beam search from each qubit: complete where no more than `width` chains begin there, as on heavy
+    hexagons for eight qubits.
+
+    Args:
+        target: Usable gates of the device.
+        gate: Name of the native two-qubit gate.
+        load: What the circuit asks of each place.
+        width: Most chains that are followed from one qubit.
+
+    Returns:
+        Distinct sets of qubits, the best first.
+    """
+    search = _ChainSearch(target, gate, load)
+    found: dict[frozenset[int], RankedChain] = {}
+    for start in range(len(search.nodes)):
+        for chain, cost in zip(*search.grow(np.array([start]), width), strict=True):
+            qubits = tuple(search.nodes[chain].tolist())
+            ranked, key = RankedChain(-float(cost), qubits), frozenset(qubits)
+            if key not in found or ranked.log_success > found[key].log_success:
+                found[key] = ranked
+    return sorted(found.values(), key=lambda chain: (-chain.log_success, chain.qubits))
+
+
+class _ChainSearch:
+    """Costs of all places on all qubits, and the beam that grows chains by them."""
+
+    def __init__(self, target: Target, gate: str, load: ChainLoad) -> None:
+        measured = target.qargs_for_operation_name("measure") or []
+        self.nodes = np.array(sorted(q for (q,) in measured), dtype=np.int64)
+        self._load = load
+        self._link = _links(target, gate)[np.ix_(self.nodes, self.nodes)]
+        properties = target.qubit_properties
+        costs = [
+            _place_costs(target, q, None if properties is None else properties[q], load)
+            for q in self.nodes.tolist()
+        ]
+        self._costs = np.array(costs).reshape(len(self.nodes), len(load.pulses))
+
+    def grow(self, starts: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return chains [C, n], as indices of `nodes`, and their costs [C], the cheapest first."""
+        link, costs = self._link, self._costs
+        order = starts[np.argsort(costs[starts, 0], kind="stable")]
+        chains, so_far = order[:, None], costs[order, 0]
+        for place in range(1, len(self._load.pulses)):
+            step = link[chains[:, -1]]
+            grown = so_far[:, None] + self._load.two_qubit[place - 1] * np.where(np.isinf(step), 0.0, step)
+            grown += costs[:, place]
+            grown[np.isinf(step)] = np.inf
+            np.put_along_axis(grown, chains, np.inf, axis=1)
+            # PERF: arrays instead of lists; with all pairs coupled the beam grows by tens of thousands.
+            flat = grown.ravel()
+            possible = np.flatnonzero(np.isfinite(flat))
+            best = possible[np.argsort(flat[possible], kind="stable")[:width]]
+            parents, nexts = np.divmod(best, max(1, len(self.nodes)))
+            chains, so_far = np.column_stack([chains[parents], nexts]), flat[best]
+        return chains, so_far
 
 
 def _place_costs(

@@ -12,13 +12,9 @@ from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.custom import build_target
-from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, read_descriptor
+from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
-
-
-def list_backends() -> tuple[str, ...]:
-    """Return the names of the shipped devices, sorted."""
-    return tuple(sorted(path.stem for path in descriptor_folder().glob("*.toml")))
+from qkd_qiskit.hardware.fractional import fractional_name, split_name
 
 
 def unavailable(name: str) -> str | None:
@@ -38,55 +34,64 @@ def load_backend(name: str | Path) -> Device:
     """Return the device of a shipped descriptor, or of a user's own.
 
     Args:
-        name: A name that `list_backends` gives, or the path of a `.toml` descriptor. The device is cached as
-            long as the file does not change.
+        name: A name that `list_backends` gives, or the path of a `.toml` descriptor. `+fractional` behind it
+            asks for native `rzz` and `rx`. The device is cached as long as the file does not change.
 
     Raises:
-        HardwareError: If the device is unknown, its descriptor wrong, or the installed qiskit-ibm-runtime
-            without its fake backend.
+        HardwareError: If the device is unknown, its descriptor wrong, the installed qiskit-ibm-runtime
+            without its fake backend, or the device without what circuits need.
     """
-    path = Path(name)
+    plain, fractional = split_name(str(name))
+    path = Path(plain)
     if path.suffix != ".toml":
-        if str(name) not in list_backends():
+        if plain not in list_backends():
             known = ", ".join(list_backends())
             raise HardwareError(
-                f"unknown device {str(name)!r}: expected one of {known}, or the path of a .toml file"
+                f"unknown device {plain!r}: expected one of {known}, or the path of a .toml file"
             )
-        path = descriptor_folder() / f"{name}.toml"
+        path = descriptor_folder() / f"{plain}.toml"
     try:
         changed = path.stat().st_mtime_ns
     except OSError as error:
         raise HardwareError(f"cannot read device descriptor {path}: {error.strerror}") from None
-    return _load(path.resolve(), changed)
+    return _load(path.resolve(), changed, fractional)
 
 
 @lru_cache(maxsize=32)
-def _load(path: Path, changed: int) -> Device:
-    return device_from_descriptor(read_descriptor(path))
+def _load(path: Path, changed: int, fractional: bool) -> Device:
+    return device_from_descriptor(read_descriptor(path), fractional=fractional)
 
 
-def device_from_descriptor(descriptor: Descriptor) -> Device:
+def device_from_descriptor(descriptor: Descriptor, *, fractional: bool = False) -> Device:
     """Return the device that a descriptor describes.
 
+    Args:
+        descriptor: From a file.
+        fractional: Whether circuits are built from `rzz` and `rx` with angles; `+fractional` is then added to
+            its name.
+
     Raises:
-        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend, or the calibration is
-            inconsistent.
+        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend, the calibration is
+            inconsistent, or the device lacks the gates.
     """
+    name = fractional_name(descriptor.name) if fractional else descriptor.name
     if descriptor.fake is None:
         return Device(
-            name=descriptor.name,
+            name=name,
             description=descriptor.description,
             target=build_target(descriptor),
             source=descriptor.source,
             calibration_date=descriptor.calibration_date,
             notes=descriptor.notes,
+            fractional=fractional,
         )
     return load_fake_backend(
         descriptor.fake,
-        name=descriptor.name,
+        name=name,
         description=descriptor.description,
         notes=descriptor.notes,
         runtime=descriptor.runtime,
+        fractional=fractional,
     )
 
 
@@ -97,6 +102,7 @@ def load_fake_backend(
     description: str = "",
     notes: Sequence[str] = (),
     runtime: str | None = None,
+    fractional: bool = False,
 ) -> Device:
     """Return the device of a fake backend of qiskit-ibm-runtime, by the name of its class.
 
@@ -106,15 +112,18 @@ def load_fake_backend(
         description: One line for people.
         notes: Caveats known beforehand.
         runtime: First version of qiskit-ibm-runtime that has it, for the message to one who has an older one.
+        fractional: Whether circuits are built from `rzz` and `rx` with angles.
 
     Raises:
-        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend.
+        HardwareError: If the installed qiskit-ibm-runtime has no such fake backend, or it has no such gates.
     """
     reason = _missing(fake, runtime)
     if reason is not None:
         raise HardwareError(f"device {name or fake}: {reason}")
     make = getattr(fake_provider, fake)
-    return device_from_backend(make, name=name, description=description, source=fake, notes=notes)
+    return device_from_backend(
+        make, name=name, description=description, source=fake, notes=notes, fractional=fractional
+    )
 
 
 def _missing(fake: str, runtime: str | None) -> str | None:

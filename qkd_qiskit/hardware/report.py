@@ -14,12 +14,12 @@ class GateReport:
     Attributes:
         predicted: From the closed form.
         counted: From the transpiled circuit.
-        exact: Whether the two-qubit prediction claims to be exact rather than a range or a bound.
+        exact: Whether the two-qubit prediction claims to be exact rather than a range or a bound, and is.
         state_preparation: Native gates of preparing a generic state of this width; only for amplitude
             encoding, which enters the circuit as an ideal state.
         deviation: Largest difference of an outcome probability between the circuit and its spec, both
             simulated without noise on random inputs and weights; None if the circuit is too wide for that.
-        notes: Caveats, of the prediction and of the device's calibration.
+        notes: Caveats of the prediction and of the device's calibration, and what was assumed for it.
     """
 
     predicted: NativeCounts

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from math import isnan
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-import rustworkx
-from qiskit.circuit import Instruction, Measure
+from qiskit.circuit import Instruction
 from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import InstructionProperties, Target
 from qiskit_aer.noise import NoiseModel
@@ -27,28 +25,37 @@ def placed_gates(target: Target) -> Iterator[tuple[str, Place, InstructionProper
                 yield name, tuple(qubits), properties
 
 
-def two_qubit_gates(target: Target) -> tuple[str, ...]:
-    """Return the names of the native two-qubit gates, sorted."""
-    return tuple(sorted({name for name, qubits, _ in placed_gates(target) if len(qubits) == 2}))
-
-
 def error_of(target: Target, name: str, qubits: Place) -> float:
-    """Error of a native gate or measurement; 0 where the calibration says nothing, 1 where it says NaN."""
-    properties = target[name].get(qubits)
-    if properties is None or properties.error is None:
-        return 0.0
-    return 1.0 if isnan(properties.error) else float(properties.error)
+    """Error of a native gate or measurement, 0 to 1, of a device's target: there it is always known."""
+    return float(target[name][qubits].error)
 
 
 def duration_of(target: Target, name: str, qubits: Place) -> float:
-    """Duration of a native gate or measurement in seconds; 0 where the calibration says nothing."""
-    properties = target[name].get(qubits)
-    return 0.0 if properties is None or properties.duration is None else float(properties.duration)
+    """Duration of a native gate or measurement in seconds, of a device's target: there it is always known."""
+    return float(target[name][qubits].duration)
+
+
+def dead_limit(name: str) -> float:
+    """Return the error from which on an operation does not work."""
+    return DEAD_READOUT_ERROR if name == "measure" else DEAD_GATE_ERROR
+
+
+def is_dead(target: Target, name: str, qubits: Place) -> bool:
+    """Return whether the calibrated error shows that an operation does not work; none known shows nothing.
+
+    Args:
+        target: Any target.
+        name: A gate or measurement of it.
+        qubits: Where it acts.
+    """
+    properties = (target[name] or {}).get(qubits)
+    error = None if properties is None else properties.error
+    return error is not None and error >= dead_limit(name)
 
 
 def dead_gates(target: Target) -> tuple[tuple[str, Place], ...]:
     """Return the gates and measurements whose calibrated error shows that they do not work."""
-    return tuple((name, qubits) for name, qubits, _ in placed_gates(target) if _is_dead(target, name, qubits))
+    return tuple((name, qubits) for name, qubits, _ in placed_gates(target) if is_dead(target, name, qubits))
 
 
 def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
@@ -61,23 +68,11 @@ def select_qubits(target: Target, qubits: Sequence[int]) -> Target:
     return _rebuild(target, renumber, list(qubits))
 
 
-def usable_target(target: Target) -> Target:
-    """Return the target without dead gates and dead qubits, cut to its largest connected part.
-
-    A qubit is dead if one of its one-qubit gates or its readout is. Level 3 avoids dead edges where it finds
-    another layout, but nothing forbids it to use them; a target without them does.
-    """
-    dead = set(dead_gates(target))
-    dead_qubits = {qubits[0] for _, qubits in dead if len(qubits) == 1}
-    graph = rustworkx.PyGraph(multigraph=False)
-    graph.add_nodes_from(range(target.num_qubits))
-    for name, place, _ in placed_gates(target):
-        if len(place) == 2 and (name, place) not in dead and not dead_qubits & set(place):
-            graph.add_edge(*place, None)
-    kept: set[int] = max(rustworkx.connected_components(graph), key=lambda part: (len(part), -min(part)))
+def part_of(target: Target, qubits: Collection[int]) -> Target:
+    """Return the target without its dead gates, and without all that acts on other qubits than these."""
 
     def healthy(name: str, place: Place) -> Place | None:
-        return place if set(place) <= kept and (name, place) not in dead else None
+        return place if set(place) <= set(qubits) and not is_dead(target, name, place) else None
 
     return _rebuild(target, healthy, list(range(target.num_qubits)))
 
@@ -85,11 +80,6 @@ def usable_target(target: Target) -> Target:
 def noise_model_of(target: Target) -> NoiseModel:
     """Aer's device noise: depolarizing, thermal relaxation, readout errors, and relaxation in delays."""
     return NoiseModel.from_backend(_TargetBackend(target))
-
-
-def _is_dead(target: Target, name: str, qubits: Place) -> bool:
-    limit = DEAD_READOUT_ERROR if isinstance(target.operation_from_name(name), Measure) else DEAD_GATE_ERROR
-    return error_of(target, name, qubits) >= limit
 
 
 def _rebuild(target: Target, move: Callable[[str, Place], Place | None], qubits: list[int]) -> Target:

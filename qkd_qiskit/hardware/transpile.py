@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
-from qiskit import QuantumCircuit, generate_preset_pass_manager
-from qiskit.circuit import ParameterVector
+from numpy.typing import ArrayLike
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import StatePreparation
-from qiskit.transpiler import PassManager, StagedPassManager
-from qiskit.transpiler.passes import RemoveBarriers
+from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
-from qkd_qiskit.hardware.equivalence import TOLERANCE, outcome_deviation
-from qkd_qiskit.hardware.predict import predict
+from qkd_qiskit.hardware.equivalence import TOLERANCE, outcome_deviation, random_point
+from qkd_qiskit.hardware.passes import folded, level_3, without_idle_ends
+from qkd_qiskit.hardware.prediction import predict
 from qkd_qiskit.hardware.registry import load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routed import route_circuit
@@ -55,7 +56,9 @@ class TranspiledVQCNN:
         return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
-def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0) -> TranspiledVQCNN:
+def transpile_verified(
+    spec: VQCNNSpec, backend: Device | str, *, seed: int = 0, chain: tuple[int, ...] | None = None
+) -> TranspiledVQCNN:
     """Transpile a spec to a device and count what was predicted.
 
     Level 3 preset passes on the device's healthy gates. Chain-native specs are put on the best chain, so
@@ -71,25 +74,32 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
         spec: The structure.
         backend: A device, or what `load_backend` takes.
         seed: Seed of the transpiler, at least 0; equal seeds give equal circuits.
+        chain: Physical qubits, in chain order, for a spec that runs on a chain; the best ones when omitted.
 
     Returns:
         The circuit with the full parameter vectors, the layout and the report.
 
     Raises:
-        HardwareError: If the spec does not fit the device, the seed is negative, or the transpiler has
-            changed what the circuit means.
+        HardwareError: If the spec does not fit the device or the chain, the seed is negative, or the
+            transpiler has changed what the circuit means.
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
     device = backend if isinstance(backend, Device) else load_backend(backend)
-    prediction = predict(spec, device)
+    prediction = predict(spec, device, chain=chain)
     logical = build_circuit(spec)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
-    isa = _passes(device, seed, prediction.chain).run(routed)
-    inputs = tuple(isa.layout.initial_index_layout(filter_ancillas=True))
-    circuit = _without_idle_ends(isa, inputs if spec.takes_states else ())
+    isa, inputs = level_3(routed, device, seed=seed, chain=prediction.chain)
+    circuit = without_idle_ends(isa, inputs if spec.takes_states else ())
     x, w = parameter_vectors(logical)
     present = {p.index for p in circuit.parameters if p.vector.name == "w"}
+    counted = count_native(circuit, device.target)
+    exact = prediction.exact and prediction.counts.two_qubit == counted.two_qubit
+    notes = prediction.notes
+    if exact != prediction.exact:
+        notes += ("The transpiler made another number of two-qubit gates than was predicted as exact.",)
+    if device.fractional and _has_free_rzz(circuit):
+        notes += ("Angles of rzz are folded into [0, pi/2] when weights are bound.",)
     done = TranspiledVQCNN(
         circuit=circuit,
         spec=spec,
@@ -101,15 +111,18 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
         seed=seed,
         report=GateReport(
             predicted=prediction.counts,
-            counted=count_native(circuit, device.target),
-            exact=prediction.exact,
+            counted=counted,
+            exact=exact,
             state_preparation=(
                 state_preparation_counts(spec.n_qubits, device, seed=seed) if spec.takes_states else None
             ),
-            notes=(*prediction.notes, *device.notes),
+            notes=(*notes, *device.caveats),
         ),
     )
     deviation = _deviation(done, logical)
+    if device.fractional:
+        bound = fold_angles(done, random_point(spec, 0)[1], device)
+        deviation = _larger(deviation, _deviation(bound, logical))
     if deviation is not None and deviation > TOLERANCE:
         raise HardwareError(
             f"device {device.name}: expected a circuit with the outcomes of its spec, found probabilities "
@@ -118,9 +131,58 @@ def transpile_verified(spec: VQCNNSpec, backend: Device | str, *, seed: int = 0)
     return replace(done, report=replace(done.report, deviation=deviation))
 
 
+def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device) -> TranspiledVQCNN:
+    """Bind the weights of a circuit with fractional gates, so that it is legal on the device.
+
+    `rzz` is calibrated for angles in [0, pi/2]. No angle that hangs on weights stays there for all of them,
+    so it is folded when they are known. The circuit then differs from the one that was trained in one-qubit
+    gates alone; ideal outcomes are the same.
+
+    Args:
+        transpiled: From `transpile_verified`.
+        weights: Radians [W].
+        device: The device that it was transpiled to.
+
+    Returns:
+        The same with inputs alone free, all weights among those removed, and what is counted counted anew.
+
+    Raises:
+        HardwareError: If there are not W finite weights, or the Runtime's check finds a gate that the device
+            does not take.
+    """
+    values = np.asarray(weights, dtype=np.float64)
+    n_weights = transpiled.spec.n_weights
+    if values.shape != (n_weights,) or not np.isfinite(values).all():
+        raise HardwareError(f"expected {n_weights} finite weights, found shape {values.shape}")
+    present = [p for p in transpiled.circuit.parameters if p.vector.name == "w"]
+    bound = transpiled.circuit.assign_parameters({p: float(values[p.index]) for p in present})
+    inputs = transpiled.input_qubits if transpiled.spec.takes_states else ()
+    circuit = without_idle_ends(folded(bound, device), inputs)
+    reason = is_isa_circuit(circuit, device.target)
+    if reason:
+        raise HardwareError(f"device {device.name}: {reason}")
+    return replace(
+        transpiled,
+        circuit=circuit,
+        removed_weights=tuple(range(n_weights)),
+        report=replace(transpiled.report, counted=count_native(circuit, device.target)),
+    )
+
+
+def _has_free_rzz(circuit: QuantumCircuit) -> bool:
+    return any(
+        inst.operation.name == "rzz" and isinstance(inst.operation.params[0], ParameterExpression)
+        for inst in circuit.data
+    )
+
+
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:
     circuit, active = without_idle_qubits(done.circuit, done.input_qubits)
     return outcome_deviation(done.spec, logical, circuit, tuple(map(active.index, done.input_qubits)))
+
+
+def _larger(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else max(first, second)
 
 
 def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> int:
@@ -131,49 +193,8 @@ def plain_two_qubit_count(spec: VQCNNSpec, device: Device, *, seed: int = 0) -> 
         device: The device.
         seed: Seed of the transpiler.
     """
-    passes = generate_preset_pass_manager(3, target=device.usable_target, seed_transpiler=seed)
-    return count_native(passes.run(build_circuit(spec)), device.target).two_qubit
-
-
-def _passes(device: Device, seed: int, chain: tuple[int, ...] | None) -> StagedPassManager:
-    passes = generate_preset_pass_manager(
-        optimization_level=3,
-        target=device.usable_target,
-        initial_layout=None if chain is None else list(chain),
-        scheduling_method="alap",
-        seed_transpiler=seed,
-    )
-    # A barrier has done its work once gates are optimized; left in, it would make early qubits wait for late
-    # ones.
-    passes.pre_scheduling = PassManager([RemoveBarriers()])
-    return passes
-
-
-def _without_idle_ends(circuit: QuantumCircuit, inputs: tuple[int, ...]) -> QuantumCircuit:
-    """Leave out delays that cannot change an outcome.
-
-    Args:
-        circuit: A scheduled circuit.
-        inputs: Physical qubits that do not start in their ground state, so that their first delay matters.
-    """
-    kept = []
-    started = set(inputs)
-    for inst in circuit.data:
-        places = {circuit.find_bit(q).index for q in inst.qubits}
-        if inst.operation.name != "delay":
-            started |= places
-        kept.append(inst.operation.name != "delay" or places <= started)
-    needed: set[int] = set()
-    for i, inst in reversed(list(enumerate(circuit.data))):
-        places = {circuit.find_bit(q).index for q in inst.qubits}
-        if inst.operation.name == "measure" or len(places) == 2:
-            needed |= places
-        kept[i] &= inst.operation.name != "delay" or places <= needed
-    trimmed = circuit.copy_empty_like()
-    for inst, keep in zip(circuit.data, kept, strict=True):
-        if keep:
-            trimmed.append(inst)
-    return trimmed
+    plain, _ = level_3(build_circuit(spec), device, seed=seed, scheduled=False)
+    return count_native(plain, device.target).two_qubit
 
 
 @lru_cache(maxsize=128)
@@ -195,5 +216,5 @@ def state_preparation_counts(n_qubits: int, device: Device, *, seed: int = 0) ->
     state = np.random.default_rng(seed).normal(size=2**n_qubits)
     circuit = QuantumCircuit(n_qubits)
     circuit.append(StatePreparation(state / np.linalg.norm(state)), range(n_qubits))
-    isa = generate_preset_pass_manager(3, target=device.usable_target, seed_transpiler=seed).run(circuit)
+    isa, _ = level_3(circuit, device, seed=seed, scheduled=False)
     return count_native(isa, device.target)

@@ -100,7 +100,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
             "## Accuracy",
             "",
             f"{accuracy['test']:.1%} on {card['data']['test']} test samples under the noise of "
-            f"{accuracy['noise'] or 'no device'} (bootstrap 95 % interval {low:.1%} to {high:.1%}); "
+            f"{accuracy['noise'] or 'no device'} (95 % interval {low:.1%} to {high:.1%}); "
             f"{accuracy['without_noise']:.1%} without noise.",
             "",
             *_table(

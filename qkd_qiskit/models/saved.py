@@ -24,6 +24,7 @@ from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 MODEL_FILE = "global_model.npz"
+CLIENTS_FOLDER = "clients"
 _SCHEMA = 1
 _ENCODER = "encoder_"
 # What numpy and zipfile raise on damaged files.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from qiskit.circuit import ClassicalRegister, Gate, QuantumCircuit, QuantumRegister
 
@@ -57,12 +58,14 @@ def draw_circuit(circuit: QuantumCircuit, *, fold: int = -1) -> Figure:
     # the width alone sets the scale, and the tight bounding box cuts the rest off.
     figure = Figure(figsize=(13, 60), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
-    circuit.draw(
-        "mpl",
-        ax=axes,
-        fold=fold,
-        idle_wires=True,
-        cregbundle=True,
-        style={"name": "clifford", "displaycolor": _COLOURS},
-    )
+    # Names of wires and features are formulas.
+    with mpl.rc_context({"text.parse_math": True}):
+        circuit.draw(
+            "mpl",
+            ax=axes,
+            fold=fold,
+            idle_wires=True,
+            cregbundle=True,
+            style={"name": "clifford", "displaycolor": _COLOURS},
+        )
     return figure

@@ -41,7 +41,7 @@ def draw_device(device: Device, spec: VQCNNSpec | None = None) -> Figure:
     Raises:
         HardwareError: If the structure does not fit the device.
     """
-    edges = _edge_errors(device)
+    edges = edge_errors(device)
     places = _layout(device.n_qubits, list(edges))
     readout = np.array([_readout_error(device, q) for q in range(device.n_qubits)])
     chain = None if spec is None else chosen_chain(device, spec)
@@ -118,7 +118,7 @@ def save_device_picture(device: Device, path: Path, spec: VQCNNSpec | None = Non
         raise ReportingError(f"cannot write picture {path}: {error.strerror or error}") from None
 
 
-def _edge_errors(device: Device) -> dict[tuple[int, int], float]:
+def edge_errors(device: Device) -> dict[tuple[int, int], float]:
     """Error of each coupling: that of its better direction."""
     errors: dict[tuple[int, int], float] = {}
     gate = device.two_qubit_gate
@@ -158,5 +158,5 @@ def _layout(n_qubits: int, edges: list[tuple[int, int]]) -> NDArray[np.float64]:
 
 def chain_errors(device: Device, chain: tuple[int, ...]) -> list[float]:
     """Two-qubit error of each link of a chain."""
-    edges = _edge_errors(device)
+    edges = edge_errors(device)
     return [edges[min(pair), max(pair)] for pair in pairwise(chain)]

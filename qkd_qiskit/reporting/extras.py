@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.text import printable
 from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -49,7 +50,11 @@ class ReportExtras:
     searches: Mapping[str, StructureSearch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
+        """Check the shapes, and make names printable."""
+        object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
+        for name in ("class_counts", "specs", "circuits", "histories", "searches"):
+            plain = {printable(key): value for key, value in getattr(self, name).items()}
+            object.__setattr__(self, name, plain)
         size = len(self.classes)
         for name, counts in self.class_counts.items():
             if len(counts) != size:

@@ -29,6 +29,8 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#e3e5e8",
     "legend.frameon": False,
+    # Names and classes are no formulas, whatever signs they hold.
+    "text.parse_math": False,
     # Equal figures give equal files.
     "svg.hashsalt": "qkd-qiskit",
 }
@@ -42,8 +44,8 @@ class ReportPicture:
     title: str
     #: One sentence that says what the picture shows.
     caption: str
-    #: The image itself as a `data:` address.
-    source: str
+    #: The image itself as a `data:` address; None where the caption says why there is none.
+    source: str | None
 
 
 def new_figure(width: float, height: float) -> Figure:

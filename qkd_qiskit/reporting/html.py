@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from qiskit.circuit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Results, model_title
@@ -16,9 +16,12 @@ from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style
 from qkd_qiskit.reporting.structure_picture import plot_structure
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 #: Columns of gates in one row of a gate-by-gate drawing.
 _FOLD = 32
+#: Most boxes or gates of a drawing, and most drawings: clients choose structures, and drawing takes time.
+_MOST_BOXES, _MOST_GATES, _MOST_OVERVIEWS = 150, 2000, 24
 
 
 def render_report(results: Results, extras: ReportExtras) -> str:
@@ -72,7 +75,8 @@ def write_report(results: Results, extras: ReportExtras, path: str | Path) -> Pa
     Raises:
         ReportingError: If the file cannot be written.
     """
-    text = render_report(results, extras)
+    # A page is written whatever texts it holds.
+    text = render_report(results, extras).encode("utf-8", "replace")
     try:
         return write_atomic(path, text)
     except OSError as error:
@@ -91,7 +95,7 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
     if results.measured:
         pictures["accuracies"] = ReportPicture(
             "Accuracy with noise and without",
-            "Filled points are accuracies under each model's noise with their bootstrap 95 % intervals, "
+            "Filled points are accuracies under each model's noise with their 95 % intervals, "
             "rings are the same weights without noise, and grey models are classical.",
             svg_source(plots.plot_accuracies(results)),
         )
@@ -127,18 +131,31 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
 
 def _overviews(results: Results, extras: ReportExtras) -> list[ReportPicture]:
     """Return block drawings of the clients' structures; clients that share one share the drawing."""
-    owners: dict[Any, list[str]] = {}
+    owners: dict[VQCNNSpec, list[str]] = {}
     for name, spec in extras.specs.items():
         owners.setdefault(spec, []).append(name)
     return [
-        ReportPicture(
-            ", ".join(_with_device(results, name) for name in names),
-            "Light boxes encode the image, blue boxes are convolution blocks, orange boxes pool a qubit "
-            "away, and the qubits that remain are measured.",
-            svg_source(draw_circuit(overview_circuit(spec)), tight=True),
-        )
-        for spec, names in owners.items()
+        _overview(", ".join(_with_device(results, name) for name in names), spec, number)
+        for number, (spec, names) in enumerate(owners.items())
     ]
+
+
+def _overview(title: str, spec: VQCNNSpec, number: int) -> ReportPicture:
+    """Return a structure block by block, or in numbers where it is large or the pictures are many."""
+    boxes = len(spec.blocks) + spec.n_qubits
+    if boxes > _MOST_BOXES or number >= _MOST_OVERVIEWS:
+        why = "Too large to draw" if boxes > _MOST_BOXES else "Not drawn, as there are many"
+        counts = (
+            f"{spec.n_qubits} qubits, {len(spec.plan)} layers, {len(spec.blocks)} blocks, "
+            f"{spec.n_weights} weights, {spec.n_two_qubit} two-qubit gates"
+        )
+        return ReportPicture(title, f"{why}: {counts}.", None)
+    return ReportPicture(
+        title,
+        "Light boxes encode the image, blue boxes are convolution blocks, orange boxes pool a qubit "
+        "away, and the qubits that remain are measured.",
+        svg_source(draw_circuit(overview_circuit(spec)), tight=True),
+    )
 
 
 def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
@@ -163,11 +180,16 @@ def _with_device(results: Results, name: str) -> str:
 
 def _drawings(extras: ReportExtras) -> list[ReportPicture]:
     """Return gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
-    return [
-        ReportPicture(
-            name,
-            f"The circuit of {name}, gate by gate, with inputs x and weights w.",
-            png_source(draw_circuit(circuit, fold=_FOLD), tight=True),
-        )
-        for name, circuit in extras.circuits.items()
-    ]
+    return [_drawing(name, circuit) for name, circuit in extras.circuits.items()]
+
+
+def _drawing(name: str, circuit: QuantumCircuit) -> ReportPicture:
+    gates = len(circuit.data)
+    if gates > _MOST_GATES:
+        counts = f"{circuit.num_qubits} qubits, {gates} gates, {circuit.num_parameters} parameters"
+        return ReportPicture(name, f"The circuit of {name} is too large to draw: {counts}.", None)
+    return ReportPicture(
+        name,
+        f"The circuit of {name}, gate by gate, with inputs x and weights w.",
+        png_source(draw_circuit(circuit, fold=_FOLD), tight=True),
+    )

@@ -38,6 +38,8 @@ def plot_counts(
     present = [number for number in range(len(classes)) if (labels == number).any()]
     n_outcomes = next(iter(probabilities.values())).shape[1]
     n_bits = max(1, (n_outcomes - 1).bit_length())
+    bits = (format(k, f"0{n_bits}b") for k in range(n_outcomes))
+    ticks = [f"{text}\n{classes[k] if k < len(classes) else '-'}" for k, text in enumerate(bits)]
     width = 0.8 / len(probabilities)
     with report_style():
         figure = new_figure(1.2 + 2.3 * len(present), 3.4)
@@ -54,8 +56,8 @@ def plot_counts(
                     label=f"{kind}: accuracy {accuracies[kind]:.1%}",
                 )
             axes.set_title(f"class {classes[number]} ({int(rows.sum())} samples)")
-            axes.set_xticks(range(n_outcomes), [format(k, f"0{n_bits}b") for k in range(n_outcomes)])
-            axes.set_xlabel("meas")
+            axes.set_xticks(range(n_outcomes), ticks)
+            axes.set_xlabel("meas, class")
             axes.grid(axis="y")
         panels[0].set_ylabel(f"mean counts of {shots} shots")
         figure.legend(

@@ -13,6 +13,14 @@ from qkd_qiskit.evaluation.results import Quantity, QuantityRange, Results
 from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.figures import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, new_figure
 from qkd_qiskit.reporting.table import model_order
+from qkd_qiskit.text import printable
+
+#: Most characters of a name in a picture: a longer one would leave no room for what is drawn.
+_LONGEST_NAME = 32
+
+
+def _short(name: str) -> str:
+    return printable(name, _LONGEST_NAME)
 
 
 def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
@@ -25,13 +33,14 @@ def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
     widest = max(1, int(counts.sum(axis=1).max(initial=0)))
     for place, label in enumerate(extras.classes):
         colour = CLASS_COLOURS[place % len(CLASS_COLOURS)]
-        bars = axes.barh(names, counts[:, place], left=left, color=colour, label=label, height=0.62)
+        bars = axes.barh(names, counts[:, place], left=left, color=colour, label=_short(label), height=0.62)
         # A number that does not fit into its segment would run into the next one.
         texts = [str(n) if n > 0.05 * widest else "" for n in counts[:, place]]
         axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8)
         left += counts[:, place]
     devices = {client.name: client.backend for client in results.clients}
-    axes.set_yticks(range(len(names)), [f"{name}\n{devices.get(name, '')}".rstrip() for name in names])
+    ticks = [f"{_short(name)}\n{_short(devices.get(name) or '')}".rstrip() for name in names]
+    axes.set_yticks(range(len(names)), ticks)
     axes.invert_yaxis()
     axes.set_xlabel("samples")
     axes.grid(axis="x")
@@ -62,7 +71,7 @@ def plot_gates(results: Results) -> Figure:
         axes.set_title(title)
         axes.grid(axis="x")
         axes.margins(x=0.16)
-    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), list(map(_short, names)))
     panels[0].invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -77,7 +86,7 @@ def plot_training(extras: ReportExtras) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, histories.items(), strict=False):
         _curve(axes, curve)
-        axes.set_title(model_title(name))
+        axes.set_title(_short(model_title(name)))
     for axes in panels[len(histories) :]:
         axes.set_axis_off()
     if histories:
@@ -107,8 +116,9 @@ def plot_confusion(extras: ReportExtras) -> Figure:
                 column, row, str(confusion[row, column]), ha="center", va="center",
                 fontsize=9 if size <= 6 else 7, color="white" if shares[row, column] > 0.55 else INK,
             )  # fmt: skip
-    axes.set_xticks(range(size), extras.classes)
-    axes.set_yticks(range(size), extras.classes)
+    labels = list(map(_short, extras.classes))
+    axes.set_xticks(range(size), labels)
+    axes.set_yticks(range(size), labels)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.spines[:].set_visible(False)

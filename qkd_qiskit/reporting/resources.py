@@ -1,10 +1,10 @@
-"""Gate resources: what the tables of `estimate`, `transpile` and `backends` show."""
+"""Gate resources: what the tables of `estimate`, `transpile` and `backends show` show."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,15 @@ from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import (
     Device,
+    NativeCounts,
     TranspiledVQCNN,
-    list_backends,
     load_backend,
+    split_name,
     transpile_verified,
-    unavailable,
 )
-from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR
-from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain
+from qkd_qiskit.hardware.targets import DEAD_GATE_ERROR, error_of
+from qkd_qiskit.reporting.device_picture import chain_errors, chosen_chain, edge_errors
+from qkd_qiskit.reporting.devices import DeviceSummary
 from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Inputs = NDArray[np.float64]
@@ -55,14 +56,10 @@ TRANSPILE_COLUMNS: Columns = (
     ("ESP\npred.", "predicted.esp"),
     ("\nreal", "counted.esp"),
 )
-BACKEND_COLUMNS: Columns = (
-    ("device", "name"),
-    ("qubits", "qubits"),
-    ("2-qubit\ngate", "two_qubit_gate"),
-    ("median\nerror", "two_qubit_error"),
-    ("dead\nedges", "dead_edges"),
-    ("readout\nerror", "readout_error"),
-    ("date", "date"),
+SAVED_COLUMNS: Columns = (
+    ("2-qubit\nsaved", "saved.two_qubit"),
+    ("1-qubit\nsaved", "saved.one_qubit"),
+    ("ESP\ngained", "saved.esp"),
 )
 
 
@@ -95,15 +92,18 @@ class TranspiledStructure:
         client: Whose structure it is; None for a bare structure.
         backend: Name or descriptor of the device.
         transpiled: The verified circuit.
+        without_fractional: What is counted on the same device without its fractional gates; None where they
+            are not used.
     """
 
     client: str | None
     backend: str
     transpiled: TranspiledVQCNN
+    without_fractional: NativeCounts | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the row, with all that JSON readers may want."""
-        spec = self.transpiled.spec
+        spec, plain, counted = self.transpiled.spec, self.without_fractional, self.transpiled.report.counted
         return {
             "client": self.client,
             "backend": self.backend,
@@ -112,42 +112,15 @@ class TranspiledStructure:
             "model_index": str(spec.index),
             "seed": self.transpiled.seed,
             **self.transpiled.report.to_dict(),
+            "without_fractional": plain and plain.to_dict(),
+            "saved": plain
+            and {
+                "two_qubit": plain.two_qubit - counted.two_qubit,
+                "one_qubit": plain.one_qubit.mid - counted.one_qubit.mid,
+                "esp": counted.esp - plain.esp,
+                "duration": plain.duration - counted.duration,
+            },
         }
-
-
-@dataclass(frozen=True)
-class DeviceSummary:
-    """Size, calibration and typical errors of a device.
-
-    Attributes:
-        name: Its name.
-        description: What it is.
-        qubits: Number of qubits.
-        gates: Native operations, sorted.
-        two_qubit_gate: The native two-qubit gate.
-        edges: Number of directed couplings.
-        dead_edges: How many of them are too bad to be used.
-        two_qubit_error: Median error of the two-qubit gate; None where it is unknown.
-        readout_error: Median error of measurements; None where it is unknown.
-        source: Where the calibration comes from.
-        date: Day of the calibration; None where there is none.
-        calibration_date: Its time.
-        notes: What the reader should know.
-    """
-
-    name: str
-    description: str
-    qubits: int
-    gates: tuple[str, ...]
-    two_qubit_gate: str
-    edges: int
-    dead_edges: int
-    two_qubit_error: float | None
-    readout_error: float | None
-    source: str
-    date: str | None
-    calibration_date: str | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -232,7 +205,10 @@ def transpile_structure(
     Raises:
         HardwareError: If the device is unknown, or the structure does not fit it.
     """
-    return TranspiledStructure(client, backend, transpile_verified(spec, load_backend(backend), seed=seed))
+    found = transpile_verified(spec, load_backend(backend), seed=seed)
+    name, fractional = split_name(backend)
+    plain = transpile_verified(spec, name, seed=seed).report.counted if fractional else None
+    return TranspiledStructure(client, backend, found, plain)
 
 
 def transpile_experiment(
@@ -259,26 +235,9 @@ def transpile_experiment(
     ]
 
 
-def device_rows() -> list[dict[str, object]]:
-    """Return one row for each shipped device.
-
-    Returns:
-        The fields of `DeviceSummary`; `refused` says why the installed libraries lack a device, or is None.
-
-    Raises:
-        HardwareError: If a descriptor is wrong.
-    """
-    rows: list[dict[str, object]] = []
-    for name in list_backends():
-        reason = unavailable(name)
-        row = {"name": name} if reason is not None else asdict(summarize_device(load_backend(name)))
-        rows.append({**row, "refused": reason})
-    return rows
-
-
 def summarize_device(device: Device) -> DeviceSummary:
     """Return size, calibration and typical errors of a device."""
-    two_qubit = _errors(device, device.two_qubit_gate)
+    two_qubit = list(edge_errors(device).values())
     return DeviceSummary(
         name=device.name,
         description=device.description,
@@ -287,12 +246,15 @@ def summarize_device(device: Device) -> DeviceSummary:
         two_qubit_gate=device.two_qubit_gate,
         edges=len(two_qubit),
         dead_edges=sum(error >= DEAD_GATE_ERROR for error in two_qubit),
-        two_qubit_error=_median(two_qubit),
-        readout_error=_median(_errors(device, "measure")),
+        two_qubit_error=statistics.median(two_qubit),
+        readout_error=statistics.median(
+            error_of(device.target, "measure", place) for place in device.target["measure"]
+        ),
         source=device.source,
         date=device.calibration_date and device.calibration_date[:10],
         calibration_date=device.calibration_date,
         notes=device.notes,
+        assumptions=device.assumptions,
     )
 
 
@@ -321,12 +283,3 @@ def _budget(
         )
     except EstimatorError as error:
         return str(error)
-
-
-def _errors(device: Device, gate: str) -> list[float]:
-    """Calibrated errors of one gate, over all places where the device has it."""
-    return [props.error for props in device.target[gate].values() if props and props.error is not None]
-
-
-def _median(values: list[float]) -> float | None:
-    return statistics.median(values) if values else None

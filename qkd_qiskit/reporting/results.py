@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation.results import Results
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.text import printable_text
 
 
 def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:
@@ -26,7 +27,7 @@ def check_results(results: Mapping[str, Any], *, where: str = "results") -> Resu
     Raises:
         ReportingError: If a key is missing, or a value has the wrong type or range or is not finite.
     """
-    text = json.dumps(_plain(results, where))
+    text = json.dumps(_plain(results, where, printable_text))
     try:
         # Strict only in JSON mode: there an array may become a tuple, but "3" never becomes 3.
         return Results.model_validate_json(text, strict=True)
@@ -89,21 +90,24 @@ def write_json(content: Any, path: str | Path) -> Path:
     """
     text = json.dumps(_plain(content, Path(path).name), indent=2, ensure_ascii=False) + "\n"
     try:
-        return write_atomic(path, text)
+        # JSON has the same escapes for lone surrogates, which UTF-8 cannot hold.
+        return write_atomic(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise ReportingError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _plain(value: Any, where: str) -> Any:
-    """Return the value in JSON's own types, or an error that says where it is not."""
+def _plain(value: Any, where: str, text: Callable[[str], str] = str) -> Any:
+    """Return the value in JSON's own types, its texts changed, or an error that says where it is not."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, f"{where}.{key}") for key, item in value.items()}
+        return {text(str(key)): _plain(item, f"{where}.{key}", text) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}.{place}") for place, item in enumerate(value)]
+        return [_plain(item, f"{where}.{place}", text) for place, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise ReportingError(f"{where}: expected a finite number, found {value}")
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return text(value)
+    if value is None or isinstance(value, int | float):
         return value
     raise ReportingError(f"{where}: expected a value that JSON can hold, found {type(value).__name__}")

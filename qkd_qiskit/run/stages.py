@@ -39,13 +39,3 @@ FEDPROX = Stage.named("FedProx")
 def client_stage(client: str, number: int = 1) -> Stage:
     """Return the training of a client in a round, from 1."""
     return Stage.named(f"client {client}" if number == 1 else f"client {client}, round {number}")
-
-
-def interval_stage(model: str) -> Stage:
-    """Return the bootstrap of a model's accuracy."""
-    return Stage.named(f"interval {model}")
-
-
-def difference_stage(model: str) -> Stage:
-    """Return the bootstrap of the difference between the global model and another one."""
-    return Stage.named(f"difference {model}")

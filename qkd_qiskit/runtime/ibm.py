@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit_ibm_runtime import QiskitRuntimeService
 
 from qkd_qiskit.errors import HardwareError, SubmissionError
-from qkd_qiskit.hardware import Device
+from qkd_qiskit.hardware import Device, fractional_name, split_name
 from qkd_qiskit.hardware.device import device_from_backend
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
@@ -23,24 +23,16 @@ from qkd_qiskit.runtime.service import (
     JobState,
     ServiceRefused,
     ServiceUncertain,
-    Status,
+    answers,
 )
 from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.runtime.status import read_status
 
 DEFAULT_REP_DELAY = 250e-6
 _SETTLE_SECONDS = 60.0
 _DRY_RUN_SECONDS = 60.0
 _USAGE_TRIES = 10
 _DRY_RUN_TAG = "qkd-qiskit-dry-run"
-_STATUS: dict[str, Status] = {
-    "QUEUED": "queued",
-    "INITIALIZING": "queued",
-    "VALIDATING": "queued",
-    "RUNNING": "running",
-    "DONE": "done",
-    "ERROR": "failed",
-    "CANCELLED": "cancelled",
-}
 
 Prepare = Callable[[Any, JobRequest], Callable[[], Any]]
 
@@ -54,7 +46,8 @@ class IBMService:
         """Connect.
 
         Args:
-            backend: Name of the device, as the service knows it.
+            backend: Name of the device, as the service knows it; `+fractional` behind it asks for native
+                `rzz` and `rx`.
             client: A `QiskitRuntimeService`; made from the saved account or the environment when omitted.
             prepare: Makes a request ready for a primitive on a backend, and returns what sends it and gives
                 the Runtime's job; the Runtime's sampler when omitted.
@@ -64,7 +57,10 @@ class IBMService:
         """
         try:
             self._client = QiskitRuntimeService() if client is None else client
-            self._backend = self._client.backend(backend)
+            name, self._fractional = split_name(backend)
+            # Asked for only where it is wanted: the service's own default may change.
+            options = {"use_fractional_gates": True} if self._fractional else {}
+            self._backend = self._client.backend(name, **options)
         except Exception as error:
             # The message may quote what was configured, and with it a token.
             raise SubmissionError(
@@ -83,7 +79,10 @@ class IBMService:
             HardwareError: If it is no device that circuits can be transpiled to.
         """
         try:
-            return device_from_backend(self._backend, source="IBM Quantum")
+            name = fractional_name(self._backend.name) if self._fractional else None
+            return device_from_backend(
+                self._backend, name=name, source="IBM Quantum", fractional=self._fractional
+            )
         except HardwareError:
             raise
         except Exception as error:
@@ -108,11 +107,12 @@ class IBMService:
             raise ServiceUncertain("the installed qiskit-ibm-runtime has none")
         # Its tag must not be a submission's: its job would be taken for one that was paid for.
         alike = replace(request, tags=(_DRY_RUN_TAG,), max_seconds=None)
-        with _answers():
+        with answers():
             job = self._prepare_dry_run(self._backend, alike)()
             job.wait_for_final_state(timeout=_DRY_RUN_SECONDS)
-            if job.status() != "DONE":
-                raise ServiceUncertain(f"it ended as {job.status()}")
+            status, said = read_status(job.status())
+            if status != "done":
+                raise ServiceUncertain(f"it ended as {said}")
             for _ in range(_USAGE_TRIES):
                 seconds = _quantum_seconds(job)
                 if seconds is not None:
@@ -135,32 +135,40 @@ class IBMService:
 
     def find(self, tag: str) -> tuple[FoundJob, ...]:
         """Return all jobs with a tag; see `JobService`."""
-        with _answers():
+        with answers():
             jobs = self._client.jobs(limit=None, job_tags=[tag])
-            return tuple(FoundJob(str(job.job_id()), tuple(job.tags or ())) for job in jobs)
+            return tuple(FoundJob(str(job.job_id()), _tags(job.tags)) for job in jobs)
 
     def state(self, job_id: str) -> JobState:
         """Return how far a job is; see `JobService`."""
-        with _answers():
+        with answers():
             job = self._client.job(job_id)
-            answer = job.status()
-            found = str(getattr(answer, "name", answer))
-            if found not in _STATUS:
-                raise ServiceUncertain(f"unknown status {found}")
-            status = _STATUS[found]
-            reason = job.error_message() if status == "failed" else ""
-            return JobState(status, "" if reason == "" else safe_line(reason or "no reason given"))
+            try:
+                answer = job.status()
+            except Exception:
+                # NOTE: the Runtime's client may stumble over the results of a failed job. Then it knows the
+                # status, and gives it when it is asked again.
+                answer = job.status()
+            status, said = read_status(answer)
+            if status == "unknown":
+                return JobState(status, f"unknown status {said or '(empty)'}")
+            return JobState(status, _reason(job, said, status) if status in ("failed", "cancelled") else "")
 
     def counts(self, job_id: str) -> JobCounts:
         """Return the counts of a finished job; see `JobService`."""
-        with _answers():
+        with answers():
             job = self._client.job(job_id)
             rows, calibration = read_counts(job.result())
             return JobCounts(rows, calibration, _quantum_seconds(job))
 
+    def seconds(self, job_id: str) -> float | None:
+        """Return the quantum seconds that a job was charged; see `JobService`."""
+        with answers():
+            return _quantum_seconds(self._client.job(job_id))
+
     def cancel(self, job_id: str) -> None:
         """Ask for a job to be stopped; see `JobService`."""
-        with _answers():
+        with answers():
             self._client.job(job_id).cancel()
 
 
@@ -173,18 +181,32 @@ def for_hardware(circuit: QuantumCircuit) -> QuantumCircuit:
     return bare
 
 
-def _quantum_seconds(job: Any) -> float | None:
-    usage = job.metrics().get("usage", {})
-    # The charge has a new name and a status from Runtime 0.50 on; a pending one is still growing.
-    seconds = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
-    return None if seconds is None or usage.get("status") == "pending" else float(seconds)
+def _tags(found: Any) -> tuple[str, ...]:
+    """Return the tags of a listed job; odd ones do not make the list unreadable."""
+    return tuple(map(str, found)) if isinstance(found, list | tuple | set) else ()
 
 
-@contextmanager
-def _answers() -> Iterator[None]:
+def _reason(job: Any, said: str, status: str) -> str:
+    """Return why a job ended without counts: the words of its status beyond the first, and the error."""
     try:
-        yield
-    except ServiceUncertain:
-        raise
-    except Exception as error:
-        raise ServiceUncertain(safe_line(error)) from None
+        told = job.error_message()
+    except Exception:
+        # The status is known; what else the service would have said is not worth losing it.
+        told = None
+    parts = [said if len(said.split()) > 1 else "", safe_line(str(told)) if told else ""]
+    reason = "; ".join(part for part in parts if part)
+    return reason or ("no reason given" if status == "failed" else "")
+
+
+def _quantum_seconds(job: Any) -> float | None:
+    """Return the charge; whatever is odd about it is no reason to lose the counts that it is for."""
+    try:
+        usage = job.metrics().get("usage") or {}
+        # The charge has a new name and a status from Runtime 0.50 on; a pending one is still growing.
+        if usage.get("status") == "pending":
+            return None
+        found = usage.get("qpu_charge_time_seconds", usage.get("quantum_seconds"))
+        seconds = float(job.usage() or "nan") if found is None else float(found)
+    except Exception:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

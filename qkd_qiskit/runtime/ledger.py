@@ -2,86 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, qpy
 
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.runtime.batch import Batch as Batch
+from qkd_qiskit.runtime.batch import State, batch_tag
 from qkd_qiskit.runtime.service import JobCounts
+from qkd_qiskit.runtime.service_text import safe_line
+from qkd_qiskit.runtime.submission_record import Submission as Submission
+from qkd_qiskit.runtime.submission_record import read_row, submission_row, write_plan
 from qkd_qiskit.store.database import Database, folder_lock, pack, unpack
 
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
 
-State = Literal["planned", "intent", "submitted", "done", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, eq=False)
-class Submission:
-    """What is to be run: everything that its jobs need, frozen when it was planned.
-
-    Attributes:
-        id: Name, also the tag of all its jobs.
-        created: ISO date and time.
-        backend: Name of the device.
-        settings: Shots, seed, options and estimates, in JSON's types.
-        circuit: ISA circuit with bound weights; inputs are free.
-        calibrations: Calibration circuits, measured like `circuit`.
-        inputs: Encoded samples [N, F].
-        labels: Class index of each sample [N].
-    """
-
-    id: str
-    created: str
-    backend: str
-    settings: dict[str, Any]
-    circuit: QuantumCircuit
-    calibrations: tuple[QuantumCircuit, ...]
-    inputs: NDArray[np.float64]
-    labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One job of a submission.
-
-    Attributes:
-        submission: Name of the submission.
-        number: Place among its batches, from 0.
-        start: First sample.
-        stop: One behind the last sample.
-        state: `planned` (nothing sent), `intent` (perhaps sent), `submitted` (job id known), `done` (counts
-            stored), `failed` or `cancelled`.
-        attempt: How often it was intended.
-        tag: Tag of the current attempt; None before the first.
-        intended: Time of the current intent, in seconds since the epoch.
-        job_id: The service's name for the job.
-        message: Why it failed.
-        seconds: Quantum seconds that it took, where the service says so.
-    """
-
-    submission: str
-    number: int
-    start: int
-    stop: int
-    state: State
-    attempt: int
-    tag: str | None
-    intended: float | None
-    job_id: str | None
-    message: str
-    seconds: float | None
-
-
 _BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
+_FORMER_CHARGES = "CREATE TABLE IF NOT EXISTS former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL)"
 
 
 class Ledger:
@@ -108,7 +51,9 @@ class Ledger:
             )
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
+            self._folder = folder
             self._db = opened.enter_context(Database(folder, durable=True))
+            self._db.execute(_FORMER_CHARGES)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -122,32 +67,56 @@ class Ledger:
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
         """Store a submission and its batches, all of them planned.
 
+        A damaged submission of the same name is replaced; batches that are there stay as they are.
+
         Args:
             submission: What to run.
             ranges: First and one-behind-last sample of each batch.
+
+        Raises:
+            StoreError: If it cannot be written.
         """
-        buffer = io.BytesIO()
-        qpy.dump([submission.circuit, *submission.calibrations], buffer)
         with self._db.transaction():
             self._db.execute(
-                "INSERT INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)",
-                submission.id,
-                submission.created,
-                submission.backend,
-                json.dumps(submission.settings),
-                buffer.getvalue(),
-                pack(submission.inputs),
-                pack(submission.labels),
+                "INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
             )
             self._db.insert(
-                "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
+                "INSERT OR IGNORE INTO batch (submission, number, start, stop, state) "
+                "VALUES (?, ?, ?, ?, 'planned')",
                 [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
             )
 
+    def keep_plan(self, submission: Submission) -> None:
+        """Write the plan file of a submission, from which it comes back where the ledger is lost.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        ranges = [(batch.start, batch.stop) for batch in self.batches(submission.id)]
+        write_plan(self._folder, submission, ranges)
+
+    def store_settings(self, submission: Submission) -> None:
+        """Store the settings of a submission that were changed since."""
+        self._db.execute(
+            "UPDATE submission SET settings = ? WHERE id = ?", json.dumps(submission.settings), submission.id
+        )
+
     def submissions(self) -> tuple[Submission, ...]:
-        """Return all submissions, the oldest first."""
-        rows = self._db.rows("SELECT * FROM submission ORDER BY created, rowid")
-        return tuple(_submission(row) for row in rows)
+        """Return all submissions, the oldest first; those that are damaged are left out."""
+        return tuple(one for one in self._read_all() if isinstance(one, Submission))
+
+    def damaged(self) -> tuple[str, ...]:
+        """Return what is wrong with the submissions that `submissions` leaves out, a line each."""
+        return tuple(str(one) for one in self._read_all() if isinstance(one, SubmissionError))
+
+    def _read_all(self) -> list[Submission | SubmissionError]:
+        found: list[Submission | SubmissionError] = []
+        for row in self._db.rows("SELECT * FROM submission ORDER BY created, rowid"):
+            try:
+                found.append(read_row(row))
+            except SubmissionError as error:
+                found.append(error)
+        return found
 
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
         """Return the batches of a submission, of some states or all."""
@@ -167,13 +136,39 @@ class Ledger:
         Returns:
             The tag that its job must carry.
         """
-        tag = f"{batch.submission}-b{batch.number}-a{batch.attempt + 1}"
+        tag = batch_tag(batch, batch.attempt + 1)
         self._move(batch, "planned", "intent", attempt=batch.attempt + 1, tag=tag, intended=now, message="")
         return tag
 
     def accepted(self, batch: Batch, job_id: str) -> None:
-        """Record the id of an intended batch's job."""
-        self._move(batch, "intent", "submitted", job_id=job_id)
+        """Record the id of a batch's job, whatever the batch was thought to be before."""
+        with self._db.transaction():
+            if batch.job_id not in (None, job_id):
+                self._add_former(batch)
+            self._update(batch, batch.state, "submitted", job_id=job_id, message="", seconds=None)
+
+    def reclaimed(self, batch: Batch, jobs: Mapping[int, str]) -> None:
+        """Record the jobs that a batch had, by attempt: the last is its job, the others are former ones."""
+        last = max(jobs)
+        with self._db.transaction():
+            for attempt, job_id in jobs.items():
+                if attempt != last:
+                    self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, job_id)
+            tag = batch_tag(batch, last)
+            self._update(
+                batch, batch.state, "submitted", attempt=last, tag=tag, job_id=jobs[last], message=""
+            )
+
+    def reopen_damaged(self, submission: str) -> int:
+        """Mark finished batches whose counts cannot be read as submitted; returns how many."""
+        reopened = 0
+        for batch in self.batches(submission, "done"):
+            try:
+                self._read_counts("number = ?", submission, batch.number)
+            except SubmissionError:
+                self._move(batch, "done", "submitted", counts=None, calibration=None)
+                reopened += 1
+        return reopened
 
     def not_accepted(self, batch: Batch) -> None:
         """Record that an intended batch has surely no job."""
@@ -188,18 +183,44 @@ class Ledger:
             counts=pack(result.counts),
             calibration=pack(result.calibration),
             seconds=result.seconds,
+            message="",
         )
 
-    def ended(self, batch: Batch, state: Literal["failed", "cancelled"], message: str) -> None:
-        """Record that a batch ends without counts."""
-        self._move(batch, batch.state, state, message=message)
+    def ended(
+        self,
+        batch: Batch,
+        state: Literal["failed", "cancelled"],
+        message: str,
+        seconds: float | None = None,
+    ) -> None:
+        """Record that a batch ends without counts, and what its job was charged nevertheless."""
+        self._move(batch, batch.state, state, message=message, seconds=seconds)
+
+    def noted(self, batch: Batch, message: str) -> None:
+        """Record what is odd about the job of a submitted batch, or that nothing is any more."""
+        if message != batch.message:
+            self._move(batch, "submitted", "submitted", message=message)
+
+    def charged(self, batch: Batch, seconds: float) -> None:
+        """Record the quantum seconds that a batch's job was charged, once the service tells."""
+        self._move(batch, batch.state, batch.state, seconds=seconds)
 
     def again(self, batch: Batch) -> None:
         """Plan a failed or cancelled batch anew; its old job is a former one from now on."""
         with self._db.transaction():
-            if batch.job_id is not None:
-                self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
-            self._update(batch, batch.state, "planned", job_id=None, message="")
+            self._add_former(batch)
+            self._update(batch, batch.state, "planned", job_id=None, message="", seconds=None)
+
+    def _add_former(self, batch: Batch) -> None:
+        if batch.job_id is not None:
+            self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
+        if batch.seconds is not None:
+            self._db.execute("INSERT INTO former_charge VALUES (?, ?)", batch.submission, batch.seconds)
+
+    def former_seconds(self, submission: str) -> float:
+        """Return the quantum seconds that are known to be charged for former jobs."""
+        rows = self._db.rows("SELECT seconds FROM former_charge WHERE submission = ?", submission)
+        return float(sum(seconds for (seconds,) in rows))
 
     def former(self, submission: str) -> tuple[str, ...]:
         """Return the ids of jobs that failed or were cancelled, and whose batches were planned anew."""
@@ -210,24 +231,44 @@ class Ledger:
         """Return the counts of all finished batches.
 
         Returns:
-            Sample numbers [n], counts [n, 2^m], and each sample's calibration counts [n, circuits, 2^m].
+            Row numbers [n], counts [n, 2^m], and each row's calibration counts [n, circuits, 2^m]; of packed
+            circuits [n, copies, 2^m] and [n, circuits, copies, 2^m].
 
         Raises:
-            SubmissionError: If there is none.
+            SubmissionError: If there is none, or they are damaged.
         """
-        rows = self._db.rows(
-            "SELECT start, stop, counts, calibration FROM batch WHERE submission = ? AND state = 'done' "
-            "ORDER BY number",
-            submission,
-        )
-        if not rows:
+        found = self._read_counts("state = 'done'", submission)
+        if not found:
             raise SubmissionError(f"{submission}: no batch is done yet")
-        numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in rows])
-        counts = np.concatenate([unpack(packed)[0] for _, _, packed, _ in rows])
+        numbers = np.concatenate([np.arange(start, stop) for start, stop, _, _ in found])
+        counts = np.concatenate([counts for _, _, counts, _ in found])
         calibration = np.concatenate(
-            [np.repeat(unpack(packed)[0][None], stop - start, axis=0) for start, stop, _, packed in rows]
+            [np.repeat(measured[None], stop - start, axis=0) for start, stop, _, measured in found]
         )
         return numbers, counts, calibration
+
+    def _read_counts(
+        self, which: str, submission: str, *values: object
+    ) -> list[tuple[int, int, NDArray[np.int64], NDArray[np.int64]]]:
+        """Return start, stop, counts and calibration of some batches."""
+        rows = self._db.rows(
+            f"SELECT number, start, stop, counts, calibration FROM batch WHERE submission = ? AND {which} "
+            "ORDER BY number",
+            *(submission, *values),
+        )
+        found = []
+        for number, start, stop, *packed in rows:
+            try:
+                (counts,), (calibration,) = map(unpack, packed)
+                if len(counts) != stop - start:
+                    raise ValueError(f"expected {stop - start} rows, found {len(counts)}")
+            except Exception as error:
+                raise SubmissionError(
+                    f"batch {number} of {submission}: its stored counts are damaged ({safe_line(error)}); "
+                    "`jobs RUN --recover` collects them again"
+                ) from None
+            found.append((start, stop, counts, calibration))
+        return found
 
     def _move(self, batch: Batch, before: State, after: State, **values: object) -> None:
         """Change a batch's state, if it is still what it was when it was read."""
@@ -245,18 +286,3 @@ class Ledger:
             raise SubmissionError(
                 f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
             )
-
-
-def _submission(row: tuple[Any, ...]) -> Submission:
-    name, created, backend, settings, circuits, inputs, labels = row
-    circuit, *calibrations = qpy.load(io.BytesIO(circuits))
-    return Submission(
-        name,
-        created,
-        backend,
-        json.loads(settings),
-        circuit,
-        tuple(calibrations),
-        unpack(inputs)[0],
-        unpack(labels)[0],
-    )

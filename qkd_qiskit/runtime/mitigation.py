@@ -7,14 +7,15 @@ from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit import QuantumCircuit
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.extras import missing_extra
-from qkd_qiskit.simulation.sampler import REGISTER
 
 Counts = NDArray[np.int64]
+# Below this determinant of a confusion matrix its inverse would blow shot noise up to nonsense.
+_TELLS_NOTHING = 0.02
 
 
 def has_mitigation() -> bool:
@@ -28,7 +29,7 @@ def mitigation_missing() -> str:
 
 
 def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Physical qubits in the order of the bits of `meas`."""
+    """Physical qubits in the order of the measured bits."""
     found = {
         circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
         for item in circuit.data
@@ -38,11 +39,11 @@ def measured_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
 
 
 def calibration_circuits(circuit: QuantumCircuit) -> tuple[QuantumCircuit, QuantumCircuit]:
-    """Two circuits that prepare all measured qubits in 0, and in 1, and read them like `circuit` does."""
+    """Return two circuits that prepare all measured qubits in 0, and in 1, and read them like `circuit`."""
     qubits = measured_qubits(circuit)
     made = []
     for prepared in (0, 1):
-        calibration = QuantumCircuit(*circuit.qregs, ClassicalRegister(len(qubits), REGISTER))
+        calibration = QuantumCircuit(*circuit.qregs, *circuit.cregs)
         if prepared:
             calibration.x(qubits)
         calibration.measure(qubits, range(len(qubits)))
@@ -81,7 +82,8 @@ def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
         matrices: Confusion matrix `[seen, prepared]` of each bit.
 
     Returns:
-        Probabilities [n, 2^m].
+        Probabilities [n, 2^m]; the frequencies themselves where a bit's readout tells nothing of what was
+        prepared, so that nothing can be undone.
 
     Raises:
         SubmissionError: If the extra is missing.
@@ -91,6 +93,8 @@ def mitigated(counts: Counts, matrices: Sequence[FloatArray]) -> FloatArray:
     except ImportError:
         raise SubmissionError(mitigation_missing()) from None
     m = len(matrices)
+    if min(abs(np.linalg.det(matrix)) for matrix in matrices) < _TELLS_NOTHING:
+        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
     corrector = mthree.M3Mitigation()
     corrector.cals_from_matrices([np.asarray(matrix, dtype=np.float32) for matrix in matrices])
     out = np.zeros(counts.shape)

@@ -11,8 +11,10 @@ import numpy as np
 from qiskit.primitives import BaseSamplerV2, PrimitiveResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from qkd_qiskit.runtime.packed_circuit import packed_counts
 from qkd_qiskit.runtime.service import Counts, JobRequest
 from qkd_qiskit.simulation import outcome_counts
+from qkd_qiskit.simulation.sampler import REGISTER
 
 _SEQUENCE = "XpXm"
 
@@ -76,9 +78,23 @@ def sampler_options(request: JobRequest, *, local: bool) -> dict[str, Any]:
 
 
 def read_counts(result: PrimitiveResult[Any]) -> tuple[Counts, Counts]:
-    """Return the counts [rows, 2^m] of the samples and [circuits, 2^m] of the calibration circuits."""
+    """Return the counts of the samples and of the calibration circuits.
+
+    Returns:
+        Counts [rows, 2^m] and [circuits, 2^m] of the register `meas`; of a packed circuit [rows, copies, 2^m]
+        and [circuits, copies, 2^m].
+    """
     first, *others = result
-    m = first.data.meas.num_bits
-    rows = outcome_counts(first, m).reshape(-1, 2**m)
-    found = [outcome_counts(other, m).reshape(1, 2**m) for other in others]
-    return rows, np.concatenate(found) if found else np.empty((0, 2**m), dtype=np.int64)
+    rows = _by_register(first)
+    calibrations = [{name: found[0] for name, found in _by_register(other).items()} for other in others]
+    if REGISTER not in rows:
+        return packed_counts(rows, calibrations)
+    none = np.empty((0, rows[REGISTER].shape[1]), dtype=np.int64)
+    return rows[REGISTER], np.array([found[REGISTER] for found in calibrations]) if calibrations else none
+
+
+def _by_register(result: Any) -> dict[str, Counts]:
+    sizes = {name: result.data[name].num_bits for name in result.data}
+    return {
+        name: outcome_counts(result, bits, register=name).reshape(-1, 2**bits) for name, bits in sizes.items()
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -9,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-Status = Literal["queued", "running", "done", "failed", "cancelled"]
+from qkd_qiskit.runtime.service_text import safe_line
+
+Status = Literal["queued", "running", "done", "failed", "cancelled", "unknown"]
 Counts = NDArray[np.int64]
 
 
@@ -26,7 +30,8 @@ class JobRequest:
     """One sampler job.
 
     Attributes:
-        circuit: ISA circuit with the register `meas`; only inputs are free parameters.
+        circuit: ISA circuit with the register `meas`, or a register for each of its copies; only inputs are
+            free parameters.
         values: Parameter values [rows, P], columns in the order of `circuit.parameters`.
         calibrations: Circuits without parameters that run in the same job, as many shots each.
         shots: Shots of every circuit.
@@ -66,8 +71,8 @@ class JobState:
     """How far a job is.
 
     Attributes:
-        status: One of five words.
-        message: Why it failed; empty otherwise.
+        status: One of six words; `unknown` where the service has a word that is none of ours.
+        message: Why it ended without counts, or the service's own word; empty otherwise.
     """
 
     status: Status
@@ -79,8 +84,8 @@ class JobCounts:
     """What a finished job counted.
 
     Attributes:
-        counts: [rows, 2^m].
-        calibration: [calibration circuits, 2^m].
+        counts: [rows, 2^m]; of a packed circuit [rows, copies, 2^m].
+        calibration: [calibration circuits, 2^m], or [calibration circuits, copies, 2^m].
         seconds: Quantum seconds that the service charged; None where it does not say.
     """
 
@@ -133,10 +138,29 @@ class JobService(Protocol):
         """
         ...
 
+    def seconds(self, job_id: str) -> float | None:
+        """Return the quantum seconds that a job was charged; None where the service does not say yet.
+
+        Raises:
+            ServiceUncertain: If the service does not answer, or does not know the job.
+        """
+        ...
+
     def cancel(self, job_id: str) -> None:
         """Ask for a job to be stopped.
 
         Raises:
-            ServiceUncertain: If the service does not answer.
+            ServiceUncertain: If the service does not answer, or refuses.
         """
         ...
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """Turn whatever goes wrong inside into `ServiceUncertain`, in one line without tokens."""
+    try:
+        yield
+    except ServiceUncertain:
+        raise
+    except Exception as error:
+        raise ServiceUncertain(safe_line(error)) from None

@@ -16,12 +16,12 @@ _HIDDEN = "..."
 
 
 def safe_line(said: Exception | str) -> str:
-    """Return an error or a message as one line, with whatever may be a token left out.
+    """Return an error or a message as one printable line, with whatever may be a token left out.
 
     Args:
         said: An error, which is named by its type, or a text.
     """
-    text = " ".join(str(said).split())
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in str(said)).split())
     # Before the cut: half a token is still one, and would not be known for it.
     text = _LONG.sub(_HIDDEN, _NAMED.sub(rf"\1{_HIDDEN}", text))[:_MOST]
     if isinstance(said, str):

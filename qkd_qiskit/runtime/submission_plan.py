@@ -1,13 +1,14 @@
-"""From a run's model to jobs: samples, circuits, batches within the service's limits, and their price."""
+"""From a run's model to jobs: samples, circuits, alone or packed, batches, and what they will take."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,14 @@ from pydantic import ValidationError
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.hardware import Device, transpile_verified
-from qkd_qiskit.interop import export_circuit
+from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
 from qkd_qiskit.models import SavedModel
-from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY, for_hardware
-from qkd_qiskit.runtime.jobs import job_request
+from qkd_qiskit.runtime.drafts import Draft, ModelWorkload, draft_alone, draft_packed
+from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, beside_alone, closed_form
+from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.ledger import Submission
-from qkd_qiskit.runtime.limits import batch_ranges, executed_shots, instructions_per_qubit
-from qkd_qiskit.runtime.mitigation import calibration_circuits
-from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
-
-CLOSED_FORM = "two seconds a job, and circuit duration and repetition delay for each execution"
-DRY_RUN = "a dry run at the service"
-_OVERHEAD_SECONDS = 2.0
+from qkd_qiskit.runtime.packing import PackingOptions
+from qkd_qiskit.runtime.service import JobRequest
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,7 @@ class SubmissionOptions:
         dynamical_decoupling: Whether the service fills idle times with pulses.
         twirling: Whether the service twirls gates and measurements.
         max_seconds: Most quantum seconds of all jobs together; None for no limit of one's own.
+        packing: How copies share the device; None for one circuit at a time.
     """
 
     samples: int
@@ -54,29 +51,7 @@ class SubmissionOptions:
     dynamical_decoupling: bool = False
     twirling: bool = False
     max_seconds: int | None = None
-
-
-@dataclass(frozen=True)
-class SubmissionEstimate:
-    """What a submission will take.
-
-    Attributes:
-        jobs: Number of jobs.
-        circuits: Circuits with their inputs bound, calibration included.
-        executions: Circuits times shots; twirling rounds shots up.
-        seconds: Quantum seconds.
-        source: Where the seconds are from: `DRY_RUN`, or `CLOSED_FORM`, which may say why.
-        two_qubit_gates: Native two-qubit gates of the circuit.
-        esp: Predicted probability that one execution is free of errors.
-    """
-
-    jobs: int
-    circuits: int
-    executions: int
-    seconds: float
-    source: str
-    two_qubit_gates: int
-    esp: float
+    packing: PackingOptions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +60,7 @@ class SubmissionPlan:
 
     Attributes:
         submission: What the ledger stores.
-        ranges: First and one-behind-last sample of each batch.
+        ranges: First and one-behind-last row of each batch; a row is a sample, or one for each copy.
         estimate: What it will take.
     """
 
@@ -104,12 +79,26 @@ def plan_submission(
     rep_delay: float = DEFAULT_REP_DELAY,
     ask: Callable[[JobRequest], float] | None = None,
 ) -> SubmissionPlan:
-    """Transpile, verify, cut into batches and estimate.
+    """Plan the submission of one model; see `plan_workloads`."""
+    work = ModelWorkload(model, samples)
+    return plan_workloads([work], device, options, local=local, rep_delay=rep_delay, ask=ask)
+
+
+def plan_workloads(
+    works: Sequence[ModelWorkload],
+    device: Device,
+    options: SubmissionOptions,
+    *,
+    local: bool,
+    rep_delay: float = DEFAULT_REP_DELAY,
+    ask: Callable[[JobRequest], float] | None = None,
+) -> SubmissionPlan:
+    """Transpile, verify, pack if wanted, cut into batches and estimate.
 
     Args:
-        model: The trained model; one whose inputs are states is refused.
-        samples: Encoded samples that may be classified, with their class indices.
-        device: Where it will run.
+        works: The models with the samples that may be classified; several only where copies are packed. One
+            whose inputs are states is refused.
+        device: Where they will run.
         options: What the user chose.
         local: Whether the device is simulated here; then delays stay in the circuit, for its idle noise.
         rep_delay: Seconds between two executions.
@@ -118,70 +107,34 @@ def plan_submission(
 
     Raises:
         SubmissionError: If a number is out of range, the estimate exceeds `max_seconds`, the service's limits
-            hold not even one sample, or the model cannot run.
-        HardwareError: If the model does not fit the device.
+            hold not even one sample, a model cannot run, or a check of packing needs more than one job.
+        HardwareError: If a model, or so many copies of it, do not fit the device.
     """
-    if model.spec.takes_states:
-        raise SubmissionError(
-            f"expected an encoding of gates, found {model.spec.encoding}, which is for simulators only"
-        )
-    for name in ("samples", "shots", "batch", "max_seconds"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise SubmissionError(f"{name}: expected at least 1, found {value}")
-    if options.samples > len(samples):
-        raise SubmissionError(
-            f"samples: expected at most {len(samples)} of the test set, found {options.samples}"
-        )
-    chosen = np.sort(
-        np.random.default_rng(options.seed).choice(len(samples), size=options.samples, replace=False)
-    )
-    transpiled = transpile_verified(model.spec, device, seed=model.seed)
-    circuit = export_circuit(transpiled, model.weights)
-    if not local:
-        circuit = for_hardware(circuit)
-    calibrations = calibration_circuits(circuit) if options.mitigate else ()
-    counted = transpiled.report.counted
-    each = counted.duration + rep_delay
-    shots = executed_shots(options.shots, twirling=options.twirling and not local)
-    ranges = batch_ranges(
-        options.samples,
-        shots,
-        seconds_each=each,
-        instructions_each=instructions_per_qubit(
-            circuit, grows=options.dynamical_decoupling or options.twirling
-        ),
-        n_calibrations=len(calibrations),
+    _check_options(options, works)
+    draft, alone = _drafts(works, device, options, local=local)
+    submission = _submission(works, device, options, draft, local=local)
+    price = partial(
+        closed_form,
+        shots=options.shots,
+        rep_delay=rep_delay,
+        suppression=(options.dynamical_decoupling, options.twirling and not local),
         batch=options.batch,
     )
-    circuits = options.samples + len(calibrations) * len(ranges)
-    estimate = SubmissionEstimate(
-        jobs=len(ranges),
-        circuits=circuits,
-        executions=circuits * shots,
-        seconds=len(ranges) * _OVERHEAD_SECONDS + circuits * shots * each,
-        source=CLOSED_FORM,
-        two_qubit_gates=counted.two_qubit,
-        esp=counted.esp,
-    )
-    submission = Submission(
-        id=f"qkd-{uuid.uuid4().hex[:12]}",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        backend=device.name,
-        settings=asdict(options)
-        | {
-            "local": local,
-            "fingerprint": fingerprint(model, device.name, options),
-            "model_index": str(model.spec.index),
-            "calibration_date": device.calibration_date,
-        },
-        circuit=circuit,
-        calibrations=calibrations,
-        inputs=samples.inputs[chosen],
-        labels=samples.labels[chosen],
-    )
+    ranges, estimate = price(draft)
+    if options.packing is not None and options.packing.check and len(ranges) > 1:
+        raise SubmissionError(
+            f"packing check: expected samples that fit into one job, found {len(ranges)} jobs; take fewer"
+        )
     if ask is not None:
-        estimate = _asked(estimate, submission, ranges, ask)
+        estimate = asked(estimate, submission, ranges, ask)
+    others = []
+    for other in alone:
+        other_ranges, unpacked = price(other)
+        if ask is not None and estimate.source == DRY_RUN:
+            one = _submission(works, device, options, other, local=local)
+            unpacked = asked(unpacked, one, other_ranges, ask)
+        others.append(unpacked)
+    estimate = beside_alone(estimate, others)
     if options.max_seconds is not None and not local and estimate.seconds > options.max_seconds:
         raise SubmissionError(
             f"the estimate of {estimate.seconds:.0f} quantum seconds exceeds --max-seconds "
@@ -191,25 +144,94 @@ def plan_submission(
     return SubmissionPlan(submission, ranges, estimate)
 
 
-def _asked(
-    estimate: SubmissionEstimate,
-    submission: Submission,
-    ranges: tuple[tuple[int, int], ...],
-    ask: Callable[[JobRequest], float],
-) -> SubmissionEstimate:
-    """Put the service's own seconds into the estimate, if told: those of the largest job for each."""
-    start, stop = max(ranges, key=lambda limits: limits[1] - limits[0])
-    try:
-        seconds = ask(job_request(submission, start, stop))
-    except ServiceUncertain as error:
-        return replace(estimate, source=f"{CLOSED_FORM}; no dry run: {error}")
-    return replace(estimate, seconds=len(ranges) * seconds, source=DRY_RUN)
+def _check_options(options: SubmissionOptions, works: Sequence[ModelWorkload]) -> None:
+    for work in works:
+        if work.model.spec.takes_states:
+            raise SubmissionError(
+                f"expected an encoding of gates, found {work.model.spec.encoding}, which is for simulators "
+                "only"
+            )
+        if options.samples > len(work.samples):
+            raise SubmissionError(
+                f"samples: expected at most {len(work.samples)} of the test set, found {options.samples}"
+            )
+    for name in ("samples", "shots", "batch", "max_seconds"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise SubmissionError(f"{name}: expected at least 1, found {value}")
+    if options.packing is None and len(works) > 1:
+        raise SubmissionError(f"expected one model without --pack, found {len(works)}")
 
 
-def fingerprint(model: SavedModel, backend: str, options: SubmissionOptions) -> str:
+def _drafts(
+    works: Sequence[ModelWorkload], device: Device, options: SubmissionOptions, *, local: bool
+) -> tuple[Draft, list[Draft]]:
+    """Return what will run, and where it is packed, the same for each model alone."""
+    chosen = [_chosen(work.samples, options) for work in works]
+    single = partial(draft_alone, mitigate=options.mitigate, local=local)
+    if options.packing is None:
+        model = works[0].model
+        transpiled = transpile_verified(model.spec, device, seed=model.seed)
+        return single(_legal(transpiled, model, device), works[0], chosen[0]), []
+    copies = place_copies(
+        [(work.model.spec, work.model.seed) for work in works],
+        device,
+        copies=options.packing.copies,
+        margin=options.packing.margin,
+        floor=options.packing.floor,
+    )
+    copies = tuple(
+        replace(copy, transpiled=_legal(copy.transpiled, works[copy.number].model, device)) for copy in copies
+    )
+    draft = draft_packed(copies, works, chosen, options.packing, mitigate=options.mitigate, local=local)
+    best = {copy.number: copy.transpiled for copy in reversed(copies)}
+    return draft, [single(best[k], work, chosen[k]) for k, work in enumerate(works)]
+
+
+def _legal(transpiled: TranspiledVQCNN, model: SavedModel, device: Device) -> TranspiledVQCNN:
+    """Return the circuit with angles of fractional gates in their range, where the device has such gates."""
+    return fold_angles(transpiled, model.weights, device) if device.fractional else transpiled
+
+
+def _chosen(samples: Samples, options: SubmissionOptions) -> Samples:
+    rng = np.random.default_rng(options.seed)
+    return samples.rows(np.sort(rng.choice(len(samples), size=options.samples, replace=False)))
+
+
+def _submission(
+    works: Sequence[ModelWorkload], device: Device, options: SubmissionOptions, draft: Draft, *, local: bool
+) -> Submission:
+    settings = asdict(options) | {
+        "local": local,
+        "fingerprint": fingerprint([work.model for work in works], device.name, options),
+        "model_index": str(works[0].model.spec.index),
+        "calibration_date": device.calibration_date,
+    }
+    if options.packing is not None and draft.packing is not None:
+        sources = [work.source for work in works]
+        settings["packing"] = asdict(options.packing) | draft.packing.to_dict() | {"sources": sources}
+    return Submission(
+        id=f"qkd-{uuid.uuid4().hex[:12]}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        backend=device.name,
+        settings=settings,
+        circuit=draft.circuit,
+        calibrations=draft.extras,
+        inputs=draft.inputs,
+        labels=draft.labels,
+    )
+
+
+def fingerprint(models: Sequence[SavedModel], backend: str, options: SubmissionOptions) -> str:
     """Identify equal submissions, so that a command that is given again goes on instead of paying again."""
-    said = json.dumps([str(model.spec.index), backend, asdict(options)], sort_keys=True)
-    return hashlib.sha256(said.encode() + model.params.tobytes()).hexdigest()
+    # Options that came later count where they are used: submissions of earlier versions are found again.
+    used = {name: value for name, value in asdict(options).items() if name != "packing" or value is not None}
+    first, *others = models
+    said = [str(first.spec.index), backend, used]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode() + first.params.tobytes())
+    for model in others:
+        digest.update(str(model.spec.index).encode() + model.params.tobytes())
+    return digest.hexdigest()
 
 
 def samples_of_run(run: Path) -> Samples:

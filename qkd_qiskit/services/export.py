@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from qkd_qiskit.errors import ModelError
-from qkd_qiskit.hardware import transpile_verified
+from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, load_backend, transpile_verified
 from qkd_qiskit.interop import export_circuit, to_qasm3, to_qpy
 from qkd_qiskit.models import card_markdown, load_model, model_card
 from qkd_qiskit.reporting import read_results, write_json
 from qkd_qiskit.services.output import write_file
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 EXPORTS = ("qpy", "qasm3", "card")
 
@@ -42,7 +43,12 @@ def export_model(
     if unknown:
         raise ModelError(f"unknown format {unknown[0]!r}: expected {', '.join(EXPORTS)}")
     model = load_model(run)
-    source = model.spec if backend is None else transpile_verified(model.spec, backend, seed=model.seed)
+    source: VQCNNSpec | TranspiledVQCNN = model.spec
+    if backend is not None:
+        device = load_backend(backend)
+        source = transpile_verified(model.spec, device, seed=model.seed)
+        if device.fractional and not free:
+            source = fold_angles(source, model.weights, device)
     circuit = export_circuit(source, None if free else model.weights)
     files: dict[str, str | bytes] = {}
     if "qpy" in formats:

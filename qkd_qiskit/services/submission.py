@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qkd_qiskit.errors import SubmissionError
-from qkd_qiskit.hardware import Device, list_backends, load_backend
+from qkd_qiskit.errors import StoreError, SubmissionError
+from qkd_qiskit.hardware import Device, list_backends, load_backend, split_name
 from qkd_qiskit.models import load_model
-from qkd_qiskit.progress import Progress
+from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.job_plots import plot_counts
 from qkd_qiskit.runtime import (
@@ -19,20 +19,27 @@ from qkd_qiskit.runtime import (
     JobService,
     Ledger,
     LocalService,
+    ModelWorkload,
+    SpendingLimit,
     Submission,
     SubmissionOptions,
     SubmissionOutcome,
     SubmissionPlan,
+    check_packing,
     evaluate_submission,
-    fingerprint,
-    plan_submission,
+    outcome_classes,
+    plan_workloads,
+    predict_counts,
     samples_of_run,
 )
 from qkd_qiskit.runtime.ledger import FORMER_FILE
+from qkd_qiskit.runtime.submission_record import plan_files, read_plan
 from qkd_qiskit.services.output import write_file
+from qkd_qiskit.services.packing import model_name
 from qkd_qiskit.store.database import DATABASE_FILE
 
 _FOLDER = "jobs"
+_LABEL = "plan"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,33 +73,82 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
         SubmissionError: If IBM Quantum cannot be reached, or has no such device.
         HardwareError: If the descriptor is wrong.
     """
-    if local if local is not None else backend in list_backends() or backend.endswith(".toml"):
+    plain, _ = split_name(backend)
+    if local if local is not None else plain in list_backends() or plain.endswith(".toml"):
         device = load_backend(backend)
         return Destination(device, LocalService(run / _FOLDER / "local", device), True)
     service = IBMService(backend)
     return Destination(service.device(), service, False, service.rep_delay, service.estimate)
 
 
-def prepare_submission(run: Path, target: Destination, options: SubmissionOptions) -> SubmissionPlan:
-    """Return what `submit` would do; nothing is written.
+def prepare_submission(
+    run: Path,
+    target: Destination,
+    options: SubmissionOptions,
+    works: Sequence[ModelWorkload] | None = None,
+    *,
+    budget: SpendingLimit | None = None,
+    progress: Progress | None = None,
+) -> SubmissionPlan:
+    """Return what `submit` would do, with what the calibration's noise predicts; nothing is written.
+
+    Args:
+        run: Folder of a finished run.
+        target: Where it would run.
+        options: What the user chose.
+        works: The models with their samples; the run's own when omitted.
+        budget: Limits that the estimate must keep, simulated or not; that of the options when omitted.
+        progress: Notified of the steps.
 
     Raises:
-        QKDError: If it cannot be done.
+        QKDError: If it cannot be done, or the estimate exceeds the budget.
     """
+    watch = progress or NullProgress()
+    watch.start(_LABEL, 3)
     delay = {} if target.rep_delay is None else {"rep_delay": target.rep_delay}
-    model, samples = load_model(run), samples_of_run(run)
-    return plan_submission(
-        model, samples, target.device, options, local=target.local, ask=target.ask, **delay
-    )
+    if works is None:
+        works = [ModelWorkload(load_model(run), samples_of_run(run))]
+    watch.advance(_LABEL)
+    plan = plan_workloads(works, target.device, options, local=target.local, ask=target.ask, **delay)
+    watch.advance(_LABEL)
+    limits = budget or SpendingLimit(options.max_seconds)
+    limits.check(plan.estimate.seconds)
+    submission = plan.submission
+    submission.settings.update(price_per_second=limits.price_per_second, max_price=limits.max_price)
+    submission.settings["outcomes"] = [
+        outcome_classes(work.model.spec.n_outcomes, work.model.classes) for work in works
+    ]
+    if options.packing is None:
+        # Copies that share a sample have noise of their own each; --pack-check compares them.
+        predicted = predict_counts(works[0].model, target.device, submission.inputs)
+        submission = replace(submission, predicted=predicted)
+    watch.advance(_LABEL)
+    return replace(plan, submission=submission)
 
 
-def equal_submission(
-    ledger: Ledger, run: Path, target: Destination, options: SubmissionOptions
-) -> Submission | None:
-    """Find the submission of an earlier command with the same model, device and options."""
-    wanted = fingerprint(load_model(run), target.device.name, options)
-    found = [one for one in ledger.submissions() if one.settings["fingerprint"] == wanted]
-    return found[-1] if found else None
+def equal_submission(ledger: Ledger, run: Path, plan: SubmissionPlan) -> Submission | None:
+    """Find the submission of an earlier command with the same models, device and options.
+
+    Raises:
+        SubmissionError: If there was one that the ledger has lost.
+    """
+    wanted = plan.submission.settings["fingerprint"]
+    here = ledger.submissions()
+    found = [one for one in here if one.settings["fingerprint"] == wanted]
+    if found:
+        return found[-1]
+    known = {one.id for one in here}
+    for path in plan_files(run):
+        try:
+            lost, _ = read_plan(path)
+        except SubmissionError:
+            continue
+        if lost.id not in known and lost.settings.get("fingerprint") == wanted:
+            raise SubmissionError(
+                f"{lost.id} is the same, and the ledger has lost it: `jobs {run} --recover` finds its jobs "
+                f"again; without {path} it is measured anew"
+            )
+    return None
 
 
 def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
@@ -103,38 +159,51 @@ def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
     """
     found = [one for one in ledger.submissions() if name in (None, one.id)]
     if not found:
-        raise SubmissionError(f"no submission {name}" if name else "nothing was submitted from this run yet")
+        damaged = "".join(f"; {line}, `--recover` may help" for line in ledger.damaged())
+        wanted = f"no submission {name}" if name else "nothing was submitted from this run yet"
+        raise SubmissionError(f"{wanted}{damaged}")
     return found[-1]
 
 
 def make_runner(ledger: Ledger, submission: Submission, service: JobService, progress: Progress) -> JobRunner:
     """Move the batches of a submission on."""
+    if isinstance(service, LocalService):
+        service.progress = progress
     return JobRunner(ledger, submission, service, progress)
 
 
-def write_outcome(run: Path, ledger: Ledger, submission: Submission) -> tuple[SubmissionOutcome, Path, Path]:
-    """Evaluate what is done, and write it as JSON and as a picture.
+def write_outcomes(
+    run: Path, ledger: Ledger, submission: Submission
+) -> list[tuple[SubmissionOutcome, Path, Path]]:
+    """Evaluate what is done, and write it as JSON and as a picture, for each model.
 
     Returns:
-        The outcome and the paths of the two files.
+        The outcomes and the paths of their two files.
 
     Raises:
         SubmissionError: If nothing is done yet.
         ReportingError: If a file cannot be written.
     """
-    model = load_model(run)
-    outcome = evaluate_submission(ledger, submission, model)
-    stem = run / _FOLDER / submission.id
-    json_path = write_json(outcome.to_dict(), stem.with_suffix(".json"))
-    picture = plot_counts(
-        outcome.probabilities,
-        outcome.labels,
-        [str(name) for name in model.classes],
-        {kind: value for kind, (value, _, _) in outcome.accuracies.items()},
-        title=f"{submission.backend}{', simulated' if submission.settings['local'] else ''}",
-        shots=submission.settings["shots"],
-    )
-    return outcome, json_path, write_file(stem.with_suffix(".png"), picture)
+    sources = (submission.settings.get("packing") or {}).get("sources", [""])
+    checks = [check.to_dict() for check in check_packing(ledger, submission)]
+    written = []
+    for number, source in enumerate(sources):
+        model = load_model(run / source)
+        outcome = evaluate_submission(ledger, submission, model, number=number)
+        name = submission.id if len(sources) == 1 else f"{submission.id}-{number}-{model_name(source)}"
+        stem = run / _FOLDER / name
+        record = outcome.to_dict() | ({"pack_check": checks} if checks else {})
+        json_path = write_json(record, stem.with_name(f"{name}.json"))
+        picture = plot_counts(
+            outcome.probabilities,
+            outcome.labels,
+            [str(label) for label in model.classes],
+            {kind: value for kind, (value, _, _) in outcome.accuracies.items()},
+            title=f"{submission.backend}{', simulated' if submission.settings['local'] else ''}",
+            shots=submission.settings["shots"],
+        )
+        written.append((outcome, json_path, write_file(stem.with_name(f"{name}.png"), picture)))
+    return written
 
 
 def to_send(ledger: Ledger, submission: Submission) -> bool:
@@ -156,7 +225,45 @@ def require_ledger(run: Path) -> None:
         SubmissionError: If there is no ledger.
     """
     if not any((run / name).is_file() for name in (DATABASE_FILE, FORMER_FILE)):
-        raise SubmissionError(f"nothing was submitted from {run} yet: it has no {DATABASE_FILE}")
+        lost = f"; `jobs {run} --recover` finds its jobs again" if plan_files(run) else ""
+        raise SubmissionError(f"nothing was submitted from {run} yet: it has no {DATABASE_FILE}{lost}")
+
+
+def open_ledger(run: Path) -> Ledger:
+    """Open the ledger of a folder from which something was submitted.
+
+    Raises:
+        SubmissionError: If nothing was.
+        StoreError: If another process works there, or the ledger is damaged.
+    """
+    require_ledger(run)
+    try:
+        return Ledger(run)
+    except StoreError as error:
+        if "cannot use" in str(error) and plan_files(run):
+            raise StoreError(f"{error}; `jobs {run} --recover` finds its jobs again") from None
+        raise
+
+
+def limit_spending(
+    ledger: Ledger, submission: Submission, changed: Mapping[str, float | None]
+) -> SpendingLimit:
+    """Return the limits of what a submission sends from now on, and store what was changed.
+
+    Args:
+        ledger: The open ledger.
+        submission: One of its submissions.
+        changed: Fields of `SpendingLimit`; None for those that stay.
+
+    Raises:
+        SubmissionError: If the numbers are out of range.
+    """
+    new = {name: value for name, value in changed.items() if value is not None}
+    budget = SpendingLimit.of(submission.settings | new)
+    if new:
+        submission.settings.update(new)
+        ledger.store_settings(submission)
+    return budget
 
 
 def adoption(text: str) -> tuple[int, str]:

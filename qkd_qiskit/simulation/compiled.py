@@ -9,10 +9,14 @@ import numpy as np
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.recent import Recent
 from qkd_qiskit.simulation.evaluator import ActiveCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import SamplerEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
+
+_MODELS = 64
+"""Most models that a compiler keeps: with their evaluators, some megabytes each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +109,11 @@ def compile_transpiled(transpiled: TranspiledVQCNN, device: Device, *, noise: bo
 
 
 class ModelCompiler:
-    """Compiles each structure once a device, under one choice of noise and seed."""
+    """Compiles each structure once a device, under one choice of noise and seed.
+
+    A search tries more structures than memory should hold: those that were not asked for the longest are
+    compiled again.
+    """
 
     def __init__(self, *, noise: bool = True, seed: int = 0) -> None:
         """Set what all models have in common.
@@ -115,19 +123,20 @@ class ModelCompiler:
             seed: Seed of the transpiler.
         """
         self._noise, self._seed = noise, seed
-        self._models: dict[tuple[int, str], CompiledModel] = {}
+        self._models: Recent[tuple[int, Device], CompiledModel] = Recent(_MODELS)
 
     def seeded(self, seed: int) -> ModelCompiler:
         """Return a compiler that differs in the transpiler's seed alone."""
         return ModelCompiler(noise=self._noise, seed=seed)
 
-    def model(self, spec: VQCNNSpec, backend: str) -> CompiledModel:
-        """Return the structure on the device that `load_backend` finds under a name.
+    def model(self, spec: VQCNNSpec, backend: Device | str) -> CompiledModel:
+        """Return the structure on a device, or on that which `load_backend` finds under a name.
 
         Raises:
             HardwareError: If the device is unknown, or the structure does not fit it.
         """
-        key = (spec.index, backend)
-        if key not in self._models:
-            self._models[key] = compile_model(spec, backend, noise=self._noise, seed=self._seed)
-        return self._models[key]
+        device = load_backend(backend) if isinstance(backend, str) else backend
+        return self._models.find(
+            (spec.index, device),
+            lambda: compile_model(spec, device, noise=self._noise, seed=self._seed),
+        )

@@ -21,8 +21,8 @@ from qkd_qiskit.vqcnn import without_idle_qubits
 
 _SILENT = ("barrier", "delay")
 
-# PERF: PTMs of errors by identity, as long as the errors live. A structure search compiles many circuits
-# under one noise model, and most of that time went into these conversions.
+# PERF: PTMs of errors by identity, as long as the errors live: that of an error is found again without a look
+# at its content.
 _PTMS: dict[int, tuple[ref[QuantumError], FloatArray | None]] = {}
 
 
@@ -67,8 +67,6 @@ def _ptm_of(error: QuantumError) -> FloatArray | None:
     key = id(error)
     if key not in _PTMS:
         found = None if error.ideal() else channel_ptm(error)
-        if found is not None:
-            found.setflags(write=False)
         _PTMS[key] = ref(error, lambda _: _PTMS.pop(key, None)), found
     return _PTMS[key][1]
 

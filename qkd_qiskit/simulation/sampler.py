@@ -221,21 +221,22 @@ def parameter_pub(
     return SamplerPub(circuit, bindings, shots=shots)
 
 
-def outcome_counts(result: SamplerPubResult, n_measured: int) -> Counts:
-    """Return counts `[..., 2^m]` of the integers that a PUB's register `meas` holds.
+def outcome_counts(result: SamplerPubResult, n_measured: int, *, register: str = REGISTER) -> Counts:
+    """Return counts `[..., 2^m]` of the integers that a register of a PUB holds.
 
     Args:
         result: What a sampler returned for a PUB of shape `[...]`.
         n_measured: Bits of the register, m.
+        register: Its name.
 
     Raises:
         SimulationError: If there is no such register, or it has another size.
     """
-    bits = getattr(result.data, REGISTER, None)
+    bits = getattr(result.data, register, None)
     if not isinstance(bits, BitArray) or bits.num_bits != n_measured:
         found = ", ".join(f"{name} of {result.data[name].num_bits} bits" for name in result.data)
         raise SimulationError(
-            f"expected counts of {REGISTER} with {n_measured} bits, found {found or 'none'}"
+            f"expected counts of {register} with {n_measured} bits, found {found or 'none'}"
         )
     read = np.zeros(bits.array.shape[:-1], dtype=np.int64)
     for byte in np.moveaxis(bits.array, -1, 0):

@@ -16,7 +16,7 @@ from pydantic import Field
 from qkd_qiskit.arrays import BoolArray
 from qkd_qiskit.config import ExperimentSettings, Settings
 from qkd_qiskit.errors import SweepError
-from qkd_qiskit.evaluation import BootstrapInterval, accuracy_interval, difference_interval
+from qkd_qiskit.evaluation import Interval, accuracy_interval, difference_interval
 from qkd_qiskit.sweep.settings import Variant
 from qkd_qiskit.versions import installed_versions
 
@@ -128,19 +128,19 @@ def unpack(text: str) -> BoolArray:
     return np.array([char == "1" for char in text], dtype=np.bool_)
 
 
-def pooled_accuracy(answers: Sequence[Mapping[str, str]], model: str) -> BootstrapInterval:
-    """Compute a model's accuracy over all records with its bootstrap 95 % interval."""
-    return accuracy_interval(_pooled(answers, model), rng=np.random.default_rng(0))
+def pooled_accuracy(answers: Sequence[Mapping[str, str]], model: str) -> Interval:
+    """Compute a model's accuracy over all records with its 95 % interval."""
+    return accuracy_interval(_pooled(answers, model))
 
 
 def pooled_difference(
     first: Sequence[Mapping[str, str]], a: str, second: Sequence[Mapping[str, str]], b: str
-) -> BootstrapInterval:
+) -> Interval:
     """Compute accuracy of `a` in some records minus that of `b` in others of the same test samples."""
-    return difference_interval(_pooled(first, a), _pooled(second, b), rng=np.random.default_rng(0))
+    return difference_interval(_pooled(first, a), _pooled(second, b))
 
 
-def percent(interval: BootstrapInterval) -> str:
+def percent(interval: Interval) -> str:
     """Format an accuracy or a difference in percent, with its interval."""
     return f"{100 * interval.value:.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from qkd_qiskit.sweep.cell import Cell, CellRecord, percent, pooled_accuracy, po
 from qkd_qiskit.sweep.settings import Difference, SweepSettings, ValueColumn
 
 if TYPE_CHECKING:
-    from qkd_qiskit.evaluation import BootstrapInterval
+    from qkd_qiskit.evaluation import Interval
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SweepRow:
         """Right answers of every cell."""
         return [record.right for record in self.records]
 
-    def accuracy(self, model: str) -> BootstrapInterval:
+    def accuracy(self, model: str) -> Interval:
         """Compute a model's accuracy, pooled over the cells."""
         return pooled_accuracy(self.right, model)
 
@@ -191,14 +191,18 @@ class SweepResult:
         return row
 
 
-def difference(one: Difference, group: SweepRow, groups: Sequence[SweepRow]) -> BootstrapInterval | None:
+def difference(one: Difference, group: SweepRow, groups: Sequence[SweepRow]) -> Interval | None:
     """Compute a paired difference of one row; None where the row it is taken to has no figures."""
     other = group if one.variant is None else next((g for g in groups if g.name == one.variant), None)
     if other is None or other.refused is not None or one.model is None or group.refused is not None:
         return None
     if len(other.records) != len(group.records):
         return None
-    return pooled_difference(group.right, one.model, other.right, one.minus or one.model)
+    found = pooled_difference(group.right, one.model, other.right, one.minus or one.model)
+    if other is group and one.minus in (None, one.model):
+        # A row taken from itself: nothing was drawn, so nothing is uncertain.
+        return replace(found, low=0.0, high=0.0)
+    return found
 
 
 def _row(labels: dict[str, str], name: str | None, pairs: Sequence[tuple[Cell, CellRecord]]) -> SweepRow:

@@ -11,7 +11,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import Device, predict_counts
-from qkd_qiskit.simulation import Evaluator, PauliEvaluator, compile_model
+from qkd_qiskit.simulation import Evaluator, ModelCompiler, PauliEvaluator
 from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
@@ -53,7 +53,12 @@ class CandidateFactory:
 
 
 def device_candidates(
-    base: VQCNNSpec, device: Device, *, noise: bool = True, seed: int = 0
+    base: VQCNNSpec,
+    device: Device,
+    *,
+    noise: bool = True,
+    seed: int = 0,
+    compiler: ModelCompiler | None = None,
 ) -> CandidateFactory:
     """Make circuits on a device: transpiled and under its noise, or logical and ideal.
 
@@ -62,16 +67,19 @@ def device_candidates(
         device: The device.
         noise: Whether to train under the device's noise, and to pay for its native gates.
         seed: Seed of the transpiler.
+        compiler: One of this noise and seed that compiles finalists elsewhere too; None for one of its own.
     """
     if not noise:
         return CandidateFactory(base, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+
+    compiled = ModelCompiler(seed=seed) if compiler is None else compiler
 
     def log_success(spec: VQCNNSpec) -> float:
         return float(np.log(max(predict_counts(spec, device).esp, np.finfo(float).tiny)))
 
     return CandidateFactory(
         base,
-        lambda spec: compile_model(spec, device, seed=seed).noisy,
+        lambda spec: compiled.model(spec, device).noisy,
         log_success,
         lambda spec: predict_counts(spec, device).two_qubit,
     )

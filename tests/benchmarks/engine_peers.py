@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
+import clock
 import numpy as np
 import peers
+from peer_program import PeerProgram
 from qiskit_aer.noise import NoiseModel
+from strong_peers import SAMPLES, PeerTask, measure_peers
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import ActiveCircuit, AerEvaluator, PauliEvaluator
+from qkd_qiskit.simulation.evaluator import as_measured_circuit
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SLOW_SAMPLES = 10
@@ -30,6 +34,7 @@ BENCH_COLUMNS = (
     ("samples", "samples"),
     ("seconds", "seconds"),
     ("over\nengine", "ratio"),
+    ("first run,\nlonger by", "compiling"),
 )
 
 
@@ -42,8 +47,11 @@ class BenchSettings:
         qubits: Widths, with the plan that pools from both edges down to two measured qubits.
         samples: Numbers of samples.
         particles: Particles of a swarm.
-        threads: BLAS threads; 0 for one each core.
-        peers: Whether PennyLane and qiskit-machine-learning are measured too.
+        threads: BLAS threads, and cores for the whole process; 0 for all cores. With one, the clock is the
+            processor's: what else runs on the machine does not count.
+        peers: Whether other libraries are measured too.
+        peer_qubits: Those of the widths at which the peers of the extra `bench` run: compiling them takes
+            minutes.
     """
 
     device: str = "ibm_torino"
@@ -52,6 +60,7 @@ class BenchSettings:
     particles: int = 30
     threads: int = 0
     peers: bool = True
+    peer_qubits: tuple[int, ...] = (8,)
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class BenchTiming:
         seconds: For each particle on all samples.
         measured_samples: Samples that were run; fewer than `samples` where the time is extrapolated.
         note: Settings of the method.
+        compile_seconds: What the first run took longer; 0 where nothing is compiled.
     """
 
     task: str
@@ -77,6 +87,7 @@ class BenchTiming:
     seconds: float
     measured_samples: int
     note: str = ""
+    compile_seconds: float = 0.0
 
     @property
     def extrapolated(self) -> bool:
@@ -99,15 +110,16 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> dict
 
     Returns:
         `machine`; `timings` in seconds a particle; `ratios`, peer over engine at equal task, width and
-        samples; `checks`, the figures that the engine is judged by.
+        samples; `checks`, the figures that the engine is judged by; `skipped`, why peers were left out.
     """
     progress = progress or NullProgress()
     threads = settings.threads or os.cpu_count() or 1
     timings: list[BenchTiming] = []
+    skipped: dict[str, None] = {}
     progress.start("bench", len(settings.qubits))
-    with threadpool_limits(threads):
+    with threadpool_limits(threads), _cores(threads):
         for n_qubits in settings.qubits:
-            timings += _width(settings, n_qubits)
+            timings += _width(settings, n_qubits, skipped)
             progress.advance("bench")
         rates = _product_rates()
     progress.done("bench")
@@ -122,7 +134,22 @@ def run_bench(settings: BenchSettings, progress: Progress | None = None) -> dict
         "timings": [asdict(timing) | {"extrapolated": timing.extrapolated} for timing in timings],
         "ratios": _ratios(timings),
         "checks": _checks(timings, rates),
+        "skipped": list(skipped),
     }
+
+
+@contextmanager
+def _cores(count: int) -> Iterator[None]:
+    """Keep this process, and the threads that libraries start in it, on some cores, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(before)[:count]))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def shortest(work: Callable[[], object], repeats: int = 3) -> float:
@@ -134,9 +161,9 @@ def shortest(work: Callable[[], object], repeats: int = 3) -> float:
         work()
     found = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock.seconds()
         work()
-        found.append(time.perf_counter() - start)
+        found.append(clock.seconds() - start)
     return min(found)
 
 
@@ -145,8 +172,8 @@ def squared_loss(probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
     return (probabilities**2).sum(axis=(1, 2)), 2 * probabilities
 
 
-def _width(settings: BenchSettings, n_qubits: int) -> list[BenchTiming]:
-    """All timings of one width."""
+def _width(settings: BenchSettings, n_qubits: int, skipped: dict[str, None]) -> list[BenchTiming]:
+    """All timings of one width; why peers were left out joins `skipped`."""
     case = _Case.of(settings, n_qubits)
     found = [timing for n in settings.samples for timing in _engine(case, n)]
     found += _aer(case, settings.samples)
@@ -158,6 +185,40 @@ def _width(settings: BenchSettings, n_qubits: int) -> list[BenchTiming]:
             found += [
                 BenchTiming(task, method, n_qubits, n, 1, each * n, min(n, count), note)
                 for n in settings.samples
+            ]
+        if n_qubits in settings.peer_qubits:
+            found += _strong(case, settings.samples, skipped)
+    return found
+
+
+def _strong(case: _Case, samples: Sequence[int], skipped: dict[str, None]) -> list[BenchTiming]:
+    """The peers of the extra `bench`, with the engine's probabilities as a check."""
+    weights, width, found = case.weights[0], case.spec.n_qubits, []
+    for task, source, noise in (
+        ("ideal swarm", as_measured_circuit(case.spec), None),
+        ("swarm", case.active, case.noise),
+    ):
+        few = case.inputs[: SAMPLES[task]]
+        expected = PauliEvaluator(source, noise).probabilities(weights, few)
+        program = PeerProgram.of(source, noise)
+        for timing in measure_peers(PeerTask(task, program, weights, few, expected)):
+            if isinstance(timing, str):
+                skipped[timing] = None
+                continue
+            each, count = timing.seconds / timing.samples, timing.samples
+            found += [
+                BenchTiming(
+                    task,
+                    timing.method,
+                    width,
+                    n,
+                    1,
+                    each * n,
+                    min(n, count),
+                    f"{timing.note}; differs from the engine by {timing.difference:.0e}",
+                    timing.compile_seconds,
+                )
+                for n in samples
             ]
     return found
 
@@ -285,6 +346,7 @@ def bench_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
             **t,
             "seconds": f"{t['seconds']:.3g}{'*' if t['extrapolated'] else ''}",
             "ratio": _ratio_text(ratios.get((t["task"], t["method"], t["qubits"], t["samples"]))),
+            "compiling": f"{t['compile_seconds']:.3g}" if t["compile_seconds"] else None,
         }
         for t in sorted(result["timings"], key=itemgetter("task", "qubits", "samples", "seconds"))
     ]

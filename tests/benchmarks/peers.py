@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
+import clock
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2
 from qiskit_machine_learning.neural_networks import SamplerQNN
@@ -58,12 +58,12 @@ def _sampler_qnn(
         output_shape=2**active.spec.n_measured,
     )
     note = f"Aer density matrix, {SHOTS} shots"
-    start = time.perf_counter()
+    start = clock.seconds()
     network.forward(inputs, weights[kept])
-    yield "swarm", "SamplerQNN", (time.perf_counter() - start) / len(inputs), len(inputs), note
-    start = time.perf_counter()
+    yield "swarm", "SamplerQNN", (clock.seconds() - start) / len(inputs), len(inputs), note
+    start = clock.seconds()
     network.backward(inputs[:1], weights[kept])
-    yield "gradient", "SamplerQNN", time.perf_counter() - start, 1, f"{note}, parameter shift"
+    yield "gradient", "SamplerQNN", clock.seconds() - start, 1, f"{note}, parameter shift"
 
 
 def _pennylane(
@@ -77,12 +77,12 @@ def _pennylane(
         return
     # A density matrix of 8 qubits takes PennyLane about a second a sample.
     count = len(inputs) if active.spec.n_qubits <= 6 else 1
-    start = time.perf_counter()
+    start = clock.seconds()
     mixed.probabilities(weights, inputs[:count])
-    each = (time.perf_counter() - start) / count
+    each = (clock.seconds() - start) / count
     yield "swarm", "PennyLane default.mixed", each, count, "Kraus channels of the Aer noise model"
     fast.probabilities(weights, inputs[:1])
-    start = time.perf_counter()
+    start = clock.seconds()
     fast.probabilities(weights, inputs)
-    each = (time.perf_counter() - start) / len(inputs)
+    each = (clock.seconds() - start) / len(inputs)
     yield "ideal swarm", "PennyLane lightning.qubit", each, len(inputs), "one QNode a sample"

@@ -20,7 +20,7 @@ _TASKS = (
 def plot_bench(result: Mapping[str, Any], *, qubits: int = 8, samples: int = 500) -> bytes:
     """Draw a bench as PNG: above against the number of samples, below against the number of qubits.
 
-    Filled marks are measured, open ones are scaled up from at most 10 samples.
+    Filled marks are measured, open ones are scaled up from fewer samples.
 
     Args:
         result: What `run_bench` returned.
@@ -29,7 +29,7 @@ def plot_bench(result: Mapping[str, Any], *, qubits: int = 8, samples: int = 500
     """
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle("Open marks are scaled up from at most 10 samples; noise of the fake backend", fontsize=9)
+    figure.suptitle("Open marks are scaled up from fewer samples; noise of the fake backend", fontsize=9)
     axes = figure.subplots(2, len(_TASKS), sharey="row")
     for column, (task, title) in enumerate(_TASKS):
         rows = [t for t in result["timings"] if t["task"] == task]

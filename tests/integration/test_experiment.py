@@ -19,6 +19,7 @@ from qkd_qiskit.cli import main
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.evaluation import REQUIRED_MODELS
 from qkd_qiskit.experiment import ExperimentResult, evaluate
+from qkd_qiskit.models import load_model
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.reporting import check_results, read_results
 from qkd_qiskit.run import RunContext
@@ -60,6 +61,22 @@ def test_results_are_complete_and_every_model_learns(finished):
     assert set(run.baselines) < set(run.predictions)
     assert run.clients[0].model.reject
     assert not run.clients[2].model.reject
+
+
+def test_models_of_clients_of_this_process_are_kept(finished):
+    run, folder = finished
+    assert sorted(path.name for path in (folder / "clients").iterdir()) == ["1-two_classes.npz", "2-all.npz"]
+    for number, name in ((1, "1-two_classes.npz"), (2, "2-all.npz")):
+        model, client = load_model(folder / "clients" / name), run.clients[number]
+        assert str(model.spec.index) == run.results["clients"][number]["model_index"]
+        assert model.backend == client.settings.backend
+        np.testing.assert_array_equal(model.params, client.model.params)
+        own = np.isin(run.data.test.labels, client.held)
+        answers = model.class_probabilities(
+            client.compiled.noisy.probabilities(model.weights, run.data.test.inputs[own])
+        )
+        right = np.array(model.classes)[answers.argmax(axis=1)] == run.data.test.labels[own]
+        assert right.mean() == run.results["clients"][number]["accuracy"]["own_classes"]
 
 
 def test_a_finished_run_is_loaded_and_shown(finished):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qiskit import qpy
+from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import ExperimentSettings, TrainingSettings
@@ -214,6 +216,187 @@ def test_a_run_is_cancelled(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         assert {batch.state for batch in ledger.batches(submission.id)} == {"cancelled"}
 
 
+def test_one_odd_job_keeps_no_results_back(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+    from qkd_qiskit.runtime.service import JobState
+
+    state = LocalService.state
+    odd: list[str] = []
+
+    def one_is_odd(self: LocalService, job_id: str) -> JobState:
+        odd.append(job_id)
+        return JobState("unknown", "unknown status PAUSED") if job_id == odd[0] else state(self, job_id)
+
+    monkeypatch.setattr(LocalService, "state", one_is_odd)
+    rows = run / "rows.json"
+    assert submit(run, "--no-wait", "--json", str(rows)) == 1
+    captured = capsys.readouterr()
+    assert "1 of 3 jobs answer oddly: job" in captured.err
+    assert "Accuracy" in captured.out
+    found = json.loads(rows.read_text())
+    assert [row["state"] for row in found] == ["submitted", "done", "done"]
+    assert found[0]["message"] == "unknown status PAUSED"
+    assert main(["jobs", str(run), "--forget", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: job" in said
+    assert "may go on and cost" in said
+    assert main(["jobs", str(run), "--retry", "--wait"]) == 0
+    assert only_outcome(run)["samples"] == 9
+
+
+def test_jobs_that_ran_too_long_are_told_and_sent_again_with_more(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+    from qkd_qiskit.runtime.service import JobState
+
+    said = "CANCELLED - RAN TOO LONG"
+    monkeypatch.setattr(LocalService, "state", lambda self, job_id: JobState("cancelled", said))
+    assert submit(run, "--max-seconds", "30") == 1
+    assert f"3 of 3 jobs ended without counts: {said}; `qkd-qiskit jobs" in capsys.readouterr().err
+    monkeypatch.undo()
+    # What is sent again has to keep the limit too, beside what was used.
+    assert main(["jobs", str(run), "--retry", "--max-seconds", "1"]) == 2
+    assert "exceeds --max-seconds 1" in capsys.readouterr().err
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
+    assert main(["jobs", str(run), "--resume", "--wait", "--max-seconds", "60"]) == 0
+    assert only_outcome(run)["settings"]["max_seconds"] == 60
+
+
+def test_money_is_estimated_limited_and_told(run: Path, capsys: Capture) -> None:
+    rows = run / "rows.json"
+    assert submit(run, "--max-price", "3") == 2
+    assert "--max-price needs --price-per-second" in capsys.readouterr().err
+    assert submit(run, "--price-per-second", "2", "--max-price", "3") == 2
+    captured = capsys.readouterr()
+    assert "in money, exceeds --max-price 3" in captured.err
+    assert captured.err.count("\n") == 1
+    assert submit(run, "--max-seconds", "2") == 2
+    assert "exceeds --max-seconds 2" in capsys.readouterr().err
+    with Ledger(run) as ledger:
+        assert ledger.submissions() == ()
+    assert submit(run, "--price-per-second", "2", "--max-price", "100", "--json", str(rows)) == 0
+    assert "price" in capsys.readouterr().out
+    estimated = only_outcome(run)["estimated_seconds"]
+    assert sum(row["estimated_seconds"] for row in json.loads(rows.read_text())) == pytest.approx(estimated)
+    # A simulated job is charged nothing.
+    assert {row["price"] for row in json.loads(rows.read_text())} == {None}
+    assert only_outcome(run)["price"] is None
+
+
+def test_used_seconds_and_their_price_stand_beside_the_estimate(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qkd_qiskit.runtime import LocalService
+
+    monkeypatch.setattr(LocalService, "seconds", lambda self, job_id: 2.5)
+    assert submit(run, "--price-per-second", "2") == 0
+    said = capsys.readouterr().out
+    assert "used 7.5 (price 15.00)" in said
+    assert (only_outcome(run)["seconds"], only_outcome(run)["price"]) == (7.5, 15.0)
+
+
+def test_all_right_is_not_certain_and_bit_strings_have_classes(run: Path, capsys: Capture) -> None:
+    assert submit(run, "--dry-run") == 0
+    assert "outcomes, as bits of meas: 0 is class 0, 1 is class 1" in capsys.readouterr().out
+    assert submit(run) == 0
+    outcome = only_outcome(run)
+    assert outcome["outcomes"] == {"0": 0, "1": 1}
+    ideal = outcome["accuracy"]["ideal"]
+    assert ideal["interval"][0] < ideal["value"] - 0.05
+    assert ideal["interval"][1] - ideal["interval"][0] > 0.2
+
+
+def test_outcomes_beyond_the_classes_are_no_class() -> None:
+    from qkd_qiskit.runtime import outcome_classes
+    from qkd_qiskit.services import outcome_line
+
+    found = outcome_classes(3, ("cat", "dog", "owl"))
+    assert found == {"00": "cat", "01": "dog", "10": "owl", "11": None}
+    assert outcome_line(found).endswith("00 is class cat, 01 is class dog, 10 is class owl, 11 is no class")
+
+
+def test_a_missing_extra_is_told_before_anything_is_sent(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("qkd_qiskit.services.jobs_table.has_mitigation", lambda: False)
+    assert submit(run, "--dry-run") == 0
+    assert "readout mitigation needs the extra 'mitigation'" in " ".join(capsys.readouterr().out.split())
+    assert submit(run, "--dry-run", "--no-mitigate") == 0
+    assert "extra" not in capsys.readouterr().out
+
+
+def test_counts_are_compared_with_the_noise_model_of_the_calibration(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from qiskit_aer import AerSimulator
+
+    assert submit(run) == 0
+    assert "Counts beside the noise model" in " ".join(capsys.readouterr().out.split())
+    found = only_outcome(run)["noise_model"]
+    assert found["explained"] is True
+    assert len(found["distances"]) == 9
+    assert np.mean(found["from_ideal"]) > np.mean(found["distances"])
+    # A device that has other noise than its calibration tells.
+    (run / "jobs" / f"{only_outcome(run)['submission']}.json").unlink()
+    monkeypatch.setattr(
+        "qkd_qiskit.runtime.local.AerSimulator", lambda **_: AerSimulator(method="density_matrix")
+    )
+    assert submit(run, "--seed", "5", "--shots", "3000") == 0
+    assert "warning: the calibration's noise model does not explain the counts" in capsys.readouterr().out
+    assert only_outcome(run)["noise_model"]["explained"] is False
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_lost_ledger_is_found_again(run: Path, damaged: bool, capsys: Capture) -> None:
+    assert submit(run, "--no-wait") == 0
+    jobs = sorted((run / "jobs" / "local").glob("*.npz"))
+    for path in run.glob("run.sqlite*"):
+        path.unlink()
+    if damaged:
+        (run / "run.sqlite").write_bytes(b"no database at all " * 100)
+    assert main(["jobs", str(run)]) == 2
+    assert "--recover` finds its jobs again" in capsys.readouterr().err
+    if not damaged:
+        # The same command again does not pay twice.
+        assert submit(run) == 2
+        assert "is the same, and the ledger has lost it" in capsys.readouterr().err
+    assert main(["jobs", str(run), "--recover", "--wait"]) == 0
+    assert "3 jobs found again at the service by their tags" in capsys.readouterr().out
+    assert only_outcome(run)["samples"] == 9
+    assert sorted((run / "jobs" / "local").glob("*.npz")) == jobs
+    assert main(["jobs", str(run), "--recover"]) == 0
+    assert "nothing was missing" in capsys.readouterr().out
+
+
+def test_jobs_of_a_lost_folder_are_taken_over(run: Path, capsys: Capture) -> None:
+    assert submit(run) == 0
+    before = only_outcome(run)
+    jobs = sorted((run / "jobs" / "local").glob("*.npz"))
+    # The service's jobs are all that is left; the same experiment has given the same model again.
+    for path in [*run.glob("run.sqlite*"), *(run / "jobs").glob("qkd-*")]:
+        path.unlink()
+    capsys.readouterr()
+    assert submit(run) == 2
+    assert f"has jobs of the same submission, {before['submission']}" in capsys.readouterr().err
+    assert submit(run, "--recover") == 0
+    assert sorted((run / "jobs" / "local").glob("*.npz")) == jobs
+    after = only_outcome(run)
+    assert (after["submission"], after["counts"]) == (before["submission"], before["counts"])
+    assert after["accuracy"] == before["accuracy"]
+    # Other options are another submission.
+    assert submit(run, "--seed", "9", "--no-wait") == 0
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 2 * len(jobs)
+
+
+def test_work_shows_its_progress(run: Path, capsys: Capture) -> None:
+    assert submit(run) == 0
+    said = capsys.readouterr().err
+    assert [said.count(f"done: {label}") for label in ("submit", "simulate", "collect")] == [1, 3, 1]
+
+
 def test_a_dry_run_leaves_nothing(run: Path, capsys: Capture) -> None:
     before = sorted(path.name for path in run.iterdir())
     assert submit(run, "--dry-run") == 0
@@ -341,3 +524,11 @@ def test_exports_are_written(run: Path, capsys: Capture) -> None:
     names = {Path(line).name for line in capsys.readouterr().out.splitlines()}
     assert names == {"global_model.qpy", "global_model.qasm", "model_card.md", "model_card.json"}
     assert all((run / "export" / name).stat().st_size > 100 for name in names)
+
+
+def test_exports_with_fractional_gates_are_legal(run: Path) -> None:
+    assert main(["export", str(run), "--backend", "ibm_kingston+fractional"]) == 0
+    with (run / "export" / "global_model.qpy").open("rb") as file:
+        (circuit,) = qpy.load(file)
+    assert is_isa_circuit(circuit, load_backend("ibm_kingston+fractional").target) == ""
+    assert circuit.count_ops()["rzz"] > 0

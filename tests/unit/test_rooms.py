@@ -16,8 +16,9 @@ PACKAGE = Path(qkd_qiskit.__file__).parent
 
 #: Rooms from top to bottom; a room may import those above it. Rooms in one line may not import each other.
 ORDER: tuple[tuple[str, ...], ...] = (
+    ("text",),
     ("errors",),
-    ("arrays", "progress", "extras", "lazy", "versions"),
+    ("arrays", "progress", "extras", "lazy", "recent", "versions"),
     ("encoding",),
     ("config",),
     ("store",),

@@ -196,6 +196,9 @@ def test_a_server_with_an_untrusted_certificate_gets_no_word(finished: Round) ->
     assert "SuperNode ID" not in log
 
 
-def test_what_was_refused_at_the_gateway_did_not_pass_it(finished: Round) -> None:
+def test_what_was_refused_at_the_gateway_did_not_pass_it_and_is_counted(finished: Round) -> None:
     wire = finished.results["communication"]["wire"]["huge"]
-    assert wire["up"] < 10_000_000
+    assert wire["up"] - wire["refused"] < 10_000_000
+    assert wire["refused"] > 64 * 2**20
+    assert finished.entry("huge")["bytes_received"] > 64 * 2**20
+    assert finished.results["communication"]["distillation"]["up"] > 64 * 2**20

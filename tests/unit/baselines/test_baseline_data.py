@@ -82,6 +82,7 @@ def test_where_no_client_is_everything_is_the_known_part(run, queries):
 def test_a_new_baseline_is_a_member_of_the_registry(run, monkeypatch):
     class Majority:
         name = "majority"
+        runs_circuits = True
 
         def fit(self, data):
             self.answer = np.bincount(data.everything.labels).argmax()
@@ -92,6 +93,7 @@ def test_a_new_baseline_is_a_member_of_the_registry(run, monkeypatch):
 
     class Unwanted:
         name = "unwanted"
+        runs_circuits = True
 
         def fit(self, data):
             return None

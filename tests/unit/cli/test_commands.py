@@ -232,7 +232,7 @@ def test_backends_show_counts_dead_edges(tmp_path: Path, capsys: Capture) -> Non
     assert main(["backends", "show", "ibm_torino", "--json", str(path)]) == 0
     row = json.loads(path.read_text("utf-8"))
     # Counted independently of the package, in FakeTorino's own properties.
-    assert (row["qubits"], row["edges"], row["dead_edges"]) == (133, 300, 22)
+    assert (row["qubits"], row["edges"], row["dead_edges"]) == (133, 150, 11)
     assert "FakeTorino" in capsys.readouterr().out
 
 

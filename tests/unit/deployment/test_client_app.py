@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.deployment import client_app
-from qkd_qiskit.deployment.client_app import reply_to
+from qkd_qiskit.deployment.client_app import LOGGER, _logged, reply_to
 from qkd_qiskit.deployment.settings import CLIENT_LOG, CLIENT_VARIABLE, NODE_KEY
 from qkd_qiskit.deployment.setup import make_federation
 from qkd_qiskit.deployment.transport import ANSWER, KIND, QUERY, RAW
@@ -90,3 +92,29 @@ def test_a_supernode_of_somebody_else_names_the_client_in_its_configuration(
     answer = client_app.app(asked, context).content[ANSWER][RAW]
     assert decode_rejection(answer) is RejectionCode.NOT_A_QUERY
     assert "refused with code not_a_query" in (client.with_suffix("") / CLIENT_LOG).read_text()
+
+
+_HUNGRY = """
+import resource, sys
+from qkd_qiskit.deployment.client_app import limited_memory
+before = resource.getrlimit(resource.RLIMIT_DATA)
+try:
+    with limited_memory(2**30):
+        bytearray(2**31)
+except MemoryError:
+    print("none", resource.getrlimit(resource.RLIMIT_DATA) == before)
+print(len(bytearray(2**31)) == 2**31)
+"""
+
+
+def test_memory_is_limited_while_a_request_is_answered() -> None:
+    done = subprocess.run([sys.executable, "-c", _HUNGRY], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["none", "True", "True"]
+
+
+def test_the_log_of_refusals_does_not_grow_for_ever(tmp_path: Path) -> None:
+    with _logged(tmp_path / "client.log"):
+        for _ in range(3):
+            LOGGER.error("x" * (3 * 2**20))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 9 * 2**20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["client.log", "client.log.1"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 import threading
 import time
@@ -13,10 +14,12 @@ import httpx
 import pytest
 import uvicorn
 
+from qkd_qiskit.deployment import connections
 from qkd_qiskit.deployment.client_node import hello
 from qkd_qiskit.deployment.credentials import ServerFiles, make_server_files
 from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC, Gateway
 from qkd_qiskit.deployment.processes import free_port
+from qkd_qiskit.deployment.replays import SeenRequests
 from qkd_qiskit.deployment.signatures import load_private_key, load_public_key, signed_headers
 from qkd_qiskit.errors import FederationError
 
@@ -85,18 +88,23 @@ def ask(gateway: Gateway, keys: Any) -> Iterator[Any]:
     with httpx.Client(verify=context, base_url=f"https://127.0.0.1:{gateway.port}") as client:
 
         def ask(path: str, name: str | None = "A", **more: Any) -> httpx.Response:
-            headers = {} if name is None else signed_headers(load_private_key(keys.private(name)))
-            return client.request(more.pop("method", "POST"), path, headers=headers, **more)
+            request = client.build_request(more.pop("method", "POST"), path, **more)
+            if name is not None:
+                body = request.read()
+                key = load_private_key(keys.private(name))
+                request.headers.update(signed_headers(key, request.url.path, body, method=request.method))
+            return client.send(request)
 
         yield ask
 
 
 def test_a_known_client_reaches_the_fleet_interface(ask: Any, backend: tuple[Backend, int]) -> None:
-    answer = ask("/v1/fleet/pull-messages", content=b"abc")
+    own = {"flwr-signature": "of Flower"}
+    answer = ask("/v1/fleet/pull-messages", content=b"abc", headers=own)
     assert (answer.status_code, answer.content, answer.headers["flwr-told"]) == (207, b"cba", "yes")
     path, headers, size = backend[0].asked[0]
     assert (path, size) == ("/v1/fleet/pull-messages", 3)
-    assert "flwr-signature" in headers
+    assert headers["flwr-signature"] == "of Flower"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,11 @@ def test_too_much_is_refused_and_reported(
     assert backend[0].asked == []
     assert lines == [f"client A: its upload was refused: more than {LIMIT} bytes"]
     notice = json.loads((tmp_path / NOTICES).read_text())
-    assert notice == {"client": "A", "reason": f"its upload was refused: more than {LIMIT} bytes"}
+    reason = f"its upload was refused: more than {LIMIT} bytes"
+    assert notice == {"client": "A", "reason": reason, "bytes": LIMIT + 1}
+    counts = json.loads((tmp_path / TRAFFIC).read_text())["A"]
+    assert counts["refused"] == LIMIT + 1
+    assert LIMIT + 1 < counts["up"] < LIMIT + 5000
 
 
 def test_small_pieces_do_not_add_up_to_too_much(ask: Any, backend: tuple[Backend, int]) -> None:
@@ -163,6 +175,74 @@ def test_bytes_are_counted_by_client_and_kind(ask: Any, tmp_path: Path) -> None:
     assert (counts["B"]["objects_up"], counts["B"]["requests"]) == (0, 1)
 
 
+def test_a_replay_is_refused(ask: Any, gateway: Gateway, keys: Any, backend: tuple[Backend, int]) -> None:
+    path, key = "/v1/fleet/push-object", load_private_key(keys.private("A"))
+    context = ssl.create_default_context(cafile=str(keys.server.authority))
+    with httpx.Client(verify=context, base_url=f"https://127.0.0.1:{gateway.port}") as client:
+        headers = signed_headers(key, path, b"once")
+        assert client.post(path, content=b"once", headers=headers).status_code == 207
+        for _ in range(2):
+            assert client.post(path, content=b"once", headers=headers).status_code == 401
+        for other, body in ((path, b"other"), ("/v1/fleet/pull-object", b"once")):
+            fresh = signed_headers(key, path, b"once")
+            assert client.post(other, content=body, headers=fresh).status_code == 401
+        assert client.post(path, content=b"once", headers=signed_headers(key, path, b"once")).is_success
+    assert [asked[0] for asked in backend[0].asked] == [path, path]
+
+
+def test_a_replay_from_before_the_start_is_refused(
+    gateway: Gateway, keys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new server does not know what the one before it has taken; the client's next try is signed anew."""
+    address, key = f"127.0.0.1:{gateway.port}", load_private_key(keys.private("A"))
+    kept = signed_headers(key, "/v1/hello")
+    monkeypatch.setattr(gateway, "_seen", SeenRequests(since=time.time()))
+    monkeypatch.setattr("qkd_qiskit.deployment.client_node.signed_headers", lambda *_: kept)
+    assert hello(address, keys.server.authority, key) is None
+    monkeypatch.undo()
+    assert hello(address, keys.server.authority, key) == "A"
+
+
+def test_an_upload_that_breaks_off_is_counted_and_nobody_is_blamed(
+    gateway: Gateway, keys: Any, backend: tuple[Backend, int], tmp_path: Path
+) -> None:
+    path = "/v1/fleet/push-object"
+    headers = signed_headers(load_private_key(keys.private("A")), path, b"x" * 5000)
+    lines = [f"POST {path} HTTP/1.1", "host: here", "content-length: 5000"]
+    head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items())]) + "\r\n\r\n"
+    context = ssl.create_default_context(cafile=str(keys.server.authority))
+    with (
+        socket.create_connection(("127.0.0.1", gateway.port)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as upload,
+    ):
+        upload.sendall(head.encode() + b"x" * 3000)
+        while not gateway.traffic:
+            time.sleep(0.01)
+    deadline = time.monotonic() + 20
+    while not (counts := json.loads((tmp_path / TRAFFIC).read_text()).get("A", {})).get("refused"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert counts["refused"] <= 3000 <= counts["up"]
+    assert backend[0].asked == []
+    assert not (tmp_path / NOTICES).exists()
+
+
+def test_one_client_cannot_have_all_answered_at_once(
+    gateway: Gateway, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_REQUESTS", 0)
+    answer = ask("/v1/fleet/pull-messages")
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+
+
+def test_a_state_that_cannot_be_written_ends_no_request(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / TRAFFIC).unlink()
+    (tmp_path / TRAFFIC).mkdir()
+    (tmp_path / NOTICES).mkdir()
+    assert ask("/v1/fleet/pull-object").status_code == 207
+    assert ask("/v1/fleet/push-object", content=b"x" * (LIMIT + 1)).status_code == 413
+
+
 def test_a_client_learns_under_which_name_it_is_known(ask: Any) -> None:
     assert ask("/v1/hello", "B").text == "B"
     assert ask("/v1/hello", "stranger").status_code == 401
@@ -176,7 +256,7 @@ def test_a_missing_superlink_is_a_reason_to_try_again(keys: Any, tmp_path: Path)
         context = ssl.create_default_context(cafile=str(keys.server.authority))
         answer = httpx.post(
             f"https://127.0.0.1:{gateway.port}/v1/fleet/pull-messages",
-            headers=signed_headers(load_private_key(keys.private("A"))),
+            headers=signed_headers(load_private_key(keys.private("A")), "/v1/fleet/pull-messages"),
             verify=context,
         )
     finally:

@@ -239,13 +239,13 @@ def test_what_the_gateway_refused_is_reported(transport: FlowerTransport, grid: 
 
     def reply(_n: int, _asked: Message) -> None:
         with notices.open("a") as file:
-            file.write(json.dumps({"client": "A", "reason": "too large"}) + "\n")
+            file.write(json.dumps({"client": "A", "reason": "too large", "bytes": 77}) + "\n")
             file.write(json.dumps({"client": "nobody", "reason": "?"}) + "\n")
             file.write('{"client": "C", "rea')
 
     grid.replies["A"] = reply
     found = ask(transport)
-    assert (found[0].raw, found[0].reason) == (None, "too large")
+    assert (found[0].raw, found[0].reason, found[0].n_bytes) == (None, "too large", 77)
     assert (found[1].raw, found[2].raw) == (b"B", b"C")
 
 

@@ -17,14 +17,14 @@ def test_accuracy_is_the_share_of_right_ones():
 
 
 def test_a_score_tells_both_accuracies_and_the_size():
-    found = score(_predictions(RIGHT_FIVE, RIGHT_SIX), LABELS, rng=np.random.default_rng(0))
+    found = score(_predictions(RIGHT_FIVE, RIGHT_SIX), LABELS)
     assert (found.accuracy, found.accuracy_ideal) == (5 / 8, 6 / 8)
     assert found.interval[0] <= 5 / 8 <= found.interval[1]
     assert (found.noise, found.weights, found.two_qubit_gates) == ("ibm_torino", 7, None)
 
 
 def test_a_classical_score_has_no_ideal_accuracy():
-    found = score(_predictions(RIGHT_SIX), LABELS, rng=np.random.default_rng(0))
+    found = score(_predictions(RIGHT_SIX), LABELS)
     assert found.accuracy_ideal is None
     assert found.noise is None
 
@@ -34,7 +34,7 @@ def test_a_classical_score_has_no_ideal_accuracy():
     [(RIGHT_SIX, RIGHT_FIVE, 1 / 8), (RIGHT_FIVE, RIGHT_SIX, -1 / 8), (RIGHT_SIX, RIGHT_SIX, 0.0)],
 )
 def test_a_comparison_is_the_difference_of_accuracies(model, baseline, difference):
-    found = compare(_predictions(model), _predictions(baseline), LABELS, rng=np.random.default_rng(0))
+    found = compare(_predictions(model), _predictions(baseline), LABELS)
     assert found.difference == difference
     assert found.interval[0] <= difference <= found.interval[1]
 

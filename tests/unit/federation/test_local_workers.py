@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -122,6 +123,28 @@ def test_progress_of_a_worker_arrives_whole_and_in_order():
     assert listener.events == wanted
     assert threading.active_count() >= 1
     assert not relay.path(1).exists()
+
+
+def test_progress_outlives_a_shortage_of_descriptors(monkeypatch):
+    listener, left, opened = Listener(), [3], Path.open
+
+    def scarce(path, mode="r", **more):
+        if path.suffix == ".jsonl" and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(path, mode, **more)
+
+    with WorkerProgress(listener) as relay:
+        worker = FileProgress(relay.path(1))
+        worker.start("work", 3)
+        monkeypatch.setattr(Path, "open", scarce)
+        # Nobody hears of this step, and the work goes on.
+        worker.advance("work", 7)
+        time.sleep(0.5)
+        worker.done("work")
+    assert left == [0]
+    assert listener.events[0] == ("start", "work", 3)
+    assert listener.events[-1] == ("done", "work", None)
 
 
 _ORPHAN = """

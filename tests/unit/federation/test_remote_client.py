@@ -163,7 +163,7 @@ def test_a_client_that_missed_a_round_takes_it_up_from_the_next_request(settings
 
 def test_two_processes_of_a_client_do_not_train_at_once(settings, files, apart):
     _, transport, folder = apart
-    (experiment,) = (folder / "client-0").iterdir()
+    (experiment,) = (path for path in (folder / "client-0").iterdir() if path.is_dir())
     answers = []
     second = threading.Thread(
         target=lambda: answers.append(_client(settings, files, 0, folder).answer(transport.requests[0][0]))

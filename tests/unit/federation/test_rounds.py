@@ -120,6 +120,59 @@ BROKEN = {
 }
 
 
+EVIL = "\\u202e\\u001b[31m\\n\\u0000" + "x" * 20_000
+
+
+def _with_text(raw, key, text):
+    """A message whose header holds a text as it stands in JSON, in place of a key's value or as a key."""
+    length = struct.unpack_from("<4sI", raw)[1]
+    header = json.loads(raw[8 : 8 + length])
+    if key in header:
+        header[key] = "MARK"
+    else:
+        header["MARK"] = 1
+    found = json.dumps(header).encode().replace(b"MARK", text)
+    return struct.pack("<4sI", b"QKDM", len(found)) + found + raw[8 + length :]
+
+
+@pytest.mark.parametrize("text", [EVIL.encode(), b"\\ud800", b"\\udfff\\ud800", b"\xed\xa0\x80", b"\x1b[2J"])
+@pytest.mark.parametrize("key", ["client", "public_digest", "precision", "model_index", "classes", "a key"])
+def test_a_client_s_text_is_one_printable_line_of_the_report(context, messages, key, text):
+    raw = _raw(messages)
+    raw[1] = _with_text(raw[1], key, text)
+    result = run_rounds(context, RecordedTransport(raw))
+    refused = result.records[1]
+    assert refused.status == "refused"
+    assert refused.reason.isprintable()
+    assert 10 < len(refused.reason) <= 300
+    assert refused.reason.encode() in refused.model_dump_json().replace("\\\\", "\\").encode()
+
+
+def test_labels_of_a_refused_message_are_shown_short(context, messages):
+    raw = _raw(messages)
+    for label in ("\ud8ff" * 9, "\x1b[2J", "long " * 5000, 10**4000):
+        spoilt = dataclasses.replace(messages[1], classes=(0, label))
+        raw[1] = spoilt.to_bytes()
+        reason = run_rounds(context, RecordedTransport(raw)).records[1].reason
+        assert reason.isprintable()
+        assert len(reason) <= 300
+
+
+def test_bytes_that_were_dropped_on_the_way_are_counted(context, messages):
+    raw = _raw(messages)
+    arrivals = [
+        Arrival(0, None, "too \x1b large", dropped=1000),
+        Arrival(0, None, "once more", dropped=500),
+        Arrival(1, raw[1]),
+        Arrival(2, raw[2], dropped=7),
+        Arrival(2, None, "too large", dropped=70),
+    ]
+    parts = run_rounds(context, Script(arrivals)).records
+    assert [part.status for part in parts] == ["silent", "used", "used"]
+    assert [part.bytes_received for part in parts] == [1500, len(raw[1]), len(raw[2]) + 77]
+    assert parts[0].reason == r"too \x1b large"
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_answer_is_refused_and_named_and_the_round_goes_on(context, messages, case, caplog):
     spoil, reason = BROKEN[case]

@@ -192,6 +192,8 @@ LIES = [
     (lambda q: _with(q, task__seed=-1), "header task.seed"),
     (lambda q: _with(q, task__classes=[0]), "header task.classes"),
     (lambda q: _with(q, task__model__n_qubits=4000), "header task.model.n_qubits"),
+    (lambda q: _with(q, task__model__kernel="RX0 " * 300), "header task.model.kernel"),
+    (lambda q: _with(q, public__features=10**4000), "header public.features"),
     (lambda q: _with(q, task__classes=[0, 1]), "public labels: expected numbers below 2, found 2"),
 ]
 

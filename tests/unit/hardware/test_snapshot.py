@@ -1,6 +1,8 @@
 """Snapshots: what is stored is what is loaded."""
 
 import pytest
+from qiskit.providers.fake_provider import GenericBackendV2
+from qiskit.transpiler import InstructionProperties
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware import (
@@ -9,6 +11,7 @@ from qkd_qiskit.hardware import (
     load_backend,
     load_fake_backend,
     predict_counts,
+    read_descriptor,
     transpile_verified,
     write_snapshot,
 )
@@ -69,15 +72,33 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 
 def test_lifetimes_are_needed(tmp_path):
-    from qiskit.providers.fake_provider import GenericBackendV2
-
-    from qkd_qiskit.hardware.targets import select_qubits
-
-    target = select_qubits(GenericBackendV2(3, seed=1).target, [0, 1, 2])
+    target = GenericBackendV2(3, seed=1).target
     target.qubit_properties = None
+    for gate, places in (("sx", 3), ("x", 3), ("cx", 6)):
+        assert len(target[gate]) == places
+        for place, old in target[gate].items():
+            target.update_instruction_properties(
+                gate, place, InstructionProperties(error=0.0, duration=old.duration)
+            )
     device = Device("bare", "", target, "test", DATE)
-    with pytest.raises(HardwareError, match="device bare: expected T1 and T2 of qubit 0, found none"):
+    assert any("there is no idle noise" in said for said in device.assumptions)
+    with pytest.raises(HardwareError, match="device bare: expected T1 and T2 of the qubits, found none"):
         write_snapshot(device, tmp_path / "x.toml")
+
+
+def test_what_was_assumed_becomes_a_note(tmp_path):
+    device = load_backend("ibm_kingston")
+    stored = load_backend(write_snapshot(device, tmp_path / "day.toml"))
+    assert stored.assumptions == ()
+    assert len(device.assumptions) > 2
+    assert all(f"ibm_kingston: {said}" in stored.notes for said in device.assumptions)
+
+
+@pytest.mark.parametrize(("name", "edges"), [("noisy_line", 15), ("ibm_sherbrooke", 144), ("ion_trap", 66)])
+def test_a_coupling_without_direction_is_stored_once(name, edges, tmp_path):
+    table = read_descriptor(write_snapshot(load_backend(name), tmp_path / "day.toml", date=DATE))
+    assert len(table.topology.edges) == edges
+    assert table.topology.directed == (name == "ibm_sherbrooke")
 
 
 def test_fake_backends_by_name():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.reporting import (
@@ -18,12 +20,14 @@ from qkd_qiskit.reporting import (
     TrainingCurve,
     check_results,
     overview_circuit,
+    read_results,
     render_report,
     write_report,
+    write_results,
 )
 from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.versions import TESTED
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit
+from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec, build_circuit
 
 Document = dict[str, Any]
 SPEC = VQCNNSpec(4, n_outcomes=2)
@@ -245,3 +249,54 @@ def test_an_overview_has_one_box_a_block(spec: VQCNNSpec) -> None:
     assert counts.get("pool", 0) == len(spec.blocks) - convolutions
     assert counts["data"] == (spec.n_qubits if spec.encoding == "angle" else 1)
     assert counts["measure"] == spec.n_measured
+
+
+EVIL = "\ud800\x1b[31m\u202e\n$\\frac{$ <script>" + 40 * "long "
+
+
+def test_a_report_is_written_whatever_texts_it_holds(results: Document, tmp_path: Path) -> None:
+    for client in results["clients"]:
+        client["name"] += EVIL
+        client["backend"] += EVIL
+    results["data"]["classes"] = [f"{label}{EVIL}" for label in range(4)]
+    results["experiment"] += EVIL
+    results["versions"][f"package{EVIL}"] = EVIL
+    results["participation"] = [{"client": EVIL, "standing": "refused", "reason": EVIL}]
+    checked = check_results(results)
+    names = [client["name"] for client in results["clients"]]
+    extras = ReportExtras(
+        classes=tuple(results["data"]["classes"]),
+        class_counts={name: [1, 2, 3, 4] for name in names},
+        confusion=np.eye(4, dtype=np.int64),
+        specs=dict.fromkeys(names, SMALL),
+        histories={name: TrainingCurve([1.0, 0.5], [0.5]) for name in names},
+    )
+    text = write_report(checked, extras, tmp_path / "report.html").read_text("utf-8")
+    assert not {"\x1b", "\u202e", "\ud800"} & set(text)
+    assert "<script>" not in text
+    written = write_results(checked, tmp_path / "results.json")
+    assert read_results(written) == checked
+    assert all(client.name.isprintable() for client in checked.clients)
+
+
+def test_structures_that_are_too_large_or_too_many_are_told_in_numbers(results: Document) -> None:
+    """The largest that a model index holds: 992 blocks of 64 gates with a weight each."""
+    kernel = Kernel(tuple(Gene(5 + position % 3, position % 2) for position in range(64)))
+    largest = VQCNNSpec(32, plan=["conv"] * 32, kernels=kernel, sharing="site")
+    many = {f"client {k}": VQCNNSpec(2, kernels="one_cx", plan=["conv"] * k) for k in range(1, 30)}
+    extras = ReportExtras(("0", "1", "2", "3"), {}, None, specs={"large": largest, **many})
+    start = time.process_time()
+    text = render_report(check_results(results), extras)
+    assert time.process_time() - start < 30
+    assert "Too large to draw: 32 qubits, 32 layers, 992 blocks, 63488 weights, 0 two-qubit gates." in text
+    assert "Not drawn, as there are many: 2 qubits, 29 layers, 29 blocks" in text
+    assert text.count("blue boxes are convolution blocks") == 2 * 23
+
+
+def test_a_circuit_of_thousands_of_gates_is_told_in_numbers(results: Document) -> None:
+    circuit = QuantumCircuit(1)
+    for _ in range(2001):
+        circuit.x(0)
+    extras = ReportExtras(("0", "1", "2", "3"), {}, None, circuits={"deep": circuit})
+    text = render_report(check_results(results), extras)
+    assert "The circuit of deep is too large to draw: 1 qubits, 2001 gates, 0 parameters." in text

@@ -92,8 +92,6 @@ def test_stages_depend_on_what_they_are_given(compiled, tmp_path):
         (stages.GLOBAL.part("descent"), "global model: descent"),
         (stages.PUBLIC_ONLY, "public only"),
         (stages.CENTRALIZED, "centralized"),
-        (stages.interval_stage("global"), "interval global"),
-        (stages.difference_stage("fedavg"), "difference fedavg"),
     ],
 )
 def test_seeds_of_published_results_stay(stage, seed):

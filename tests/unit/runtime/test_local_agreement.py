@@ -101,3 +101,18 @@ def test_a_sampler_of_ones_own_agrees_with_the_devices_noise_model() -> None:
     counts = SamplerEvaluator(transpiled, sampler=sampler, shots=20_000).sample(weights, inputs).counts
     exact = PauliEvaluator(transpiled, device.noise_model).probabilities(weights, inputs)
     assert count_agreement(counts, exact).agrees
+
+
+def test_no_two_samples_of_a_submission_share_random_numbers(tmp_path: Path) -> None:
+    """Batches have neighbouring seeds, which a simulator may count up within a run."""
+    device, transpiled, weights, inputs = compared()
+    circuit = export_circuit(transpiled, weights)
+    values = np.stack([inputs[:1, parameter.index] for parameter in circuit.parameters], axis=1)
+    alike = np.repeat(values, 12, axis=0)
+    service = LocalService(tmp_path, device)
+    found = []
+    for seed in (7, 8):
+        request = JobRequest(circuit, alike, (), 20_000, ("tag",), seed=seed)
+        found.append(service.counts(service.submit(request)).counts)
+    rows = np.concatenate(found)
+    assert len(np.unique(rows, axis=0)) == len(rows)

@@ -121,6 +121,13 @@ def test_mitigation_undoes_known_readout_errors(m):
     assert np.abs(counts / scale - true).max() > 0.01
 
 
+@pytest.mark.parametrize("calibration", [[[50, 50], [50, 50]], [[100, 0], [100, 0]], [[99, 1], [98, 2]]])
+def test_a_readout_that_tells_nothing_is_not_undone(calibration):
+    counts = np.array([[30, 70], [100, 0]])
+    found = mitigated(counts, confusion_matrices(np.array(calibration)))
+    np.testing.assert_array_equal(found, counts / 100)
+
+
 def test_calibration_circuits_measure_the_same_qubits_in_the_same_bits():
     circuit = QuantumCircuit(QuantumRegister(5, "q"), ClassicalRegister(2, "meas"))
     circuit.measure([3, 1], [0, 1])

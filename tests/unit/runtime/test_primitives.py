@@ -27,11 +27,13 @@ from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import primitives
+from qkd_qiskit.runtime.estimate import CLOSED_FORM, DRY_RUN
 from qkd_qiskit.runtime.ibm import IBMService
 from qkd_qiskit.runtime.limits import executed_shots
+from qkd_qiskit.runtime.mitigation import calibration_circuits
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
-from qkd_qiskit.runtime.submission_plan import CLOSED_FORM, DRY_RUN, SubmissionOptions, plan_submission
+from qkd_qiskit.runtime.submission_plan import SubmissionOptions, plan_submission
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 # Old releases warn of a class that they use themselves.
@@ -224,6 +226,40 @@ def test_counts_of_the_service_keep_their_rows_and_bits(suppressed):
     np.testing.assert_array_equal(found.counts, [[0, 0, 0, shots], [0, 0, shots, 0], [0, 0, shots, 0]])
     np.testing.assert_array_equal(found.calibration, [[shots, 0, 0, 0]])
     assert found.seconds == 2
+
+
+def packed_request(**changes):
+    """Two copies of different widths: copy 0 holds 01 on qubits 0 and 1, copy 1 an angle on qubit 3."""
+    angles = ParameterVector("inputs", 1)
+    registers = [ClassicalRegister(2, "copy0"), ClassicalRegister(1, "copy1")]
+    circuit = QuantumCircuit(QuantumRegister(5, "q"), *registers)
+    circuit.x(0)
+    circuit.sx(3)
+    circuit.rz(angles[0], 3)
+    circuit.sx(3)
+    circuit.barrier([0, 1, 3])
+    circuit.measure([0, 1, 3], [0, 1, 2])
+    alone = QuantumCircuit(QuantumRegister(5, "q"), registers[1])
+    alone.measure(3, 0)
+    extras = (*calibration_circuits(circuit), alone)
+    plain = JobRequest(circuit, np.array([[0.0], [np.pi]]), extras, 50, ("all", "this"), 0)
+    return replace(plain, **changes)
+
+
+@newest
+@pytest.mark.parametrize("suppressed", [False, True])
+def test_counts_of_the_service_keep_their_copies(suppressed):
+    api = Api(usage={})
+    service = IBMService("ibm_manila", client=Client(api))
+    wanted = packed_request(dynamical_decoupling=suppressed, twirling=suppressed)
+    found = service.counts(service.submit(wanted))
+    shots = executed_shots(50, twirling=suppressed)
+    np.testing.assert_array_equal(found.counts[:, 0], [[0, shots, 0, 0]] * 2)
+    np.testing.assert_array_equal(found.counts[:, 1], [[0, shots, 0, 0], [shots, 0, 0, 0]])
+    zeros, ones, alone = found.calibration
+    np.testing.assert_array_equal(zeros, [[shots, 0, 0, 0], [shots, 0, 0, 0]])
+    np.testing.assert_array_equal(ones, [[0, 0, 0, shots], [0, shots, 0, 0]])
+    np.testing.assert_array_equal(alone, [[0, 0, 0, 0], [shots, 0, 0, 0]])
 
 
 @newest

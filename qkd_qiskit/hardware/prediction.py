@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, exp
 
 from qiskit.transpiler import Target
@@ -58,15 +59,17 @@ def predict_counts(spec: VQCNNSpec, device: Device) -> NativeCounts:
     return predict(spec, device).counts
 
 
-def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
+def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = None) -> CountPrediction:
     """Predict counts, with the chain that they hold for and whether they are exact.
 
     Args:
         spec: The structure.
         device: The device.
+        chain: Physical qubit of each place of the line; the best chain when omitted.
 
     Raises:
-        HardwareError: If the spec has more qubits than the device has usable ones.
+        HardwareError: If the spec has more qubits than the device has usable ones, or the chain is none of
+            the device, or of no use to the spec.
     """
     if spec.n_qubits > len(device.usable_qubits):
         raise HardwareError(
@@ -74,11 +77,12 @@ def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
             f"(its largest connected healthy part), found {spec.n_qubits}"
         )
     target, gate = device.usable_target, device.two_qubit_gate
-    on_line = spec.is_chain_native or (suits_a_line(spec) and not device.is_fully_connected)
+    on_line = _runs_on_a_line(spec, device)
+    if chain is not None:
+        _check_chain(spec, device, chain)
     route = line_route(spec) if on_line else straight(spec)
     steps, one_qubit, simplifies = _plan(spec, route, target, gate)
-    chain = None
-    if on_line:
+    if on_line and chain is None:
         chain = best_chain(target, gate, _load(spec, route, steps, Rates(target, gate, None)))
         if chain is None:
             route = straight(spec)
@@ -110,6 +114,44 @@ def predict(spec: VQCNNSpec, device: Device) -> CountPrediction:
     if chain is not None and route.swaps + route.absorbed:
         notes.append(f"Tree pooling on a line: {route.swaps} swaps, and {route.absorbed} absorbed by blocks.")
     return CountPrediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))
+
+
+def chain_load(spec: VQCNNSpec, device: Device) -> ChainLoad:
+    """Return what a spec asks of each place of a chain, with the device's typical rates.
+
+    Args:
+        spec: The structure.
+        device: The device.
+
+    Raises:
+        HardwareError: If the spec does not run on a chain there.
+    """
+    if not _runs_on_a_line(spec, device):
+        raise HardwareError(
+            f"device {device.name}: expected a structure that runs on a chain of qubits, found pairs that "
+            "the transpiler has to route"
+        )
+    target, gate, route = device.usable_target, device.two_qubit_gate, line_route(spec)
+    steps, _, _ = _plan(spec, route, target, gate)
+    return _load(spec, route, steps, Rates(target, gate, None))
+
+
+def _runs_on_a_line(spec: VQCNNSpec, device: Device) -> bool:
+    return spec.is_chain_native or (suits_a_line(spec) and not device.is_fully_connected)
+
+
+def _check_chain(spec: VQCNNSpec, device: Device, chain: tuple[int, ...]) -> None:
+    if not _runs_on_a_line(spec, device) or len(chain) != spec.n_qubits or len(set(chain)) != len(chain):
+        raise HardwareError(
+            f"device {device.name}: expected a chain of {spec.n_qubits} distinct qubits for a structure that "
+            f"runs on one, found {list(chain)}"
+        )
+    joined = {frozenset(place) for place in device.usable_target[device.two_qubit_gate]}
+    for pair in pairwise(chain):
+        if frozenset(pair) not in joined:
+            raise HardwareError(
+                f"device {device.name}: expected a chain of healthy neighbours, found {list(pair)} in it"
+            )
 
 
 def _plan(
