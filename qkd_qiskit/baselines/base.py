@@ -60,6 +60,7 @@ class BaselineData:
         aggregate: What the clients said together.
         label_queries: Labels that were given at the server's request; None for none. Every baseline learns
             them.
+        own: The global structure, trained on the public examples alone.
     """
 
     run: RunContext
@@ -67,6 +68,7 @@ class BaselineData:
     compiled: CompiledModel
     aggregate: Aggregate
     label_queries: LabelQueryResult | None
+    own: TrainedModel
 
     @property
     def known(self) -> Samples:
@@ -100,7 +102,9 @@ class BaselineData:
 
     @cached_property
     def public_only(self) -> TrainedModel:
-        """Train the global structure on `known` alone; federated averaging starts from it."""
+        """Return the global structure, trained on `known` alone; federated averaging starts from it."""
+        if self.label_queries is None:
+            return self.own
         return train_supervised(self.training_run, self.compiled, PUBLIC_ONLY, self.known)
 
     def _with_queried(self, samples: Samples) -> Samples:

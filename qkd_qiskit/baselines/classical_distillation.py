@@ -22,6 +22,7 @@ from qkd_qiskit.distillation import (
     ClientTrainingSet,
     aggregate_outputs,
     client_training_set,
+    student_soft_labels,
 )
 from qkd_qiskit.run import gate_budget
 
@@ -35,10 +36,12 @@ class ClassicalDistillationTask:
     Attributes:
         clients: What each client trains on.
         client_weights: Number of weights of each client's circuit, which its perceptron matches.
-        public_inputs: Encoded public inputs [M, F].
-        combine: Maps the clients' outcome probabilities on them to class probabilities [M, G].
-        student_labels: Class indices of the first N public inputs, which the student learns; -1 where nobody
-            knows: there the teacher's answer counts, with the teacher's confidence as its weight.
+        public_inputs: Encoded public inputs that the clients answer [M, F].
+        combine: Maps the clients' outcome probabilities on them to class probabilities [N, G] of what the
+            student learns.
+        student_inputs: Encoded inputs that the student learns [N, F].
+        student_labels: Their class indices [N]; -1 where nobody knows: there the teacher's answer counts,
+            with the teacher's confidence as its weight.
         student_weights: Number of weights of the global circuit.
         seed: Seeds every start.
     """
@@ -47,6 +50,7 @@ class ClassicalDistillationTask:
     client_weights: Sequence[int]
     public_inputs: FloatArray
     combine: Callable[[Sequence[FloatArray]], FloatArray]
+    student_inputs: FloatArray
     student_labels: IntArray
     student_weights: int
     seed: int
@@ -80,16 +84,18 @@ class ClassicalDistillation:
                 ClientOutputs(client.name, training.held, output)
                 for client, training, output in zip(clients, sets, outputs, strict=True)
             ]
-            return aggregate_outputs(run, named).soft_labels
+            answers = aggregate_outputs(run, named).soft_labels
+            return student_soft_labels(public, answers, pool=run.settings.distillation.pool_copies)
 
-        labels, queried = public.to_distil.labels, data.label_queries
+        samples, queried = public.to_distil, data.label_queries
         return distil_perceptrons(
             ClassicalDistillationTask(
                 clients=sets,
                 client_weights=[budget.weights + 1 for budget in budgets],
-                public_inputs=public.samples.inputs,
+                public_inputs=public.answered.inputs,
                 combine=soft_labels,
-                student_labels=labels if queried is None else queried.known_labels(labels),
+                student_inputs=samples.inputs,
+                student_labels=(samples.labels if queried is None else queried.known_labels(samples.labels)),
                 student_weights=data.n_weights,
                 seed=run.settings.seed,
             )
@@ -109,11 +115,10 @@ def distil_perceptrons(task: ClassicalDistillationTask) -> ClassicalModel:
         shares = np.ones(len(labels)) if weights is None else weights
         model, _ = _perceptron(ClassicalTask(client.inputs, labels, size, task.seed), shares)
         outputs.append(np.asarray(model.predict_proba(task.public_inputs)))
-    n = len(task.student_labels)
-    soft, known = task.combine(outputs)[:n], task.student_labels >= 0
+    soft, known = task.combine(outputs), task.student_labels >= 0
     answers = np.where(known, task.student_labels, soft.argmax(axis=1))
     confidence = np.where(known, 1.0, soft.max(axis=1))
-    wanted = ClassicalTask(task.public_inputs[:n], answers, task.student_weights, task.seed)
+    wanted = ClassicalTask(task.student_inputs, answers, task.student_weights, task.seed)
     student, converged = _perceptron(wanted, confidence)
     return ClassicalModel(ClassicalDistillation.name, student, perceptron_weights(student[-1]), {}, converged)
 

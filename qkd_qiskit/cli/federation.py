@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,9 @@ def init(
     from qkd_qiskit.deployment.setup import make_federation, with_clients
 
     settings = with_clients(load_experiment(experiment, overrides=overrides or (), seed=seed), clients)
+    if not settings.secret:
+        # Clients may know the dataset and guess the seed.
+        settings = settings.model_copy(update={"secret": secrets.token_hex(16)})
     made = make_federation(folder, settings, hosts=hosts or (), port=port)
     typer.echo(f"server: qkd-qiskit server {made.server}")
     for name, path in zip(made.names, made.clients, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -28,6 +29,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _words(text: str) -> tuple[int, ...]:
+    """Return eight numbers below 2**32 that stand for a text, one way only."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return tuple(int.from_bytes(digest[at : at + 4], "big") for at in range(0, len(digest), 4))
+
+
 class AugmentSettings(Settings):
     """Seeded copies of every training image, public or private."""
 
@@ -51,7 +58,9 @@ class DataSettings(Settings):
     path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
-    public_train: int = Field(240, ge=1, description="labelled public samples for the server's training")
+    public_train: int = Field(
+        240, ge=1, description="labelled public samples for training, sent with their labels"
+    )
     public_unlabelled: int = Field(0, ge=0, description="public samples whose labels nobody uses")
     public_calibration: int = Field(60, ge=0, description="labelled public samples for calibrating teachers")
     public_validation: int = Field(100, ge=1, description="labelled public samples for choosing settings")
@@ -187,7 +196,8 @@ class DistillationSettings(Settings):
     soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
-        description="whether clients are left out that fail on labelled public samples of their own classes",
+        description="whether clients are left out whose answers point away from the truth, on public samples "
+        "of which the server alone knows the labels",
     )
     rounds: int = Field(
         1, ge=1, description="rounds; from the second on, clients learn the server's soft labels too"
@@ -300,6 +310,11 @@ class ExperimentSettings(Settings):
     name: str = Field(min_length=1)
     title: str = ""
     seed: int = Field(0, ge=0)
+    secret: str = Field(
+        "",
+        description="mixed into the split and the order of the public samples, and never sent; without it, "
+        "who guesses the seed and has the dataset can tell which public samples bear labels",
+    )
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
@@ -311,6 +326,18 @@ class ExperimentSettings(Settings):
     noise: NoiseSettings = NoiseSettings()
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()
+
+    @property
+    def server_seed(self) -> tuple[int, ...]:
+        """Seed of what the server alone may know: the split, and the order of the public samples."""
+        if not self.secret:
+            return (self.seed,)
+        return (self.seed, *_words(f"split {self.secret}"))
+
+    @property
+    def shared_seed(self) -> int:
+        """Seed of what clients do, below 2**31; where there is a secret, it does not tell `server_seed`."""
+        return _words(f"clients {self.seed} {self.secret}")[0] >> 1
 
     @model_validator(mode="after")
     def _names_differ(self) -> ExperimentSettings:

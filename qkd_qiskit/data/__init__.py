@@ -14,6 +14,7 @@ from qkd_qiskit.data.prepared import (
     prepare_client,
     prepare_data,
     prepare_server,
+    public_order,
 )
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
@@ -50,4 +51,5 @@ __all__ = [
     "prepare_server",
     "public_digest",
     "public_maker",
+    "public_order",
 ]

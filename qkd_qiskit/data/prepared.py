@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,9 @@ from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import use_limits
+
+_NOBODY = np.empty(0, dtype=np.int64)
+_ORDER = zlib.crc32(b"public order")
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class PreparedData:
         sizes: Own samples of each client, copies not counted.
         test: Kept back until the end; empty for those who have none.
         split: Indices of the samples in the dataset, or in a client's or server's own numbering.
-        pool_labels: Class index of each unlabelled public original, without copies; only for those who may
-            ask for some of them. None where they are unknown.
+        pool_labels: Class index of each unlabelled public original in the order of the list, without copies;
+            only for those who may ask for some of them. None where they are unknown.
     """
 
     name: str
@@ -71,14 +75,19 @@ class PreparedData:
         )
 
     def of_client(self, client: int) -> PreparedData:
-        """Return what one client works with: the public set and its own samples."""
+        """Return what one client works with: its own samples, and the public set without the answers."""
+        held = self.split
+        listed = np.concatenate([held.public_unlabelled, held.public_calibration, held.public_validation])
         return replace(
             self,
+            public=self.public.without_answers(),
             originals=None,
             clients=(self.clients[client],),
             sizes=(self.sizes[client],),
             test=self.test.rows(slice(0, 0)),
-            split=replace(self.split, clients=(self.split.clients[client],), test=self.split.test[:0]),
+            split=Split(
+                held.public_train, np.sort(listed), _NOBODY, _NOBODY, _NOBODY, (held.clients[client],)
+            ),
             pool_labels=None,
         )
 
@@ -107,7 +116,7 @@ class RawData:
         features: All samples [N, F].
         codes: Index of each sample's class [N].
         split: Who holds which.
-        public: The public ones.
+        image_shape: Rows and columns of the images; None for features that are no pixels.
     """
 
     name: str
@@ -115,7 +124,18 @@ class RawData:
     features: FloatArray
     codes: IntArray
     split: Split
-    public: PublicOriginals
+    image_shape: tuple[int, int] | None
+
+    @property
+    def parts(self) -> tuple[int, int, int, int]:
+        """Sizes of the public parts: training, unlabelled, calibration, validation."""
+        split = self.split
+        return (
+            len(split.public_train),
+            len(split.public_unlabelled),
+            len(split.public_calibration),
+            len(split.public_validation),
+        )
 
 
 def deal_data(settings: ExperimentSettings) -> RawData:
@@ -138,23 +158,23 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         ),
         [ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
         dirichlet=data.dirichlet,
-        rng=np.random.default_rng(settings.seed),
+        rng=np.random.default_rng(settings.server_seed),
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
-    labels = codes[split.public]
-    labels[len(split.public_train) : len(split.public_train) + len(split.public_unlabelled)] = UNKNOWN
-    public = PublicOriginals(
-        features=dataset.features[split.public],
-        labels=labels,
-        image_shape=dataset.image_shape,
-        parts=(
-            len(split.public_train),
-            len(split.public_unlabelled),
-            len(split.public_calibration),
-            len(split.public_validation),
-        ),
-    )
-    return RawData(dataset.name, dataset.classes, dataset.features, codes, split, public)
+    return RawData(dataset.name, dataset.classes, dataset.features, codes, split, dataset.image_shape)
+
+
+def public_order(settings: ExperimentSettings, parts: tuple[int, int, int, int]) -> IntArray:
+    """Return the order in which the public samples are sent: the training part, then all others mixed.
+
+    It follows from the seed and the secret alone.
+
+    Args:
+        settings: The experiment.
+        parts: Sizes of the parts: training, unlabelled, calibration, validation.
+    """
+    rng = np.random.default_rng((*settings.server_seed, _ORDER))
+    return np.concatenate([np.arange(parts[0]), parts[0] + rng.permutation(sum(parts[1:]))])
 
 
 def prepare_data(settings: ExperimentSettings) -> PreparedData:
@@ -165,21 +185,26 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
     """
     raw = deal_data(settings)
     augment = settings.data.augment
-    maker = public_maker(settings.seed, augment, settings.model, raw.public)
+    public, order = raw.split.public, public_order(settings, raw.parts)
+    listed = PublicOriginals.mixed(
+        raw.features[public], raw.codes[public], raw.image_shape, raw.parts, order=order
+    )
+    pool = public[order][listed.unlabelled]
+    maker = public_maker(settings.shared_seed, augment, settings.model, listed)
     return PreparedData(
         name=raw.name,
         classes=raw.classes,
         encoder=maker.encoder,
-        public=make_public(maker, raw.public),
-        originals=raw.public,
+        public=make_public(maker, listed),
+        originals=listed,
         clients=tuple(
             maker.augmented(raw.features[held], raw.codes[held], client_stage(client.name), augment.copies)
             for client, held in zip(settings.clients, raw.split.clients, strict=True)
         ),
         sizes=tuple(len(held) for held in raw.split.clients),
         test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
-        split=raw.split,
-        pool_labels=raw.codes[raw.split.public_unlabelled],
+        split=replace(raw.split, public_unlabelled=pool),
+        pool_labels=raw.codes[pool],
     )
 
 
@@ -255,7 +280,7 @@ def prepare_server(
     Raises:
         DataError: If the samples cannot be augmented or encoded in this way.
     """
-    maker = public_maker(settings.seed, settings.data.augment, settings.model, originals)
+    maker = public_maker(settings.shared_seed, settings.data.augment, settings.model, originals)
     public = make_public(maker, originals)
     kept_back = public.samples.rows(slice(0, 0)) if test is None else maker.plain(*test)
     return PreparedData(
@@ -288,7 +313,6 @@ def _own_numbering(originals: PublicOriginals, *, client: int | None = None, tes
         test: Test samples.
     """
     held = () if client is None else (np.arange(client),)
-    train, unlabelled, calibration, validation = (
-        np.arange(part.start, part.stop) for part in originals.slices
-    )
-    return Split(train, unlabelled, calibration, validation, np.arange(test), held)
+    train = np.arange(originals.n_examples)
+    public = (train, originals.unlabelled, originals.calibration, originals.validation)
+    return Split(*public, np.arange(test), held)

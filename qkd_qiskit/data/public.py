@@ -1,8 +1,13 @@
-"""The public samples: as originals, which travel, and as the encoded set that everybody makes of them."""
+"""The public samples: as originals, which travel, and as the encoded set that everybody makes of them.
+
+Some are examples: their labels travel with them, so that a client can learn what lies outside its classes.
+All others are one list in random order, which clients answer. The server knows the labels of some of these,
+and uses them to calibrate, to audit and to choose; nothing that it sends tells which they are.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,63 +20,96 @@ from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
 
 
+def _none() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class PublicSet:
-    """What everybody has: the server sends it, clients answer on it.
+    """What everybody has: the server sends it, clients answer on all of it but the examples.
 
     Attributes:
-        samples: Training samples and their augmented copies, then unlabelled ones and theirs with the blends
-            of both, then the calibration and the validation part.
+        samples: Examples and their augmented copies, then the listed samples and theirs.
         digest: SHA-256 of the inputs.
-        n_labelled: Training samples and copies.
-        n_unlabelled: Unlabelled samples, copies and blends.
-        n_calibration: Calibration samples.
-        origins: Which originals, labelled ones first, each sample of `to_distil` is made of.
+        n_labelled: Examples and copies.
+        n_listed: Listed samples, copies not counted.
+        calibration_rows: Rows of `samples` that calibrate teachers, copies included; none for a client.
+        validation_rows: Rows that choose between teachers, copies included; none for a client.
+        blends: Blends of the samples to distil, for the student; none for a client.
+        origins: Which originals each sample of `to_distil` is made of: examples first, then those listed
+            samples that are neither for calibration nor for validation.
     """
 
     samples: Samples
     digest: str
     n_labelled: int
-    n_unlabelled: int
-    n_calibration: int
+    n_listed: int
+    calibration_rows: IntArray
+    validation_rows: IntArray
+    blends: Samples
     origins: Origins
 
     @property
     def labelled(self) -> Samples:
-        """Training samples and their augmented copies."""
+        """Examples and their augmented copies."""
         return self.samples.rows(slice(0, self.n_labelled))
 
     @property
+    def answered(self) -> Samples:
+        """All that clients answer: the listed samples and their copies."""
+        return self.samples.rows(slice(self.n_labelled, None))
+
+    @property
+    def n_answered(self) -> int:
+        """Number of samples that clients answer."""
+        return len(self.samples) - self.n_labelled
+
+    @property
+    def unlabelled_rows(self) -> IntArray:
+        """Rows of listed samples, copies included, that are neither for calibration nor for validation."""
+        held_back = np.zeros(len(self.samples), dtype=np.bool_)
+        held_back[: self.n_labelled] = True
+        held_back[self.calibration_rows] = held_back[self.validation_rows] = True
+        return np.flatnonzero(~held_back)
+
+    @property
     def to_distil(self) -> Samples:
-        """All that the student learns from: labelled and unlabelled samples."""
-        return self.samples.rows(slice(0, self.n_labelled + self.n_unlabelled))
+        """All that the student learns from: examples, unlabelled samples, blends."""
+        parts = (self.labelled, self.samples.rows(self.unlabelled_rows), self.blends)
+        return Samples(
+            np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+        )
 
     @property
     def validation(self) -> Samples:
         """Samples that choose between models."""
         return self.samples.rows(self.validation_rows)
 
-    @property
-    def calibration_rows(self) -> IntArray:
-        """Rows that calibrate teachers."""
-        start = self.n_labelled + self.n_unlabelled
-        return np.arange(start, start + self.n_calibration)
-
-    @property
-    def validation_rows(self) -> IntArray:
-        """Rows that choose between teachers."""
-        return np.arange(self.n_labelled + self.n_unlabelled + self.n_calibration, len(self.samples))
+    def without_answers(self) -> PublicSet:
+        """Return what a client may know: the labels of the examples alone."""
+        labels = np.full(len(self.samples), UNKNOWN, dtype=np.int64)
+        labels[: self.n_labelled] = self.samples.labels[: self.n_labelled]
+        return replace(
+            self,
+            samples=replace(self.samples, labels=labels),
+            calibration_rows=_none(),
+            validation_rows=_none(),
+            blends=self.blends.rows(slice(0, 0)),
+            origins=self.origins.rows(slice(0, 0)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class PublicOriginals:
-    """The public samples before encoding, without copies: training, unlabelled, calibration, validation.
+    """The public samples before encoding, without copies: examples, then the list that clients answer.
 
     Attributes:
-        features: [N, F], N the sum of `parts`.
+        features: [N, F].
         labels: Index of each sample's class, [N]; `UNKNOWN` where its holder does not know it.
         image_shape: Rows and columns of the images; None for features that are no pixels.
-        parts: Sizes of the four parts.
+        n_examples: Number of examples.
+        calibration: Rows of the samples that calibrate teachers, increasing; none for a client.
+        validation: Rows of the samples that choose between teachers, increasing; none for a client.
 
     Raises:
         DataError: If the numbers do not fit each other.
@@ -80,13 +118,15 @@ class PublicOriginals:
     features: FloatArray
     labels: IntArray
     image_shape: tuple[int, int] | None
-    parts: tuple[int, int, int, int]
+    n_examples: int
+    calibration: IntArray = field(default_factory=_none)
+    validation: IntArray = field(default_factory=_none)
 
     def __post_init__(self) -> None:
-        if not len(self.features) == len(self.labels) == sum(self.parts):
+        if len(self.features) != len(self.labels) or not 0 <= self.n_examples <= len(self.labels):
             raise DataError(
-                f"public samples: expected {sum(self.parts)} of them with labels, "
-                f"found {len(self.features)} and {len(self.labels)} labels"
+                f"public samples: expected as many labels as samples, {self.n_examples} or more, "
+                f"found {len(self.features)} samples and {len(self.labels)} labels"
             )
         if self.image_shape is not None and int(np.prod(self.image_shape)) != self.features.shape[1]:
             raise DataError(
@@ -94,28 +134,62 @@ class PublicOriginals:
                 f"found {self.features.shape[1]} features"
             )
 
-    @property
-    def slices(self) -> tuple[slice, slice, slice, slice]:
-        """Rows of the four parts."""
-        train, unlabelled, calibration, validation = pairwise(np.cumsum((0, *self.parts)).tolist())
-        return slice(*train), slice(*unlabelled), slice(*calibration), slice(*validation)
+    @classmethod
+    def mixed(
+        cls,
+        features: FloatArray,
+        labels: IntArray,
+        image_shape: tuple[int, int] | None,
+        parts: tuple[int, int, int, int],
+        *,
+        order: IntArray,
+    ) -> PublicOriginals:
+        """Return samples whose list is in another order than that of the parts.
+
+        Args:
+            features: Training, unlabelled, calibration and validation samples [N, F], in this order.
+            labels: Index of each one's class [N]; those of the unlabelled part are forgotten.
+            image_shape: Rows and columns of the images; None for features that are no pixels.
+            parts: Sizes of the four parts.
+            order: The samples' numbers in their new order, [N]; training samples come first. Whoever has it
+                can tell the parts.
+
+        Raises:
+            DataError: If a size is negative, or they do not add up.
+        """
+        if min(parts) < 0:
+            raise DataError(f"public samples: expected sizes, found {parts}")
+        if not len(features) == len(order) == sum(parts):
+            raise DataError(f"public samples: expected {sum(parts)} of them, found {len(features)}")
+        train, unlabelled, calibration, validation = (
+            slice(*ends) for ends in pairwise(np.cumsum((0, *parts)).tolist())
+        )
+        known = labels.copy()
+        known[unlabelled] = UNKNOWN
+        return cls(
+            features[order],
+            known[order],
+            image_shape,
+            train.stop,
+            np.flatnonzero((order >= calibration.start) & (order < calibration.stop)),
+            np.flatnonzero((order >= validation.start) & (order < validation.stop)),
+        )
 
     @property
-    def n_train(self) -> int:
-        """Labelled training samples."""
-        return self.parts[0]
+    def unlabelled(self) -> IntArray:
+        """Rows of the list that are neither for calibration nor for validation, increasing."""
+        listed = np.arange(self.n_examples, len(self.labels))
+        return np.setdiff1d(listed, np.concatenate([self.calibration, self.validation]))
 
     def without_answers(self) -> PublicOriginals:
-        """Return what a client may know: the labels of the training part alone."""
+        """Return what a client may know: the labels of the examples alone."""
         labels = np.full(len(self.labels), UNKNOWN, dtype=np.int64)
-        labels[: self.n_train] = self.labels[: self.n_train]
-        return replace(self, labels=labels)
+        labels[: self.n_examples] = self.labels[: self.n_examples]
+        return replace(self, labels=labels, calibration=_none(), validation=_none())
 
     def n_inputs(self, augment: AugmentSettings) -> int:
-        """Count the public inputs that they become, copies and blends included."""
-        train, unlabelled, calibration, validation = self.parts
-        pool = train + unlabelled
-        return pool * (1 + _copies(augment) + augment.mixup) + calibration + validation
+        """Count the public inputs that they become, copies included."""
+        return len(self.labels) * (1 + _copies(augment))
 
 
 def public_maker(
@@ -132,33 +206,38 @@ def public_maker(
 
 
 def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:
-    """Make the encoded public set; copies and blends come from the seed, so server and clients make the same.
+    """Make the encoded public set; copies come from the seed, so server and clients make the same.
+
+    Blends are made where it is known which samples are to be distilled: at the server.
 
     Raises:
         DataError: If copies of samples are wanted that are no images.
     """
-    copies = _copies(maker.augment)
-    train, unlabelled, calibration, validation = (
-        (originals.features[part], originals.labels[part]) for part in originals.slices
-    )
-    labelled = maker.augmented(*train, "public train", copies)
-    nameless = maker.augmented(*unlabelled, "public unlabelled", copies)
-    blends, blended = maker.blends(np.concatenate([train[0], unlabelled[0]]), "public blends")
-    n_train = len(train[0])
-    whole = Origins.of_copies(n_train, copies) + Origins.of_copies(len(unlabelled[0]), copies, start=n_train)
-    mended, judged = maker.plain(*calibration), maker.plain(*validation)
-    parts = (labelled, nameless, blends, mended, judged)
-    inputs = np.concatenate([part.inputs for part in parts])
-    n_unlabelled = len(nameless) + len(blends)
-    labels = np.concatenate([labelled.labels, np.full(n_unlabelled, UNKNOWN), mended.labels, judged.labels])
+    copies, n_examples = _copies(maker.augment), originals.n_examples
+    features, labels = originals.features, originals.labels
+    labelled = maker.augmented(features[:n_examples], labels[:n_examples], "public train", copies)
+    listed = maker.augmented(features[n_examples:], labels[n_examples:], "public list", copies)
+    inputs = np.concatenate([labelled.inputs, listed.inputs])
+    numbers = np.tile(np.arange(n_examples, len(labels)), copies + 1)
+    pool = originals.unlabelled
+    at_server = len(originals.validation) > 0
+    whole = np.concatenate([np.arange(n_examples), pool])
+    blends, blended = maker.blends(features[whole], "public blends") if at_server else _no_blends(labelled)
+    origins = Origins.of_copies(n_examples, copies) + Origins.of_copies(len(pool), copies, start=n_examples)
     return PublicSet(
-        samples=Samples(inputs, labels),
+        samples=Samples(inputs, np.concatenate([labelled.labels, listed.labels])),
         digest=public_digest(inputs),
         n_labelled=len(labelled),
-        n_unlabelled=n_unlabelled,
-        n_calibration=len(mended),
-        origins=whole + blended,
+        n_listed=len(labels) - n_examples,
+        calibration_rows=len(labelled) + np.flatnonzero(np.isin(numbers, originals.calibration)),
+        validation_rows=len(labelled) + np.flatnonzero(np.isin(numbers, originals.validation)),
+        blends=blends,
+        origins=origins + blended,
     )
+
+
+def _no_blends(samples: Samples) -> tuple[Samples, Origins]:
+    return samples.rows(slice(0, 0)), Origins.of_copies(0, 0)
 
 
 def _copies(augment: AugmentSettings) -> int:

@@ -57,6 +57,10 @@ class Origins:
         numbers = np.tile(start + np.arange(n), copies + 1)
         return cls(numbers, numbers, np.ones(len(numbers)))
 
+    def rows(self, chosen: slice) -> Origins:
+        """Return the origins of some of the samples."""
+        return Origins(self.first[chosen], self.second[chosen], self.share[chosen])
+
     def __add__(self, other: Origins) -> Origins:
         """Append others."""
         return Origins(

@@ -29,7 +29,7 @@ from qkd_qiskit.distillation.messages import (
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
-from qkd_qiskit.distillation.student import student_targets
+from qkd_qiskit.distillation.student import student_soft_labels, student_targets, worse_than_public_only
 from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
@@ -67,6 +67,8 @@ __all__ = [
     "refined_training_set",
     "screen_message",
     "soften",
+    "student_soft_labels",
     "student_targets",
     "wanted_rules",
+    "worse_than_public_only",
 ]

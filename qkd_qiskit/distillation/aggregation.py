@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import DistillationSettings
-from qkd_qiskit.distillation.copies import pool_copies
 from qkd_qiskit.distillation.messages import ClientMessage
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.distillation.rules import RULES
@@ -24,7 +21,7 @@ class Aggregate:
 
     Attributes:
         teacher: The calibrated, combined clients.
-        soft_labels: Soft labels of the whole public set [N, G].
+        soft_labels: Class probabilities of all samples that clients answer [N, G].
     """
 
     teacher: Teacher
@@ -45,40 +42,46 @@ def wanted_rules(distillation: DistillationSettings) -> tuple[str, ...]:
     return tuple(RULES) if wanted == "auto" else (wanted,)
 
 
-def aggregate_messages(run: RunContext, messages: Iterable[ClientMessage]) -> Aggregate:
+def aggregate_messages(
+    run: RunContext, messages: Iterable[ClientMessage], own: FloatArray | None = None
+) -> Aggregate:
     """Aggregate the messages of the clients that are used; see `aggregate_outputs`.
 
     Args:
         run: Shared by all stages.
         messages: At least one; gone through more than once, one message at a time.
+        own: Class probabilities [N, G] of the server's own model; None where it has none.
     """
-    return aggregate_outputs(run, _Outputs(run, messages))
+    return aggregate_outputs(run, _Outputs(run, messages), own)
 
 
-def aggregate_outputs(run: RunContext, clients: Iterable[ClientOutputs]) -> Aggregate:
-    """Build the best teacher on the public validation part, and let it label the public set.
-
-    The soft labels are its answers, pooled over copies where the settings want it.
+def aggregate_outputs(
+    run: RunContext, clients: Iterable[ClientOutputs], own: FloatArray | None = None
+) -> Aggregate:
+    """Build the best teacher on the public validation part, and let it label all that clients answer.
 
     Args:
         run: Shared by all stages.
         clients: Outputs of at least one client; anything that can be gone through more than once.
+        own: Class probabilities [N, G] of the server's own model; None where it has none.
 
     Raises:
         DistillationError: If there is no client, nothing to choose a teacher with, or no rule of the wanted
             name.
     """
     data, public = run.data, run.data.public
+    known = public.answered.labels
+    calibration, validation = (
+        rows - public.n_labelled for rows in (public.calibration_rows, public.validation_rows)
+    )
     teacher, soft = build_teacher(
         clients,
         n_classes=len(data.classes),
-        calibration=(public.calibration_rows, public.samples.labels[public.calibration_rows]),
-        validation=(public.validation_rows, public.samples.labels[public.validation_rows]),
+        calibration=(calibration, known[calibration]),
+        validation=(validation, known[validation]),
+        own=own,
         aggregations=wanted_rules(run.settings.distillation),
     )
-    if run.settings.distillation.pool_copies:
-        n = len(public.to_distil)
-        soft = np.concatenate([pool_copies(soft[:n], public.origins), soft[n:]])
     return Aggregate(teacher, soft)
 
 

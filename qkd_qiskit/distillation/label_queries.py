@@ -75,7 +75,7 @@ def query_labels(run: RunContext, soft: FloatArray) -> LabelQueryResult | None:
 
     Args:
         run: Shared by all stages; its data must know these labels.
-        soft: The teacher's class probabilities on the public samples [M, G].
+        soft: The teacher's class probabilities on all samples that clients answer [N, G].
 
     Returns:
         The labels; None where the settings want none.
@@ -90,7 +90,8 @@ def query_labels(run: RunContext, soft: FloatArray) -> LabelQueryResult | None:
     known, public = data.pool_labels, data.public
     assert known is not None
     pool, n_train = len(data.split.public_unlabelled), len(data.split.public_train)
-    own = soft[public.n_labelled : public.n_labelled + pool]
+    # Originals stand before all copies.
+    own = soft[public.unlabelled_rows[:pool] - public.n_labelled]
     chosen = least_certain(own, wanted)
     origins = public.origins
     rows = np.flatnonzero((origins.share == 1.0) & np.isin(origins.first, n_train + chosen))

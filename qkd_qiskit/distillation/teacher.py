@@ -15,7 +15,7 @@ from qkd_qiskit.distillation.calibration import (
     fit_calibration,
 )
 from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR, ClientOutputs, lift, soften
-from qkd_qiskit.distillation.rules import RULES, Census, aggregate, rule_named
+from qkd_qiskit.distillation.rules import RULES, AggregationRule, Census, rule_named
 from qkd_qiskit.errors import DistillationError
 
 
@@ -46,7 +46,7 @@ class Teacher:
         rejects: Whether each client has the reject outcome.
         n_classes: Number G of all classes.
         calibrations: One a client.
-        aggregation: Rule of combination.
+        rule: Combines the clients.
         sharpness: Power that the combined probabilities are raised to before they are renormalized.
         scores: All candidates on the validation part, the chosen one first.
     """
@@ -56,15 +56,21 @@ class Teacher:
     rejects: tuple[bool, ...]
     n_classes: int
     calibrations: tuple[OutputCalibration, ...]
-    aggregation: str
+    rule: AggregationRule
     sharpness: float
     scores: tuple[TeacherScore, ...]
 
-    def class_probabilities(self, outputs: Sequence[FloatArray]) -> FloatArray:
+    @property
+    def aggregation(self) -> str:
+        """Name of the rule of combination."""
+        return self.rule.name
+
+    def class_probabilities(self, outputs: Sequence[FloatArray], own: FloatArray | None = None) -> FloatArray:
         """Combine the clients' outputs on any inputs.
 
         Args:
             outputs: One array [N, k_i (+ 1)] a client, in the order of `clients`.
+            own: Class probabilities [N, G] of the server's own model, where the teacher was built with one.
 
         Returns:
             Probabilities [N, G] over the global class set; rows sum to one.
@@ -80,7 +86,7 @@ class Teacher:
             lift(calibration.apply(o), held, self.n_classes)
             for calibration, o, held in zip(self.calibrations, outputs, self.held, strict=True)
         ]
-        combined = aggregate(lifted, self.held, self.rejects, self.aggregation)
+        combined = self.rule.answer(lifted, self.held, self.rejects, own)
         return soften(combined, 1.0 / self.sharpness)
 
 
@@ -90,25 +96,28 @@ def build_teacher(
     n_classes: int,
     calibration: tuple[IntArray, IntArray],
     validation: tuple[IntArray, IntArray],
+    own: FloatArray | None = None,
     aggregations: Sequence[str] = tuple(RULES),
     calibrations: Sequence[CalibrationKind] = CALIBRATIONS,
 ) -> tuple[Teacher, FloatArray]:
     """Calibrate each client, and choose how to combine them.
 
-    Clients are gone through twice, one at a time: of each no more is kept than its calibrations.
+    Clients are gone through as often as the rules want it, at least twice, one at a time: of each no more is
+    kept than its calibrations and what a rule has estimated of it.
 
     Args:
-        clients: Outputs of at least one client on the whole public set; anything that can be gone through
-            more than once.
+        clients: Outputs of at least one client on all samples that clients answer; anything that can be gone
+            through more than once.
         n_classes: Number G of all classes.
-        calibration: Indices into the public set and their global class indices, for fitting; may be empty.
+        calibration: Indices of samples and their global class indices, for fitting; may be empty.
         validation: The same for choosing; disjoint from the former and not empty.
+        own: Class probabilities [N, G] of the server's own model on the same samples; None where it has none.
         aggregations: Names of rules to choose from.
         calibrations: Kinds to choose from.
 
     Returns:
         The candidate with the lowest cross-entropy on the validation part, the first of equals; and its class
-        probabilities on the whole public set [N, G].
+        probabilities on all samples [N, G].
 
     Raises:
         DistillationError: If there is no client, nothing to choose from or with, or the two parts overlap.
@@ -117,6 +126,7 @@ def build_teacher(
     held_back, answers = validation
     if len(held_back) == 0 or np.intersect1d(rows, held_back).size:
         raise DistillationError("teacher: expected validation samples, disjoint from the calibration samples")
+    both, both_labels = np.concatenate([rows, held_back]), np.concatenate([labels, answers])
     members: list[_Member] = []
     censuses: dict[CalibrationKind, Census] = {}
     for client in clients:
@@ -124,17 +134,19 @@ def build_teacher(
         fitted = {kind: fit_calibration(client.outputs[rows], outcomes, kind) for kind in calibrations}
         members.append(_Member(client.client, client.held, client.reject, fitted))
         for kind in calibrations:
-            census = censuses.setdefault(kind, Census(len(client.outputs), n_classes))
-            census.count(_mended(client, fitted[kind], n_classes), client.held)
+            if kind not in censuses:
+                known = np.full(len(client.outputs), -1, dtype=np.int64)
+                known[both] = both_labels
+                censuses[kind] = Census(len(client.outputs), n_classes, own=own, labels=known)
+            censuses[kind].count(_mended(client, fitted[kind], n_classes), client.held)
     if not members or not aggregations or not calibrations:
         raise DistillationError("teacher: expected at least one client, aggregation and calibration")
-    running = {(k, rule): rule_named(rule)(censuses[k]) for k in calibrations for rule in aggregations}
-    for client, member in zip(clients, members, strict=True):
-        for kind in calibrations:
-            lifted = _mended(client, member.fitted[kind], n_classes)
-            for rule in aggregations:
-                running[kind, rule].add(lifted, client.held, client.reject)
-    both, both_labels = np.concatenate([rows, held_back]), np.concatenate([labels, answers])
+    running = {
+        (kind, rule): rule_named(rule)(censuses[kind])
+        for rule in aggregations
+        for kind in (calibrations if rule_named(rule).wants_calibrated else calibrations[:1])
+    }
+    _add_all(clients, members, running, n_classes)
     candidates: list[tuple[TeacherScore, float]] = []
     for (kind, rule), aggregated in running.items():
         p = aggregated.combined()
@@ -156,7 +168,7 @@ def build_teacher(
         rejects=tuple(member.reject for member in members),
         n_classes=n_classes,
         calibrations=tuple(member.fitted[best.calibration] for member in members),
-        aggregation=best.aggregation,
+        rule=running[best.calibration, best.aggregation],
         sharpness=sharpness,
         scores=tuple(score for score, _ in candidates),
     )
@@ -172,6 +184,25 @@ class _Member:
     held: IntArray
     reject: bool
     fitted: dict[CalibrationKind, OutputCalibration]
+
+
+def _add_all(
+    clients: Iterable[ClientOutputs],
+    members: Sequence[_Member],
+    running: dict[tuple[CalibrationKind, str], AggregationRule],
+    n_classes: int,
+) -> None:
+    """Add the clients to all rules, as often as each of them wants."""
+    open_rules = dict(running)
+    while open_rules:
+        kinds = dict.fromkeys(kind for kind, _ in open_rules)
+        for client, member in zip(clients, members, strict=True):
+            for kind in kinds:
+                lifted = _mended(client, member.fitted[kind], n_classes)
+                for (wanted, _), rule in open_rules.items():
+                    if wanted == kind:
+                        rule.add(lifted, client.held, client.reject)
+        open_rules = {key: rule for key, rule in open_rules.items() if rule.again()}
 
 
 def _mended(client: ClientOutputs, calibration: OutputCalibration, n_classes: int) -> FloatArray:

@@ -211,6 +211,9 @@ class Results(ResultsModel):
     asked: LabelQueryRecord | None = None
     timings: dict[Text, float]
     teacher: TeacherRecord | None = None
+    fallback: str | None = Field(
+        None, description="why the global model is the one trained on public data alone, where it is"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.distillation import Teacher, lift
+from qkd_qiskit.distillation import lift
 from qkd_qiskit.evaluation import (
     COMPARED,
     DIFFERENCES,
@@ -121,7 +121,7 @@ def _predict_all(
     found = {"global": own.predictions(inputs)}
     found |= {name: model.predictions(inputs) for name, model in baselines.items()}
     if clients is not None:
-        found["teacher_ensemble"] = _ensemble(run, server.rounds.aggregate.teacher, clients, inputs)
+        found["teacher_ensemble"] = _ensemble(run, server, clients, inputs)
         found["best_client"] = _best_client(run, clients, inputs)
     known = [model.name for model in COMPARED if model.name in found]
     return {name: found[name] for name in dict.fromkeys((*known, *found))}
@@ -139,14 +139,16 @@ def client_specs(server: ServerResult, clients: Sequence[ClientOutcome] | None) 
 
 
 def _ensemble(
-    run: RunContext, teacher: Teacher, clients: Sequence[ClientOutcome], inputs: FloatArray
+    run: RunContext, server: ServerResult, clients: Sequence[ClientOutcome], inputs: FloatArray
 ) -> Predictions:
-    """Return what the clients that the teacher uses predict together."""
+    """Return what the clients that the teacher uses predict together, with the server's own model."""
+    teacher = server.rounds.aggregate.teacher
     used = [client for client in clients if client.settings.name in teacher.clients]
 
     def predicted(kind: str) -> IntArray:
         outputs = [c.model.outcome_probabilities(getattr(c.compiled, kind), inputs) for c in used]
-        return np.asarray(teacher.class_probabilities(outputs).argmax(axis=1), dtype=np.int64)
+        own = server.public_only.outcome_probabilities(getattr(server.compiled, kind), inputs)
+        return np.asarray(teacher.class_probabilities(outputs, own).argmax(axis=1), dtype=np.int64)
 
     return Predictions(
         predicted("noisy"),

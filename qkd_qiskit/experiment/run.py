@@ -92,7 +92,14 @@ def run_experiment(
         transport = transport or LocalTransport(run, compiler)
         server = run_server(run, compiler, transport, folder=messages)
         baselines = fit_baselines(
-            BaselineData(run, compiler, server.compiled, server.rounds.aggregate, server.label_queries)
+            BaselineData(
+                run,
+                compiler,
+                server.compiled,
+                server.rounds.aggregate,
+                server.label_queries,
+                server.public_only,
+            )
         )
         with run.timed("evaluation"):
             evaluation = evaluate(run, server, baselines, transport.clients)
@@ -164,6 +171,8 @@ def _record(
     optional: dict[str, Any] = {}
     if evaluation.absent:
         optional["absent"] = evaluation.absent
+    if not server.distilled:
+        optional["fallback"] = "on public labels the distilled model was worse than public data alone"
     if queries is not None:
         optional["asked"] = LabelQueryRecord(labels=queries.n_labels, teacher_right=queries.teacher_right)
     if "teacher_ensemble" in evaluation.absent:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qkd_qiskit.federation.data_files import DataFiles, read_server_data, write_data_files
     from qkd_qiskit.federation.local import LocalTransport
     from qkd_qiskit.federation.message_store import MessageStore
+    from qkd_qiskit.federation.public_model import PublicModel
     from qkd_qiskit.federation.rejection import (
         RejectionCode,
         RequestRejected,
@@ -33,6 +34,7 @@ _HOMES = {
     "DataFiles": "data_files",
     "LocalTransport": "local",
     "MessageStore": "message_store",
+    "PublicModel": "public_model",
     "RecordedTransport": "transport",
     "RejectionCode": "rejection",
     "RemoteClient": "remote_client",
@@ -61,6 +63,7 @@ __all__ = [
     "DataFiles",
     "LocalTransport",
     "MessageStore",
+    "PublicModel",
     "RecordedTransport",
     "RejectionCode",
     "RemoteClient",

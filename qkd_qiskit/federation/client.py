@@ -141,11 +141,11 @@ def refine_client(run: RunContext, before: ClientOutcome, soft: FloatArray, numb
     Args:
         run: Of this client alone.
         before: What it did so far.
-        soft: The server's class probabilities on the public samples to distil [M, G].
+        soft: The server's class probabilities on the public samples that clients answer [M, G].
         number: Number of this round, 2 or more.
     """
     start = time.perf_counter()
-    stage, public = client_stage(before.settings.name, number), run.data.public.to_distil
+    stage, public = client_stage(before.settings.name, number), run.data.public.answered
     training = refined_training_set(
         _first_training_set(run, 0),
         len(run.data.clients[0]),
@@ -181,7 +181,7 @@ def _answer(
         name,
         compiled.spec.index,
         [data.classes[k] for k in held],
-        model.outcome_probabilities(compiled.noisy, data.public.samples.inputs),
+        model.outcome_probabilities(compiled.noisy, data.public.answered.inputs),
         data.public.digest,
         precision=run.settings.distillation.precision,
     )

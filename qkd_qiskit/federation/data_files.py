@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data import UNKNOWN, PreparedData, PublicOriginals, RawData, deal_data, prepare_server
+from qkd_qiskit.data import (
+    UNKNOWN,
+    PreparedData,
+    PublicOriginals,
+    RawData,
+    deal_data,
+    prepare_server,
+    public_order,
+)
 from qkd_qiskit.errors import DataError, FederationError
 from qkd_qiskit.store import guarded, open_npz, write_atomic
 
@@ -52,7 +60,7 @@ def write_data_files(settings: ExperimentSettings, folder: str | Path) -> DataFi
     clients = [
         _write(
             folder / f"client-{number}.npz",
-            images=_shaped(raw.features[held], raw.public.image_shape),
+            images=_shaped(raw.features[held], raw.image_shape),
             labels=names[raw.codes[held]],
         )
         for number, held in enumerate(raw.split.clients, start=1)
@@ -85,27 +93,34 @@ def read_server_data(settings: ExperimentSettings, path: str | Path) -> Prepared
         if codes.size and not least <= codes.min() <= codes.max() < len(names):
             raise FederationError(f"{path}: {key}: expected numbers from {least} to {len(names) - 1}")
     image_shape = (int(shape[0]), int(shape[1])) if shape.size else None
-    sizes = tuple(int(size) for size in parts)
+    train, unlabelled, calibration, validation = (int(size) for size in parts)
+    sizes = (train, unlabelled, calibration, validation)
+    if min(sizes) < 0 or validation == 0:
+        raise FederationError(f"{path}: parts: expected sizes, the last at least 1, found {sizes}")
     public, test = (_rows(arrays[key], path, key) for key in ("public", "test"))
     if len(test) != len(arrays["test_labels"]) or (len(test) and test.shape[1] != public.shape[1]):
         raise FederationError(f"{path}: expected test samples like the public ones, each with a label")
-    originals = PublicOriginals(
-        public, arrays["labels"].astype(np.int64), image_shape, (sizes[0], sizes[1], sizes[2], sizes[3])
-    )
+    labels = arrays["labels"].astype(np.int64)
+    if len(labels) != len(public):
+        raise FederationError(f"{path}: expected {len(public)} labels, found {len(labels)}")
+    order = public_order(settings, sizes)
+    originals = PublicOriginals.mixed(public, labels, image_shape, sizes, order=order)
     kept_back = (test, arrays["test_labels"].astype(np.int64)) if len(test) else None
     return prepare_server(settings, str(arrays["name"]), names, originals, kept_back)
 
 
 def _server_arrays(raw: RawData) -> dict[str, NDArray[Any]]:
-    public, test = raw.public, raw.split.test
+    public, test = raw.split.public, raw.split.test
+    labels = raw.codes[public]
+    labels[raw.parts[0] : sum(raw.parts[:2])] = UNKNOWN
     return {
         "name": np.array(raw.name),
         "classes": np.array(raw.classes),
-        "parts": np.array(public.parts),
-        "image_shape": np.array(public.image_shape or (), dtype=np.int64),
-        "public": _shaped(public.features, public.image_shape),
-        "labels": public.labels,
-        "test": _shaped(raw.features[test], public.image_shape),
+        "parts": np.array(raw.parts),
+        "image_shape": np.array(raw.image_shape or (), dtype=np.int64),
+        "public": _shaped(raw.features[public], raw.image_shape),
+        "labels": labels,
+        "test": _shaped(raw.features[test], raw.image_shape),
         "test_labels": raw.codes[test],
     }
 

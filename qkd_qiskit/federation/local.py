@@ -41,10 +41,12 @@ class LocalTransport:
 
         Args:
             run: Shared by all stages.
-            compiler: Compiles the clients' structures.
+            compiler: Compiles like this one, but with the clients' seed.
         """
-        self._run = run
-        self._compiler = compiler
+        # As elsewhere, a client knows the seed that all share, and not the server's.
+        seed = run.settings.shared_seed
+        self._run = replace(run, settings=run.settings.model_copy(update={"seed": seed, "secret": ""}))
+        self._compiler = compiler.seeded(seed)
         self._outcomes: dict[int, ClientOutcome] = {}
 
     @property

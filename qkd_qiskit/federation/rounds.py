@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.distillation import (
     MAX_MESSAGE_BYTES,
     Aggregate,
@@ -52,7 +53,13 @@ class RoundsResult:
     bytes_down: int
 
 
-def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = None) -> RoundsResult:
+def run_rounds(
+    run: RunContext,
+    transport: Transport,
+    *,
+    folder: Path | None = None,
+    own: Callable[[], FloatArray] | None = None,
+) -> RoundsResult:
     """Request answers of the clients in as many rounds as the experiment has.
 
     From the second round on, the request holds the server's soft labels; clients that have answered before
@@ -63,6 +70,8 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
         transport: Carries the requests.
         folder: Folder of the database that keeps accepted answers; None keeps them in memory. A resumed run
             sends no request to those whose answers are there.
+        own: Gives the class probabilities [N, G] of the server's own model on all samples that clients
+            answer, once they have answered; None where the server has none.
 
     Raises:
         FederationError: If fewer clients than the settings demand are of use.
@@ -92,10 +101,9 @@ def run_rounds(run: RunContext, transport: Transport, *, folder: Path | None = N
             used = _run_round(run, transport, requests, _RoundCollector(run, messages, late, clients), number)
         bytes_down += sum(map(len, requests.values()))
         known |= messages.positions
-        aggregate = aggregate_messages(run, _Selected(messages, used))
-        # What goes back to the clients.
-        soft = aggregate.soft_labels[: len(data.public.to_distil)].astype(np.float16)
-        request = replace(request, soft=soft)
+        aggregate = aggregate_messages(run, _Selected(messages, used), None if own is None else own())
+        # What goes back to the clients: of every sample that they have answered, whatever it serves for here.
+        request = replace(request, soft=aggregate.soft_labels.astype(np.float16))
     return RoundsResult(aggregate, tuple(client.record() for client in clients), messages, bytes_down)
 
 
@@ -115,14 +123,12 @@ def decode_answer(run: RunContext, name: str, raw: bytes) -> ClientMessage | Scr
         return _rejected(name, f"the client refuses ({code.value}): {code.meaning}")
     data, public = run.data, run.data.public
     # A row of the largest message: a float16 for every class and the reject outcome.
-    most = MAX_HEADER_BYTES + 2 * len(public.samples) * (len(data.classes) + 1)
+    most = MAX_HEADER_BYTES + 2 * public.n_answered * (len(data.classes) + 1)
     if len(raw) > most:
         return _rejected(name, f"expected a message of at most {most} bytes, found {len(raw)}")
     try:
         message = ClientMessage.from_bytes(raw, sender=name)
-        check_message(
-            message, n_public=len(public.samples), public_digest=public.digest, classes=data.classes
-        )
+        check_message(message, n_public=public.n_answered, public_digest=public.digest, classes=data.classes)
     except DistillationError as error:
         return _rejected(name, str(error))
     if message.client != name:

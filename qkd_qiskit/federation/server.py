@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qkd_qiskit.distillation import LabelQueryResult, query_labels, student_targets
-from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.estimator import GateBudget, build_size_ladder
+import numpy as np
+
+from qkd_qiskit.distillation import (
+    LabelQueryResult,
+    query_labels,
+    student_soft_labels,
+    student_targets,
+    worse_than_public_only,
+)
+from qkd_qiskit.estimator import GateBudget
+from qkd_qiskit.federation.public_model import PublicModel
 from qkd_qiskit.federation.rounds import RoundsResult, run_rounds
 from qkd_qiskit.federation.transport import RecordedTransport, Transport
-from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model, gate_budget
+from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
 from qkd_qiskit.run.stages import GLOBAL
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.training import TrainedModel
-from qkd_qiskit.vqcnn import VQCNNSpec
+
+_LOG = logging.getLogger("qkd_qiskit.federation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +37,24 @@ class ServerResult:
         compiled: The global structure on the server's device.
         rounds: What came of the rounds with the clients.
         label_queries: Labels that were given at the server's request; None where the settings want none.
-        global_model: The distilled model.
+        public_only: The global structure, trained on the public examples alone.
+        student: The distilled model.
+        global_model: The student; the former where the student is worse on the public labels that nobody
+            else knows.
     """
 
     budget: GateBudget
     compiled: CompiledModel
     rounds: RoundsResult
     label_queries: LabelQueryResult | None
+    public_only: TrainedModel
+    student: TrainedModel
     global_model: TrainedModel
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the global model is the distilled one."""
+        return self.global_model is self.student
 
 
 def run_server(
@@ -53,11 +73,17 @@ def run_server(
         DistillationError: If none is, or label queries cannot be answered.
         QKDError: If a model's budget or circuit is impossible.
     """
-    return distil(run, compiler, run_rounds(run, transport, folder=folder))
+    own = PublicModel(run, compiler)
+    return distil(run, compiler, run_rounds(run, transport, folder=folder, own=own.answers), own=own)
 
 
 def distil_messages(
-    run: RunContext, compiler: ModelCompiler, messages: Sequence[bytes | None], *, stage: Stage = GLOBAL
+    run: RunContext,
+    compiler: ModelCompiler,
+    messages: Sequence[bytes | None],
+    *,
+    stage: Stage = GLOBAL,
+    own: PublicModel | None = None,
 ) -> ServerResult:
     """Distil a global model from recorded messages, in one round.
 
@@ -66,6 +92,7 @@ def distil_messages(
         compiler: Compiles the global structure.
         messages: What each client of the settings sent, as it travelled; None for silence.
         stage: Names of the global model's training.
+        own: The server's own model, where it is shared with other federations.
 
     Raises:
         DistillationError: If no client is left whose message can be used.
@@ -73,11 +100,18 @@ def distil_messages(
     """
     once = run.settings.distillation.model_copy(update={"rounds": 1})
     single = replace(run, settings=run.settings.model_copy(update={"distillation": once}))
-    return distil(run, compiler, run_rounds(single, RecordedTransport(messages)), stage=stage)
+    own = own or PublicModel(run, compiler)
+    rounds = run_rounds(single, RecordedTransport(messages), own=own.answers)
+    return distil(run, compiler, rounds, stage=stage, own=own)
 
 
 def distil(
-    run: RunContext, compiler: ModelCompiler, rounds: RoundsResult, *, stage: Stage = GLOBAL
+    run: RunContext,
+    compiler: ModelCompiler,
+    rounds: RoundsResult,
+    *,
+    stage: Stage = GLOBAL,
+    own: PublicModel | None = None,
 ) -> ServerResult:
     """Distil a global model from what the clients say together.
 
@@ -86,17 +120,16 @@ def distil(
         compiler: Compiles the global structure.
         rounds: What came of the rounds.
         stage: Names of the global model's training.
+        own: The server's own model, where it is here already.
 
     Raises:
         QKDError: If the global model's budget or circuit is impossible.
     """
-    settings, public, backend = run.settings, run.data.public, run.settings.server.backend
-    # The estimator counts distinct samples; copies would flatter it.
-    budget = gate_budget(run, run.data.known, backend, len(run.data.classes))
-    compiled = compiler.model(_student_spec(run, budget), backend)
-    samples, soft = public.to_distil, rounds.aggregate.soft_labels
+    settings, public, own = run.settings, run.data.public, own or PublicModel(run, compiler)
+    samples, soft, compiled = public.to_distil, rounds.aggregate.soft_labels, own.compiled
     queries = query_labels(run, soft)
-    labels, wanted = samples.labels, soft[: len(samples)]
+    labels = samples.labels
+    wanted = student_soft_labels(public, soft, pool=settings.distillation.pool_copies)
     if queries is not None:
         labels, wanted = queries.known_labels(labels), queries.corrected(wanted)
     task = FitTask(
@@ -108,24 +141,14 @@ def distil(
     )
     with run.timed("global"):
         # Other answers of the clients make another model, whatever the settings.
-        global_model = fit_model(run.given(soft), compiled, task)
-    return ServerResult(budget, compiled, rounds, queries, global_model)
-
-
-def _student_spec(run: RunContext, budget: GateBudget) -> VQCNNSpec:
-    """Return the budget's structure, or the ladder's largest within the blocks that the settings allow."""
-    most, model = run.settings.distillation.student_blocks, run.settings.model
-    if most is None:
-        return budget.spec
-    ladder = build_size_ladder(
-        model.n_qubits,
-        encoding=model.encoding,
-        kernel=model.kernel,
-        sharing=model.sharing,
-        n_outcomes=len(run.data.classes),
+        student = fit_model(run.given(soft), compiled, task)
+    rows = np.concatenate([public.calibration_rows, public.validation_rows])
+    judged = public.samples.rows(rows)
+    found, floor = (
+        model.outcome_probabilities(compiled.noisy, judged.inputs) for model in (student, own.model)
     )
-    fitting = [spec for spec in ladder if len(spec.blocks) <= most]
-    if not fitting:
-        least = len(ladder[0].blocks)
-        raise DistillationError(f"distillation.student_blocks: expected at least {least}, found {most}")
-    return fitting[-1]
+    worse = worse_than_public_only(found, floor, judged.labels, (rows - public.n_labelled) % public.n_listed)
+    if worse:
+        _LOG.warning("on public labels the distilled model is worse than the one of public data alone")
+    model = own.model if worse else student
+    return ServerResult(own.budget, compiled, rounds, queries, own.model, student, model)

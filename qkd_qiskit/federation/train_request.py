@@ -1,8 +1,9 @@
 """The server's request: the experiment as far as clients must know it, public samples, soft labels.
 
 On the wire a request is a magic word, the length of a JSON header, the header, then raw arrays: features,
-labels of the training part, soft labels. Every size is checked before anything is allocated, and nothing is
-ever unpickled. Copies of public samples do not travel: everybody makes them again from the seed.
+labels of the examples, soft labels. Every size is checked before anything is allocated, and nothing is ever
+unpickled. Copies of public samples do not travel: everybody makes them again from the seed. Behind the
+examples stands one list in random order; nothing tells of which of it the server knows the labels.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class TaskDescription(Settings):
         """Return the task of an experiment."""
         return cls(
             experiment=settings.name,
-            seed=settings.seed,
+            seed=settings.shared_seed,
             classes=tuple(classes),
             model=settings.model,
             augment=settings.data.augment,
@@ -79,7 +80,8 @@ class _Public(Settings):
     """Shape and number format of the public originals."""
 
     features: Size = Field(ge=1)
-    parts: tuple[Size, Size, Size, Size]
+    examples: Size = Field(ge=0)
+    listed: Size = Field(ge=0)
     image_shape: tuple[Size, Size] | None
     levels: Size | None = Field(ge=1, le=255)
 
@@ -101,10 +103,10 @@ class TrainRequest:
         task: What a client must know of the experiment.
         round: Number of the round, from 1.
         public_digest: Digest of the encoded public inputs that answers must belong to.
-        originals: The public samples, without the answers of calibration and validation; None for clients
+        originals: The public samples, of which the labels of the examples alone travel; None for clients
             that have got them in an earlier round.
-        soft: The server's class probabilities on the public inputs to distil [M, G], as float16; None in the
-            first round.
+        soft: The server's class probabilities on all public inputs that clients answer [M, G], as float16;
+            None in the first round.
     """
 
     task: TaskDescription
@@ -120,11 +122,12 @@ class TrainRequest:
             levels, values = _packed(self.originals.features)
             public = _Public(
                 features=values.shape[1],
-                parts=self.originals.parts,
+                examples=self.originals.n_examples,
+                listed=len(self.originals.labels) - self.originals.n_examples,
                 image_shape=self.originals.image_shape,
                 levels=levels,
             )
-            known = self.originals.labels[: self.originals.n_train]
+            known = self.originals.labels[: self.originals.n_examples]
             body = values.tobytes() + known.astype(_LABEL_TYPE).tobytes()
         if self.soft is not None:
             body += self.soft.astype(_SOFT_TYPE).tobytes()
@@ -181,9 +184,6 @@ def _parsed(text: bytes) -> _Header:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
         where = ".".join(str(part) for part in first["loc"])
         raise _unreadable(f"header {where}: {first['msg']}") from None
-    public = header.public
-    if public is not None and min(public.parts) < 0:
-        raise _unreadable(f"header public.parts: expected sizes, found {public.parts}")
     if (header.round == 1) != (header.soft_rows is None):
         raise _unreadable("expected soft labels from the second round on, and none in the first")
     return header
@@ -194,17 +194,18 @@ def _sizes(header: _Header) -> tuple[int, int]:
     public, first, second = header.public, 0, 0
     if public is not None:
         width = _EXACT_TYPE.itemsize if public.levels is None else 1
-        first = sum(public.parts) * public.features * width + public.parts[0] * _LABEL_TYPE.itemsize
+        rows = public.examples + public.listed
+        first = rows * public.features * width + public.examples * _LABEL_TYPE.itemsize
     if header.soft_rows is not None:
         second = header.soft_rows * len(header.task.classes) * _SOFT_TYPE.itemsize
     return first, second
 
 
 def _originals(public: _Public, n_classes: int, raw: bytes, start: int) -> PublicOriginals:
-    count, kind = sum(public.parts), _EXACT_TYPE if public.levels is None else np.dtype("u1")
+    count, kind = public.examples + public.listed, _EXACT_TYPE if public.levels is None else np.dtype("u1")
     values: NDArray[Any] = np.frombuffer(raw, kind, count * public.features, start)
     features = values.astype(np.float64) if public.levels is None else values / float(public.levels)
-    known = np.frombuffer(raw, _LABEL_TYPE, public.parts[0], start + values.nbytes)
+    known = np.frombuffer(raw, _LABEL_TYPE, public.examples, start + values.nbytes)
     if not np.isfinite(features).all():
         raise _unreadable("public samples: expected finite numbers")
     if known.size and int(known.max()) >= n_classes:
@@ -213,7 +214,7 @@ def _originals(public: _Public, n_classes: int, raw: bytes, start: int) -> Publi
     labels[: len(known)] = known
     try:
         return PublicOriginals(
-            features.reshape(count, public.features), labels, public.image_shape, public.parts
+            features.reshape(count, public.features), labels, public.image_shape, public.examples
         )
     except DataError as error:
         raise _unreadable(str(error)) from None

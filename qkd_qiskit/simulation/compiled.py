@@ -125,6 +125,10 @@ class ModelCompiler:
         self._noise, self._seed = noise, seed
         self._models: Recent[tuple[int, Device], CompiledModel] = Recent(_MODELS)
 
+    def seeded(self, seed: int) -> ModelCompiler:
+        """Return a compiler that differs in the transpiler's seed alone."""
+        return ModelCompiler(noise=self._noise, seed=seed)
+
     def model(self, spec: VQCNNSpec, backend: Device | str) -> CompiledModel:
         """Return the structure on a device, or on that which `load_backend` finds under a name.
 

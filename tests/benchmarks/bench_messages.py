@@ -55,7 +55,7 @@ class Crowd:
     def _message(self, position: int) -> bytes:
         public, rng = self.context.data.public, np.random.default_rng(position)
         held = np.sort(rng.permutation(10)[: rng.integers(3, 7)])
-        labels = public.samples.labels
+        labels = public.answered.labels
         truth = np.where(labels < 0, rng.integers(0, 10, len(labels)), labels)
         place = np.searchsorted(held, truth)
         mine = np.isin(truth, held)
@@ -102,7 +102,7 @@ def measure(count: int) -> dict[str, Any]:
     return {
         "clients": count,
         "used": sum(record.status == "used" for record in result.records),
-        "public": len(data.public.samples),
+        "public": data.public.n_answered,
         "bytes": crowd.n_bytes,
         "check_and_audit": taking,
         "calibrate_and_aggregate": seconds - taking,
@@ -118,7 +118,7 @@ def _memory(key: str) -> int:
 
 
 def test_memory_does_not_grow_with_the_messages() -> None:
-    print("\nOne round with many clients, 800 public inputs of ten classes:")
+    print("\nOne round with many clients, 600 public inputs of ten classes:")
     for count in COUNTS:
         done = subprocess.run(
             [sys.executable, __file__, str(count)], capture_output=True, text=True, check=True

@@ -54,6 +54,19 @@ def test_bad_clients_are_left_out():
     assert spoilt["left out"] == "all, two classes"
 
 
+def test_liars_lie_and_the_rules_are_compared():
+    options = SweepOptions(variants=("1 copy", "2 mislead, every second"))
+    # Of three clients four cannot be silent.
+    against = [{"model": "global", "variant": variant} for variant in ("honest", "2 silent")]
+    found = run_sweep(small("attacks", differences=against), options)
+    rows = {row["variant"]: row for row in found.rows()}
+    assert rows["honest"]["left out"] == "-"
+    assert rows["honest"]["global minus honest"] == "0.0 (0.0 to 0.0)"
+    assert rows["2 silent"]["left out"] == "all, one class"
+    for row in rows.values():
+        assert all(0 <= float(row[rule]) <= 100 for rule in ("confusion", "product", "mean"))
+
+
 def test_each_attack_on_privacy_has_areas_of_all_clients():
     found = run_sweep(small("privacy"))
     assert [row["attack on"] for row in found.rows()] == ["outputs", "own model", "FedAvg parameters"]

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.distillation.rules.base import AggregationRule, Census
+from qkd_qiskit.distillation.rules.base import AggregationRule, Census, combine
 from qkd_qiskit.distillation.rules.confidence import Confidence
+from qkd_qiskit.distillation.rules.confusion import Confusion
 from qkd_qiskit.distillation.rules.coverage import Coverage
 from qkd_qiskit.distillation.rules.mean import Mean
 from qkd_qiskit.distillation.rules.product import Product
 from qkd_qiskit.errors import DistillationError
 
-RULES: dict[str, type[AggregationRule]] = {rule.name: rule for rule in (Mean, Coverage, Confidence, Product)}
+RULES: dict[str, type[AggregationRule]] = {
+    rule.name: rule for rule in (Mean, Coverage, Confidence, Product, Confusion)
+}
 """All rules by name, in the order in which equally good ones are preferred."""
 
 __all__ = ["RULES", "AggregationRule", "Census", "aggregate", "rule_named"]
@@ -36,7 +39,13 @@ def rule_named(name: str) -> type[AggregationRule]:
 
 
 def aggregate(
-    lifted: Sequence[FloatArray], held: Sequence[IntArray], rejects: Sequence[bool], rule: str
+    lifted: Sequence[FloatArray],
+    held: Sequence[IntArray],
+    rejects: Sequence[bool],
+    rule: str,
+    *,
+    own: FloatArray | None = None,
+    labels: IntArray | None = None,
 ) -> FloatArray:
     """Combine lifted outputs of at least one client, all of them at hand.
 
@@ -45,6 +54,8 @@ def aggregate(
         held: Indices of each client's classes.
         rejects: Whether each client has the reject outcome.
         rule: Name of one of `RULES`.
+        own: Class probabilities [N, G] of the server's own model, for rules that take them into account.
+        labels: Class of each sample that the server knows [N], -1 elsewhere; None where it knows none.
 
     Returns:
         Probabilities [N, G]; rows sum to one.
@@ -54,10 +65,4 @@ def aggregate(
     """
     if not lifted:
         raise DistillationError("aggregate: expected the outputs of at least one client, found none")
-    census = Census(*lifted[0].shape)
-    for outputs, classes in zip(lifted, held, strict=True):
-        census.count(outputs, classes)
-    running = rule_named(rule)(census)
-    for outputs, classes, reject in zip(lifted, held, rejects, strict=True):
-        running.add(outputs, classes, reject)
-    return running.combined()
+    return combine(rule_named(rule), lifted, held, rejects, own=own, labels=labels)

@@ -7,6 +7,7 @@ from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
 from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
+from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
 from qkd_qiskit.sweep.measurements.noise import GradientMeasurement, NoiseMeasurement
 from qkd_qiskit.sweep.measurements.pair import PairMeasurement
@@ -16,6 +17,7 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "experiment": ExperimentMeasurement,
     "distillation": DistillationMeasurement,
     "attack": AttackMeasurement,
+    "liars": LiarsMeasurement,
     "noise": NoiseMeasurement,
     "gradients": GradientMeasurement,
     "membership": MembershipMeasurement,

@@ -14,7 +14,13 @@ from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import SweepError
 from qkd_qiskit.federation import distil_messages
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_run, right, train_clients
+from qkd_qiskit.sweep.measurements.federations import (
+    client_fingerprint,
+    open_run,
+    public_model,
+    right,
+    train_clients,
+)
 
 BAD = 2
 """How many clients are bad: the last ones, except for liars, who are the holders of one class."""
@@ -33,12 +39,13 @@ class AttackMeasurement(Measurement):
         """Compare the global model's answers with the test labels, and name whom the server left out."""
         run, compiler = open_run(cell.experiment)
         bad = bad_clients(cell.experiment, self.attack)
-        clients, _ = train_clients(run, compiler, folder)
+        own = public_model(run, compiler, folder)
+        clients, _ = train_clients(run, compiler, folder, own)
         messages = [
             ATTACKS[self.attack](client.message) if number in bad else client.message.to_bytes()
             for number, client in enumerate(clients)
         ]
-        found = distil_messages(run, compiler, messages)
+        found = distil_messages(run, compiler, messages, own=own)
         answers = found.global_model.predict(found.compiled.noisy, run.data.test.inputs)
         left_out = tuple(record.client for record in found.rounds.records if record.status != "used")
         return CellRecord(right={"global": right(run, answers)}, notes={"left out": left_out})

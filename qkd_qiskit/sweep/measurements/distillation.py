@@ -9,6 +9,7 @@ from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements.federations import (
     client_fingerprint,
     open_run,
+    public_model,
     right,
     teacher_answers,
     train_clients,
@@ -25,13 +26,14 @@ class DistillationMeasurement(Measurement):
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the answers of the global model and of the teacher with the test labels."""
         run, compiler = open_run(cell.experiment)
-        clients, rounds = train_clients(run, compiler, folder)
-        found = distil(run, compiler, rounds)
+        own = public_model(run, compiler, folder)
+        clients, rounds = train_clients(run, compiler, folder, own)
+        found = distil(run, compiler, rounds, own=own)
         answers = found.global_model.predict(found.compiled.noisy, run.data.test.inputs)
         return CellRecord(
             right={
                 "global": right(run, answers),
-                "teacher": right(run, teacher_answers(run, rounds.aggregate.teacher, clients)),
+                "teacher": right(run, teacher_answers(run, rounds.aggregate.teacher, clients, own)),
             },
             values={"kilobytes_up": (sum(client.bytes_sent for client in clients) / 1000,)},
         )

@@ -14,7 +14,7 @@ from qkd_qiskit.arrays import IntArray
 from qkd_qiskit.config import DistillationSettings, ExperimentSettings
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import Teacher
-from qkd_qiskit.federation import ClientOutcome, LocalTransport, RoundsResult, run_rounds
+from qkd_qiskit.federation import ClientOutcome, LocalTransport, PublicModel, RoundsResult, run_rounds
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.simulation import ModelCompiler
@@ -47,7 +47,7 @@ def client_fingerprint(settings: ExperimentSettings) -> str:
 
 
 def train_clients(
-    run: RunContext, compiler: ModelCompiler, folder: Path | None
+    run: RunContext, compiler: ModelCompiler, folder: Path | None, own: PublicModel
 ) -> tuple[tuple[ClientOutcome, ...], RoundsResult]:
     """Train the clients and run all rounds; clients that were trained for another cell are taken from there.
 
@@ -55,6 +55,7 @@ def train_clients(
         run: The federation.
         compiler: Compiles the clients' structures.
         folder: Where cells share clients; None shares nothing.
+        own: The server's own model.
     """
     training = run
     if folder is not None and run.settings.distillation.rounds == 1:
@@ -63,17 +64,38 @@ def train_clients(
         store = StageStore(folder / "clients" / shared[:16], shared)
         training = replace(run, store=store, resume=True)
     local = LocalTransport(training, compiler)
-    rounds = run_rounds(training, local)
+    rounds = run_rounds(training, local, own=own.answers)
     return local.clients, rounds
 
 
-def teacher_answers(run: RunContext, teacher: Teacher, clients: Sequence[ClientOutcome]) -> IntArray:
-    """Return the classes that the clients together give the test samples."""
+def public_model(run: RunContext, compiler: ModelCompiler, folder: Path | None) -> PublicModel:
+    """Return the server's own model; one that was trained for another cell is taken from there.
+
+    Args:
+        run: The federation.
+        compiler: Compiles the global structure.
+        folder: Where cells share it; None shares nothing.
+    """
+    if folder is None:
+        return PublicModel(run, compiler)
+    settings = run.settings
+    blocks = DistillationSettings(student_blocks=settings.distillation.student_blocks)
+    text = settings.model_copy(update={"distillation": blocks}).model_dump_json(exclude={"federation"})
+    key = hashlib.sha256((text + json.dumps(installed_versions())).encode()).hexdigest()
+    store = StageStore(folder / "public only" / key[:16], key)
+    return PublicModel(replace(run, store=store, resume=True), compiler)
+
+
+def teacher_answers(
+    run: RunContext, teacher: Teacher, clients: Sequence[ClientOutcome], own: PublicModel
+) -> IntArray:
+    """Return the classes that the clients and the server's own model together give the test samples."""
     outputs = {
         client.settings.name: client.model.outcome_probabilities(client.compiled.noisy, run.data.test.inputs)
         for client in clients
     }
-    together = teacher.class_probabilities([outputs[name] for name in teacher.clients])
+    server = own.model.outcome_probabilities(own.compiled.noisy, run.data.test.inputs)
+    together = teacher.class_probabilities([outputs[name] for name in teacher.clients], server)
     return np.asarray(together.argmax(axis=1), dtype=np.int64)
 
 

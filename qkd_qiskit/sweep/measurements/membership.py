@@ -20,7 +20,12 @@ from qkd_qiskit.federation import ClientOutcome, distil
 from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
 from qkd_qiskit.simulation import CompiledModel
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import client_fingerprint, open_run, train_clients
+from qkd_qiskit.sweep.measurements.federations import (
+    client_fingerprint,
+    open_run,
+    public_model,
+    train_clients,
+)
 from qkd_qiskit.training import Objective, Targets, minimize_lbfgs, outcome_probabilities
 
 LOCAL_STEPS = 60
@@ -40,9 +45,10 @@ class MembershipMeasurement(Measurement):
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compute the area of each client, and the bytes that the attacker sees of it."""
         run, compiler = open_run(cell.experiment)
-        clients, rounds = train_clients(run, compiler, folder)
+        own = public_model(run, compiler, folder)
+        clients, rounds = train_clients(run, compiler, folder, own)
         if self.attack_on == "FedAvg parameters":
-            found = distil(run, compiler, rounds)
+            found = distil(run, compiler, rounds, own=own)
             start = found.global_model.params
             classes = np.arange(len(run.data.classes))
             areas = []
@@ -69,7 +75,7 @@ class MembershipMeasurement(Measurement):
             shares = soft / soft.sum(axis=1, keepdims=True)
             targets = Targets(soft.shape[1], soft=shares, soft_loss="kl", reject=model.reject)
             stage = Stage.named(f"attack on {client.settings.name}")
-            model = fit_model(run, client.compiled, FitTask(stage, run.data.public.samples.inputs, targets))
+            model = fit_model(run, client.compiled, FitTask(stage, run.data.public.answered.inputs, targets))
         return _Attacked(client.compiled, model.params, client.held, client.model.n_outcomes)
 
 

@@ -20,7 +20,13 @@ from qkd_qiskit.run.stages import CENTRALIZED
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
-from qkd_qiskit.sweep.measurements.federations import open_run, right, teacher_answers, train_clients
+from qkd_qiskit.sweep.measurements.federations import (
+    open_run,
+    public_model,
+    right,
+    teacher_answers,
+    train_clients,
+)
 from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec, default_plan
 
@@ -48,13 +54,14 @@ class NoiseMeasurement(Measurement):
 
     def _run(self, settings: ExperimentSettings) -> CellRecord:
         run, compiler = open_run(settings)
-        clients, rounds = train_clients(run, compiler, None)
-        found = distil(run, compiler, rounds)
+        own = public_model(run, compiler, None)
+        clients, rounds = train_clients(run, compiler, None, own)
+        found = distil(run, compiler, rounds, own=own)
         test, compiled, model = run.data.test, found.compiled, found.global_model
         centralized = train_supervised(run, compiled, CENTRALIZED, together(run.data))
         answers = {
             "global": model.predict(compiled.noisy, test.inputs),
-            "teacher_ensemble": teacher_answers(run, rounds.aggregate.teacher, clients),
+            "teacher_ensemble": teacher_answers(run, rounds.aggregate.teacher, clients, own),
             "centralized": centralized.predict(compiled.noisy, test.inputs),
         }
         exact = compiled.noisy.probabilities(model.weights, test.inputs)

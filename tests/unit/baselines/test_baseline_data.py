@@ -36,13 +36,13 @@ def run():
 
 @pytest.fixture(scope="module")
 def queries(run):
-    return query_labels(run, np.full((len(run.data.public.samples), 3), 1 / 3))
+    return query_labels(run, np.full((run.data.public.n_answered, 3), 1 / 3))
 
 
 def _data(run, queries):
-    soft = np.full((len(run.data.public.samples), 3), 1 / 3)
+    soft = np.full((run.data.public.n_answered, 3), 1 / 3)
     # Nothing here trains: teacher and circuit are not needed.
-    return BaselineData(run, ModelCompiler(), None, Aggregate(None, soft), queries)
+    return BaselineData(run, ModelCompiler(), None, Aggregate(None, soft), queries, None)
 
 
 def test_queried_labels_stand_behind_the_known_ones(run, queries):
@@ -114,7 +114,7 @@ def test_the_baseline_of_the_contributors_guide_works(run, monkeypatch):
     exec(block, names)
     monkeypatch.setattr(registry, "BASELINES", (names["NeighboursBaseline"](),))
     nobody = replace(run, data=replace(run.data, clients=(), sizes=()))
-    data = BaselineData(nobody, ModelCompiler(), CompiledModel(SPEC), None, None)
+    data = BaselineData(nobody, ModelCompiler(), CompiledModel(SPEC), None, None, None)
     (fitted,) = fit_baselines(data).values()
     found = fitted.predictions(run.data.test.inputs)
     assert (found.noisy == run.data.test.labels).mean() > 0.6

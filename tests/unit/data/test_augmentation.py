@@ -96,8 +96,9 @@ def test_the_public_set_knows_what_its_samples_are_made_of():
         "data.augment.public_copies=2",
         "data.augment.mixup=3",
     )
-    public, images = data.public, data.originals.features
-    origins = public.origins
+    public, origins = data.public, data.public.origins
+    distilled = np.concatenate([np.arange(20), data.originals.unlabelled])
+    images = data.originals.features[distilled]
     assert len(origins.first) == len(public.to_distil) == 30 * (1 + 2 + 3)
     share = origins.share[:, None]
     made = share * images[origins.first] + (1 - share) * images[origins.second]
@@ -130,10 +131,19 @@ CLIENTS = [
 def test_the_public_set_keeps_its_parts_in_order():
     data = _prepared(*CLIENTS, "data.augment={copies=1, public_copies=3, mixup=2}")
     public = data.public
-    assert (public.n_labelled, public.n_unlabelled) == (80, 40 + 60)
+    assert (public.n_labelled, public.n_listed, public.n_answered) == (80, 28, 4 * 28)
+    assert len(public.samples) == 80 + 4 * 28
     assert (public.labelled.labels >= 0).all()
+    assert len(public.to_distil) == 80 + 4 * 10 + 60
     assert (public.to_distil.labels[80:] == -1).all()
-    assert len(public.samples) == 180 + 9 + 9
+    # Copies of what the server knows are known too.
+    assert len(public.calibration_rows) == len(public.validation_rows) == 4 * 9
+    for rows in (public.calibration_rows, public.validation_rows):
+        labels = public.samples.labels[rows].reshape(4, 9)
+        assert (labels >= 0).all()
+        np.testing.assert_array_equal(labels, np.tile(labels[0], (4, 1)))
+    parts = [public.unlabelled_rows, public.calibration_rows, public.validation_rows]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(80, 80 + 4 * 28))
     assert len(data.clients[0]) == 40
     np.testing.assert_array_equal(public.labelled.labels[:20], public.labelled.labels[60:])
 

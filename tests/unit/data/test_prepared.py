@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qkd_qiskit.config import AugmentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import (
@@ -17,6 +19,7 @@ from qkd_qiskit.data import (
     prepare_client,
     prepare_data,
     public_maker,
+    public_order,
 )
 from qkd_qiskit.data.prepared import class_codes
 from qkd_qiskit.errors import DataError
@@ -78,15 +81,44 @@ def test_a_file_without_a_label_a_sample_is_refused(tmp_path):
 
 
 def test_public_originals_must_fit_each_other():
-    with pytest.raises(DataError, match="expected 3 of them with labels, found 2 and 2"):
-        PublicOriginals(np.zeros((2, 4)), np.zeros(2, dtype=np.int64), None, (1, 1, 1, 0))
+    labels = np.zeros(2, dtype=np.int64)
+    with pytest.raises(DataError, match="as many labels as samples, 3 or more, found 2 samples and 2 labels"):
+        PublicOriginals(np.zeros((2, 4)), labels, None, 3)
+    with pytest.raises(DataError, match="found 3 samples and 2 labels"):
+        PublicOriginals(np.zeros((3, 4)), labels, None, 1)
     with pytest.raises(DataError, match="expected 3 x 2 pixels, found 4 features"):
-        PublicOriginals(np.zeros((2, 4)), np.zeros(2, dtype=np.int64), (3, 2), (1, 1, 0, 0))
+        PublicOriginals(np.zeros((2, 4)), labels, (3, 2), 1)
+    with pytest.raises(DataError, match="public samples: expected 3 of them, found 2"):
+        PublicOriginals.mixed(np.zeros((2, 4)), labels, None, (1, 1, 1, 0), order=np.arange(2))
+    with pytest.raises(DataError, match="public samples: expected sizes, found"):
+        PublicOriginals.mixed(np.zeros((2, 4)), labels, None, (3, -1, 0, 0), order=np.arange(2))
+
+
+@given(parts=st.tuples(*[st.integers(0, 5)] * 4), seed=st.integers(0, 9), secret=st.text(max_size=5))
+def test_mixed_originals_keep_every_sample_its_label_and_its_part(parts, seed, secret):
+    settings = load_experiment(TINY).model_copy(update={"seed": seed, "secret": secret})
+    n = sum(parts)
+    order = public_order(settings, parts)
+    labels = np.arange(n) % 3
+    mixed = PublicOriginals.mixed(np.arange(n)[:, None] * 1.0, labels, None, parts, order=order)
+    numbers = mixed.features[:, 0].astype(int)
+    np.testing.assert_array_equal(numbers[: mixed.n_examples], np.arange(parts[0]))
+    ends = np.cumsum(parts)
+    assert (mixed.labels[mixed.unlabelled] == UNKNOWN).all()
+    for rows, start, stop in (
+        (mixed.unlabelled, ends[0], ends[1]),
+        (mixed.calibration, ends[1], ends[2]),
+        (mixed.validation, ends[2], ends[3]),
+    ):
+        assert set(numbers[rows]) == set(range(start, stop))
+    for rows in (mixed.calibration, mixed.validation):
+        np.testing.assert_array_equal(mixed.labels[rows], labels[numbers[rows]])
+    assert (mixed.without_answers().labels[mixed.n_examples :] == UNKNOWN).all()
 
 
 def test_the_number_of_public_inputs_is_known_before_they_are_made():
     rng = np.random.default_rng(0)
-    originals = PublicOriginals(rng.random((20, 64)), np.arange(20) % 3, (8, 8), (5, 6, 4, 5))
+    originals = PublicOriginals(rng.random((20, 64)), np.arange(20) % 3, (8, 8), 5)
     for augment in (
         AugmentSettings(),
         AugmentSettings(copies=2, mixup=1),
@@ -101,7 +133,7 @@ def test_a_client_prepares_for_itself_what_the_experiment_prepares_for_it():
     settings = load_experiment(TINY)
     whole = prepare_data(settings)
     dataset = load_dataset("digits", classes=(0, 1, 2))
-    maker = public_maker(settings.seed, settings.data.augment, settings.model, whole.originals)
+    maker = public_maker(settings.shared_seed, settings.data.augment, settings.model, whole.originals)
     public = make_public(maker, whole.originals.without_answers())
     held = whole.split.clients[1]
     # A sample of a class that the experiment does not have is left out.
@@ -115,7 +147,9 @@ def test_a_client_prepares_for_itself_what_the_experiment_prepares_for_it():
     np.testing.assert_array_equal(alone.public.samples.inputs, one.public.samples.inputs)
     assert alone.sizes == one.sizes == (len(held),)
     assert len(alone.test) == len(one.test) == 0
-    assert (alone.public.validation.labels == UNKNOWN).all()
+    for known in (alone.public, one.public):
+        assert (known.answered.labels == UNKNOWN).all()
+        assert len(known.calibration_rows) == len(known.validation_rows) == len(known.blends) == 0
     with pytest.raises(DataError, match="expected samples of 64 features, .* found 3"):
         prepare_client(name, (0, 1), np.zeros((2, 3)), labels[:2], maker, public, whole.originals)
     strange = np.array(["a", "b"])

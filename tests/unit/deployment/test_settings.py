@@ -235,3 +235,20 @@ def test_a_key_of_another_client_is_refused(monkeypatch: pytest.MonkeyPatch, mad
     monkeypatch.setattr(join_module, "hello", _Answer("B"))
     with pytest.raises(FederationError, match="expected that of client A, found that of client B"):
         join_module.wait_for_server("there:1", made.folder / "ca.crt", None, "A", print)  # type: ignore[arg-type]
+
+
+def test_each_federation_has_a_secret_that_no_client_gets(tmp_path: Path) -> None:
+    """Without one, a client that guesses the seed could deal the dataset out as the server did."""
+    secrets = set()
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        assert main(["federation", "init", str(folder), "--experiment", TINY]) == 0
+        secret = load_experiment(str(folder / "experiment.toml")).secret
+        assert len(secret) == 32
+        secrets.add(secret)
+        for path in folder.glob("client-*"):
+            assert secret.encode() not in path.read_bytes()
+    assert len(secrets) == 2
+    folder = tmp_path / "own"
+    assert main(["federation", "init", str(folder), "--experiment", TINY, "--set", "secret=mine"]) == 0
+    assert load_experiment(str(folder / "experiment.toml")).secret == "mine"

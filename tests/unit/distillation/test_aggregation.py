@@ -73,7 +73,7 @@ def test_rows_sum_to_one(rule, rows):
     assert (result >= 0).all()
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", ["mean", "coverage", "confidence", "product"])
 def test_one_client_that_holds_all_stands_for_itself(rule):
     p = np.array([[0.7, 0.2, 0.1]])
     np.testing.assert_allclose(aggregate([p], [np.arange(3)], [False], rule), p)

@@ -23,6 +23,8 @@ from qkd_qiskit.distillation.rules import rule_named
 from qkd_qiskit.errors import DistillationError
 
 FLOOR = 1e-6
+# The estimated confusion has a file of tests of its own.
+SUMS = ("mean", "coverage", "confidence", "product")
 
 
 def _normalized(p):
@@ -63,7 +65,7 @@ def crowd(seed, n_clients, n_samples, n_classes):
     return clients
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", SUMS)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_clients=st.integers(1, 12),
@@ -79,7 +81,7 @@ def test_any_crowd_gives_the_stacked_result(rule, seed, n_clients, n_samples, n_
     np.testing.assert_allclose(aggregate(lifted, held, rejects, rule), expected, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", SUMS)
 @pytest.mark.parametrize("n_clients", [1, 2, 5, 40])
 def test_the_bits_are_those_of_the_stack(rule, n_clients):
     clients = crowd(n_clients, n_clients, 300, 4)
@@ -110,9 +112,10 @@ def test_the_teacher_takes_a_stream_and_answers_as_the_combined_clients():
         n_classes=4,
         calibration=(np.arange(40, 80), labels[40:80]),
         validation=(np.arange(80, 120), labels[80:]),
+        aggregations=SUMS,
     )
     assert stream.passes == 2
-    assert len(teacher.scores) == len(RULES) * len(CALIBRATIONS)
+    assert len(teacher.scores) == len(SUMS) * len(CALIBRATIONS)
     np.testing.assert_array_equal(soft, teacher.class_probabilities([c.outputs for c in clients]))
     mended = [c.apply(o.outputs) for c, o in zip(teacher.calibrations, clients, strict=True)]
     lifted = [lift(p, c.held, 4) for p, c in zip(mended, clients, strict=True)]

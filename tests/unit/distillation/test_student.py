@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from qkd_qiskit.config import DistillationSettings, TrainingSettings
-from qkd_qiskit.distillation import student_targets
+from qkd_qiskit.config import DistillationSettings, TrainingSettings, load_experiment
+from qkd_qiskit.data import prepare_data
+from qkd_qiskit.distillation import student_soft_labels, student_targets, worse_than_public_only
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import train_model
@@ -65,3 +68,72 @@ def test_the_soft_loss_is_the_one_of_the_settings():
 def test_a_student_needs_a_soft_label_an_input():
     with pytest.raises(DistillationError, match=r"soft labels of shape \(40, G\), found \(3, 2\)"):
         student_targets(np.zeros(40, int), np.ones((3, 2)) / 2, DistillationSettings())
+
+
+PARTS = ["data.public_train=20", "data.public_unlabelled=10", "data.test=40"]
+TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_soft_labels_of_all_that_the_student_learns(pool):
+    augment = "data.augment={copies=0, public_copies=2, mixup=2}"
+    public = prepare_data(load_experiment(TINY, overrides=[*PARTS, augment])).public
+    answers = np.random.default_rng(0).dirichlet(np.ones(3), public.n_answered)
+    soft = student_soft_labels(public, answers, pool=pool)
+    assert len(soft) == len(public.to_distil) == (20 + 10) * (1 + 2 + 2)
+    np.testing.assert_array_equal(soft[:60], np.eye(3)[public.labelled.labels])
+    own = answers[public.unlabelled_rows - public.n_labelled].reshape(3, 10, 3)
+    expected = np.broadcast_to(own.mean(axis=0), (3, 10, 3)) if pool else own
+    np.testing.assert_allclose(soft[60:90].reshape(3, 10, 3), expected)
+    # A blend bears the blend of what its originals bear on average, whatever clients would have said of it.
+    bear = np.concatenate([np.eye(3)[public.labelled.labels[:20]], own.mean(axis=0)])
+    origins = public.origins.rows(slice(90, None))
+    share = origins.share[:, None]
+    blended = share * bear[origins.first] + (1 - share) * bear[origins.second]
+    np.testing.assert_allclose(soft[90:], blended)
+
+
+def test_held_back_samples_are_not_learnt():
+    public = prepare_data(load_experiment(TINY, overrides=PARTS)).public
+    held_back = np.concatenate([public.calibration_rows, public.validation_rows])
+    learnt = {row.tobytes() for row in public.to_distil.inputs}
+    assert not learnt & {row.tobytes() for row in public.samples.inputs[held_back]}
+
+
+def test_answers_of_another_number_are_refused():
+    public = prepare_data(load_experiment(TINY, overrides=PARTS)).public
+    with pytest.raises(DistillationError, match="expected soft labels of 80 samples, found shape"):
+        student_soft_labels(public, np.ones((3, 3)) / 3, pool=False)
+
+
+def _models(n=200):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, n)
+    guess = [np.where(rng.random(n) < skill, labels, rng.integers(0, 4, n)) for skill in (0.9, 0.6)]
+    good, bad = (0.9 * np.eye(4)[votes] + 0.025 for votes in guess)
+    return labels, good, bad
+
+
+def _tempered(p, power):
+    return p**power / (p**power).sum(axis=1, keepdims=True)
+
+
+def test_the_worse_model_is_found_whatever_its_temperature():
+    labels, good, bad = _models()
+    numbers = np.arange(200)
+    for p in (good, _tempered(good, 0.2)):
+        for q in (bad, _tempered(bad, 5.0)):
+            assert worse_than_public_only(q, p, labels, numbers)
+            assert not worse_than_public_only(p, q, labels, numbers)
+    assert not worse_than_public_only(good, good, labels, numbers)
+
+
+def test_copies_are_no_further_evidence():
+    """One sample of four is answered worse: noise, however many copies of the four there are."""
+    labels, floor = np.arange(4), 0.6 * np.eye(4) + 0.1
+    student = floor.copy()
+    student[0] = [0.4, 0.4, 0.1, 0.1]
+    assert not worse_than_public_only(student, floor, labels, np.arange(4))
+    many = [np.repeat(a, 100, axis=0) for a in (student, floor, labels, np.arange(4))]
+    assert not worse_than_public_only(*many)
+    assert worse_than_public_only(*many[:3], np.arange(400))

@@ -33,9 +33,8 @@ def _message(context, number, sharpness=4.0, swap=None):
     public, held = context.data.public, HELD[number]
     columns = len(held) + (len(held) < 3)
     rng = np.random.default_rng(number)
-    truth = np.where(
-        public.samples.labels < 0, rng.integers(0, 3, len(public.samples)), public.samples.labels
-    )
+    labels = public.answered.labels
+    truth = np.where(labels < 0, rng.integers(0, 3, len(labels)), labels)
     outcome = np.array([held.index(k) if k in held else len(held) for k in truth])
     wrong = rng.random(len(outcome)) < 0.1
     outcome[wrong] = (outcome[wrong] + 1) % columns
@@ -66,8 +65,8 @@ def test_honest_clients_are_used_and_teach_well(context):
     records, teacher, soft = _run(context, _sent(_honest(context)))
     assert [record.status for record in records] == ["used"] * 3
     assert teacher.clients == tuple(client.name for client in context.settings.clients)
-    assert soft.shape == (len(context.data.public.samples), 3)
-    validation = context.data.public.validation_rows
+    assert soft.shape == (context.data.public.n_answered, 3)
+    validation = context.data.public.validation_rows - context.data.public.n_labelled
     assert (soft[validation].argmax(axis=1) == context.data.public.validation.labels).mean() > 0.8
 
 
@@ -110,19 +109,18 @@ def test_colluding_liars_who_alone_hold_a_class_are_dropped(context):
     ]
     records, teacher, _ = _run(context, raw)
     assert [record.status for record in records] == ["used", "dropped", "dropped"]
-    assert "labelled public samples of class 0 answered rightly" in records[1].reason
+    assert "labelled public samples of class 2 answered as 2, but" in records[1].reason
     assert teacher.clients == ("one class",)
 
 
-def test_a_free_rider_with_constant_answers_is_dropped(context):
+def test_a_free_rider_with_constant_answers_counts_for_nothing(context):
     messages = _honest(context)
     flat = np.full_like(messages[2].outputs, 1 / 3)
     raw = _sent([*messages[:2], dataclasses.replace(messages[2], outputs=flat)])
-    assert [record.status for record in _run(context, raw)[0]] == [
-        "used",
-        "used",
-        "dropped",
-    ]
+    records, _, soft = _run(context, raw)
+    assert [record.status for record in records] == ["used"] * 3
+    _, _, without = _run(context, [*raw[:2], None])
+    assert (soft.argmax(axis=1) == without.argmax(axis=1)).mean() > 0.95
 
 
 def test_the_audit_can_be_left_out(context):

@@ -10,7 +10,7 @@ import pytest
 
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import deal_data, prepare_data
-from qkd_qiskit.distillation import query_labels
+from qkd_qiskit.distillation import query_labels, student_soft_labels
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.federation import run_rounds
@@ -43,15 +43,15 @@ def context():
 
 @pytest.fixture(scope="module")
 def pool(context):
-    """Rows of the unlabelled originals among the public samples."""
-    n_pool = len(context.data.split.public_unlabelled)
-    return context.data.public.n_labelled + np.arange(n_pool)
+    """Rows of the unlabelled originals among the samples that clients answer."""
+    public, n_pool = context.data.public, len(context.data.split.public_unlabelled)
+    return public.unlabelled_rows[:n_pool] - public.n_labelled
 
 
 @pytest.fixture(scope="module")
 def soft(context, pool):
     """A teacher that is sure of everything but every third sample of the pool."""
-    labels = np.zeros(len(context.data.public.samples), dtype=int)
+    labels = np.zeros(context.data.public.n_answered, dtype=int)
     answers = 0.02 + 0.94 * np.eye(3)[labels]
     answers[pool[::3]] = [0.34, 0.36, 0.30]
     return answers
@@ -59,9 +59,10 @@ def soft(context, pool):
 
 @pytest.fixture(scope="module")
 def truth(context):
-    """Labels of the pool, straight from the dataset."""
-    raw = deal_data(context.settings)
-    return raw.codes[raw.split.public_unlabelled]
+    """Labels of the pool, looked up in the dataset by the images."""
+    raw, data = deal_data(context.settings), context.data
+    images = data.originals.features[data.originals.unlabelled]
+    return np.array([raw.codes[(raw.features == image).all(axis=1)][0] for image in images])
 
 
 def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context, soft, pool, truth):
@@ -71,23 +72,25 @@ def test_the_uncertain_originals_and_their_copies_get_their_true_labels(context,
     n_train = len(context.data.split.public_train)
     assert np.unique(queried.numbers).tolist() == (n_train + uncertain).tolist()
     assert len(queried.rows) == WANTED * (1 + COPIES)
-    assert set(pool[uncertain]) <= set(queried.rows)
     np.testing.assert_array_equal(queried.labels, truth[queried.numbers - n_train])
     assert queried.teacher_right == (truth[uncertain] == 1).mean()
     np.testing.assert_array_equal(
-        queried.samples(context.data).inputs, context.data.public.samples.inputs[queried.rows]
+        queried.samples(context.data).inputs, context.data.public.to_distil.inputs[queried.rows]
     )
+    own = context.data.public.answered.inputs[pool[uncertain]]
+    np.testing.assert_array_equal(queried.samples(context.data).inputs[:WANTED], own)
 
 
 def test_answers_replace_what_the_teacher_says_and_nothing_else(context, soft):
     queried = query_labels(context, soft)
     known = context.data.public.to_distil.labels
-    labels, mended = queried.known_labels(known), queried.corrected(soft[: len(known)])
+    wanted = student_soft_labels(context.data.public, soft, pool=False)
+    labels, mended = queried.known_labels(known), queried.corrected(wanted)
     others = np.setdiff1d(np.arange(len(known)), queried.rows)
     np.testing.assert_array_equal(labels[queried.rows], queried.labels)
     np.testing.assert_array_equal(mended[queried.rows], np.eye(3)[queried.labels])
     np.testing.assert_array_equal(labels[others], known[others])
-    np.testing.assert_array_equal(mended[others], soft[others])
+    np.testing.assert_array_equal(mended[others], wanted[others])
     assert (known[queried.rows] == -1).all()
 
 

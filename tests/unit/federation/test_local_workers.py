@@ -50,7 +50,7 @@ def _context(workers, *, folder=None, progress=None, resume=False, overrides=())
 def _requests(context, number=1):
     task, soft = TaskDescription.of(context.settings, context.data.classes), None
     if number > 1:
-        n = len(context.data.public.to_distil)
+        n = context.data.public.n_answered
         soft = np.random.default_rng(5).dirichlet(np.ones(3), n).astype(np.float16)
     raw = TrainRequest(task, number, context.data.public.digest, None, soft).to_bytes()
     return dict.fromkeys(range(3), raw)

@@ -53,7 +53,7 @@ def messages(context):
     """Clients that answer nine of ten public samples rightly."""
     made = []
     for number, held in enumerate(HELD):
-        public, rng = context.data.public.samples, np.random.default_rng(number)
+        public, rng = context.data.public.answered, np.random.default_rng(number)
         columns = len(held) + (len(held) < 3)
         truth = np.where(public.labels < 0, rng.integers(0, 3, len(public)), public.labels)
         outcome = np.array([held.index(k) if k in held else len(held) for k in truth])

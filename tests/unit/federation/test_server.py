@@ -12,7 +12,7 @@ from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.experiment import run_experiment
-from qkd_qiskit.federation import distil_messages
+from qkd_qiskit.federation import distil_messages, server
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext, Stage
 from qkd_qiskit.simulation import ModelCompiler
@@ -60,7 +60,7 @@ def test_both_rounds_are_counted(finished):
     sent = results["communication"]["distillation"]
     assert sent["rounds"] == 2
     assert sent["up"] == sum(client.bytes_sent for client in finished.clients)
-    n, k = len(data.public.to_distil), len(data.classes)
+    n, k = data.public.n_answered, len(data.classes)
     public, pixels = len(data.split.public), 64
     arrays = public * pixels + 2 * len(data.split.public_train) + 2 * n * k
     headers = sent["down"] / len(finished.clients) - arrays
@@ -75,7 +75,7 @@ def test_both_rounds_are_counted(finished):
 def test_the_second_round_starts_from_the_first_and_learns_from_all_classes(finished):
     one_class = finished.clients[0]
     assert one_class.model.reject
-    assert one_class.message.outputs.shape == (len(finished.data.public.samples), 2)
+    assert one_class.message.outputs.shape == (finished.data.public.n_answered, 2)
     assert one_class.model.evaluations > 20
 
 
@@ -116,3 +116,13 @@ def test_a_student_needs_the_least_number_of_blocks(finished):
     run = _run("distillation.student_blocks=1")
     with pytest.raises(DistillationError, match="student_blocks: expected at least"):
         distil_messages(run, _compiler(run), [client.message.to_bytes() for client in finished.clients])
+
+
+def test_a_student_that_is_worse_gives_way_to_public_data_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(server, "worse_than_public_only", lambda *given: True)
+    found = run_experiment(_settings("distillation.rounds=1"), output=tmp_path)
+    assert found.server.global_model is found.server.public_only
+    assert not np.array_equal(found.server.student.params, found.server.public_only.params)
+    assert "worse than public data alone" in found.results["fallback"]
+    models = found.results["models"]
+    assert models["global"]["accuracy"] == models["public_only"]["accuracy"]

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from qkd_qiskit.config import load_experiment
-from qkd_qiskit.data import UNKNOWN, PublicOriginals, prepare_data
+from qkd_qiskit.data import UNKNOWN, PublicOriginals, prepare_data, public_order
 from qkd_qiskit.federation import RejectionCode, RequestRejected, TaskDescription, TrainRequest
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
@@ -30,12 +31,11 @@ def query():
     return TrainRequest(task, 1, data.public.digest, data.originals.without_answers())
 
 
-def _originals(features, image_shape=None, parts=None):
-    n = len(features)
-    sizes = parts or (n, 0, 0, 0)
-    labels = np.full(n, UNKNOWN)
-    labels[: sizes[0]] = np.arange(sizes[0]) % 3
-    return PublicOriginals(features, labels, image_shape, sizes)
+def _originals(features, image_shape=None, examples=None):
+    known = len(features) if examples is None else examples
+    labels = np.full(len(features), UNKNOWN)
+    labels[:known] = np.arange(known) % 3
+    return PublicOriginals(features, labels, image_shape, known)
 
 
 def test_a_query_comes_back_as_it_was(query):
@@ -45,7 +45,7 @@ def test_a_query_comes_back_as_it_was(query):
     assert (back.round, back.public_digest, back.soft) == (1, query.public_digest, None)
     np.testing.assert_array_equal(back.originals.features, query.originals.features)
     np.testing.assert_array_equal(back.originals.labels, query.originals.labels)
-    assert back.originals.parts == query.originals.parts
+    assert back.originals.n_examples == query.originals.n_examples == 30
     assert back.to_bytes() == raw
 
 
@@ -54,8 +54,62 @@ def test_a_query_tells_no_answers_and_nothing_of_other_clients(query):
     for word in (b"noisy_line", b"guadalupe", b"two classes", b"samples", b"path"):
         assert word not in header.replace(b"search_samples", b"").replace(b'"samples":160', b"")
     back = TrainRequest.from_bytes(query.to_bytes()).originals
-    assert (back.labels[: back.n_train] >= 0).all()
-    assert (back.labels[back.n_train :] == UNKNOWN).all()
+    assert (back.labels[: back.n_examples] >= 0).all()
+    assert (back.labels[back.n_examples :] == UNKNOWN).all()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_request_is_the_same_whatever_the_listed_samples_serve_for(number):
+    """The parts trade places, and not a byte changes: so no byte tells which samples are labelled."""
+    experiment = load_experiment(TINY)
+    data = prepare_data(experiment)
+    own, task = data.originals, TaskDescription.of(experiment, data.classes)
+    rng = np.random.default_rng(number)
+    soft = None if number == 1 else rng.dirichlet(np.ones(3), data.public.n_answered).astype(np.float16)
+    sent = set()
+    for _ in range(5):
+        listed = own.n_examples + rng.permutation(len(own.labels) - own.n_examples)
+        calibration, validation, pool = np.split(listed, [rng.integers(1, 20), rng.integers(20, 40)])
+        labels = rng.integers(0, 3, len(own.labels))
+        labels[: own.n_examples] = own.labels[: own.n_examples]
+        labels[pool] = UNKNOWN
+        other = dataclasses.replace(
+            own, labels=labels, calibration=np.sort(calibration), validation=np.sort(validation)
+        )
+        request = TrainRequest(task, number, data.public.digest, other, soft)
+        assert (
+            request.to_bytes() == dataclasses.replace(request, originals=other.without_answers()).to_bytes()
+        )
+        sent.add(request.to_bytes())
+    assert len(sent) == 1
+
+
+def test_the_seed_that_travels_deals_another_list_than_the_servers():
+    """Whoever has the dataset and the request's seed makes other parts than the server."""
+    experiment = load_experiment(TINY)
+    data = prepare_data(experiment)
+    seed = TaskDescription.of(experiment, data.classes).seed
+    assert seed not in (experiment.seed, 0)
+    stolen = prepare_data(experiment.model_copy(update={"seed": seed})).originals
+    own = data.originals
+    assert not np.array_equal(stolen.features, own.features)
+    secret = experiment.model_copy(update={"secret": "9f3c"})
+    apart = prepare_data(secret).originals
+    assert not np.array_equal(apart.features, own.features)
+    assert TaskDescription.of(secret, data.classes).seed != seed
+    assert secret.secret not in TaskDescription.of(secret, data.classes).model_dump_json()
+
+
+def test_labelled_samples_stand_anywhere_in_the_list():
+    places = []
+    for seed in range(30):
+        settings = load_experiment(TINY).model_copy(update={"seed": seed})
+        order = public_order(settings, (4, 20, 5, 5))
+        places.append(np.flatnonzero(order >= 24) - 4)
+    counts = np.bincount(np.concatenate(places), minlength=30)
+    # 300 places in 30 bins: a bin that no labelled sample ever meets has a chance of 1e-5.
+    assert counts.min() > 0
+    assert stats.chisquare(counts).pvalue > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -80,16 +134,17 @@ def test_features_keep_every_bit_in_as_few_bytes_as_that_takes(query, features, 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    parts=st.tuples(*[st.integers(0, 4)] * 4),
+    examples=st.integers(0, 4),
+    listed=st.integers(0, 12),
     n_features=st.integers(1, 5),
     number=st.integers(1, 3),
 )
 @settings(max_examples=50)
-def test_any_query_makes_the_round_trip(query, seed, parts, n_features, number):
+def test_any_query_makes_the_round_trip(query, seed, examples, listed, n_features, number):
     rng = np.random.default_rng(seed)
-    features = rng.standard_normal((sum(parts), n_features))
+    features = rng.standard_normal((examples + listed, n_features))
     soft = None if number == 1 else rng.dirichlet(np.ones(3), 7).astype(np.float16)
-    sent = TrainRequest(query.task, number, DIGEST, _originals(features, parts=parts), soft)
+    sent = TrainRequest(query.task, number, DIGEST, _originals(features, examples=examples), soft)
     back = TrainRequest.from_bytes(sent.to_bytes())
     np.testing.assert_array_equal(back.originals.features, features)
     assert back.round == number
@@ -120,8 +175,10 @@ LIES = [
     (lambda q: struct.pack("<4sI", b"QKDA", 60000) + b"[" * 60000, "header"),
     (lambda q: q.to_bytes()[:-1], "arrays: expected"),
     (lambda q: q.to_bytes() + b"\0", "arrays: expected"),
-    (lambda q: _with(q, public__parts=[10**15, 0, 0, 0]), "arrays: expected"),
-    (lambda q: _with(q, public__parts=[-1, 81, 0, 0]), "header public.parts: expected sizes"),
+    (lambda q: _with(q, public__examples=10**15), "arrays: expected"),
+    (lambda q: _with(q, public__listed=10**15), "arrays: expected"),
+    (lambda q: _with(q, public__examples=-1, public__listed=81), "header public.examples"),
+    (lambda q: _with(q, public__listed=-1), "header public.listed"),
     (lambda q: _with(q, public__features=10**15), "arrays: expected"),
     (lambda q: _with(q, public__features=-64), "header public.features"),
     (lambda q: _with(q, public__levels=0), "header public.levels"),

@@ -18,6 +18,7 @@ from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
 from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
+from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
 from qkd_qiskit.sweep.measurements.weights import Limit
@@ -59,6 +60,50 @@ def test_unknown_attacks_and_too_few_clients_are_refused():
         bad_clients(settings, "sleep")
     with pytest.raises(SweepError, match="more than 2 clients, found 1"):
         bad_clients(settings.model_copy(update={"clients": settings.clients[:1]}), "silent")
+
+
+def test_liars_hold_the_rarest_class_first():
+    settings = load_experiment("mnist10")
+    assert liars_among(settings, "swap", 1) == (0,)
+    assert liars_among(settings, "copy", 4) == (0, 3, 7, 9)
+    assert liars_among(settings, "honest", 2) == ()
+    with pytest.raises(SweepError, match="lie: expected one of honest, silent, copy, random"):
+        liars_among(settings, "sleep", 2)
+    with pytest.raises(SweepError, match="liars: expected fewer than the 10 clients, found 10"):
+        liars_among(settings, "swap", 10)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_lies_are_probabilities_and_mean_what_they_say(lie):
+    rng = np.random.default_rng(0)
+    truth, held = rng.integers(0, 5, 200), np.array([1, 3])
+    outcome = np.array([0 if k == 1 else 1 if k == 3 else 2 for k in truth])
+    p = 0.85 * np.eye(3)[outcome] + 0.05
+    guess = 0.9 * np.eye(5)[truth] + 0.02
+    guess[::2] = 0.3 * np.eye(5)[truth[::2]] + 0.2 * np.eye(5)[(truth[::2] + 2) % 5] + 0.1
+    message = make_message("ada", 5, (1, 3), p, "ab" * 32)
+    lies = LIES[lie](Liar(message, held, message, guess, rng))
+    assert lies.shape == p.shape
+    np.testing.assert_allclose(lies.sum(axis=1), 1.0, atol=2e-3)
+    said = lies.argmax(axis=1)
+    own = np.isin(truth, held)
+    if lie == "swap":
+        np.testing.assert_array_equal(said[own], 1 - outcome[own])
+    elif lie == "claim":
+        np.testing.assert_array_equal(said, np.where(own, outcome, 0))
+    elif lie == "invert":
+        assert (said != outcome).all()
+    elif lie == "constant":
+        assert (said == 0).all()
+    elif lie == "collude":
+        expected = np.select([(truth + 1) % 5 == 1, (truth + 1) % 5 == 3], [0, 1], 2)
+        np.testing.assert_array_equal(said, expected)
+    elif lie == "mislead":
+        np.testing.assert_array_equal(said[1::2], outcome[1::2])
+        expected = np.select([(truth + 2) % 5 == 1, (truth + 2) % 5 == 3], [0, 1], 2)
+        np.testing.assert_array_equal(said[::2], expected[::2])
+    else:
+        assert 0.2 < (said == outcome).mean() < 0.5
 
 
 def test_attacks_do_what_they_say():
