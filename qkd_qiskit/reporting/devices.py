@@ -90,10 +90,7 @@ def store_summaries() -> Path:
             kept[name] = {"digest": digest, **row}
     path = descriptor_folder() / _STORED
     text = json.dumps({name: kept[name] for name in sorted(kept)}, indent=1) + "\n"
-    try:
-        return write_atomic(path, text)
-    except OSError as error:
-        raise HardwareError(f"cannot write {path}: {error.strerror}") from None
+    return write_atomic(path, text, HardwareError)
 
 
 def calibration_digest(name: str) -> str | None:

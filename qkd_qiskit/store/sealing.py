@@ -13,6 +13,7 @@ from qkd_qiskit.store.array_files import array_at
 
 _DIGEST_BYTES = 16
 _SEAL = b"QKD-ARR1"
+_NUMPY = b"\x93NUMPY"
 
 
 def pack(*arrays: NDArray[Any], about: bytes = b"") -> bytes:
@@ -46,6 +47,8 @@ def unpack(data: object, *, about: bytes = b"") -> tuple[NDArray[Any], ...]:
         end = len(_SEAL) + _DIGEST_BYTES
         if data[len(_SEAL) : end] != _digest(data[end:], about):
             raise ValueError("expected stored arrays, found damaged ones")
+    elif not data.startswith(_NUMPY):
+        raise ValueError("expected stored arrays, found something else")
     arrays = []
     while end < len(data):
         array, end = array_at(data, end)

@@ -110,6 +110,7 @@ def test_nothing_is_left(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "results").iterdir()) == [
         "experiment.toml",
         "global_model.npz",
+        "predictions.json",
         "report.html",
         "results.json",
         "settings.json",

@@ -51,7 +51,7 @@ def data():
     settings = load_experiment(TINY, overrides=["federation.workers=2"])
     run = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
     compiled = CompiledModel(VQCNNSpec(4, plan="conv", n_outcomes=3))
-    return BaselineData(run, ModelCompiler(), compiled, Aggregate(None, np.zeros((1, 3))), None)
+    return BaselineData(run, ModelCompiler(), compiled, Aggregate(None, np.zeros((1, 3))), None, None)
 
 
 def _with(base, **changes):

@@ -15,6 +15,7 @@ import pytest
 from qkd_qiskit.cli import main
 from qkd_qiskit.errors import ConfigError, ReportingError, StoreError, SweepError
 from qkd_qiskit.store import Database, folder_lock
+from qkd_qiskit.store.sealing import seal_text
 from qkd_qiskit.sweep import (
     Cell,
     CellRecord,
@@ -146,10 +147,19 @@ def test_a_second_sweep_in_a_folder_is_refused(tmp_path):
         run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
 
 
-def test_a_damaged_record_is_named(tmp_path):
-    run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
+def test_a_damaged_record_is_named_and_made_anew(tmp_path, caplog):
+    before = run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
     with Database(tmp_path) as database:
         database.execute("UPDATE record SET value = ?", '{"right": 3}')
+    assert run_sweep(sweep_of(), SweepOptions(folder=tmp_path)).rows() == before.rows()
+    assert "record of coins, size 2, seed 1 in" in caplog.text
+    assert "it is made anew" in caplog.text
+
+
+def test_a_record_of_something_else_is_named(tmp_path):
+    run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
+    with Database(tmp_path) as database:
+        database.execute("UPDATE record SET value = ?", seal_text('{"right": 3}'))
     with pytest.raises(StoreError, match="sweep coins: the record of size 2, seed 1 is damaged"):
         run_sweep(sweep_of(), SweepOptions(folder=tmp_path))
 
