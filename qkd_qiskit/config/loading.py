@@ -13,7 +13,7 @@ from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
 from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
 from qkd_qiskit.store import guarded, parse_toml, read_json, read_toml
-from qkd_qiskit.text import printable
+from qkd_qiskit.text import first_fault, printable
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -113,7 +113,7 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
         try:
             return kind.model_validate(table)
         except ValidationError as error:
-            first = error.errors()[0]
+            first = first_fault(error)
             key = printable(".".join(str(part) for part in first["loc"]), 100) or "the experiment"
             if first["type"] == "extra_forbidden":
                 plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))

@@ -20,7 +20,7 @@ from pydantic import Field, StrictInt, StrictStr, ValidationError
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.errors import DistillationError, VQCNNError
-from qkd_qiskit.text import printable
+from qkd_qiskit.text import first_fault, printable
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SCHEMA = 1
@@ -266,7 +266,7 @@ def _parse_header(raw: bytes, sender: str) -> _MessageHeader:
     try:
         return _MessageHeader.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_fault(error)
         where = ".".join(str(part) for part in ("header", *first["loc"]))
         raise _refused(sender, f"{where}: {first['msg']}") from None
 

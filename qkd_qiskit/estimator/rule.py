@@ -20,7 +20,7 @@ from scipy.special import lambertw
 from qkd_qiskit.config import Settings
 from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.store import guarded, parse_json, read_text
-from qkd_qiskit.text import printable
+from qkd_qiskit.text import first_fault, printable
 
 Limit = Literal["need", "data", "device", "minimum"]
 _DATA: Limit = "data"
@@ -187,6 +187,6 @@ def _parse(text: str, where: str) -> Coefficients:
         try:
             return Coefficients.model_validate(table)
         except ValidationError as error:
-            first = error.errors()[0]
+            first = first_fault(error)
             key = printable(".".join(str(part) for part in first["loc"]), 100) or "the file"
             raise EstimatorError(f"{where}: {key}: {printable(first['msg'])}") from None

@@ -21,6 +21,7 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.store import folder_lock
 from qkd_qiskit.store.database import LOCK_FILE
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.text import first_fault
 
 GRANTS_FILE = "grants.json"
 _DAY = 86_400.0
@@ -168,7 +169,8 @@ class Grants:
             raise StoreError(f"cannot read {self._path}: {error.strerror or error}") from None
         except ValidationError as error:
             # Whoever deletes it begins to count anew; that is not for the program to decide.
-            raise StoreError(f"{self._path}: expected what was granted, {error.errors()[0]['msg']}") from None
+            fault = first_fault(error)["msg"]
+            raise StoreError(f"{self._path}: expected what was granted, {fault}") from None
 
     def _write(self, granted: _Granted) -> None:
         try:

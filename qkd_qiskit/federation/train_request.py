@@ -30,6 +30,7 @@ from qkd_qiskit.config import (
 from qkd_qiskit.data import UNKNOWN, PublicOriginals
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
+from qkd_qiskit.text import first_fault
 
 SCHEMA = 1
 MAX_QUERY_BYTES = 64 * 2**20
@@ -181,7 +182,7 @@ def _parsed(text: bytes) -> _Header:
     try:
         header = _Header.model_validate_json(text)
     except (ValidationError, RecursionError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
+        first = first_fault(error) if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
         where = ".".join(str(part) for part in first["loc"])
         raise _unreadable(f"header {where}: {first['msg']}") from None
     if (header.round == 1) != (header.soft_rows is None):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.store import guarded, read_toml
-from qkd_qiskit.text import printable
+from qkd_qiskit.text import first_fault, printable
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -176,7 +176,7 @@ def read_descriptor(path: Path) -> Descriptor:
         try:
             descriptor = Descriptor.model_validate(table)
         except ValidationError as error:
-            first = error.errors()[0]
+            first = first_fault(error)
             key = printable(".".join(str(part) for part in first["loc"]), 100) or "the descriptor"
             message = printable(first["msg"].removeprefix("Value error, "))
             simple = isinstance(first["input"], (str, int, float)) and first["type"] != "extra_forbidden"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from qiskit.circuit import ParameterExpression
 from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_ibm_runtime.fake_provider import FakeKingston
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit, is_valid_rzz_pub
 
 from qkd_qiskit import AerEvaluator, PauliEvaluator
@@ -24,6 +23,13 @@ from qkd_qiskit.hardware import (
 from qkd_qiskit.hardware.targets import duration_of, error_of
 from qkd_qiskit.simulation.compiled import compile_transpiled
 from qkd_qiskit.vqcnn import VQCNNSpec
+
+# Older Runtimes bring no backend of this kind.
+fake_provider = pytest.importorskip("qiskit_ibm_runtime.fake_provider")
+if not hasattr(fake_provider, "FakeKingston"):
+    pytest.skip("this Runtime brings no backend with fractional gates", allow_module_level=True)
+FakeKingston = fake_provider.FakeKingston
+
 
 TURNS = VQCNNSpec(4, plan="conv, edge, conv", kernels="CRX01 RY0 CRZ10 RY1", n_outcomes=2)
 SPECS = {
