@@ -17,7 +17,8 @@ from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.store.files import write_atomic
 
-app = typer.Typer()
+# The only command of its app, which Typer would give options of its own.
+app = typer.Typer(add_completion=False)
 BENCHMARKS = Path(__file__).parents[2] / "tests" / "benchmarks"
 
 

@@ -14,7 +14,8 @@ from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.calibration_plot import write_calibration
 
-app = typer.Typer()
+# The only command of its app, which Typer would give options of its own.
+app = typer.Typer(add_completion=False)
 
 #: Heading of a column of the table of tasks, and where its value lies.
 _TASK_COLUMNS = (

@@ -12,7 +12,8 @@ from qkd_qiskit.cli.tables import show
 from qkd_qiskit.experiment.comparison import RunComparison, compare_runs
 from qkd_qiskit.reporting.table import comparison_conclusion, interval_label, percent
 
-app = typer.Typer()
+# The only command of its app, which Typer would give options of its own.
+app = typer.Typer(add_completion=False)
 
 _COLUMNS = (
     ("run", "run"),

@@ -134,7 +134,8 @@ def submit(
     if copies := services.copy_rows(plan.submission):
         show("Copies", services.COPY_COLUMNS, [row.to_dict() for row in copies], None)
     estimate = services.estimate_row(plan, target)
-    show("Estimate", services.estimate_columns(estimate), [estimate.to_dict()], None)
+    columns = services.estimate_columns(estimate)
+    show("Estimate", columns, [estimate.to_dict()], json_path if dry_run else None)
     if dry_run:
         return
     with Ledger(run_folder) as ledger:

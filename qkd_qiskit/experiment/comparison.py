@@ -25,11 +25,15 @@ class SavedPredictions:
     """A run's predictions for its test samples.
 
     Attributes:
+        dataset: Name of the dataset.
+        classes: Its classes that took part.
         samples: Digest of the dataset's name and of which samples were tested; equal ones can be paired.
         labels: Class index of each sample [N].
         models: Class indices under the experiment's noise [N], by model.
     """
 
+    dataset: str
+    classes: tuple[str, ...]
     samples: str
     labels: IntArray
     models: Mapping[str, IntArray]
@@ -59,6 +63,7 @@ def write_predictions(data: PreparedData, predictions: Mapping[str, Predictions]
     tested = np.asarray(data.split.test, dtype="<i8").tobytes()
     content = {
         "samples": hashlib.sha256(f"{data.name}\n".encode() + tested).hexdigest(),
+        "dataset": data.name,
         "classes": list(data.classes),
         "labels": data.test.labels,
         "models": {name: given.noisy for name, given in predictions.items()},
@@ -77,10 +82,11 @@ def read_predictions(folder: Path) -> SavedPredictions:
     with guarded(ReportingError, f"{path}: expected predictions"):
         labels = _indices(content["labels"])
         models = {str(name): _indices(given) for name, given in content["models"].items()}
-        samples = str(content["samples"])
+        dataset, samples = str(content["dataset"]), str(content["samples"])
+        classes = tuple(str(label) for label in content["classes"])
     if any(len(given) != len(labels) for given in models.values()) or not len(labels):
         raise ReportingError(f"{path}: expected as many predictions as labels, at least one")
-    return SavedPredictions(samples, labels, models)
+    return SavedPredictions(dataset, classes, samples, labels, models)
 
 
 def _indices(values: object) -> IntArray:
@@ -119,7 +125,8 @@ def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunC
         model: Which model of each.
 
     Raises:
-        ReportingError: If there are fewer than two, a run is not finished, or it lacks the model.
+        ReportingError: If there are fewer than two, a run is not finished or on other data, or it lacks the
+            model.
 
     Example:
         >>> from pathlib import Path
@@ -129,6 +136,12 @@ def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunC
     if len(folders) < 2:
         raise ReportingError(f"expected two runs at least, found {len(folders)}")
     saved = [read_predictions(folder) for folder in folders]
+    for found, folder in zip(saved, folders, strict=True):
+        if (found.dataset, found.classes) != (saved[0].dataset, saved[0].classes):
+            raise ReportingError(
+                f"{folder}: expected a run on {saved[0].dataset}, classes {', '.join(saved[0].classes)}, as "
+                f"the first one, found {found.dataset}, classes {', '.join(found.classes)}"
+            )
     correct = [found.correct(model, folder) for found, folder in zip(saved, folders, strict=True)]
     compared = []
     for folder, found, right in zip(folders, saved, correct, strict=True):

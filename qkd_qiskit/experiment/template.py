@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from qkd_qiskit.data import Dataset, load_dataset
@@ -14,7 +15,7 @@ from qkd_qiskit.hardware import load_backend
 # Shares of the samples; the clients get the rest.
 _SHARES = {"test": 0.2, "public_train": 0.1, "public_calibration": 0.03, "public_validation": 0.05}
 _MOST_TEST = 2000
-_LEAST_OF_A_CLASS = 10
+_LEAST_OF_A_CLIENT = 20
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
     sizes = {key: int(share * len(dataset.labels)) for key, share in _SHARES.items()}
     sizes["test"] = min(sizes["test"], _MOST_TEST)
     left = len(dataset.labels) - sum(sizes.values())
-    if left < n_clients * _LEAST_OF_A_CLASS * 2 or min(sizes.values()) < len(dataset.classes):
+    if left < n_clients * _LEAST_OF_A_CLIENT or min(sizes.values()) < len(dataset.classes):
+        for_parts = len(dataset.classes) / min(_SHARES.values())
+        for_clients = n_clients * _LEAST_OF_A_CLIENT / (1 - sum(_SHARES.values()))
         raise ConfigError(
-            f"{options.data}: expected samples for {n_clients} clients and {len(dataset.classes)} classes, "
-            f"found {len(dataset.labels)}; name fewer clients"
+            f"{options.data}: expected {ceil(max(for_parts, for_clients)) + 1} samples at least for "
+            f"{n_clients} clients and {len(dataset.classes)} classes, found {len(dataset.labels)}"
         )
     shares = [(k + 1) * left // n_clients - k * left // n_clients for k in range(n_clients)]
     qubits = options.qubits or max(2, min(8, dataset.features.shape[1] // 2))
@@ -78,7 +81,7 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
             *(f"{key} = {size}{_COMMENTS[key]}" for key, size in sizes.items()),
             "public_unlabelled = 0  # public samples whose labels nobody uses; clients answer on them too",
             *_copies(dataset),
-            *_middle(qubits, given[0]),
+            *_middle(qubits, min(2 * qubits, dataset.features.shape[1]), given[0]),
             *_clients(names, given, shares),
             *_TAIL,
         ]
@@ -132,11 +135,11 @@ def _copies(dataset: Dataset) -> list[str]:
     return ["augment = { copies = 2, rotation = 10.0, shift = 1.0 }  # of each training image"]
 
 
-def _middle(qubits: int, server: str) -> list[str]:
+def _middle(qubits: int, features: int, server: str) -> list[str]:
     return [
         "",
         "[model]",
-        f"n_qubits = {qubits}  # {2 * qubits} features after PCA",
+        f"n_qubits = {qubits}  # {features} features after PCA",
         'kernel = "su4"  # a preset, or a gate string such as "RY0 RX1 CX01"',
         "",
         "[server]",

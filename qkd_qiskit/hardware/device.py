@@ -187,4 +187,12 @@ def _broken(target: Target) -> str:
         f"{len(places)} of {len({frozenset(place) for place in target[name]})} {name}"
         for name, places in dead.items()
     ]
-    return f"broken are {', '.join(parts)}" if parts else "none are coupled"
+    if parts:
+        return f"broken are {', '.join(parts)}"
+    held = {name: {place for place in target[name] if len(place) == 1} for name in target.operation_names}
+    missing = [
+        f"{name} on {target.num_qubits - len(places)} of {target.num_qubits} qubits"
+        for name, places in held.items()
+        if 0 < len(places) < target.num_qubits
+    ]
+    return f"missing are {', '.join(missing)}" if missing else "none are coupled"

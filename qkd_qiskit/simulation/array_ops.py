@@ -204,6 +204,8 @@ def array_ops(device: str | None, dtype: type[np.floating]) -> ArrayOps:
     """
     if device is None or device in ("cpu", "numpy"):
         return ArrayOps(dtype)
+    if not isinstance(device, str):
+        raise SimulationError(f"expected the name of a device, found a {type(device).__name__}")
     library, _, place = device.partition(":")
     if library == "cuda":
         return _first_with_gpu(device, dtype)

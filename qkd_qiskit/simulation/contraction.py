@@ -219,6 +219,8 @@ class _Swarm:
             return total, found
 
         results = in_order(back, range(len(own.chunks)), self._threads)
+        if not results:  # no samples
+            return {}
         total, sums = results[0]
         for to_observables, found in results[1:]:
             total = total + to_observables

@@ -91,8 +91,18 @@ class ActiveCircuit:
 
 
 def as_measured_circuit(source: MeasuredCircuit | VQCNNSpec) -> MeasuredCircuit:
-    """Return the source itself, or the logical circuit of a spec."""
-    return SpecCircuit(source) if isinstance(source, VQCNNSpec) else source
+    """Return the source itself, or the logical circuit of a spec.
+
+    Raises:
+        SimulationError: If it is neither.
+    """
+    if isinstance(source, VQCNNSpec):
+        return SpecCircuit(source)
+    if not isinstance(source, MeasuredCircuit):
+        raise SimulationError(
+            f"expected a VQCNNSpec, or what transpile_verified returns, found a {type(source).__name__}"
+        )
+    return source
 
 
 def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.arrays import FloatArray
@@ -77,7 +77,7 @@ class PauliEvaluator:
         noise_model: NoiseModel | None = None,
         *,
         memory_budget: int = DEFAULT_MEMORY,
-        dtype: type[np.floating] = np.float64,
+        dtype: DTypeLike = np.float64,
         device: str | None = None,
     ) -> None:
         """Compile the circuit.
@@ -92,10 +92,13 @@ class PauliEvaluator:
                 `"torch:cuda:0"` or `"jax"`, with the extra `gpu`.
 
         Raises:
-            SimulationError: If the circuit cannot be simulated exactly, one particle exceeds the budget, or
-                the device is not there.
+            SimulationError: If the circuit cannot be simulated exactly, one particle exceeds the budget, the
+                dtype is another one, or the device is not there.
         """
+        if noise_model is not None and not isinstance(noise_model, NoiseModel):
+            raise SimulationError(f"expected a NoiseModel of Aer, found a {type(noise_model).__name__}")
         source = as_measured_circuit(transpiled)
+        dtype = _precision(dtype)
         self._ops = array_ops(device, dtype)
         self._spec = source.spec
         self._dtype = dtype
@@ -352,6 +355,18 @@ class _Forecast:
     seconds: float
     bytes: int
     by_states: bool
+
+
+def _precision(dtype: DTypeLike) -> type[np.floating]:
+    """Return `numpy.float64` or `numpy.float32`."""
+    try:
+        found = np.dtype(dtype).type
+    except TypeError:
+        found = None
+    for known in (np.float64, np.float32):
+        if found is known:
+            return known
+    raise SimulationError(f"expected the dtype float64 or float32, found {dtype!r}")
 
 
 def _gib(n_bytes: int) -> str:

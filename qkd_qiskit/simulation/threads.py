@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from qkd_qiskit.errors import SimulationError
+
 _THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
@@ -25,7 +27,12 @@ def use_threads(count: int) -> Iterator[int]:
 
     Yields:
         The number that counts.
+
+    Raises:
+        SimulationError: If it is no whole number, or below 1.
     """
+    if not isinstance(count, int) or count < 1:
+        raise SimulationError(f"expected a number of threads of at least 1, found {count!r}")
     allowed = min(count, _THREADS.get() or count)
     token = _THREADS.set(allowed)
     try:

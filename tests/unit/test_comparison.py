@@ -24,12 +24,13 @@ def run(tmp_path, labels, monkeypatch):
     record = type("Record", (), {"experiment": "tiny", "seed": 3})
     monkeypatch.setattr("qkd_qiskit.experiment.comparison.read_results", lambda path: record)
 
-    def make(name, wrong, samples="a"):
+    def make(name, wrong, samples="a", dataset="digits"):
         given = labels.copy()
         given[:wrong] = (given[:wrong] + 1) % 3
         folder = tmp_path / name
         folder.mkdir()
-        content = {"samples": samples, "labels": labels.tolist(), "models": {"global": given.tolist()}}
+        content = {"dataset": dataset, "classes": [0, 1, 2], "samples": samples, "labels": labels.tolist()}
+        content["models"] = {"global": given.tolist()}
         (folder / PREDICTIONS_FILE).write_text(json.dumps(content))
         return folder
 
@@ -70,10 +71,18 @@ DAMAGED = [
     "",
     "[]",
     "{}",
-    '{"labels": [0, 1], "samples": "a", "models": {"global": [0]}}',
-    '{"labels": [0.5], "samples": "a", "models": {}}',
-    '{"labels": [], "samples": "a", "models": {}}',
+    '{"dataset": "d", "classes": [0], "labels": [0, 1], "samples": "a", "models": {"global": [0]}}',
+    '{"dataset": "d", "classes": [0], "labels": [0.5], "samples": "a", "models": {}}',
+    '{"dataset": "d", "classes": [0], "labels": [], "samples": "a", "models": {}}',
 ]
+
+
+def test_runs_on_other_data_are_not_compared(run):
+    folders = [run("one", 40), run("two", 20, dataset="letters")]
+    with pytest.raises(
+        ReportingError, match="two: expected a run on digits, classes 0, 1, 2, .* found letters"
+    ):
+        compare_runs(folders)
 
 
 @pytest.mark.parametrize("content", DAMAGED)

@@ -120,7 +120,10 @@ def test_a_new_experiment_fits_data_and_devices_of_ones_own(tmp_path, capsys, op
         (["init", "nowhere.csv", "--output", "OUT/e.toml"], "unknown dataset 'nowhere.csv'"),
         (["init", "digits", "--output", "OUT/e.txt"], "expected a .toml file"),
         (["init", "digits", "--output", "OUT/e.toml", "--backend", "ibm_nowhere"], "ibm_nowhere"),
-        (["init", "digits", "--output", "OUT/e.toml", "--clients", "900"], "name fewer clients"),
+        (
+            ["init", "digits", "--output", "OUT/e.toml", "--clients", "900"],
+            "for 900 clients",
+        ),
         (["settings", "nothing"], "unknown setting 'nothing'"),
     ],
 )

@@ -12,7 +12,7 @@ from qiskit.circuit.library import Initialize, UnitaryGate
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, use_threads
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SPEC = VQCNNSpec(n_qubits=2, plan="conv", kernels="su4", sharing="site", n_outcomes=2)
@@ -198,3 +198,50 @@ def test_a_structure_without_weights_is_evaluated(evaluator, noise):
     assert found.shape == (2, 1, 2)
     np.testing.assert_allclose(found.sum(axis=-1), 1.0)
     np.testing.assert_allclose(found[0], evaluator(spec, noise).probabilities(np.empty(0), inputs))
+
+
+@pytest.mark.parametrize("dtype", [int, np.float16, np.complex128, "words", object])
+def test_other_precisions_are_refused(dtype):
+    with pytest.raises(SimulationError, match="expected the dtype float64 or float32, found"):
+        PauliEvaluator(VQCNNSpec(2, plan="conv"), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [float, "float64", np.dtype("float64"), np.float64])
+def test_a_precision_may_be_named_in_any_way(dtype):
+    spec = VQCNNSpec(2, plan="conv")
+    weights, inputs = np.ones(spec.n_weights), np.ones((3, 4))
+    found = PauliEvaluator(spec, dtype=dtype).probabilities(weights, inputs)
+    assert np.array_equal(found, PauliEvaluator(spec).probabilities(weights, inputs))
+
+
+@pytest.mark.parametrize(
+    ("source", "noise", "device", "reason"),
+    [
+        (None, None, None, "expected a VQCNNSpec, or what transpile_verified returns, found a NoneType"),
+        (VQCNNSpec(2, plan="conv"), "loud", None, "expected a NoiseModel of Aer, found a str"),
+        (VQCNNSpec(2, plan="conv"), None, 5, "expected the name of a device, found a int"),
+    ],
+)
+def test_other_things_than_circuits_noise_and_devices_are_refused(source, noise, device, reason):
+    with pytest.raises(SimulationError, match=reason):
+        PauliEvaluator(source, noise, device=device)
+
+
+@pytest.mark.parametrize("noise", [None, NoiseModel()])
+def test_no_samples_have_no_gradient(noise):
+    spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="su4", n_outcomes=2)
+    evaluator = PauliEvaluator(spec, noise)
+    value, gradient = evaluator.loss_and_gradient(
+        np.ones(spec.n_weights), np.empty((0, 8)), lambda p: (p[..., 0].sum(axis=1), np.zeros_like(p))
+    )
+    assert value == 0.0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, "2", None])
+def test_a_number_of_threads_is_whole_and_positive(count):
+    with (
+        pytest.raises(SimulationError, match="expected a number of threads of at least 1"),
+        use_threads(count),
+    ):
+        pass
