@@ -76,11 +76,15 @@ class ArrayOps:
     def sum_last(self, tensor: Array, vectors: Array) -> Array:
         """Sum `[P, a, b, N]` times `[P, b, N]` over b."""
         # PERF: one pass; a product and a sum take two, and an array in between.
-        return np.einsum("pabn,pbn->pan", tensor, vectors)
+        particles, a, _, n = tensor.shape
+        out = self._take((max(particles, len(vectors)), a, n))
+        return np.einsum("pabn,pbn->pan", tensor, vectors, out=out)
 
     def sum_first(self, tensor: Array, vectors: Array) -> Array:
         """Sum `[P, a, b, N]` times `[P, a, N]` over a."""
-        return np.einsum("pabn,pan->pbn", tensor, vectors)
+        particles, _, b, n = tensor.shape
+        out = self._take((max(particles, len(vectors)), b, n))
+        return np.einsum("pabn,pan->pbn", tensor, vectors, out=out)
 
     def free(self, *arrays: Array) -> None:
         """Give back arrays that this task has made and no longer needs; others are left alone."""
