@@ -56,11 +56,7 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
         raise ConfigError(f"expected a client with a device at least, found {n_clients} clients")
     devices = [load_backend(backend) for backend in options.backends]
     own = Path(options.data).exists()
-    dataset = (
-        load_dataset(path=options.data, labels=options.labels)
-        if own
-        else load_dataset(options.data, labels=options.labels)
-    )
+    dataset = load_dataset(options.data, path=options.data if own else None, labels=options.labels)
     sizes = {key: int(share * len(dataset.labels)) for key, share in _SHARES.items()}
     sizes["test"] = min(sizes["test"], _MOST_TEST)
     left = len(dataset.labels) - sum(sizes.values())

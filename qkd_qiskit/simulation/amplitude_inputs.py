@@ -90,15 +90,14 @@ class AmplitudeContraction:
     def __init__(self, plan: ContractionPlan, samples: AmplitudeInputs) -> None:
         self._plan, self._samples = plan, samples
         self._ops = ArrayOps(samples.states.dtype.type)
-        self._rows = {step.block: list(step.rows) for step in plan.observable_steps}
 
     def values(self, matrices: Sequence[FloatArray]) -> FloatArray:
         """Return values of the strings, `[particles, samples, strings]`."""
-        return self._values(self._cut(matrices), None)
+        return self._values(self._plan.cut(matrices), None)
 
     def pull_back(self, matrices: Sequence[FloatArray], respond: Respond, into: Sequence[FloatArray]) -> None:
         """Add the gradient of every block's matrix to `into`."""
-        cut = self._cut(matrices)
+        cut = self._plan.cut(matrices)
         tape: list[Array] = []
         values = self._values(cut, tape)
         back = self._samples.pull_back(self._plan, respond(slice(0, len(values)), values))
@@ -106,10 +105,7 @@ class AmplitudeContraction:
         found: dict[int, Array] = {}
         pull_back_observables(self._ops, self._plan, cut, tape, flow, found)
         for k, value in found.items():
-            into[k][:, self._rows[k]] += value
-
-    def _cut(self, matrices: Sequence[FloatArray]) -> dict[int, Array]:
-        return {k: matrices[k][:, rows] for k, rows in self._rows.items()}
+            into[k][:, self._plan.rows[k]] += value
 
     def _values(self, matrices: dict[int, Array], tape: list[Array] | None) -> FloatArray:
         observables = contract_observables(self._ops, self._plan, matrices, tape)

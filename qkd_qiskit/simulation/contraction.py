@@ -114,11 +114,10 @@ class Contraction:
             matrices: For each block of the compiled circuit `[particles, d, d]`.
         """
 
-        def forward(part: slice, threads: int) -> FloatArray:
-            return _Swarm(self, cut, part, threads).values()
+        def forward(swarm: _Swarm) -> FloatArray:
+            return swarm.values()
 
-        cut = self._cut(matrices)
-        return np.concatenate(self._each_swarm(forward, len(matrices[0]) if matrices else 1))
+        return np.concatenate(self._each_swarm(forward, matrices, keep=False))
 
     def pull_back(self, matrices: Sequence[FloatArray], respond: Respond, into: Sequence[FloatArray]) -> None:
         """Add the gradient of every block's matrix to `into`.
@@ -129,31 +128,24 @@ class Contraction:
             into: For each block of the compiled circuit an array of the shape of its matrices.
         """
 
-        def both(part: slice, threads: int) -> None:
-            swarm = _Swarm(self, cut, part, threads)
-            values = swarm.values(keep=True, budget=share)
-            for k, value in swarm.gradient(respond(part, values)).items():
-                into[k][part][:, rows[k]] += self.ops.to_numpy(value)
+        def both(swarm: _Swarm) -> None:
+            values = swarm.values(budget=share)
+            for k, value in swarm.gradient(respond(swarm.part, values)).items():
+                into[k][swarm.part][:, self.plan.rows[k]] += self.ops.to_numpy(value)
 
-        cut, rows = self._cut(matrices), self._rows()
         # Each thread may be busy with a chunk of its own.
         share = self._budget // engine_threads()
-        self._each_swarm(both, len(matrices[0]) if matrices else 1)
+        self._each_swarm(both, matrices, keep=True)
 
-    def _rows(self) -> dict[int, list[int]]:
-        rows = {step.block: list(step.rows) for step in self.plan.sample_steps}
-        return rows | {step.block: list(step.rows) for step in self.plan.observable_steps}
-
-    def _cut(self, matrices: Sequence[FloatArray]) -> dict[int, Array]:
-        """Return the rows of every block's matrices that something reads."""
-        return {k: self.ops.asarray(matrices[k][:, rows]) for k, rows in self._rows().items()}
-
-    def _each_swarm(self, work: Callable[[slice, int], _R], n_particles: int) -> list[_R]:
+    def _each_swarm(
+        self, work: Callable[[_Swarm], _R], matrices: Sequence[FloatArray], *, keep: bool
+    ) -> list[_R]:
         """Work on some particles after the other; of a single chunk the samples are shared out instead."""
-        parts = list(slices(n_particles, self._together))
-        if len(parts) == 1:
-            return [work(parts[0], engine_threads())]
-        return in_order(lambda part: work(part, 1), parts, engine_threads())
+        cut = {k: self.ops.asarray(matrix) for k, matrix in self.plan.cut(matrices).items()}
+        parts = list(slices(len(matrices[0]) if matrices else 1, self._together))
+        threads = engine_threads()
+        inner = threads if len(parts) == 1 else 1
+        return in_order(lambda part: work(_Swarm(self, cut, part, threads=inner, keep=keep)), parts, threads)
 
 
 @dataclass
@@ -169,19 +161,24 @@ class _Task:
 class _Swarm:
     """Some particles on all samples."""
 
-    def __init__(self, own: Contraction, matrices: dict[int, Array], part: slice, threads: int) -> None:
-        self._own, self._threads = own, threads
+    def __init__(
+        self, own: Contraction, matrices: dict[int, Array], part: slice, *, threads: int, keep: bool
+    ) -> None:
+        self.part = part
+        self._own, self._threads, self._keep = own, threads, keep
         self._matrices = {k: array[part, ...] for k, array in matrices.items()}
         self._n_particles = part.stop - part.start
         self._operands: list[Array] = []
         self._tasks: list[_Task | None] = [None for _ in own.chunks]
-        self._observables = contract_observables(own.ops, own.plan, self._matrices, self._operands)
+        # Without a way back nothing reads the operands again.
+        tape = self._operands if keep else None
+        self._observables = contract_observables(own.ops, own.plan, self._matrices, tape)
 
-    def values(self, *, keep: bool = False, budget: int = 0) -> FloatArray:
+    def values(self, *, budget: int = 0) -> FloatArray:
         """Return values of the strings; keep what the way back needs where the budget has room."""
         own = self._own
         made = sum(own.plan.sample_sizes) * own.n_samples * self._n_particles
-        keep = keep and made * np.dtype(own.ops.dtype).itemsize <= budget
+        keep = self._keep and made * np.dtype(own.ops.dtype).itemsize <= budget
         out = np.empty((self._n_particles, own.n_samples, own.plan.n_strings), dtype=own.ops.dtype)
 
         def forward(chunk: int) -> None:

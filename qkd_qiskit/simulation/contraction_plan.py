@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -189,6 +190,16 @@ class ContractionPlan:
     def n_strings(self) -> int:
         """Number of Z-strings."""
         return len(self.start)
+
+    @cached_property
+    def rows(self) -> dict[int, list[int]]:
+        """Rows of every block's matrix that something reads, by block."""
+        rows = {step.block: list(step.rows) for step in self.sample_steps}
+        return rows | {step.block: list(step.rows) for step in self.observable_steps}
+
+    def cut(self, matrices: Sequence[FloatArray]) -> dict[int, FloatArray]:
+        """Return the matrices `[particles, d, d]` of every block, cut to the rows that something reads."""
+        return {k: matrices[k][:, rows] for k, rows in self.rows.items()}
 
     @property
     def qubits(self) -> tuple[int, ...]:

@@ -102,9 +102,7 @@ class LocalEnvironments:
             for k, block in enumerate(compiled.blocks)
         ]
         self._operands: list[Array] = []
-        rows = {step.block: list(step.rows) for step in plan.observable_steps}
-        cut = {k: matrix[:, rows[k]] for k, matrix in enumerate(matrices)}
-        contract_observables(ArrayOps(), plan, cut, self._operands)
+        contract_observables(ArrayOps(), plan, plan.cut(matrices), self._operands)
         self._clusters = [
             _Cluster(qubits, (4,) * len(qubits), states.astype(np.float64))
             for qubits, states in inputs.vectors(plan)
