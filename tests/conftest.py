@@ -17,11 +17,12 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what is parametrized by a device that the installed libraries lack; its own error is tested."""
+    """Skip what has a device that the installed libraries lack as parameter or in the mark `needs_device`."""
     from qkd_qiskit.hardware import list_backends, unavailable
 
     reasons = {name: reason for name in list_backends() if (reason := unavailable(name))}
     for item in items if reasons else ():
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        for name in {value for value in values if isinstance(value, str)} & reasons.keys():
+        needed = {name for mark in item.iter_markers("needs_device") for name in mark.args}
+        for name in ({value for value in values if isinstance(value, str)} | needed) & reasons.keys():
             item.add_marker(pytest.mark.skip(reason=f"{name}: {reasons[name]}"))

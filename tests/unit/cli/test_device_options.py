@@ -7,14 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.hardware import load_backend
-
-newest_devices = pytest.mark.skipif(
-    not hasattr(fake_provider, "FakeKingston"), reason="this Runtime brings older devices only"
-)
 
 Capture = pytest.CaptureFixture[str]
 DEAD = """name = "dead"
@@ -33,7 +28,7 @@ RING = (
 )
 
 
-@newest_devices
+@pytest.mark.needs_device("ibm_kingston")
 def test_transpile_says_what_fractional_gates_save(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "gates.json"
     structure = ["--qubits", "4", "--kernel", "CRX01 RY0 RY1", "--seed", "1"]
@@ -58,7 +53,7 @@ def test_transpile_without_fractional_gates_saves_nothing(tmp_path: Path, capsys
     assert (row["saved"], row["without_fractional"]) == (None, None)
 
 
-@newest_devices
+@pytest.mark.needs_device("ibm_boston")
 def test_backends_show_tells_assumptions_and_fractional_gates(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "device.json"
     assert main(["backends", "show", "ibm_boston", "--fractional", "--json", str(path)]) == 0

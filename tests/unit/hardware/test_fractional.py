@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qiskit.circuit import ParameterExpression
 from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit_ibm_runtime import fake_provider
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit, is_valid_rzz_pub
 
 from qkd_qiskit import AerEvaluator, PauliEvaluator
@@ -24,11 +25,7 @@ from qkd_qiskit.hardware.targets import duration_of, error_of
 from qkd_qiskit.simulation.compiled import compile_transpiled
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-# Older Runtimes bring no backend of this kind.
-fake_provider = pytest.importorskip("qiskit_ibm_runtime.fake_provider")
-if not hasattr(fake_provider, "FakeKingston"):
-    pytest.skip("this Runtime brings no backend with fractional gates", allow_module_level=True)
-FakeKingston = fake_provider.FakeKingston
+pytestmark = pytest.mark.needs_device("ibm_kingston")
 
 
 TURNS = VQCNNSpec(4, plan="conv, edge, conv", kernels="CRX01 RY0 CRZ10 RY1", n_outcomes=2)
@@ -70,7 +67,7 @@ def test_names():
 def test_the_gates_are_those_that_the_backend_is_calibrated_for(device):
     assert (device.name, device.fractional, device.two_qubit_gate) == ("ibm_kingston+fractional", True, "rzz")
     assert set(device.target.operation_names) == {"rx", "rz", "rzz", "measure", "delay"}
-    properties = FakeKingston().properties()
+    properties = fake_provider.FakeKingston().properties()
     for place in [(0, 1), (72, 73)]:
         assert error_of(device.target, "rzz", place) == properties.gate_error("rzz", place)
         assert duration_of(device.target, "rzz", place) == pytest.approx(properties.gate_length("rzz", place))
@@ -192,7 +189,7 @@ def test_a_descriptor_may_hold_both_two_qubit_gates(tmp_path):
 
 def test_backends_that_list_the_gates_need_no_calibration_of_their_own():
     """As live devices do where fractional gates are asked for: the target itself has them."""
-    backend = FakeKingston()
+    backend = fake_provider.FakeKingston()
     listed = load_fake_backend("FakeKingston", fractional=True)
     backend._target = listed.target
     again = device_from_backend(backend, fractional=True)

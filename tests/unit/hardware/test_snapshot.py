@@ -3,7 +3,6 @@
 import pytest
 from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.transpiler import InstructionProperties
-from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware import (
@@ -18,10 +17,6 @@ from qkd_qiskit.hardware import (
 )
 from qkd_qiskit.hardware.targets import dead_gates, duration_of, error_of
 from qkd_qiskit.vqcnn import VQCNNSpec
-
-newest_devices = pytest.mark.skipif(
-    not hasattr(fake_provider, "FakeKingston"), reason="this Runtime brings older devices only"
-)
 
 DATE = "2025-03-01T12:00:00"
 
@@ -91,7 +86,7 @@ def test_lifetimes_are_needed(tmp_path):
         write_snapshot(device, tmp_path / "x.toml")
 
 
-@newest_devices
+@pytest.mark.needs_device("ibm_kingston")
 def test_what_was_assumed_becomes_a_note(tmp_path):
     device = load_backend("ibm_kingston")
     stored = load_backend(write_snapshot(device, tmp_path / "day.toml"))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qiskit_ibm_runtime import fake_provider
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
 from qkd_qiskit.data import Samples
@@ -14,11 +15,7 @@ from qkd_qiskit.runtime import IBMService, PackingOptions, SubmissionOptions, pl
 from qkd_qiskit.services.submission import destination
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-# Older Runtimes bring no backend of this kind.
-fake_provider = pytest.importorskip("qiskit_ibm_runtime.fake_provider")
-if not hasattr(fake_provider, "FakeKingston"):
-    pytest.skip("this Runtime brings no backend with fractional gates", allow_module_level=True)
-FakeKingston = fake_provider.FakeKingston
+pytestmark = pytest.mark.needs_device("ibm_kingston")
 
 
 SPEC = VQCNNSpec(3, plan="conv", kernels="CRX01 RY0 RY1", n_outcomes=2)
@@ -32,7 +29,7 @@ def test_the_service_is_asked_for_fractional_gates(name, options):
 
     def backend(plain, **given):
         asked.append((plain, given))
-        return FakeKingston()
+        return fake_provider.FakeKingston()
 
     device = IBMService(name, client=SimpleNamespace(backend=backend)).device()
     assert asked == [("ibm_x", options)]

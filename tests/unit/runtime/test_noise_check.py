@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from qiskit_aer.noise import NoiseModel
-from qiskit_ibm_runtime import fake_provider
 
 from qkd_qiskit import PauliEvaluator, VQCNNSpec, load_backend, transpile_verified
 from qkd_qiskit.encoding import make_encoder
@@ -19,10 +18,6 @@ from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime import compare_noise, predict_counts
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.evaluator import ActiveCircuit
-
-newest_devices = pytest.mark.skipif(
-    not hasattr(fake_provider, "FakeKingston"), reason="this Runtime brings older devices only"
-)
 
 
 def drawn(probabilities, shots, seed):
@@ -130,7 +125,7 @@ def test_predictions_are_those_of_aer_with_the_devices_noise():
     assert compare_noise(drawn(expected, 100_000, 0), found, ideal).explained
 
 
-@newest_devices
+@pytest.mark.needs_device("ibm_kingston")
 def test_predictions_on_fractional_gates_are_those_of_the_folded_circuit():
     device, rng = load_backend("ibm_kingston+fractional"), np.random.default_rng(2)
     spec = VQCNNSpec(3, plan="conv", kernels="su4", n_outcomes=2)
