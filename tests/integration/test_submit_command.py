@@ -119,20 +119,8 @@ def test_the_same_command_again_goes_on(run: Path, capsys: Capture) -> None:
 
 
 def test_a_submission_that_was_killed_is_resumed_by_jobs(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    run: Path, monkeypatch: pytest.MonkeyPatch, accepted_before_death: list[str], capsys: Capture
 ) -> None:
-    from qkd_qiskit.runtime import LocalService
-
-    accept = LocalService.submit
-    calls: list[str] = []
-
-    def dies(self: LocalService, request) -> str:
-        calls.append(accept(self, request))
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return calls[-1]
-
-    monkeypatch.setattr(LocalService, "submit", dies)
     assert submit(run) == 130
     monkeypatch.undo()
     assert main(["jobs", str(run), "--resume"]) == 0
@@ -140,7 +128,7 @@ def test_a_submission_that_was_killed_is_resumed_by_jobs(
         (submission,) = ledger.submissions()
         batches = ledger.batches(submission.id)
     assert {batch.state for batch in batches} == {"done"}
-    assert [batch.job_id for batch in batches][:2] == calls
+    assert [batch.job_id for batch in batches][:2] == accepted_before_death
     assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
 
 

@@ -90,24 +90,16 @@ def test_the_same_command_again_pays_nothing(run: Path, capsys: Capture) -> None
     assert len(local_jobs(run)) == len(jobs) + 1
 
 
-def test_a_killed_packed_submission_is_resumed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept = LocalService.submit
-    calls: list[str] = []
-
-    def dies(self: LocalService, request) -> str:
-        calls.append(accept(self, request))
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return calls[-1]
-
-    monkeypatch.setattr(LocalService, "submit", dies)
+def test_a_killed_packed_submission_is_resumed(
+    run: Path, monkeypatch: pytest.MonkeyPatch, accepted_before_death: list[str]
+) -> None:
     assert submit(run, "--pack", "2", "--batch", "2") == 130
     monkeypatch.undo()
     assert main(["jobs", str(run), "--resume"]) == 0
     with Ledger(run) as ledger:
         (submission,) = ledger.submissions()
         batches = ledger.batches(submission.id)
-    assert [batch.job_id for batch in batches][:2] == calls
+    assert [batch.job_id for batch in batches][:2] == accepted_before_death
     assert {batch.state for batch in batches} == {"done"}
     assert len(local_jobs(run)) == 3
     assert outcomes(run)[0]["samples"] == 6
