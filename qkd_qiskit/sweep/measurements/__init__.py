@@ -5,6 +5,7 @@ from qkd_qiskit.sweep.measurements.attacks import AttackMeasurement
 from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
 from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
+from qkd_qiskit.sweep.measurements.esp import EspMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
 from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
 from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
@@ -28,4 +29,5 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "weights": WeightsMeasurement,
     "cooperative": CooperativeMeasurement,
     "drift": DriftMeasurement,
+    "esp": EspMeasurement,
 }
