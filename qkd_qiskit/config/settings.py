@@ -232,6 +232,48 @@ class FedAvgSettings(Settings):
     )
 
 
+class ProbeSettings(Settings):
+    """Short trainings that settle a gate budget: how many, on what."""
+
+    seconds: float = Field(
+        60.0,
+        gt=0,
+        description="time that the trainings may take, on one core, by a closed form of their cost: results do "
+        "not depend on the machine's load",
+    )
+    samples: int = Field(600, ge=20, description="samples of a client that are used, at most")
+    folds: int = Field(4, ge=2, description="parts of the samples, each held out once in a round")
+    rounds: int = Field(6, ge=1, description="rounds of one size, at most")
+    noise: bool = Field(
+        False, description="train under the device's noise, so that too many gates show as lost accuracy"
+    )
+    confidence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="least probability that the grant is within a point of the best; the calibrated when omitted",
+    )
+    seed: int = Field(0, ge=0, description="of folds and starts; an experiment takes its own seed")
+
+
+class EstimatorSettings(Settings):
+    """How gate budgets are estimated."""
+
+    probes: bool = Field(False, description="settle each budget by short trainings, not by the rule alone")
+    probe: ProbeSettings = ProbeSettings.model_validate({})
+    shots: int = Field(
+        1024,
+        ge=1,
+        description="shots that a circuit will be run with: fewer bear less noise, and fewer gates",
+    )
+    esp_floor: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="least expected success probability of a granted structure; derived from shots when omitted",
+    )
+
+
 class NoiseSettings(Settings):
     """The experiment's noise."""
 
@@ -324,6 +366,7 @@ class ExperimentSettings(Settings):
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
     noise: NoiseSettings = NoiseSettings()
+    estimator: EstimatorSettings = EstimatorSettings.model_validate({})
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()
 

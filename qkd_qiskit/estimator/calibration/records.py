@@ -24,7 +24,12 @@ from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, ProbePlan
 from qkd_qiskit.estimator.calibration.synthetic import synthetic_dataset
-from qkd_qiskit.estimator.probes.heldout import held_out_answers, probed_rows, stratified_folds
+from qkd_qiskit.estimator.probes.heldout import (
+    HeldOutTask,
+    held_out_answers,
+    probed_rows,
+    stratified_folds,
+)
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
@@ -128,9 +133,7 @@ def task_dataset(task: CalibrationTask, folder: Path | None = None) -> Dataset:
     else:
         dataset = load_dataset(path=folder / task.file, classes=task.classes)
     if len(dataset.classes) != task.n_outcomes:
-        raise DataError(
-            f"task {task.name}: expected {task.n_outcomes} classes, found {len(dataset.classes)}"
-        )
+        raise DataError(f"task {task.name}: expected {task.n_outcomes} classes, found {len(dataset.classes)}")
     return dataset
 
 
@@ -248,10 +251,7 @@ def _probe(
         found = [
             held_out_answers(
                 evaluator,
-                inputs,
-                labels,
-                fold_of,
-                n_outcomes=task.n_outcomes,
+                HeldOutTask(inputs, labels, fold_of, task.n_outcomes),
                 rng=np.random.default_rng([seed, 2, repeat, len(spec.blocks)]),
                 training=plan.training,
             )

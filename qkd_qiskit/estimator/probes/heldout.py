@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log_softmax
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.simulation import Evaluator, compile_model
-from qkd_qiskit.training import Targets, train_model
+from qkd_qiskit.training import Targets, class_logits, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 PROBE_TRAINING = TrainingSettings.model_validate({"particles": 3, "iterations": 0, "refine": 50, "l2": 0.02})
@@ -33,6 +34,23 @@ class HeldOut:
     correct: FloatArray
     log_loss: FloatArray
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutTask:
+    """Samples of one round.
+
+    Attributes:
+        inputs: Encoded inputs [N, F].
+        labels: Class numbers [N].
+        fold_of: Fold of each sample [N]; each fold is held out once.
+        n_outcomes: Outcomes of the model; classes without a sample among them count too.
+    """
+
+    inputs: FloatArray
+    labels: IntArray
+    fold_of: IntArray
+    n_outcomes: int
 
 
 def probed_rows(labels: IntArray, most: int, *, rng: np.random.Generator) -> IntArray:
@@ -63,35 +81,36 @@ def stratified_folds(labels: IntArray, folds: int, *, rng: np.random.Generator) 
 
 def held_out_answers(
     evaluator: Evaluator,
-    inputs: FloatArray,
-    labels: IntArray,
-    fold_of: IntArray,
+    task: HeldOutTask,
     *,
-    n_outcomes: int,
     rng: np.random.Generator,
     training: TrainingSettings = PROBE_TRAINING,
+    shots: int | None = None,
 ) -> HeldOut:
     """Train once for each fold without it, and answer on it.
 
     Args:
         evaluator: Runs the structure's circuit, with or without noise.
-        inputs: Encoded inputs [N, F].
-        labels: Class numbers [N].
-        fold_of: Fold of each sample [N].
-        n_outcomes: Outcomes of the model; classes without a sample among them count too.
-        rng: Source of the starts.
+        task: Samples and their folds.
+        rng: Source of the starts, and of the shots.
         training: How each is trained.
+        shots: Measurements that the answers are counted from; None for exact probabilities.
     """
     begun = time.perf_counter()
+    labels = task.labels
     correct, log_loss = np.zeros(len(labels)), np.zeros(len(labels))
-    for fold in np.unique(fold_of):
-        out = fold_of == fold
-        targets = Targets(n_outcomes=n_outcomes, labels=labels[~out])
-        model = train_model(evaluator, inputs[~out], targets, training, rng=rng)
-        answers = model.outcome_probabilities(evaluator, inputs[out])
-        correct[out] = answers.argmax(axis=1) == labels[out]
-        given = answers[np.arange(len(answers)), labels[out]]
-        log_loss[out] = -np.log(np.maximum(given, _LEAST_PROBABILITY))
+    for fold in np.unique(task.fold_of):
+        out = task.fold_of == fold
+        targets = Targets(n_outcomes=task.n_outcomes, labels=labels[~out])
+        model = train_model(evaluator, task.inputs[~out], targets, training, rng=rng)
+        seen = evaluator.probabilities(model.weights, task.inputs[out])
+        if shots is not None:
+            seen = np.clip(seen, 0.0, None)
+            seen = rng.multinomial(shots, seen / seen.sum(axis=1, keepdims=True)) / shots
+        logits = class_logits(seen, model.params[-1], task.n_outcomes)
+        correct[out] = logits.argmax(axis=1) == labels[out]
+        given = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[out]]
+        log_loss[out] = -np.maximum(given, np.log(_LEAST_PROBABILITY))
     return HeldOut(correct, log_loss, time.perf_counter() - begun)
 
 

@@ -1,8 +1,9 @@
 """From held-out answers of several sizes to a distribution over the smallest sufficient size.
 
 An accuracy curve is `plateau - deficit * g(size) - fall * log(size / smallest)`, where `g` decays from 1 at the
-smallest size to 0: exponentially in the size, with one of many reaches. A grid of deficits, reaches and falls
-stands for all curves; each has a smallest size within a point of its best. The rule's proposal weighs the
+smallest size: exponentially in the size, with one of many reaches, or with one of many powers of it, so that a
+curve may rise to the last size. A grid of deficits, decays and falls stands for all curves; each has a smallest
+size within a point of its best. The rule's proposal weighs the
 sizes before any probe, and the likelihood of the held-out answers after it. The plateau itself is unknown
 and integrated out: only differences between sizes count, and they are paired, sample by sample.
 """
@@ -25,6 +26,7 @@ POINT = 0.01
 
 _DEFICITS = (0.0, 0.004, 0.008, 0.013, 0.02, 0.03, 0.045, 0.065, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.65)
 _REACHES = np.geomspace(0.25, 4.0, 13)
+_POWERS = (0.1, 0.25, 0.5, 0.8, 1.2, 2.0)
 _FALLS = (0.0, 0.006, 0.015, 0.04)
 
 
@@ -52,11 +54,12 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
         fall_share: Share of curves that fall beyond their peak, in (0, 1).
     """
     sizes = np.log(np.asarray(blocks, dtype=np.float64) / blocks[0])
+    # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
+    decays = [np.exp(-np.expm1(sizes) / reach) for reach in _REACHES]
+    decays += [np.exp(-power * sizes) for power in _POWERS]
     shapes, weights = [], []
     for deficit in _DEFICITS:
-        for reach in _REACHES if deficit else (1.0,):
-            # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size.
-            decay = np.exp(-np.expm1(sizes) / reach)
+        for decay in decays if deficit else decays[:1]:
             for fall in _FALLS:
                 shapes.append(-deficit * decay - fall * sizes)
                 weights.append(fall_share / (len(_FALLS) - 1) if fall else 1 - fall_share)
@@ -86,20 +89,15 @@ def size_prior(blocks: Sequence[int], proposal: float, model: ProbeModel) -> Flo
     return np.asarray(mass / mass.sum())
 
 
-def paired_moments(correct: FloatArray, weights: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the mean accuracies [R], and their covariance [R, R] as that of a draw of samples.
+def paired_covariance(correct: FloatArray) -> FloatArray:
+    """Return the covariance [R, R] of mean accuracies as those of a draw of samples.
 
     Args:
         correct: Share of each sample's trainings that were right, for each size [R, N].
-        weights: Number of rounds of trainings behind each row [R].
     """
     n = correct.shape[1]
     centred = correct - correct.mean(axis=1, keepdims=True)
-    covariance = centred @ centred.T / max(n - 1, 1) / n
-    # A single round scatters more than the sample's own chance of being right: that part is training noise,
-    # which `posterior` adds by its own parameter, so nothing is taken off here; it makes the interval wider.
-    del weights
-    return correct.mean(axis=1), np.asarray(covariance)
+    return np.asarray(centred @ centred.T / max(n - 1, 1) / n)
 
 
 def size_posterior(
@@ -129,6 +127,8 @@ def size_posterior(
         precision = np.linalg.inv(covariance[np.ix_(tried, tried)] + np.diag(noise))
         residual = means[tried] - grid.shape[:, tried]
         level = precision.sum(axis=0)
-        square = np.einsum("gi,ij,gj->g", residual, precision, residual) - (residual @ level) ** 2 / level.sum()
+        square = (
+            np.einsum("gi,ij,gj->g", residual, precision, residual) - (residual @ level) ** 2 / level.sum()
+        )
         logs = logs - 0.5 * model.trust * square
     return np.asarray(np.exp(logs - logsumexp(logs)))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import resources
+
 from pydantic import Field
 
 from qkd_qiskit.config import Settings
+from qkd_qiskit.config.loading import parse_settings
+from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.store import parse_json
 
 
 class ProbeModel(Settings):
@@ -14,6 +20,7 @@ class ProbeModel(Settings):
     `prior_offset + prior_slope * log(proposal / smallest)`.
     """
 
+    method: str = Field("not calibrated", description="how the values were chosen")
     prior_offset: float = 0.0
     prior_slope: float = Field(1.0, ge=0)
     prior_spread: float = Field(0.7, gt=0)
@@ -23,3 +30,18 @@ class ProbeModel(Settings):
     pseudo_errors: float = Field(1.0, ge=0, description="answers that may differ though none was seen to")
     trust: float = Field(1.0, gt=0, le=1, description="power of the likelihood")
     confidence: float = Field(0.6, gt=0, lt=1, description="least probability that a grant is sufficient")
+    seconds_fixed: float = Field(0.02, ge=0, description="of one training, on one core, whatever its size")
+    seconds_each: float = Field(
+        5e-7, gt=0, description="of one training for each sample, block and L-BFGS iteration, two outcomes"
+    )
+    seconds_qubit: float = Field(
+        1.7, ge=1, description="factor of `seconds_each` for each measured qubit more"
+    )
+
+
+@cache
+def load_probe_model() -> ProbeModel:
+    """Load the shipped numbers."""
+    where = "the shipped probe_model.json"
+    text = (resources.files("qkd_qiskit.estimator") / "probe_model.json").read_text("utf-8")
+    return parse_settings(ProbeModel, parse_json(text, EstimatorError, where), where)
