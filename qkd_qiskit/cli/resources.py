@@ -73,7 +73,7 @@ def estimate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="With --dataset: draw accuracy against gates, seconds and price on the devices; .png or .svg.",
+            help="With --dataset: draw accuracy against gates, seconds and price; .png or .svg.",
         ),
     ] = None,
     predictions: Annotated[int, typer.Option(min=1, help="With --pareto: samples to classify.")] = 1000,

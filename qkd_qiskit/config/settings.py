@@ -238,8 +238,8 @@ class ProbeSettings(Settings):
     seconds: float = Field(
         60.0,
         gt=0,
-        description="time that the trainings may take, on one core, by a closed form of their cost: results do "
-        "not depend on the machine's load",
+        description="time that the trainings may take on one core, by a closed form of their cost: "
+        "results do not depend on the machine's load",
     )
     samples: int = Field(600, ge=20, description="samples of a client that are used, at most")
     folds: int = Field(4, ge=2, description="parts of the samples, each held out once in a round")
@@ -251,7 +251,7 @@ class ProbeSettings(Settings):
         None,
         gt=0,
         lt=1,
-        description="least probability that the grant is within a point of the best; the calibrated when omitted",
+        description="least probability that the grant is within a point of the best; calibrated",
     )
     seed: int = Field(0, ge=0, description="of folds and starts; an experiment takes its own seed")
 
@@ -270,7 +270,7 @@ class EstimatorSettings(Settings):
         None,
         ge=0,
         lt=1,
-        description="least expected success probability of a granted structure; derived from shots when omitted",
+        description="least expected success probability of a granted structure; from shots if omitted",
     )
 
 

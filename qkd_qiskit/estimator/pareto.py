@@ -1,4 +1,4 @@
-"""Accuracy against two-qubit gates, quantum seconds and price: structures of one dataset on several devices."""
+"""Accuracy against two-qubit gates, quantum seconds and price: sizes for one dataset on several devices."""
 
 from __future__ import annotations
 

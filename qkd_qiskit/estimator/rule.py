@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 DEFAULT_SHOTS = 1024
 """Shots of a circuit unless told otherwise, those of `submit`."""
 
-DEFAULT_RESOLUTION = 6.5
+DEFAULT_RESOLUTION = 10.0
 """ESP times the root of the shots below which more gates cost accuracy; measured by the sweep `esp`."""
 
 _HIGHEST_FLOOR = 0.95

@@ -106,15 +106,23 @@ class CalibrationPlan(Settings):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+SHIPPED = ("plan", "kinds")
+"""Names of the sweeps that come with the package: that of the rule, and that of the probes."""
+
+
 def load_plan(path: Path | None = None) -> CalibrationPlan:
-    """Load the shipped sweep, or one from a TOML file of the same form.
+    """Load a shipped sweep, or one from a TOML file of the same form.
+
+    Args:
+        path: The file, or the name of a shipped sweep; that of the rule when omitted.
 
     Raises:
         ConfigError: If the file cannot be read, is not TOML, or a key or value is wrong.
     """
-    where = "the shipped plan.toml" if path is None else str(path)
-    if path is None:
-        text = (resources.files("qkd_qiskit.estimator.calibration") / "plan.toml").read_text("utf-8")
+    shipped = "plan" if path is None else str(path)
+    where = f"the shipped {shipped}.toml" if shipped in SHIPPED else shipped
+    if path is None or shipped in SHIPPED:
+        text = (resources.files("qkd_qiskit.estimator.calibration") / f"{shipped}.toml").read_text("utf-8")
         table = parse_toml(text, ConfigError, f"calibration plan {where}")
     else:
         table = read_toml(path, ConfigError, "calibration plan ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -12,10 +12,10 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import EstimatorError
-from qkd_qiskit.estimator import Coefficients, ProbeModel, budget_terms, grant
-from qkd_qiskit.estimator.calibration.curves import POINT, Curve
+from qkd_qiskit.estimator import Coefficients, ProbeModel, budget_terms, grant, load_coefficients
+from qkd_qiskit.estimator.calibration.curves import POINT, Curve, curves
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
-from qkd_qiskit.estimator.calibration.records import ProbeRecord, task_ladder
+from qkd_qiskit.estimator.calibration.records import ProbeRecord, UnitRecord, task_ladder
 from qkd_qiskit.estimator.probes.posterior import size_prior
 from qkd_qiskit.estimator.probes.run import round_seconds
 from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval
@@ -37,7 +37,7 @@ class ProbedTask:
         curve: Its accuracy curve.
         smooth: The rising curve nearest to the mean accuracies [R]: the truth.
         proposal: The rule's need in blocks for the probed draw.
-        granted: Blocks that the rule grants, and, since they need not have been trained, the next trained size.
+        granted: Blocks that the rule grants, and, as they need not have been trained, the next trained size.
         correct: Whether each held-out sample was right [R, rounds, N].
         costs: Seconds of one round of each size, in closed form for one core [R].
     """
@@ -133,7 +133,9 @@ def probed_tasks(
     return tuple(tasks)
 
 
-def simulate_probes(task: ProbedTask, model: ProbeModel, *, seconds: float = SECONDS) -> tuple[Evidence, float]:
+def simulate_probes(
+    task: ProbedTask, model: ProbeModel, *, seconds: float = SECONDS
+) -> tuple[Evidence, float]:
     """Return what the search would have found, with recorded answers in place of trainings, and its cost."""
     record = task.curve.blocks
     evidence = Evidence(record, size_prior(record, task.proposal, model), model, task.correct.shape[2])
@@ -151,10 +153,16 @@ def assess_probes(
     tasks: Sequence[ProbedTask], model: ProbeModel, *, seconds: float = SECONDS
 ) -> tuple[ProbeAssessment, ...]:
     """Assess what rule and probes grant for each task."""
+    searched = [simulate_probes(task, model, seconds=seconds) for task in tasks]
+    return _assess(tasks, searched, model.confidence)
+
+
+def _assess(
+    tasks: Sequence[ProbedTask], searched: Sequence[tuple[Evidence, float]], confidence: float
+) -> tuple[ProbeAssessment, ...]:
     found = []
-    for task in tasks:
-        evidence, spent = simulate_probes(task, model, seconds=seconds)
-        size = granted_size(evidence.sufficient(), model.confidence)
+    for task, (evidence, spent) in zip(tasks, searched, strict=True):
+        size = granted_size(evidence.sufficient(), confidence)
         low, high = size_interval(evidence.smallest())
         blocks, (granted, nearest) = task.curve.blocks, task.granted
         found.append(
@@ -221,31 +229,25 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
         prior_spread=round(float(np.std(need - offset - slope * proposal)), 3),
     )
     noise = math.sqrt(float(np.mean([_round_variance(task) for task in used])))
-    grid = [
-        base.model_copy(
-            update={
-                "trust": trust,
-                "fall_share": fall,
-                "training_noise": round(factor * noise, 4),
-                "confidence": confidence,
-            }
+    best, lowest = base, math.inf
+    for trust, fall, factor in product(_TRUSTS, _FALLS, _NOISES):
+        model = base.model_copy(
+            update={"trust": trust, "fall_share": fall, "training_noise": round(factor * noise, 4)}
         )
-        for trust, fall, factor, confidence in product(_TRUSTS, _FALLS, _NOISES, _CONFIDENCES)
-    ]
-    best = min(grid, key=_loss(used))
+        searched = [simulate_probes(task, model) for task in used]
+        for confidence in _CONFIDENCES:
+            loss = _loss(_assess(used, searched, confidence))
+            if loss < lowest:
+                best, lowest = model.model_copy(update={"confidence": confidence}), loss
     return best.model_copy(update={"method": _method(used, noise)})
 
 
-def _loss(tasks: Sequence[ProbedTask]) -> Callable[[ProbeModel], float]:
-    def loss(model: ProbeModel) -> float:
-        found = assess_probes(tasks, model)
-        beyond = np.mean([max(math.log(a.probes / a.needed), 0.0) for a in found])
-        short = 1.0 - np.mean([a.sufficient for a in found])
-        missed = max(0.9 - float(np.mean([a.covered for a in found])), 0.0)
-        wide = np.mean([math.log(a.interval[1] / a.interval[0]) for a in found])
-        return float(beyond + 4.0 * short + 4.0 * missed + 0.1 * wide)
-
-    return loss
+def _loss(found: Sequence[ProbeAssessment]) -> float:
+    beyond = np.mean([max(math.log(a.probes / a.needed), 0.0) for a in found])
+    short = 1.0 - np.mean([a.sufficient for a in found])
+    missed = max(0.9 - float(np.mean([a.covered for a in found])), 0.0)
+    wide = np.mean([math.log(a.interval[1] / a.interval[0]) for a in found])
+    return float(beyond + 4.0 * short + 4.0 * missed + 0.1 * wide)
 
 
 def _round_variance(task: ProbedTask) -> float:
@@ -259,15 +261,86 @@ def _round_variance(task: ProbedTask) -> float:
     return float((left**2).sum() / ((rows - 1) * (rounds - 1)))
 
 
+@dataclass(frozen=True)
+class ProbeCalibration:
+    """A finished calibration of probes.
+
+    Attributes:
+        model: What was fitted.
+        assessments: What rule and probes grant for every task.
+        fit: Figures of the tasks that the model was chosen by.
+        validation: Figures of the tasks that were left out.
+        curves: Accuracy of every task against size.
+        seconds: Time that the trainings took, in all.
+    """
+
+    model: ProbeModel
+    assessments: tuple[ProbeAssessment, ...]
+    fit: dict[str, float]
+    validation: dict[str, float]
+    curves: tuple[Curve, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures, ready for JSON."""
+        return {
+            "schema": 1,
+            "model": self.model.model_dump(mode="json"),
+            "fit": self.fit,
+            "validation": self.validation,
+            "seconds": self.seconds,
+            "tasks": [
+                {
+                    **assessment.to_dict(),
+                    "draws": len(curve.records),
+                    "blocks": list(curve.blocks),
+                    "mean_accuracy": [round(value, 5) for value in curve.accuracy.tolist()],
+                }
+                for curve, assessment in zip(self.curves, self.assessments, strict=True)
+            ],
+        }
+
+
+def calibrate_probes(
+    plan: CalibrationPlan, records: Sequence[UnitRecord], rule: Coefficients | None = None
+) -> ProbeCalibration:
+    """Fit the probe model to the tasks of use `fit`, and assess it on all; nothing is trained.
+
+    Args:
+        plan: A sweep with probes.
+        records: Its records.
+        rule: Coefficients of the rule; the shipped ones when omitted.
+
+    Raises:
+        EstimatorError: If there are fewer than four probed tasks of use `fit`, or none of use `validation`.
+    """
+    found = curves(plan, records)
+    tasks = probed_tasks(plan, found, rule or load_coefficients(), ProbeModel())
+    model = fit_probe_model(tasks)
+    assessed = assess_probes(tasks, model)
+    by_use = {use: [a for a in assessed if a.use == use] for use in ("fit", "validation")}
+    if not by_use["validation"]:
+        raise EstimatorError("expected probed tasks of use 'validation', found none")
+    return ProbeCalibration(
+        model=model,
+        assessments=assessed,
+        fit=summarize_probes(by_use["fit"]),
+        validation=summarize_probes(by_use["validation"]),
+        curves=tuple(task.curve for task in tasks),
+        seconds=round(sum(record.seconds for record in records), 1),
+    )
+
+
 def _bits(probe: ProbeRecord, samples: int) -> FloatArray:
     rows = [np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:samples] for text in probe.correct]
     return np.array(rows, dtype=np.float64)
 
 
 def _method(used: Sequence[ProbedTask], noise: float) -> str:
+    classes = [task.curve.task.n_outcomes for task in used]
     return (
         f"Chosen by `qkd-qiskit calibrate --plan kinds` on {len(used)} tasks (tables, images, made-up data; "
         f"{min(t.correct.shape[2] for t in used)} to {max(t.correct.shape[2] for t in used)} samples, "
-        f"{min(t.curve.task.n_outcomes for t in used)} to {max(t.curve.task.n_outcomes for t in used)} classes). "
+        f"{min(classes)} to {max(classes)} classes). "
         f"Rounds of one size differ by {100 * noise:.1f} points."
     )

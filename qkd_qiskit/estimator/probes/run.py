@@ -198,9 +198,10 @@ def _explanation(
 ) -> str:
     """Say in words what was granted and why; data scale and class diversity come first."""
     s, granted = task.statistics, sizes[chosen]
+    low, high = (sizes[number].blocks for number in interval)
     return (
-        f"{s.distinct} different samples of {s.classes} classes ({s.entropy:.2f} bits, overlap {s.overlap:.2f}) "
-        f"made the rule propose {task.proposal:.3g} blocks; held-out samples grant {granted.blocks} "
-        f"({granted.two_qubit_gates} two-qubit gates, sufficient with {100 * granted.sufficient:.0f} %), the need "
-        f"lying between {sizes[interval[0]].blocks} and {sizes[interval[1]].blocks} with 90 %: {_CAUSES[limit]}"
+        f"{s.distinct} different samples of {s.classes} classes "
+        f"({s.entropy:.2f} bits, overlap {s.overlap:.2f}) made the rule propose {task.proposal:.3g} blocks; held-out samples grant {granted.blocks} "
+        f"({granted.two_qubit_gates} two-qubit gates), sufficient with {100 * granted.sufficient:.0f} %; "
+        f"the need lies between {low} and {high} with 90 %; {_CAUSES[limit]}"
     )

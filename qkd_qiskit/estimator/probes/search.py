@@ -164,7 +164,7 @@ def search_sizes(
 
 
 def _sampling(covariance: FloatArray, tried: FloatArray) -> FloatArray:
-    """Return the variance of each size's difference to the others that were tried [R], as a draw of samples."""
+    """Return the variance of each size's difference to those that were tried [R], as a draw of samples."""
     used = np.flatnonzero(tried)
     variance = np.diag(covariance)
     if len(used) < 2:

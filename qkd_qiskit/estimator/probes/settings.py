@@ -32,10 +32,10 @@ class ProbeModel(Settings):
     confidence: float = Field(0.6, gt=0, lt=1, description="least probability that a grant is sufficient")
     seconds_fixed: float = Field(0.02, ge=0, description="of one training, on one core, whatever its size")
     seconds_each: float = Field(
-        5e-7, gt=0, description="of one training for each sample, block and L-BFGS iteration, two outcomes"
+        4e-7, gt=0, description="of one training for each sample, block and L-BFGS iteration, two outcomes"
     )
     seconds_qubit: float = Field(
-        1.7, ge=1, description="factor of `seconds_each` for each measured qubit more"
+        1.5, ge=1, description="factor of `seconds_each` for each measured qubit more"
     )
 
 
