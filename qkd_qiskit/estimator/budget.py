@@ -194,8 +194,11 @@ def estimate_gate_budget(
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = load_backend(backend) if isinstance(backend, str) else backend
     terms = budget_terms(ladder, statistics, rule, device)
-    spec, limit, found = *grant(ladder, terms), None
-    if probes:
+    found = None
+    if not probes or terms.device < terms.minimum:
+        spec, limit = grant(ladder, terms)
+    else:
+        # Held-out samples tell themselves what they support, better than the bound on the data.
         settings = ProbeSettings() if probes is True else probes
         allowed = tuple(rung for rung in ladder if len(rung.blocks) <= terms.device)
         bounded = len(allowed) < len(ladder)

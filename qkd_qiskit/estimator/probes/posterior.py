@@ -25,7 +25,7 @@ POINT = 0.01
 """What counts as equally accurate."""
 
 _DEFICITS = (0.0, 0.004, 0.008, 0.013, 0.02, 0.03, 0.045, 0.065, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.65)
-_REACHES = np.geomspace(0.25, 4.0, 13)
+_REACHES = np.geomspace(0.08, 4.0, 14)
 _POWERS = (0.1, 0.25, 0.5, 0.8, 1.2, 2.0)
 _FALLS = (0.0, 0.006, 0.015, 0.04)
 

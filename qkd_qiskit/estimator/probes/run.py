@@ -201,7 +201,8 @@ def _explanation(
     low, high = (sizes[number].blocks for number in interval)
     return (
         f"{s.distinct} different samples of {s.classes} classes "
-        f"({s.entropy:.2f} bits, overlap {s.overlap:.2f}) made the rule propose {task.proposal:.3g} blocks; held-out samples grant {granted.blocks} "
-        f"({granted.two_qubit_gates} two-qubit gates), sufficient with {100 * granted.sufficient:.0f} %; "
-        f"the need lies between {low} and {high} with 90 %; {_CAUSES[limit]}"
+        f"({s.entropy:.2f} bits, overlap {s.overlap:.2f}) made the rule propose {task.proposal:.3g} blocks; "
+        f"held-out samples grant {granted.blocks} ({granted.two_qubit_gates} two-qubit gates), "
+        f"sufficient with {100 * granted.sufficient:.0f} %; the need lies between {low} and {high} "
+        f"with 90 %; {_CAUSES[limit]}"
     )
