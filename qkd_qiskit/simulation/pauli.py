@@ -298,9 +298,9 @@ class PauliEvaluator:
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
-        """The ideal path by state vectors; None under noise, or with channels inside."""
+        """The ideal path by state vectors, NumPy's; None under noise, with channels inside, or on a device."""
         source = self._source
-        if source is None:
+        if source is None or not self._ops.is_numpy:
             return None
         try:
             compiled = compile_circuit(
