@@ -7,20 +7,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.encoding import registered_name
+from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import FileLimits
 
 Label = int | str
 
 
 def _known_encoding(name: str) -> str:
-    if name not in ENCODINGS:
-        raise ValueError(f"expected {' or '.join(ENCODINGS)}")
-    return name
+    try:
+        return registered_name(name)
+    except DataError as error:
+        raise ValueError(str(error)) from None
 
 
 EncodingName = Annotated[str, AfterValidator(_known_encoding)]
-"""Name of a registered encoding."""
+"""Name of a registered encoding, with options if it has any: `zz(reps=1)`."""
 
 
 class Settings(BaseModel):
