@@ -65,6 +65,15 @@ class AngleEncoding(Encoding):
             circuit.ry(pi / 2 + x[2 * qubit], qubit)
             circuit.rz(x[2 * qubit + 1], qubit)
 
+    def gate_counts(self, n_qubits: int) -> dict[str, int]:
+        """Return n gates of each kind."""
+        return {"ry": n_qubits, "rz": n_qubits}
+
+    def pairs(self, n_qubits: int) -> tuple[tuple[int, int], ...]:
+        """Return none: nothing entangles the qubits."""
+        del n_qubits
+        return ()
+
     def feature_space(self, inputs: FloatArray) -> FloatArray:
         """Return the Bloch vectors [N, 3n] of the encoded qubits.
 

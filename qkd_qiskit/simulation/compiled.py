@@ -45,18 +45,28 @@ class CompiledModel:
         """`noisy` in single precision: noise of small batches is far above its errors."""
         return PauliEvaluator(self.circuit or self.spec, self.noise, dtype=np.float32)
 
-    def searching(self, dtype: str) -> PauliEvaluator:
+    def searching(self, dtype: str, *, noise: bool = True) -> PauliEvaluator:
         """Return the evaluator of swarms and L-BFGS: single precision only for `"float32"`."""
-        return self.fast if dtype == "float32" else self.noisy
+        return self._evaluator(noise=noise, single=dtype == "float32")
 
-    def descending(self, dtype: str) -> PauliEvaluator:
+    def descending(self, dtype: str, *, noise: bool = True) -> PauliEvaluator:
         """Return the evaluator of steps on batches: double precision only for `"float64"`."""
-        return self.noisy if dtype == "float64" else self.fast
+        return self._evaluator(noise=noise, single=dtype != "float64")
+
+    def _evaluator(self, *, noise: bool, single: bool) -> PauliEvaluator:
+        if noise:
+            return self.fast if single else self.noisy
+        return self.fast_ideal if single else self.ideal
 
     @cached_property
     def ideal(self) -> PauliEvaluator:
         """Exact evaluator of the logical circuit, without noise."""
         return PauliEvaluator(self.spec)
+
+    @cached_property
+    def fast_ideal(self) -> PauliEvaluator:
+        """`ideal` in single precision."""
+        return PauliEvaluator(self.spec, dtype=np.float32)
 
     def sampler(self, *, shots: int, seed: int | None = None) -> SamplerEvaluator:
         """Make an evaluator that draws shots of the circuit under `noise` with Aer's sampler.

@@ -114,7 +114,7 @@ class PauliEvaluator:
         self._table = BlockMatrices(self._compiled.blocks, dtype)
         n_data = self._compiled.n_data
         rest = ((qubit,) for qubit in range(n_data, self._compiled.n_qubits))
-        groups = [tuple(range(n_data)), *rest] if self._spec.takes_states else None
+        groups = [tuple(range(n_data)), *rest] if not self._spec.executable else None
         self._network = Network.of(self._compiled, groups)
         self._encoders = EncoderTable(self._compiled, 4)
         self._cached: tuple[FloatArray, ProductSamples | AmplitudeInputs] | None = None
@@ -143,7 +143,7 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
-        samples = check_inputs(inputs, self._spec)
+        samples = self._entering(inputs)
         # Single precision is asked for where the contraction serves many samples at once.
         states = self._states if self._dtype is np.float64 else None
         if states is not None and self._forecast(len(samples), gradient=False).by_states:
@@ -177,7 +177,7 @@ class PauliEvaluator:
         """
         array = check_weights(weights, self._spec)
         flat = flat_weights(array)
-        samples = check_inputs(inputs, self._spec)
+        samples = self._entering(inputs)
         states = self._states
         if states is not None and self._forecast(len(samples), gradient=True).by_states:
             values, gradient = states.loss_and_gradient(flat, samples, loss)
@@ -228,18 +228,23 @@ class PauliEvaluator:
             raise SimulationError(
                 f"expected one weight vector [{self._spec.n_weights}], found shape {array.shape}"
             )
-        samples = self._prepare(check_inputs(inputs, self._spec))
+        samples = self._prepare(self._entering(inputs))
         plan = plan_contraction(
             self._network, self._workload(samples.n_samples, gradient=False), two_sided=False
         )
         return LocalEnvironments(self._compiled, plan, self._table, array, samples, self._budget)
+
+    def _entering(self, inputs: ArrayLike) -> FloatArray:
+        """Check inputs `[N, F]`; return what enters: angles, or ideal states `[N, 2^n]`."""
+        samples = check_inputs(inputs, self._spec)
+        return samples if self._spec.executable else self._spec.input_encoding.states(samples)
 
     def _forecast(self, n_samples: int, *, gradient: bool) -> _Forecast:
         """Return what is known of a particle's way beforehand, found once for each number of samples."""
         key = n_samples, gradient
         if key not in self._forecasts:
             workload = self._workload(n_samples, gradient=gradient)
-            plan = plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
+            plan = plan_contraction(self._network, workload, two_sided=self._spec.executable)
             needed = self._particle_bytes(plan, n_samples, gradient=gradient)
             seconds = evaluation_seconds(plan, workload)
             states = self._states
@@ -316,14 +321,14 @@ class PauliEvaluator:
         return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: FloatArray) -> ProductSamples | AmplitudeInputs:
-        if self._spec.takes_states:
+        if not self._spec.executable:
             return AmplitudeInputs(inputs.astype(self._dtype), self._compiled.n_data)
         products = self._encoders.products(inputs)
         bloch = products[..., 0] + products[..., 3]
         return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
     def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:
-        if self._spec.takes_states:
+        if not self._spec.executable:
             kept = sum(plan.observable_sizes) if gradient else 0
             return np.dtype(self._dtype).itemsize * (3 * max(plan.observable_sizes) + kept)
         return (gradient_bytes if gradient else particle_bytes)(plan, self._ops, n_samples)
@@ -343,7 +348,7 @@ class PauliEvaluator:
     def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
         needed = self._check_budget(n_samples, gradient=gradient)
         # Observables of a swarm on states are made all at once; a contraction cuts a swarm itself.
-        room = min(self._budget, _STATES_BYTES) if self._spec.takes_states else self._budget
+        room = self._budget if self._spec.executable else min(self._budget, _STATES_BYTES)
         return slices(n_particles, min(max(1, room // needed), _BUILT_TOGETHER))
 
 
