@@ -170,6 +170,11 @@ class TrainingSettings(Settings):
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
     )
+    device: str = Field(
+        "cpu",
+        description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
+        "pays for deep circuits from 8 qubits on, for shallow ones from 12",
+    )
     structure: StructureSettings = StructureSettings()
 
 

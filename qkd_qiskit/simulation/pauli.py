@@ -303,7 +303,7 @@ class PauliEvaluator:
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
-        """The ideal path by state vectors, NumPy's; None under noise, with channels inside, or on a device."""
+        """The ideal path by state vectors of NumPy; None under noise, with channels, or on a device."""
         source = self._source
         if source is None or not self._ops.is_numpy:
             return None
