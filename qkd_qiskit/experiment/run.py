@@ -8,17 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
-from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
+from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.data import PreparedData, prepare_data, public_digest
+from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
     DataResult,
     LabelQueryRecord,
+    PartitionRecord,
     TeacherRecord,
     Traffic,
 )
@@ -72,6 +74,7 @@ def run_experiment(
         >>> finished.results["models"]["global"]["accuracy"]  # doctest: +SKIP
     """
     settings = load_experiment(config) if isinstance(config, str) else config
+    check_baselines(settings)
     start = time.perf_counter()
     folder = None if output is None else Path(output)
     if folder is not None:
@@ -151,15 +154,38 @@ def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
 def _communication(
     run: RunContext, server: ServerResult, baselines: dict[str, FittedBaseline], transport: Transport
 ) -> Communication:
-    fedavg, wire = baselines.get("fedavg"), transport.traffic()
+    wire = transport.traffic()
+    sent = {name: fitted.traffic for name, fitted in baselines.items() if isinstance(fitted, FittedCircuit)}
+    fedavg = sent.pop("fedavg", None)
+    further = {name: traffic for name, traffic in sent.items() if traffic is not None}
     return Communication(
         distillation=Traffic(
             up=sum(record.bytes_received for record in server.rounds.records),
             down=server.rounds.bytes_down,
             rounds=run.settings.distillation.rounds,
         ),
-        fedavg=fedavg.traffic if isinstance(fedavg, FittedCircuit) else None,
+        fedavg=fedavg,
+        **({"baselines": further} if further else {}),
         **({} if wire is None else {"wire": wire}),
+    )
+
+
+def _partition(run: RunContext) -> PartitionRecord:
+    data, settings = run.data, run.settings.data
+    counts = np.stack(
+        [
+            np.bincount(data.own(k).labels, minlength=len(data.classes))
+            for k in range(len(run.settings.clients))
+        ]
+    )
+    apart = hellinger_distances(counts)[np.triu_indices(len(counts), 1)]
+    return PartitionRecord(
+        name=settings.partition,
+        hellinger_mean=float(apart.mean()) if len(apart) else 0.0,
+        hellinger_max=float(apart.max(initial=0.0)),
+        smallest=int(counts.sum(axis=1).min()),
+        largest=int(counts.sum(axis=1).max()),
+        feature_noise=settings.noise,
     )
 
 
@@ -169,6 +195,8 @@ def _record(
     settings, data, queries = run.settings, run.data, server.label_queries
     # What a run does not have is left out of its `results.json`, not null.
     optional: dict[str, Any] = {}
+    if data.clients:
+        optional["partition"] = _partition(run)
     if evaluation.absent:
         optional["absent"] = evaluation.absent
     if not server.distilled:
