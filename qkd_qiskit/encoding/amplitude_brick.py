@@ -10,7 +10,7 @@ from qkd_qiskit.encoding.real_circuits import RealCircuit, brickwall
 
 
 class BrickAmplitudeEncoding(FittedAmplitudeEncoding):
-    """Layers of CZ on even and odd pairs in turn: closer than matrix product states of as many gates, and flat."""
+    """Layers of CZ on even and odd pairs in turn: closer than as many gates in a staircase, and less deep."""
 
     name = "amplitude_brick"
     code = 18

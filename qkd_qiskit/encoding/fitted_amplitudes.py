@@ -72,7 +72,9 @@ class FittedAmplitudeEncoding(Encoding):
             if self.n_features(n_qubits) == inputs.shape[1]:
                 states = self.structure(n_qubits).states(inputs)
                 return states * np.where(states.sum(axis=1, keepdims=True) < 0, -1, 1)
-        raise DataError(f"{self.name} encoding: expected angles of its circuit, found {inputs.shape[1]} features")
+        raise DataError(
+            f"{self.name} encoding: expected angles of its circuit, found {inputs.shape[1]} features"
+        )
 
 
 class FittedAmplitudeEncoder:
