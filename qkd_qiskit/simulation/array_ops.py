@@ -48,6 +48,11 @@ class ArrayOps:
         """Return a NumPy array as one of this namespace, on its device."""
         return np.ascontiguousarray(array, dtype=self.dtype)
 
+    def vectors(self, array: FloatArray) -> Array:
+        """Return a NumPy array as one of this namespace; its axes may stay as they lie in memory."""
+        # PERF: matrix products take transposed views as they are.
+        return np.asarray(array, dtype=self.dtype)
+
     def to_numpy(self, array: Array) -> FloatArray:
         """Return an array of this namespace as one of NumPy's."""
         return np.asarray(array)
@@ -154,6 +159,10 @@ class StandardOps(ArrayOps):
         """Return a NumPy array as one of this namespace, on its device."""
         given = np.ascontiguousarray(array, dtype=self.dtype)
         return self.xp.asarray(given, dtype=self._kind, device=self._device)
+
+    def vectors(self, array: FloatArray) -> Array:
+        """Return a NumPy array as one of this namespace, on its device."""
+        return self.asarray(array)
 
     def to_numpy(self, array: Array) -> FloatArray:
         """Return an array of this namespace as one of NumPy's."""

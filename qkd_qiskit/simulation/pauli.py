@@ -30,6 +30,7 @@ from qkd_qiskit.simulation.contraction import (
 )
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan, Network
 from qkd_qiskit.simulation.cost_model import Workload, evaluation_seconds
+from qkd_qiskit.simulation.encoded_samples import EncodedSamples
 from qkd_qiskit.simulation.evaluator import (
     MeasuredCircuit,
     as_measured_circuit,
@@ -37,16 +38,17 @@ from qkd_qiskit.simulation.evaluator import (
     check_weights,
     flat_weights,
 )
-from qkd_qiskit.simulation.input_states import EncoderTable
 from qkd_qiskit.simulation.local_environment import LocalEnvironments
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.plan_table import plan_table
 from qkd_qiskit.simulation.planner import plan_contraction
 from qkd_qiskit.simulation.ptm import UNITARY
+from qkd_qiskit.simulation.sample_encoder import SampleEncoder
 from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
+Samples = ProductSamples | EncodedSamples | AmplitudeInputs
 DEFAULT_MEMORY = 4 * 2**30
 # PERF: blocks of this many particles are built together, so that the calls of NumPy are shared.
 _BUILT_TOGETHER = 32
@@ -114,10 +116,11 @@ class PauliEvaluator:
         self._table = BlockMatrices(self._compiled.blocks, dtype)
         n_data = self._compiled.n_data
         rest = ((qubit,) for qubit in range(n_data, self._compiled.n_qubits))
-        groups = [tuple(range(n_data)), *rest] if not self._spec.executable else None
+        states = [tuple(range(n_data)), *rest]
+        groups = self._compiled.input_groups if self._spec.executable else states
         self._network = Network.of(self._compiled, groups)
-        self._encoders = EncoderTable(self._compiled, 4)
-        self._cached: tuple[FloatArray, ProductSamples | AmplitudeInputs] | None = None
+        self._encoder = SampleEncoder(self._compiled, dtype=dtype)
+        self._cached: tuple[FloatArray, Samples] | None = None
         self._forecasts: dict[tuple[int, bool], _Forecast] = {}
         self._contractions: dict[bool, Contraction | AmplitudeContraction] = {}
         if self._states is None:
@@ -320,11 +323,12 @@ class PauliEvaluator:
             return None
         return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
-    def _prepare(self, inputs: FloatArray) -> ProductSamples | AmplitudeInputs:
+    def _prepare(self, inputs: FloatArray) -> Samples:
         if not self._spec.executable:
             return AmplitudeInputs(inputs.astype(self._dtype), self._compiled.n_data)
-        products = self._encoders.products(inputs)
-        bloch = products[..., 0] + products[..., 3]
+        if self._encoder.joins:
+            return EncodedSamples(self._encoder, inputs)
+        bloch = self._encoder.single(inputs)
         return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
     def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:

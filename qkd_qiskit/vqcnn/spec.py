@@ -85,7 +85,7 @@ class VQCNNSpec:
         ):
             if type(value) is not int or not low <= value <= high:
                 raise VQCNNError(f"{name}: expected an integer from {low} to {high}, found {value!r}")
-        found = _encoding(encoding)
+        found = _encoding(encoding, n_qubits)
         if sharing not in SHARINGS:
             raise VQCNNError(f"sharing: expected {' or '.join(SHARINGS)}, found {sharing!r}")
         layers = default_plan(n_qubits, n_outcomes) if plan is None else _layers(plan)
@@ -216,20 +216,21 @@ class VQCNNSpec:
         return tuple(chains)
 
 
-def _encoding(encoding: str | Encoding) -> Encoding:
-    if isinstance(encoding, str) and encoding in ENCODINGS:
-        return ENCODINGS[encoding]
+def _encoding(encoding: str | Encoding, n_qubits: int) -> Encoding:
     try:
         if isinstance(encoding, str):
-            return encoding_named(encoding)
-        if all(hasattr(encoding, name) for name in ("name", "code", "append", "n_features")):
-            return introduce(encoding)
+            found = encoding_named(encoding)
+        elif all(hasattr(encoding, name) for name in ("name", "code", "append", "n_features")):
+            found = introduce(encoding)
+        else:
+            raise VQCNNError(f"encoding: expected a name or an Encoding, found a {type(encoding).__name__}")
+        found.n_features(n_qubits)  # refuses widths that the encoding does not have
     except DataError as error:
         message = str(error)
         if message.startswith("unknown"):
             message = f"encoding: expected {' or '.join(ENCODINGS)}, found {encoding!r}"
         raise VQCNNError(message) from None
-    raise VQCNNError(f"encoding: expected a name or an Encoding, found a {type(encoding).__name__}")
+    return found
 
 
 def _layers(plan: str | Sequence[str]) -> tuple[str, ...]:
