@@ -81,8 +81,8 @@ class FittedAmplitudeEncoder:
     """Features as angles whose states are close to their amplitudes.
 
     Images are resized as for `amplitude` and read in an order of qubits that needs little entanglement
-    (`coarse_in_the_middle`); other features keep their order. Every sample's fit starts from the angles of what
-    the public samples have in common: like samples end in like angles.
+    (`coarse_in_the_middle`); other features keep their order. Every sample's fit starts from the angles of
+    what the public samples have in common: like samples end in like states.
 
     Attributes:
         name: The encoding's name, for messages.
@@ -177,10 +177,9 @@ class FittedAmplitudeEncoder:
         encoder = cls(name, circuit)
         encoder.amplitudes = AmplitudeEncoder.from_arrays(circuit.n_qubits, arrays)
         start = np.asarray(arrays.get("start", ()))
-        if start.shape != (2, circuit.n_angles) or start.dtype.kind != "f" or not np.isfinite(start).all():
-            raise DataError(
-                f"{name} encoding: cannot be restored, array start is not {(2, circuit.n_angles)} finite numbers"
-            )
+        shape = (2, circuit.n_angles)
+        if start.shape != shape or start.dtype.kind != "f" or not np.isfinite(start).all():
+            raise DataError(f"{name} encoding: cannot be restored, array start is not {shape} finite numbers")
         encoder._start = start.astype(np.float32)
         return encoder
 

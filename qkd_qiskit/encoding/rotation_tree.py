@@ -1,9 +1,9 @@
 """Exact preparation of real states: a tree of rotations, each multiplexed by all qubits before its own.
 
-Qubit n - 1 is turned first; each next qubit is turned by an angle of its own for every value of those before it
-(Möttönen et al., arXiv:quant-ph/0407010). On a chain, the controls of a rotation count by their parities: the
-CZ that joins a parity of the nearest controls to the rotated qubit follows CX along the chain that gather it, and
-undo it after. A rotation with k controls takes 2^k RY and some 3 * 2^k two-qubit gates, all on neighbours.
+Qubit n - 1 is turned first; each next qubit is turned by an angle of its own for every value of those before
+it (Möttönen et al., arXiv:quant-ph/0407010). On a chain, the controls of a rotation count by their parities:
+CX along the chain gather the parity of the nearest controls, a CZ joins it to the rotated qubit, and the CX
+are undone. A rotation with k controls takes 2^k RY and some 3 * 2^k two-qubit gates, all on neighbours.
 """
 
 from __future__ import annotations

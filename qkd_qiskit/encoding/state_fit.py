@@ -1,13 +1,13 @@
 """Angles that prepare given states as well as a fixed circuit can, many states at once.
 
-The overlap of a target with a prepared state is `A cos(t/2) + C sin(t/2)` in any one angle t, so each angle has
-a best value in closed form; a pass sets one after the other. What a pass changed is added once more, times a
-stride that grows as long as that helps: some 2.5 times fewer passes on MNIST.
+The overlap of a target with a prepared state is `A cos(t/2) + C sin(t/2)` in any one angle t, so each angle
+has a best value in closed form; a pass sets one after the other. What a pass changed is added once more, times
+a stride that grows as long as that helps: some 2.5 times fewer passes on MNIST.
 
 Parties of a federation fit the same public samples on different machines and must agree to six decimals. So
-targets are rounded first, and the rest is sums, products, quotients and square roots of single precision in an
-order of its own, which every machine rounds alike; there is no trigonometry, whose last bits differ, before
-the end. For the same reason the angles of a sample do not depend on what stands beside it.
+targets are rounded first, and the rest is sums, products, quotients and square roots of single precision in
+an order of its own, which every machine rounds alike; there is no trigonometry, whose last bits differ,
+before the end. For the same reason the angles of a sample do not depend on what stands beside it.
 """
 
 from __future__ import annotations

@@ -277,7 +277,7 @@ def test_encodings_of_prepared_amplitudes_refuse(call, message):
         (
             "amplitude_mps",
             {"image_shape": (2,), "start": (2, 5)},
-            r"expected shape \(2, 14\), found \(2, 5\)",
+            r"\(2, 14\), found \(2, 5\)",
         ),
     ],
 )
