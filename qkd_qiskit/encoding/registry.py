@@ -5,13 +5,23 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoding
+from qkd_qiskit.encoding.amplitude_brick import BrickAmplitudeEncoding
+from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
+from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.errors import DataError
 
 ENCODINGS: dict[str, Encoding] = {
-    encoding.name: encoding for encoding in (AngleEncoding(), AmplitudeEncoding())
+    encoding.name: encoding
+    for encoding in (
+        AngleEncoding(),
+        AmplitudeEncoding(),
+        ExactAmplitudeEncoding(),
+        MpsAmplitudeEncoding(),
+        BrickAmplitudeEncoding(),
+    )
 }
 
 # Specs hold on to theirs.
