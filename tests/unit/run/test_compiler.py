@@ -9,7 +9,6 @@ from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.run import model_compiler
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 SPEC = VQCNNSpec(2, plan="conv", kernels="one_cx", n_outcomes=2)
 
