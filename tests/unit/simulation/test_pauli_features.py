@@ -16,10 +16,10 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 
 def _state(spec, row):
     """The encoded state, by Qiskit."""
-    if spec.takes_states:
-        return Statevector(row)
+    if not spec.executable:
+        return Statevector(spec.input_encoding.states(row[None])[0])
     circuit = QuantumCircuit(spec.n_qubits)
-    ENCODINGS[spec.encoding].append(circuit, row)
+    spec.input_encoding.append(circuit, row)
     return Statevector(circuit)
 
 
