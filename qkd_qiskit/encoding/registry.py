@@ -7,11 +7,21 @@ from weakref import WeakValueDictionary
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
+from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
+from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
+from qkd_qiskit.encoding.zz import ZZEncoding
 from qkd_qiskit.errors import DataError
 
 ENCODINGS: dict[str, Encoding] = {
-    encoding.name: encoding for encoding in (AngleEncoding(), AmplitudeEncoding())
+    encoding.name: encoding
+    for encoding in (
+        AngleEncoding(),
+        AmplitudeEncoding(),
+        DenseAngleEncoding(),
+        HardwareEfficientEncoding(),
+        ZZEncoding(),
+    )
 }
 
 # Specs hold on to theirs.
