@@ -30,9 +30,7 @@ def noise():
 def test_prepared_amplitudes_under_noise_equal_aer(name):
     spec, _, weights, inputs = case(name)
     found = PauliEvaluator(spec, noise()).probabilities(weights, inputs)
-    np.testing.assert_allclose(
-        found, AerEvaluator(spec, noise()).probabilities(weights, inputs), atol=1e-7
-    )
+    np.testing.assert_allclose(found, AerEvaluator(spec, noise()).probabilities(weights, inputs), atol=1e-7)
     ideal = PauliEvaluator(spec).probabilities(weights, inputs)
     np.testing.assert_allclose(ideal, AerEvaluator(spec).probabilities(weights, inputs), atol=1e-9)
     assert np.abs(found - ideal).max() > 1e-3
