@@ -67,7 +67,7 @@ class SampleEncoder:
 
     @property
     def together(self) -> int:
-        """Samples that go through together; fewer are filled up, so that a sample has the same bits always."""
+        """Samples that go through together; fewer are filled up, so that a sample always has equal bits."""
         widest = max((len(group) for group in self._compiled.input_groups), default=1)
         room = _CHUNK_BYTES // (np.dtype(self.dtype).itemsize * self._basis.levels**widest)
         return max(1, min(_MOST_TOGETHER, room))
