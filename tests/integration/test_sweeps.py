@@ -76,6 +76,18 @@ def test_each_attack_on_privacy_has_areas_of_all_clients():
     assert found.rows()[1]["bytes seen a client"] == "0"
 
 
+def test_a_calibrated_attack_may_ask_more_than_once():
+    options = SweepOptions(variants=("outputs, calibrated", "a server that chooses settings"))
+    once, thrice = run_sweep(small("membership"), options).records
+    for record in (once, thrice):
+        assert len(record.values["area"]) == len(record.values["caught_at_0.1_percent"]) == 3
+        for low, high in zip(
+            record.values["caught_at_0.1_percent"], record.values["caught_at_1_percent"], strict=True
+        ):
+            assert 0 <= low <= high <= 1
+    assert thrice.values["bytes"][0] > 1.4 * once.values["bytes"][0]
+
+
 def test_too_much_noise_is_refused_in_words(tmp_path):
     sweep = small("noise", grid={"measurement.strength": [0.0, 40.0]})
     assert main(["sweep", "gradients", "--set", "measurement.draws=2", "--output", str(tmp_path)]) == 0

@@ -2,6 +2,7 @@
 
 from qkd_qiskit.sweep.cell import Measurement
 from qkd_qiskit.sweep.measurements.attacks import AttackMeasurement
+from qkd_qiskit.sweep.measurements.benchmark import BenchmarkMeasurement
 from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
 from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
@@ -15,6 +16,7 @@ from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, Weight
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
     "experiment": ExperimentMeasurement,
+    "benchmark": BenchmarkMeasurement,
     "distillation": DistillationMeasurement,
     "attack": AttackMeasurement,
     "liars": LiarsMeasurement,
