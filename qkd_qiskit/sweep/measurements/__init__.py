@@ -7,6 +7,7 @@ from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
 from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
+from qkd_qiskit.sweep.measurements.inversion import InversionMeasurement
 from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
 from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "liars": LiarsMeasurement,
     "noise": NoiseMeasurement,
     "gradients": GradientMeasurement,
+    "inversion": InversionMeasurement,
     "membership": MembershipMeasurement,
     "pair": PairMeasurement,
     "kernel": KernelMeasurement,
