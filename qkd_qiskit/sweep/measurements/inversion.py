@@ -3,8 +3,8 @@
 A server of federated learning by gradients sees the gradient of a client's loss on a batch, at parameters
 that it knows, and looks for inputs with this gradient (for circuits arXiv:2504.12806). Here it knows the
 labels too, and searches by least squares from the mean public image of each label. A server of distillation
-sees outputs on public images alone; for a single image it can invert a model for its class (Fredrikson et al.,
-2015), here even with the client's own model.
+sees outputs on public images alone; for a single image it can invert a model for its class (Fredrikson et
+al., 2015), here even the client's own model.
 
 The error is the distance of what was found from the encoded image, over that of the class's mean public
 image: 0 is the image itself, 1 is no better than the mean.
