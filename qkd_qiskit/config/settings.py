@@ -7,20 +7,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.encoding import registered_name
+from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import FileLimits
 
 Label = int | str
 
 
 def _known_encoding(name: str) -> str:
-    if name not in ENCODINGS:
-        raise ValueError(f"expected {' or '.join(ENCODINGS)}")
-    return name
+    try:
+        return registered_name(name)
+    except DataError as error:
+        raise ValueError(str(error)) from None
 
 
 EncodingName = Annotated[str, AfterValidator(_known_encoding)]
-"""Name of a registered encoding."""
+"""Name of a registered encoding, with options if it has any: `zz(reps=1)`."""
 
 
 class Settings(BaseModel):
@@ -167,6 +169,18 @@ class TrainingSettings(Settings):
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    warm_up: Literal["none", "ideal"] = Field(
+        "none",
+        description="how a training begins: under the noise in which it ends, or without noise, where steps "
+        "of large circuits take a fraction of the time",
+    )
+    warm_share: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="with warm_up: share of the last phase's steps (Adam's, else L-BFGS's, else the swarm's) "
+        "that are taken without noise; earlier phases have none",
+    )
     dtype: Literal["mixed", "float64", "float32"] = Field(
         "mixed",
         description="precision of training: mixed takes single precision for steps on small batches, whose "
@@ -174,6 +188,11 @@ class TrainingSettings(Settings):
     )
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
+    )
+    device: str = Field(
+        "cpu",
+        description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
+        "pays for deep circuits from 8 qubits on, for shallow ones from 12",
     )
     structure: StructureSettings = StructureSettings()
 

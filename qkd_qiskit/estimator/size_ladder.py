@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from qkd_qiskit.encoding import Encoding
 from qkd_qiskit.errors import EstimatorError, VQCNNError
 from qkd_qiskit.estimator.rule import FULL_BLOCK
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, resolve_kernel
@@ -22,7 +23,7 @@ MAX_DEPTH = 8
 def build_size_ladder(
     n_qubits: int,
     *,
-    encoding: str = "angle",
+    encoding: str | Encoding = "angle",
     kernel: str | Kernel = "su4",
     sharing: str = "site",
     n_outcomes: int = 2,
@@ -35,7 +36,7 @@ def build_size_ladder(
 
     Args:
         n_qubits: Width of the chain, at least 2.
-        encoding: Name of the encoding.
+        encoding: Name of the encoding, or the encoding itself.
         kernel: Preset name, gate string or `Kernel`, used in every layer.
         sharing: `layer` or `site`.
         n_outcomes: Outcomes of the model, at least 2.

@@ -29,8 +29,8 @@ from qkd_qiskit.experiment.folder import finished_here, plain_settings, take_fol
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import ModelCompiler, use_threads
+from qkd_qiskit.run import RunContext, model_compiler
+from qkd_qiskit.simulation import use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
@@ -89,7 +89,7 @@ def run_experiment(
         use_threads(settings.training.threads or cpu_count()),
     ):
         run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
-        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        compiler = model_compiler(settings)
         # A client of this process is not requested again: its stages are kept.
         messages = None if transport is None else folder
         transport = transport or LocalTransport(run, compiler)

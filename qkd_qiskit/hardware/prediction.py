@@ -88,7 +88,7 @@ def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = 
             route = straight(spec)
             steps, one_qubit, simplifies = _plan(spec, route, target, gate)
     rates = Rates(target, gate, chain)
-    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states)
+    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=not spec.executable)
     logical = sum(step.kind == "pair" for step in steps)
     swaps = 0 if chain is not None or device.is_fully_connected else _swaps_on_a_line(spec)
     # Level 3 found about half of the swaps of the simplest router, on all shipped devices.
@@ -171,7 +171,7 @@ def _load(spec: VQCNNSpec, route: Route, steps: tuple[PulseStep, ...], rates: Ra
     return ChainLoad(
         two_qubit=tuple(pairs[i] for i in range(spec.n_qubits - 1)),
         pulses=tuple(pulses),
-        idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states).idle,
+        idle=schedule_late(steps, spec.n_qubits, rates, from_start=not spec.executable).idle,
         measured=frozenset(route.measured),
     )
 

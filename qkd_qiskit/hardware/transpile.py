@@ -90,7 +90,7 @@ def transpile_verified(
     logical = build_circuit(spec)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
     isa, inputs = level_3(routed, device, seed=seed, chain=prediction.chain)
-    circuit = without_idle_ends(isa, inputs if spec.takes_states else ())
+    circuit = without_idle_ends(isa, () if spec.executable else inputs)
     x, w = parameter_vectors(logical)
     present = {p.index for p in circuit.parameters if p.vector.name == "w"}
     counted = count_native(circuit, device.target)
@@ -114,7 +114,7 @@ def transpile_verified(
             counted=counted,
             exact=exact,
             state_preparation=(
-                state_preparation_counts(spec.n_qubits, device, seed=seed) if spec.takes_states else None
+                None if spec.executable else state_preparation_counts(spec.n_qubits, device, seed=seed)
             ),
             notes=(*notes, *device.caveats),
         ),
@@ -156,7 +156,7 @@ def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device)
         raise HardwareError(f"expected {n_weights} finite weights, found shape {values.shape}")
     present = [p for p in transpiled.circuit.parameters if p.vector.name == "w"]
     bound = transpiled.circuit.assign_parameters({p: float(values[p.index]) for p in present})
-    inputs = transpiled.input_qubits if transpiled.spec.takes_states else ()
+    inputs = () if transpiled.spec.executable else transpiled.input_qubits
     circuit = without_idle_ends(folded(bound, device), inputs)
     reason = is_isa_circuit(circuit, device.target)
     if reason:

@@ -167,8 +167,9 @@ class PennyLaneEvaluator:
         qml = self._qml
 
         def circuit() -> Any:
-            if self._spec.takes_states:
-                state = sample / np.linalg.norm(sample)
+            if not self._spec.executable:
+                (state,) = self._spec.input_encoding.states(sample[None])
+                state = state / np.linalg.norm(state)
                 qml.StatePrep(state, wires=list(reversed(self._input_qubits)))
             for step in steps:
                 if isinstance(step, Channel):
@@ -282,7 +283,7 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
 
 def _check_density_matrix(source: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if source.spec.takes_states:
+    if not source.spec.executable:
         raise InteropError(
             f"expected an encoding of gates for noise on qiskit.aer, found {source.spec.encoding}"
         )

@@ -217,5 +217,9 @@ def _curve(axes: Axes, curve: TrainingCurve) -> None:
     start = max(len(swarm) - 1, 0)
     axes.plot(range(len(swarm)), swarm, color=BLUE, label="particle swarm")
     axes.plot(range(start, start + len(refine)), refine, color=ORANGE, label="gradient refinement")
+    moved, refined = curve.noiseless
+    if moved or refined:
+        end = start + refined if refined else moved
+        axes.axvspan(-0.5, end - 0.5, color=BLUE, alpha=0.08, lw=0, label="without noise")
     axes.grid()
     axes.set_ylim(bottom=0)
