@@ -36,7 +36,7 @@ class BenchmarkMeasurement(Measurement):
         labels, record = finished.data.test.labels, finished.record
         sent = {"global": record.communication.distillation, "fedavg": record.communication.fedavg}
         sent |= record.communication.baselines or {}
-        values = {f"bytes_{name}": (t.up + t.down,) for name, t in sent.items() if t is not None}
+        values = {f"bytes_{name}": (float(t.up + t.down),) for name, t in sent.items() if t is not None}
         if record.partition is not None:
             values["hellinger"] = (record.partition.hellinger_mean,)
         return CellRecord(

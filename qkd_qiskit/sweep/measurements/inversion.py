@@ -68,10 +68,10 @@ class InversionMeasurement(Measurement):
                     )
                 )
         else:
-            clients, _ = train_clients(run, compiler, folder, own)
-            for number, client in enumerate(clients):
+            outcomes, _ = train_clients(run, compiler, folder, own)
+            for number, outcome in enumerate(outcomes):
                 batches = self._batches(run, number)
-                errors.append(np.concatenate([invert_outputs(run, client, batch) for batch in batches]))
+                errors.append(np.concatenate([invert_outputs(run, outcome, batch) for batch in batches]))
         return CellRecord(
             values={
                 "error": tuple(float(each.mean()) for each in errors),
@@ -126,15 +126,15 @@ def invert_outputs(run: RunContext, client: ClientOutcome, batch: Samples) -> Fl
     """
     start, noisy = _means(run), client.compiled.noisy
     found = np.empty_like(batch.inputs)
+    model = client.model
     for label in np.unique(batch.labels):
-        outcome = int(np.searchsorted(client.held, label))
-        likeliest = _likeliest(
-            lambda inputs, k=outcome: outcome_probabilities(
-                client.model.params, noisy, inputs, client.model.n_outcomes
-            )[:, k],
-            start[label],
-        )
-        found[batch.labels == label] = likeliest
+
+        def probability(
+            inputs: FloatArray, outcome: int = int(np.searchsorted(client.held, label))
+        ) -> FloatArray:
+            return outcome_probabilities(model.params, noisy, inputs, model.n_outcomes)[:, outcome]
+
+        found[batch.labels == label] = _likeliest(probability, start[label])
     return _errors(found, batch.inputs, start[batch.labels], batch.labels)
 
 
