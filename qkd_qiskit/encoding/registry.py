@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
@@ -12,6 +15,7 @@ ENCODINGS: dict[str, Encoding] = {
 }
 
 
+@takes(DataError, name=str)
 def encoding_named(name: str) -> Encoding:
     """Return the encoding of a name.
 
@@ -23,6 +27,7 @@ def encoding_named(name: str) -> Encoding:
     return ENCODINGS[name]
 
 
+@takes(DataError, encoding=str, n_qubits=Integral, image_shape=(tuple, list, NOTHING))
 def make_encoder(encoding: str, n_qubits: int, *, image_shape: tuple[int, int] | None = None) -> Encoder:
     """Return an encoder, yet to be fitted.
 

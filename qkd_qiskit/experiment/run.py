@@ -11,9 +11,11 @@ from typing import Any
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, prepare_data, public_digest
+from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
@@ -33,8 +35,9 @@ from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
 
+@takes(ConfigError, config=(str, Path, ExperimentSettings))
 def run_experiment(
-    config: ExperimentSettings | str,
+    config: ExperimentSettings | str | Path,
     *,
     output: str | Path | None = None,
     progress: Progress | None = None,
@@ -71,7 +74,7 @@ def run_experiment(
         >>> finished = run_experiment("quickstart")  # doctest: +SKIP
         >>> finished.results["models"]["global"]["accuracy"]  # doctest: +SKIP
     """
-    settings = load_experiment(config) if isinstance(config, str) else config
+    settings = config if isinstance(config, ExperimentSettings) else load_experiment(config)
     start = time.perf_counter()
     folder = None if output is None else Path(output)
     if folder is not None:

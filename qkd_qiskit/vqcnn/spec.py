@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
@@ -54,6 +55,7 @@ class VQCNNSpec:
     sharing: str
     n_outcomes: int
 
+    @takes(VQCNNError, encoding=str, sharing=str)
     def __init__(
         self,
         n_qubits: int,
@@ -196,22 +198,29 @@ class VQCNNSpec:
 
 
 def _layers(plan: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(kind.strip() for kind in plan.split(",")) if isinstance(plan, str) else tuple(plan)
+    if isinstance(plan, str):
+        return tuple(kind.strip() for kind in plan.split(","))
+    layers = items(VQCNNError, "plan", plan, "layers as a text or a sequence of texts")
+    for layer in layers:
+        if not isinstance(layer, str):
+            raise VQCNNError(f"plan: expected layers as texts, found {found(layer)}")
+    return layers
 
 
 def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple[Kernel, ...]:
     if isinstance(kernels, KernelLike):
         return (_kernel(kernels),) * n_layers
-    found = tuple(_kernel(kernel) for kernel in kernels)
-    if len(found) == 1:
-        return found * n_layers
-    if len(found) != n_layers:
-        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(found)}")
-    return found
+    given = items(VQCNNError, "kernels", kernels, "a Kernel, a preset, a gate string or a sequence of them")
+    resolved = tuple(map(_kernel, given))
+    if len(resolved) == 1:
+        return resolved * n_layers
+    if len(resolved) != n_layers:
+        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(resolved)}")
+    return resolved
 
 
 def _kernel(kernel: KernelLike) -> Kernel:
-    found = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
-    if not isinstance(found, Kernel):
-        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {kernel!r}")
-    return found
+    resolved = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
+    if not isinstance(resolved, Kernel):
+        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {found(kernel)}")
+    return resolved
