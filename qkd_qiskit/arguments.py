@@ -74,10 +74,10 @@ def items(error: type[QKDError], name: str, values: Any, expected: str) -> tuple
 
 
 def found(value: object) -> str:
-    """Return a value as words of a message: its type, and what it looks like."""
+    """Return a value as words of a message: what it looks like, and its type."""
     if value is None:
         return "None"
-    return f"a {type(value).__name__}, {printable(repr(value), _MOST_SIGNS)}"
+    return f"{printable(repr(value), _MOST_SIGNS)} of type {type(value).__name__}"
 
 
 def _expected(kinds: Kinds) -> str:
