@@ -9,8 +9,7 @@ Annotators are not independent, as the estimate supposes: clients that hold the 
 liars agree with each other. So each annotator's evidence has a weight, which is fitted to the labels that the
 server knows, and of all iterations the one counts that explains these best: where nobody is right, the first,
 which still follows the server's own model. No client knows which samples bear these labels, so nobody can be
-honest on them alone. The logarithm of a weight is linear in how sure the server's own model is of a sample:
-whoever is honest only where his word changes nothing is believed only there.
+honest on them alone.
 """
 
 from __future__ import annotations
@@ -32,35 +31,9 @@ ITERATIONS = 12
 _PRIOR = 1.0
 # Pulls the logarithms of the weights together: as strong as a few labelled samples.
 _RIDGE = 3.0
-# The same for what the weights change with certainty.
-_SLOPE_RIDGE = 2.0
-_STEEPEST = 4.0
 # Of a larger crowd several clients share a weight, so that memory does not grow with their number.
 _GROUPS = 64
-_LEAST, _LARGEST = -6.0, 2.0
-
-
-@dataclass(frozen=True, eq=False)
-class AnnotatorWeights:
-    """For how much each annotator's evidence counts, by how sure the server's own model is.
-
-    Attributes:
-        levels: Logarithms of the weights where the certainty is 0, [annotators].
-        slopes: What they change where it is 1, [annotators].
-    """
-
-    levels: FloatArray
-    slopes: FloatArray
-
-    @classmethod
-    def equal(cls, annotators: int) -> AnnotatorWeights:
-        """Return weights of 1."""
-        return cls(np.zeros(annotators), np.zeros(annotators))
-
-    def at(self, certainty: FloatArray) -> FloatArray:
-        """Return the weights [annotators, N] at some certainties [N]."""
-        logs = self.levels[:, None] + self.slopes[:, None] * certainty
-        return np.asarray(np.exp(np.clip(logs, _LEAST, _LARGEST)))
+_LEAST_WEIGHT, _LARGEST_WEIGHT = np.exp(-6.0), np.exp(2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +42,7 @@ class _Estimate:
 
     Attributes:
         prior: Logarithms of the classes' shares [G].
-        weights: Of the server's own model and of each group of clients, 1 + groups of them.
+        weights: Of the server's own model and of each group of clients [1 + groups].
         own: Matrix of the server's own model; None where it has none. Each matrix holds the logarithms of the
             probabilities of an annotator's outcomes for each true class [G, K (+ 1)].
         clients: The clients' matrices, in their order.
@@ -77,7 +50,7 @@ class _Estimate:
     """
 
     prior: FloatArray
-    weights: AnnotatorWeights
+    weights: FloatArray
     own: FloatArray | None = None
     clients: list[FloatArray] = field(default_factory=list)
     loss: float = np.inf
@@ -101,12 +74,10 @@ class Confusion(AggregationRule):
         self._labels = census.labels[self._known]
         self._at_known = np.zeros((1 + min(census.clients, _GROUPS), len(self._known), n_classes))
         self._posterior: FloatArray | None = census.own
-        self._certainty = own_certainty(census.own, len(census.certainty))
-        self._estimate = _Estimate(np.zeros(n_classes), AnnotatorWeights.equal(len(self._at_known)))
+        self._estimate = _Estimate(np.zeros(n_classes), np.ones(len(self._at_known)))
         self._best: _Estimate | None = None
         self._iteration = 0
         self._place = 0
-        self._weights = self._estimate.weights.at(self._certainty)
         self._start_pass()
 
     def term(self, lifted: FloatArray, held: IntArray, reject: bool) -> FloatArray:
@@ -120,7 +91,7 @@ class Confusion(AggregationRule):
         found, group = outcomes @ self._estimate.clients[place].T, 1 + place % _GROUPS
         if not self._last:
             self._at_known[group] += self._unseen(found, outcomes)
-        return np.asarray(self._weights[group][:, None] * found)
+        return np.asarray(self._estimate.weights[group] * found)
 
     def again(self) -> bool:
         """Close one iteration; the pass behind the last one adds up what the best of them has estimated."""
@@ -131,9 +102,7 @@ class Confusion(AggregationRule):
         else:
             self._iteration += 1
             self._posterior = self.combined()
-            weights, loss = fitted_weights(
-                self._at_known, self._labels, self._estimate.prior, self._certainty[self._known]
-            )
+            weights, loss = fitted_weights(self._at_known, self._labels, self._estimate.prior)
             # Without labels there is nothing to choose by: the last one counts.
             if self._best is None or loss < self._best.loss or not len(self._labels):
                 self._best = replace(self._estimate, weights=weights, loss=loss)
@@ -153,12 +122,11 @@ class Confusion(AggregationRule):
     ) -> FloatArray:
         """Return the posterior [M, G] on other samples, by the estimated matrices and weights."""
         known, total = self._estimate, np.zeros_like(lifted[0])
-        weights = known.weights.at(own_certainty(own, len(total)))[:, :, None]
         if own is not None and known.own is not None:
-            total += weights[0] * (own @ known.own.T)
+            total += known.weights[0] * (own @ known.own.T)
         for place, (p, classes, reject) in enumerate(zip(lifted, held, rejects, strict=True)):
             evidence = _outcomes(p, classes, reject) @ known.clients[place].T
-            total += weights[1 + place % _GROUPS] * evidence
+            total += known.weights[1 + place % _GROUPS] * evidence
         return np.asarray(softmax(total + known.prior, axis=1))
 
     @property
@@ -180,13 +148,12 @@ class Confusion(AggregationRule):
             prior = np.log((known.sum(axis=0) + _PRIOR) / (len(known) + _PRIOR * known.shape[1]))
             matrix = None if own is None else _matrix(known, own)
             self._posterior, self._at_known[:] = known, 0.0
-            self._estimate = _Estimate(prior, AnnotatorWeights.equal(len(self._at_known)), own=matrix)
-        self._weights = self._estimate.weights.at(self._certainty)
+            self._estimate = _Estimate(prior, np.ones(len(self._at_known)), own=matrix)
         if own is not None and self._estimate.own is not None:
             found = own @ self._estimate.own.T
             if not self._last:
                 self._at_known[0] = self._unseen(found, own)
-            self.total += self._weights[0][:, None] * found
+            self.total += self._estimate.weights[0] * found
 
     def _unseen(self, found: FloatArray, outcomes: FloatArray) -> FloatArray:
         """Return an annotator's evidence on the labelled samples, each as if it had not been counted.
@@ -203,60 +170,35 @@ class Confusion(AggregationRule):
         return evidence
 
 
-def own_certainty(own: FloatArray | None, n: int) -> FloatArray:
-    """Return how sure the server's own model is of each sample [N], from -1 to 1; 0 where it has none.
+def fitted_weights(evidence: FloatArray, labels: IntArray, prior: FloatArray) -> tuple[FloatArray, float]:
+    """Fit one weight an annotator to labelled samples, by cross-entropy.
 
-    Args:
-        own: Its class probabilities [N, G].
-        n: Number of samples.
-    """
-    if own is None or own.shape[1] < 2:
-        return np.zeros(n)
-    two = np.partition(own, -2, axis=1)[:, -2:]
-    return np.asarray(2.0 * (two[:, 1] - two[:, 0]) - 1.0)
-
-
-def fitted_weights(
-    evidence: FloatArray, labels: IntArray, prior: FloatArray, certainty: FloatArray
-) -> tuple[AnnotatorWeights, float]:
-    """Fit the annotators' weights to labelled samples, by cross-entropy.
-
-    A light pull towards their common mean, and towards equal weights at all certainties, decides where the
-    labels do not.
+    A light pull towards their common mean decides where the labels do not.
 
     Args:
         evidence: Logarithms of likelihoods [annotators, N, G].
         labels: Class of each sample [N]; of none all weights are 1.
         prior: Logarithms of the classes' shares [G].
-        certainty: How sure the server's own model is of each sample [N], from -1 to 1.
 
     Returns:
-        The weights, and the cross-entropy with them, in nats.
+        Positive weights [annotators], and the cross-entropy with them, in nats.
     """
-    n, count = len(labels), len(evidence)
+    n = len(labels)
     if n == 0:
-        return AnnotatorWeights.equal(count), 0.0
+        return np.ones(len(evidence)), 0.0
     shifted = evidence - evidence.max(axis=2, keepdims=True)
 
-    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
-        value, gradient = cross_entropy(np.einsum("an,ang->ng", weights, shifted) + prior, labels)
-        return float(value), weights * np.einsum("ang,ng->an", shifted, gradient)
-
     def price(logs: FloatArray) -> tuple[float, FloatArray]:
-        levels, slopes = logs[:count], logs[count:]
-        value, steps = loss(AnnotatorWeights(levels, slopes).at(certainty))
-        apart = levels - levels.mean()
-        value += 0.5 / n * (_RIDGE * float(apart @ apart) + _SLOPE_RIDGE * float(slopes @ slopes))
-        # Where a weight is at its bound, a step moves it no more.
-        free = np.abs(levels[:, None] + slopes[:, None] * certainty - (_LEAST + _LARGEST) / 2)
-        steps = np.where(free < (_LARGEST - _LEAST) / 2, steps, 0.0)
-        by_level = steps.sum(axis=1) + _RIDGE / n * apart
-        return value, np.concatenate([by_level, steps @ certainty + _SLOPE_RIDGE / n * slopes])
+        weights, apart = np.exp(logs), logs - logs.mean()
+        value, gradient = cross_entropy(np.tensordot(weights, shifted, 1) + prior, labels)
+        slope = weights * np.einsum("ang,ng->a", shifted, gradient)
+        return float(value) + 0.5 * _RIDGE / n * float(apart @ apart), slope + _RIDGE / n * apart
 
-    bounds = [(_LEAST, _LARGEST)] * count + [(-_STEEPEST, _STEEPEST)] * count
-    found = minimize(price, np.zeros(2 * count), jac=True, method="L-BFGS-B", bounds=bounds).x
-    weights = AnnotatorWeights(found[:count], found[count:])
-    return weights, loss(weights.at(certainty))[0]
+    bounds = [(np.log(_LEAST_WEIGHT), np.log(_LARGEST_WEIGHT))] * len(evidence)
+    found = minimize(price, np.zeros(len(evidence)), jac=True, method="L-BFGS-B", bounds=bounds).x
+    weights = np.exp(found)
+    loss, _ = cross_entropy(np.tensordot(weights, shifted, 1) + prior, labels)
+    return np.asarray(weights), float(loss)
 
 
 def _matrix(posterior: FloatArray, outcomes: FloatArray) -> FloatArray:
