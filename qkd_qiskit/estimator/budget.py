@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkd_qiskit.arguments import NOTHING, takes
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
 from qkd_qiskit.estimator.rule import (
     Coefficients,
@@ -99,13 +99,13 @@ class ModelFamily(TypedDict, total=False):
 
     Attributes:
         n_qubits: Width, at least 2; 8 when omitted.
-        encoding: Name of the encoding; `angle` when omitted.
+        encoding: Name of the encoding, or the encoding itself; `angle` when omitted.
         kernel: Preset name, gate string or `Kernel`; `su4` when omitted.
         sharing: `layer` or `site`; `site` when omitted.
     """
 
     n_qubits: int
-    encoding: str
+    encoding: str | Encoding
     kernel: str | Kernel
     sharing: str
 
@@ -152,7 +152,8 @@ def estimate_gate_budget(
             f"found {outcomes}"
         )
     model: ModelFamily = {"n_qubits": 8, "encoding": "angle", **family}
-    encoding, ladder = model["encoding"], build_size_ladder(n_outcomes=outcomes, **model)
+    ladder = build_size_ladder(n_outcomes=outcomes, **model)
+    encoding = ladder[0].encoding
     inputs, notes = _encoded(features, ladder[0])
     if encoding != rule.encoding:
         notes += (
@@ -163,6 +164,7 @@ def estimate_gate_budget(
     terms = budget_terms(ladder, statistics, rule, device)
     spec, limit = grant(ladder, terms)
     predicted = predict_counts(spec, device)
+    notes += _extrapolation(rule, spec, statistics.classes)
     return GateBudget(
         blocks=len(spec.blocks),
         weights=spec.n_weights,
@@ -250,16 +252,29 @@ def _round_up(need: float, ladder: tuple[VQCNNSpec, ...]) -> float:
     return float(next(len(rung.blocks) for rung in ladder if len(rung.blocks) >= need))
 
 
+def _extrapolation(rule: Coefficients, spec: VQCNNSpec, classes: int) -> tuple[str, ...]:
+    """Say where a granted structure lies outside of what the coefficients were fitted to."""
+    fitted = rule.fitted
+    beyond = () if fitted is None else fitted.beyond(spec.n_qubits, len(spec.blocks), classes)
+    if fitted is None or not beyond:
+        return ()
+    return (
+        f"the coefficients were fitted to {fitted.n_qubits} qubits, {fitted.blocks[0]} to "
+        f"{fitted.blocks[1]} blocks and {fitted.classes[0]} to {fitted.classes[1]} classes; for "
+        f"{' and '.join(beyond)} they extrapolate",
+    )
+
+
 def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     width = features.shape[1]
     if width == spec.n_features:
         return features, ()
-    if spec.takes_states:
+    if not spec.executable:
         raise EstimatorError(
             f"expected {spec.n_features} amplitudes for {spec.n_qubits} qubits, found {width} features"
         )
     try:
-        inputs = make_encoder(spec.encoding, spec.n_qubits).fit(features).transform(features)
+        inputs = make_encoder(spec.input_encoding, spec.n_qubits).fit(features).transform(features)
     except DataError as error:
         raise EstimatorError(f"cannot encode the raw features: {error}") from None
     note = f"{width} raw features were encoded as {spec.n_features} angles, fitted on this client's own data"

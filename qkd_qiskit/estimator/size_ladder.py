@@ -12,6 +12,7 @@ from collections import Counter
 from numbers import Integral
 
 from qkd_qiskit.arguments import takes
+from qkd_qiskit.encoding import Encoding
 from qkd_qiskit.errors import EstimatorError, VQCNNError
 from qkd_qiskit.estimator.rule import FULL_BLOCK
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, resolve_kernel
@@ -21,13 +22,11 @@ MAX_DEPTH = 8
 """Convolution layers on one ring, at most."""
 
 
-@takes(
-    EstimatorError, n_qubits=Integral, encoding=str, kernel=(str, Kernel), sharing=str, n_outcomes=Integral
-)
+@takes(EstimatorError, n_qubits=Integral, kernel=(str, Kernel), sharing=str, n_outcomes=Integral)
 def build_size_ladder(
     n_qubits: int,
     *,
-    encoding: str = "angle",
+    encoding: str | Encoding = "angle",
     kernel: str | Kernel = "su4",
     sharing: str = "site",
     n_outcomes: int = 2,
@@ -40,7 +39,7 @@ def build_size_ladder(
 
     Args:
         n_qubits: Width of the chain, at least 2.
-        encoding: Name of the encoding.
+        encoding: Name of the encoding, or the encoding itself.
         kernel: Preset name, gate string or `Kernel`, used in every layer.
         sharing: `layer` or `site`.
         n_outcomes: Outcomes of the model, at least 2.

@@ -37,8 +37,8 @@ from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, enco
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import Database, StageStore, folder_lock, mend_database
 from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
@@ -126,9 +126,15 @@ class RemoteClient:
             return answer
         originals = self._originals(request, folder)
         check_work(settings, request, originals, len(own.labels))
+        copies = originals.n_inputs(request.task.augment) // len(originals.labels)
         # A server may send its request again while another process of this client trains.
         with (
-            self._grants.training(folder.name, public_set(originals), self._progress) as progress,
+            self._grants.training(
+                folder.name,
+                public_set(originals),
+                self._progress,
+                answers=originals.n_inputs(request.task.augment) - originals.n_examples * copies,
+            ) as progress,
             _open_rounds(folder) as kept,
         ):
             answer = kept.answer(request.round, raw)
@@ -161,7 +167,7 @@ class RemoteClient:
         )
         settings = self._experiment(task, data.sizes[0])
         run = RunContext(settings, data, training.store, training.progress, resume=True)
-        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        compiler = model_compiler(settings)
         outcome: ClientOutcome | None = None
         for earlier in kept.requests(1, request.round):
             outcome = answer_request(run, compiler, self._read(earlier), outcome)
@@ -182,10 +188,14 @@ class RemoteClient:
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
         """Return the experiment as far as this client knows it."""
-        own = ClientSettings(name=self._settings.name, backend=self._settings.backend, samples=samples)
+        noise = self._settings.output_noise
+        own = ClientSettings(
+            name=self._settings.name, backend=self._settings.backend, samples=samples, output_noise=noise
+        )
         return ExperimentSettings(
             name=task.experiment,
             seed=task.seed,
+            secret=self._grants.secret() if noise > 0 else "",
             data=DataSettings(augment=task.augment),
             model=task.model,
             clients=(own,),
@@ -201,6 +211,8 @@ class RemoteClient:
         digest.update(request.public_digest.encode())
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
+        if self._settings.output_noise > 0:
+            digest.update(f"noise {self._settings.output_noise!r}\n".encode())
         return digest.hexdigest()
 
 

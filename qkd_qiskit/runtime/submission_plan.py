@@ -146,7 +146,7 @@ def plan_workloads(
 
 def _check_options(options: SubmissionOptions, works: Sequence[ModelWorkload]) -> None:
     for work in works:
-        if work.model.spec.takes_states:
+        if not work.model.spec.executable:
             raise SubmissionError(
                 f"expected an encoding of gates, found {work.model.spec.encoding}, which is for simulators "
                 "only"

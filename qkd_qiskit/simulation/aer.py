@@ -99,7 +99,9 @@ class AerEvaluator:
         samples = check_inputs(inputs, self._spec)
         flat = flat_weights(array)
         if self._x is None:
-            rows = [self._run(self._prepared(state), flat) for state in samples]
+            rows = [
+                self._run(self._prepared(state), flat) for state in self._spec.input_encoding.states(samples)
+            ]
             result = np.stack(rows, axis=1) if rows else np.empty((len(flat), 0, 2 ** len(self._measured)))
         else:
             columns = np.repeat(flat, len(samples), axis=0)

@@ -11,7 +11,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from qkd_qiskit.arrays import FloatArray, as_numbers
-from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
@@ -135,7 +134,7 @@ def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> FloatArray:
         raise SimulationError(f"expected inputs [N, {spec.n_features}], found shape {array.shape}")
     if not np.isfinite(array).all():
         raise SimulationError("expected finite inputs, found NaN or infinity")
-    fault = encoding_named(spec.encoding).fault(array)
+    fault = spec.input_encoding.fault(array)
     if fault is not None:
         raise SimulationError(fault)
     return array

@@ -168,9 +168,8 @@ class SamplerEvaluator:
         if 0 in shape:
             return Sampled(np.zeros(shape, dtype=np.int64), self._shots)
         if self._spec.takes_states:
-            pubs = [
-                parameter_pub(self._prepared(state), array, samples[:1], self._shots) for state in samples
-            ]
+            states = self._spec.input_encoding.states(samples)
+            pubs = [parameter_pub(self._prepared(state), array, samples[:1], self._shots) for state in states]
         else:
             pubs = [parameter_pub(self._circuit, array, samples, self._shots)]
         result = self._next_sampler().run(pubs).result()

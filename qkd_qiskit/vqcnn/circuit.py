@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumCircuit, QuantumRegister
 
 from qkd_qiskit.arguments import takes
-from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.spec import VQCNNSpec
@@ -39,7 +38,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
     if not spec.takes_states:
-        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
+        spec.input_encoding.append(circuit, ParameterVector("x", spec.n_features))
         circuit.barrier()
     w = ParameterVector("w", spec.n_weights)
     for block in spec.blocks:
@@ -50,10 +49,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
 
 def encoding_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     """Return the encoding's gates alone, with the ParameterVector `x`; none where inputs are states."""
-    circuit = QuantumCircuit(spec.n_qubits)
-    if not spec.takes_states:
-        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
-    return circuit
+    return spec.input_encoding.circuit(spec.n_qubits)
 
 
 def parameter_vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, ParameterVector]:
