@@ -24,7 +24,9 @@ Fractional = Annotated[
     bool, typer.Option("--fractional", help="Use native rzz and rx: devices are then called NAME+fractional.")
 ]
 Qubits = Annotated[int, typer.Option(min=2, help="Width of the model.")]
-Encoding = Annotated[str, typer.Option(help=" or ".join(ENCODINGS))]
+Encoding = Annotated[
+    str, typer.Option(help=" or ".join(ENCODINGS) + "; some have options, as in 'zz(reps=1)'")
+]
 Kernel = Annotated[str, typer.Option(help="Preset name or gate string.")]
 Sharing = Annotated[str, typer.Option(help="layer or site")]
 

@@ -20,7 +20,7 @@ class AmplitudeEncoding(Encoding):
 
     name = "amplitude"
     code = 1
-    takes_states = True
+    executable = False
 
     def n_features(self, n_qubits: int) -> int:
         """Return the number of amplitudes, 2^n."""
@@ -38,6 +38,14 @@ class AmplitudeEncoding(Encoding):
         """Return what is wrong: the only array holds rows and columns of the images."""
         shape = shapes.get("image_shape")
         return None if shape == (2,) else f"array image_shape: expected shape (2,), found {shape}"
+
+    def states(self, inputs: FloatArray) -> FloatArray:
+        """Return the inputs themselves."""
+        return inputs
+
+    def numbers(self, n_qubits: int) -> int:
+        """Return three numbers for each amplitude: the amplitude itself, and a complex state."""
+        return 3 * self.n_features(n_qubits)
 
     def fault(self, inputs: FloatArray) -> str | None:
         """Return what is wrong with states that are not normalized."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from numbers import Integral
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import EstimatorSettings, ProbeSettings
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
 from qkd_qiskit.estimator.probes import ProbeResult, ProbeTask, probe_sizes
 from qkd_qiskit.estimator.rule import (
@@ -102,13 +105,13 @@ class ModelFamily(TypedDict, total=False):
 
     Attributes:
         n_qubits: Width, at least 2; 8 when omitted.
-        encoding: Name of the encoding; `angle` when omitted.
+        encoding: Name of the encoding, or the encoding itself; `angle` when omitted.
         kernel: Preset name, gate string or `Kernel`; `su4` when omitted.
         sharing: `layer` or `site`; `site` when omitted.
     """
 
     n_qubits: int
-    encoding: str
+    encoding: str | Encoding
     kernel: str | Kernel
     sharing: str
 
@@ -141,11 +144,19 @@ def estimator_arguments(settings: EstimatorSettings, seed: int) -> EstimatorArgu
     }
 
 
+@takes(
+    EstimatorError,
+    backend=(str, Path, Device),
+    n_outcomes=(Integral, NOTHING),
+    coefficients=(Coefficients, NOTHING),
+    shots=Integral,
+    probes=(bool, ProbeSettings),
+)
 def estimate_gate_budget(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    backend: str | Device,
+    backend: str | Path | Device,
     n_outcomes: int | None = None,
     coefficients: Coefficients | None = None,
     shots: int = DEFAULT_SHOTS,
@@ -176,7 +187,7 @@ def estimate_gate_budget(
             some out.
         HardwareError: If the device is unknown.
     """
-    rule = (coefficients or load_coefficients()).with_shots(shots)
+    rule = (load_coefficients() if coefficients is None else coefficients).with_shots(shots)
     features, classes, numbers = check_data(X, y)
     outcomes = max(len(classes), 2) if n_outcomes is None else n_outcomes
     if outcomes < max(len(classes), 2):
@@ -185,14 +196,15 @@ def estimate_gate_budget(
             f"found {outcomes}"
         )
     model: ModelFamily = {"n_qubits": 8, "encoding": "angle", **family}
-    encoding, ladder = model["encoding"], build_size_ladder(n_outcomes=outcomes, **model)
+    ladder = build_size_ladder(n_outcomes=outcomes, **model)
+    encoding = ladder[0].encoding
     inputs, notes = _encoded(features, ladder[0])
     if encoding != rule.encoding:
         notes += (
             f"the coefficients were fitted to {rule.encoding} encoding; for {encoding} they extrapolate",
         )
     statistics = data_statistics(inputs, y, encoding=encoding)
-    device = load_backend(backend) if isinstance(backend, str) else backend
+    device = backend if isinstance(backend, Device) else load_backend(backend)
     terms = budget_terms(ladder, statistics, rule, device)
     found = None
     if not probes or terms.device < terms.minimum:
@@ -206,6 +218,7 @@ def estimate_gate_budget(
         spec, found = probe_sizes(task, settings)
         limit, notes = found.limited_by, (*notes, found.explanation)
     predicted = predict_counts(spec, device)
+    notes += _extrapolation(rule, spec, statistics.classes)
     return GateBudget(
         blocks=len(spec.blocks),
         weights=spec.n_weights,
@@ -294,16 +307,29 @@ def _round_up(need: float, ladder: tuple[VQCNNSpec, ...]) -> float:
     return float(next(len(rung.blocks) for rung in ladder if len(rung.blocks) >= need))
 
 
+def _extrapolation(rule: Coefficients, spec: VQCNNSpec, classes: int) -> tuple[str, ...]:
+    """Say where a granted structure lies outside of what the coefficients were fitted to."""
+    fitted = rule.fitted
+    beyond = () if fitted is None else fitted.beyond(spec.n_qubits, len(spec.blocks), classes)
+    if fitted is None or not beyond:
+        return ()
+    return (
+        f"the coefficients were fitted to {fitted.n_qubits} qubits, {fitted.blocks[0]} to "
+        f"{fitted.blocks[1]} blocks and {fitted.classes[0]} to {fitted.classes[1]} classes; for "
+        f"{' and '.join(beyond)} they extrapolate",
+    )
+
+
 def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     width = features.shape[1]
     if width == spec.n_features:
         return features, ()
-    if spec.takes_states:
+    if not spec.executable:
         raise EstimatorError(
             f"expected {spec.n_features} amplitudes for {spec.n_qubits} qubits, found {width} features"
         )
     try:
-        inputs = make_encoder(spec.encoding, spec.n_qubits).fit(features).transform(features)
+        inputs = make_encoder(spec.input_encoding, spec.n_qubits).fit(features).transform(features)
     except DataError as error:
         raise EstimatorError(f"cannot encode the raw features: {error}") from None
     note = f"{width} raw features were encoded as {spec.n_features} angles, fitted on this client's own data"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qkd_qiskit.config import RemoteClientSettings
 from qkd_qiskit.data import PublicOriginals
-from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.progress import Progress
@@ -85,10 +85,8 @@ def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) 
         n_own: Number of the client's own samples.
     """
     samples = originals.n_inputs(task.augment) + n_own * (1 + task.augment.copies)
-    encoding, training = ENCODINGS[task.model.encoding], task.training
-    encoded = encoding.n_features(task.model.n_qubits)
-    # States have complex amplitudes, one for each feature.
-    width = originals.features.shape[1] + encoded * (3 if encoding.takes_states else 1)
+    encoding, training = encoding_named(task.model.encoding), task.training
+    width = originals.features.shape[1] + encoding.numbers(task.model.n_qubits)
     seen = min(task.descent.search_samples, samples) if task.descent.steps else samples
     outcomes = 2 ** len(task.classes).bit_length()
     swarm = training.particles * (_MOST_WEIGHTS * _PARTICLE_ARRAYS + _COPIES * seen * outcomes)

@@ -10,7 +10,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVectorElement
 from qiskit_aer import AerSimulator
 
-from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 MAX_QUBITS = 14
@@ -46,7 +45,7 @@ def outcome_deviation(
         return None
     x, w = random_point(spec, seed)
     values = {"x": x, "w": w}
-    state = x if spec.takes_states else None
+    state = None if not spec.takes_states else spec.input_encoding.states(x[None])[0]
     pairs = ((logical, tuple(range(spec.n_qubits))), (transpiled, inputs))
     first, second = (_outcomes(circuit, values, state, qubits) for circuit, qubits in pairs)
     return float(np.abs(first - second).max())
@@ -60,7 +59,7 @@ def random_point(spec: VQCNNSpec, seed: int) -> tuple[NDArray[np.float64], NDArr
         seed: Of the random point.
     """
     rng = np.random.default_rng(seed)
-    (x,) = encoding_named(spec.encoding).random_inputs(spec.n_qubits, 1, rng=rng)
+    (x,) = spec.input_encoding.random_inputs(spec.n_qubits, 1, rng=rng)
     return x, rng.uniform(-pi, pi, spec.n_weights)
 
 

@@ -97,7 +97,9 @@ def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = 
     if swaps:
         notes.append("Routing is needed: two-qubit gates lie in a range over seeds and layouts.")
     if simplifies:
-        notes.append("The transpiler may simplify the kernel: the two-qubit count is an upper bound.")
+        notes.append(
+            "The transpiler may simplify the kernel or the encoding: the two-qubit count is an upper bound."
+        )
     counts = NativeCounts(
         two_qubit=logical + extra,
         one_qubit=Range(
@@ -195,8 +197,8 @@ def _swaps_on_a_line(spec: VQCNNSpec) -> int:
         return len(spec.plan)
     line = list(range(spec.n_qubits))
     swaps = 0
-    for block in spec.blocks:
-        here, there = (line.index(qubit) for qubit in block.qubits)
+    for pair in (*spec.encoding_pairs, *(block.qubits for block in spec.blocks)):
+        here, there = (line.index(qubit) for qubit in pair)
         step = 1 if there > here else -1
         for place in range(here, there - step, step):
             line[place], line[place + step] = line[place + step], line[place]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, QuantumRegister
 
-from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.hardware.routing import Route, placed_genes, quarter_turns
 from qkd_qiskit.vqcnn import VQCNNSpec, parameter_vectors
 
@@ -32,7 +31,7 @@ def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> Qua
         metadata=logical.metadata,
     )
     if x is not None:
-        encoding_named(spec.encoding).append(circuit, x)
+        spec.input_encoding.append(circuit, x)
         circuit.barrier()
     for gene, places, weight, turn, from_swap in placed_genes(spec, route):
         method = getattr(circuit, "id" if gene.name == "I" else gene.name.lower())

@@ -18,7 +18,7 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
-from qkd_qiskit.encoding import ENCODINGS, encoding_named
+from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator, compile_model
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
@@ -57,7 +57,7 @@ def random_points(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw weights [W] and encoded inputs [samples, F]."""
     weights = rng.uniform(-np.pi, np.pi, spec.n_weights)
-    return weights, encoding_named(spec.encoding).random_inputs(spec.n_qubits, samples, rng=rng)
+    return weights, spec.input_encoding.random_inputs(spec.n_qubits, samples, rng=rng)
 
 
 def random_cases(

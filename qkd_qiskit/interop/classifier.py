@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import TrainingSettings
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import ClassifierError, QKDError
 from qkd_qiskit.estimator import estimate_gate_budget
 from qkd_qiskit.estimator.size_ladder import build_size_ladder
@@ -32,8 +32,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     With a device, it is trained and predicts under that device's noise model.
 
     Args:
-        n_qubits: Width of the model, 2 to 16; 2 n principal components are encoded.
-        encoding: `angle`, or `amplitude` (an ideal input state, for simulators only).
+        n_qubits: Width of the model, 2 to 16; of `angle` encoding 2 n principal components are encoded.
+        encoding: Name of an encoding, for example `angle`, `zz(reps=1)` or `amplitude` (an ideal input state,
+            for simulators only); or an encoding object of one's own.
         kernel: Preset name or gate string of the two-qubit block.
         sharing: `site` gives every block its own weights, `layer` those of a layer the same.
         budget: `"auto"` estimates the number of two-qubit blocks from data and device; a number takes the
@@ -67,7 +68,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         n_qubits: int = 4,
         *,
-        encoding: str = "angle",
+        encoding: str | Encoding = "angle",
         kernel: str = "su4",
         sharing: str = "site",
         budget: Literal["auto"] | int | VQCNNSpec = "auto",
@@ -136,9 +137,10 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         k = len(self.classes_)
         if isinstance(self.budget, VQCNNSpec):
             spec = self.budget
-            if (spec.n_qubits, spec.encoding) != (self.n_qubits, self.encoding) or spec.n_outcomes < k:
+            name = VQCNNSpec(self.n_qubits, self.encoding).encoding
+            if (spec.n_qubits, spec.encoding) != (self.n_qubits, name) or spec.n_outcomes < k:
                 raise ClassifierError(
-                    f"expected a spec of {self.n_qubits} qubits, {self.encoding} encoding and at least {k} "
+                    f"expected a spec of {self.n_qubits} qubits, {name} encoding and at least {k} "
                     f"outcomes, found {spec.describe()}"
                 )
             return spec

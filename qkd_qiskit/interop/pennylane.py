@@ -168,7 +168,8 @@ class PennyLaneEvaluator:
 
         def circuit() -> Any:
             if self._spec.takes_states:
-                state = sample / np.linalg.norm(sample)
+                (state,) = self._spec.input_encoding.states(sample[None])
+                state = state / np.linalg.norm(state)
                 qml.StatePrep(state, wires=list(reversed(self._input_qubits)))
             for step in steps:
                 if isinstance(step, Channel):

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 from scipy.special import softmax
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.config.loading import parse_settings
-from qkd_qiskit.encoding import Encoder, encoding_named
+from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import Evaluator
 from qkd_qiskit.store import ArrayArchive, guarded, open_npz, parse_json
@@ -141,6 +142,7 @@ class SavedModel:
         return buffer.getvalue()
 
 
+@takes(ModelError, path=(str, Path))
 def load_model(path: str | Path) -> SavedModel:
     """Return the global model of a run.
 
@@ -168,7 +170,7 @@ def load_model(path: str | Path) -> SavedModel:
                 f"{file}: expected {spec.encoding} encoding of {spec.n_qubits} qubits, "
                 f"found {meta.encoding} of {meta.n_qubits}"
             )
-        encoding = encoding_named(meta.encoding)
+        encoding = spec.input_encoding
         names = {name.removeprefix(_ENCODER): name for name in archive.names if name.startswith(_ENCODER)}
         fault = encoding.array_fault(
             spec.n_qubits, {key: archive.header(name).shape for key, name in names.items()}

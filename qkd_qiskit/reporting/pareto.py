@@ -116,8 +116,8 @@ def measure_pareto(request: ParetoRequest, *, progress: Progress | None = None) 
         HardwareError: If a device is unknown.
     """
     model = request.model
-    _, inputs, labels = held_samples(request.source, model, samples=request.samples, seed=request.seed)
-    _, classes, _ = check_data(inputs, labels)
+    held = held_samples(request.source, model, samples=request.samples, seed=request.seed)
+    _, classes, _ = check_data(held.inputs, held.labels)
     ladder = build_size_ladder(
         model.n_qubits,
         encoding=model.encoding,
@@ -127,7 +127,9 @@ def measure_pareto(request: ParetoRequest, *, progress: Progress | None = None) 
     )
     sizes = [spec for spec in thinned(ladder, _LARGEST) if len(spec.blocks) <= _LARGEST]
     devices = [load_backend(name) for name in request.devices]
-    return pareto_front(inputs, labels, sizes, devices, request.costs, seed=request.seed, progress=progress)
+    return pareto_front(
+        held.inputs, held.labels, sizes, devices, request.costs, seed=request.seed, progress=progress
+    )
 
 
 def pareto_lines(front: ParetoFront) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, ModelSettings
 from qkd_qiskit.data import DataSource, load_dataset, prepare_data
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import Encoder, encoding_named, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget, estimator_arguments
 from qkd_qiskit.estimator.budget import EstimatorArguments
@@ -31,6 +31,8 @@ from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Inputs = NDArray[np.float64]
 Labels = NDArray[Any]
+
+_FIDELITY_SAMPLES = 200
 
 #: Heading of a column, and where its value lies in a row.
 Columns = tuple[tuple[str, str], ...]
@@ -144,6 +146,23 @@ class ChainSummary:
     chain_errors: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class HeldSamples:
+    """What one client holds.
+
+    Attributes:
+        name: Name of the dataset.
+        inputs: Encoded inputs [N, F].
+        labels: Class labels [N].
+        note: What the reader should know of the encoding; none for nothing.
+    """
+
+    name: str
+    inputs: Inputs
+    labels: Labels
+    note: tuple[str, ...]
+
+
 def experiment_budgets(settings: ExperimentSettings, *, backends: Sequence[str] = ()) -> list[ClientBudget]:
     """Gate budgets of all clients of an experiment.
 
@@ -192,18 +211,20 @@ def dataset_budgets(
         DataError: If the dataset cannot be loaded, or has fewer samples.
         HardwareError: If a device is unknown.
     """
-    name, inputs, labels = held_samples(source, model, samples=samples, seed=seed)
+    held = held_samples(source, model, samples=samples, seed=seed)
     arguments = estimator_arguments(estimator or EstimatorSettings.model_validate({}), seed)
     return [
-        ClientBudget(name, backend, _budget(inputs, labels, backend, model, None, arguments))
+        ClientBudget(
+            held.name,
+            backend,
+            _noted(_budget(held.inputs, held.labels, backend, model, None, arguments), held.note),
+        )
         for backend in backends
     ]
 
 
-def held_samples(
-    source: DataSource, model: ModelSettings, *, samples: int | None, seed: int
-) -> tuple[str, Inputs, Labels]:
-    """Return the name of a dataset, and the encoded inputs and labels of the part that a client holds.
+def held_samples(source: DataSource, model: ModelSettings, *, samples: int | None, seed: int) -> HeldSamples:
+    """Return the part of a dataset that a client holds, encoded.
 
     Args:
         source: Which dataset.
@@ -223,7 +244,8 @@ def held_samples(
         held = np.random.default_rng(seed).permutation(size)[:samples]
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
     inputs = encoder.fit(dataset.features[held]).transform(dataset.features[held])
-    return dataset.name, inputs, dataset.labels[held]
+    note = _fidelity_note(model, encoder, dataset.features[held[:_FIDELITY_SAMPLES]])
+    return HeldSamples(dataset.name, inputs, dataset.labels[held], note)
 
 
 def transpile_structure(
@@ -292,6 +314,21 @@ def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:
     fits = spec.n_qubits <= len(device.usable_qubits)
     chain = tuple((chosen_chain(device, spec) if fits else None) or ())
     return ChainSummary(chain, tuple(float(f"{error:.3g}") for error in chain_errors(device, chain)))
+
+
+def _fidelity_note(model: ModelSettings, encoder: Encoder, features: Inputs) -> tuple[str, ...]:
+    """Return a sentence on states that gates prepare approximately; none where nothing is approximated."""
+    found = encoding_named(model.encoding).fidelities(encoder, features)
+    if found is None:
+        return ()
+    return (
+        f"without noise, the encoding's gates prepare states with a mean fidelity of {found.mean():.3f} "
+        f"(worst {found.min():.3f} of {len(found)} samples)",
+    )
+
+
+def _noted(budget: GateBudget | str, notes: tuple[str, ...]) -> GateBudget | str:
+    return budget if isinstance(budget, str) else replace(budget, notes=(*budget.notes, *notes))
 
 
 def _budget(

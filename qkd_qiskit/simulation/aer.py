@@ -9,6 +9,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.library import SetDensityMatrix, SetStatevector
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.bindable import bindable
@@ -40,6 +41,7 @@ class AerEvaluator:
         (2, 2)
     """
 
+    @takes(SimulationError, noise_model=(NoiseModel, NOTHING))
     def __init__(
         self, transpiled: MeasuredCircuit | VQCNNSpec, noise_model: NoiseModel | None = None
     ) -> None:
@@ -97,7 +99,9 @@ class AerEvaluator:
         samples = check_inputs(inputs, self._spec)
         flat = flat_weights(array)
         if self._x is None:
-            rows = [self._run(self._prepared(state), flat) for state in samples]
+            rows = [
+                self._run(self._prepared(state), flat) for state in self._spec.input_encoding.states(samples)
+            ]
             result = np.stack(rows, axis=1) if rows else np.empty((len(flat), 0, 2 ** len(self._measured)))
         else:
             columns = np.repeat(flat, len(samples), axis=0)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumCircuit, QuantumRegister
 
-from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.arguments import takes
+from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.spec import VQCNNSpec
 
 
+@takes(VQCNNError, spec=VQCNNSpec)
 def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     """Return the VQCNN as a circuit with the ParameterVectors `x` and `w`.
 
@@ -25,6 +27,9 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         A circuit with the quantum register `q` and the classical register `meas`, whose bit 0 holds the first
         measured qubit. `metadata` holds the encoding, the model index as decimal text, and the number of
         outcomes.
+
+    Raises:
+        VQCNNError: If `spec` is something else.
     """
     circuit = QuantumCircuit(
         QuantumRegister(spec.n_qubits, "q"),
@@ -33,7 +38,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
     if not spec.takes_states:
-        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
+        spec.input_encoding.append(circuit, ParameterVector("x", spec.n_features))
         circuit.barrier()
     w = ParameterVector("w", spec.n_weights)
     for block in spec.blocks:
@@ -44,10 +49,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
 
 def encoding_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     """Return the encoding's gates alone, with the ParameterVector `x`; none where inputs are states."""
-    circuit = QuantumCircuit(spec.n_qubits)
-    if not spec.takes_states:
-        ENCODINGS[spec.encoding].append(circuit, ParameterVector("x", spec.n_features))
-    return circuit
+    return spec.input_encoding.circuit(spec.n_qubits)
 
 
 def parameter_vectors(circuit: QuantumCircuit) -> tuple[ParameterVector | None, ParameterVector]:

@@ -6,14 +6,16 @@ and the rest of the code. A kernel is its length and its genes. What a digit's r
 it, so that nothing is padded; equal kernels are written once.
 
 NOTE: the limits below are radices. A change of one, or of the order of `LAYERS` or `GATES`, changes every
-index. A new encoding changes none.
+index. A new encoding changes none. What is chosen of an encoding's options is part of its code; the code of a
+circuit of one's own is a digest of the circuit, so that its index means nothing else, and can be read where
+that circuit is known.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.encoding import ENCODINGS, encoding_coded, encoding_named
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.kernel import MAX_GENES, Kernel
@@ -41,7 +43,7 @@ class Fields(NamedTuple):
 
 def encode(fields: Fields) -> int:
     """Return the index of valid fields."""
-    code = ENCODINGS[fields.encoding].code
+    code = encoding_named(fields.encoding).code
     digits = [
         (code % 2, 2),
         (SHARINGS.index(fields.sharing), len(SHARINGS)),
@@ -100,11 +102,11 @@ class _Digits:
 
 
 def _encoding(code: int) -> str:
-    names = {encoding.code: name for name, encoding in ENCODINGS.items()}
-    if code not in names:
-        known = ", ".join(map(str, names))
+    found = encoding_coded(code)
+    if found is None:
+        known = ", ".join(str(encoding.code) for encoding in ENCODINGS.values())
         raise VQCNNError(f"model index: expected an encoding with a code among {known}, found {_shown(code)}")
-    return names[code]
+    return found.name
 
 
 def _kernel(digits: _Digits) -> Kernel:

@@ -1,13 +1,13 @@
 """Training-free predictors of a structure's size against the recorded truth of the sweep `kinds`.
 
-- expressibility (Sim et al., Advanced Quantum Technologies 2:1900070, 2019), on outcomes: the divergence of the
-  overlaps of random weights from those of Haar-random states; the smallest size within a tenth of the least. It
-  does not see the data.
+- expressibility (Sim et al., Advanced Quantum Technologies 2:1900070, 2019), on outcomes: the divergence of
+  the overlaps of random weights from those of Haar-random states; the smallest size within a tenth of the
+  least. It does not see the data.
 - representational capacity, after Elivagar (arXiv:2401.09393): how much nearer outcomes of one class lie than
   those of different ones, over random weights; the smallest size within two hundredths of the best.
 
-Elivagar's Clifford noise resilience sees circuit and noise, not the data: in one family of chains it falls with
-every block, so that it always ranks the smallest size first, and is left out.
+Elivagar's Clifford noise resilience sees circuit and noise, not the data: in one family of chains it falls
+with every block, so that it always ranks the smallest size first, and is left out.
 
     python tests/benchmarks/bench_size_predictors.py [DATA_FOLDER]
 
