@@ -69,6 +69,19 @@ class DataSettings(Settings):
     test: int = Field(800, ge=1, description="samples kept back until the end")
     augment: AugmentSettings = AugmentSettings()
     dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
+    partition: str | None = Field(
+        None,
+        max_length=40,
+        description="deals the sum of the clients' samples anew, whatever their classes and numbers, as "
+        "NIID-Bench does: homo, noniid-#label2 (or another number), noniid-labeldir, iid-diff-quantity",
+    )
+    beta: float = Field(0.5, gt=0, description="concentration of the Dirichlet distributions of partition")
+    noise: float = Field(
+        0.0,
+        ge=0,
+        description="feature skew: client i of n gets Gaussian noise of the variance noise * i / n; pixels "
+        "are 0 to 1, other features count in their deviations over the public samples",
+    )
 
 
 class ModelSettings(Settings):
@@ -150,6 +163,18 @@ class TrainingSettings(Settings):
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    warm_up: Literal["none", "ideal"] = Field(
+        "none",
+        description="how a training begins: under the noise in which it ends, or without noise, where steps "
+        "of large circuits take a fraction of the time",
+    )
+    warm_share: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="with warm_up: share of the last phase's steps (Adam's, else L-BFGS's, else the swarm's) "
+        "that are taken without noise; earlier phases have none",
+    )
     dtype: Literal["mixed", "float64", "float32"] = Field(
         "mixed",
         description="precision of training: mixed takes single precision for steps on small batches, whose "
@@ -157,6 +182,11 @@ class TrainingSettings(Settings):
     )
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
+    )
+    device: str = Field(
+        "cpu",
+        description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
+        "pays for deep circuits from 8 qubits on, for shallow ones from 12",
     )
     structure: StructureSettings = StructureSettings()
 
@@ -225,12 +255,24 @@ class DistillationSettings(Settings):
 
 
 class FedAvgSettings(Settings):
-    """The baseline that shares parameters; it starts from the model trained on the public data."""
+    """The federated baselines; those that share parameters start from the model of the public data."""
 
-    rounds: int = Field(10, ge=0)
-    local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
+    rounds: int = Field(10, ge=0, description="rounds; 1 is the one-shot form of each")
+    local_steps: int = Field(
+        5,
+        ge=1,
+        description="L-BFGS iterations of a client in a round; of SCAFFOLD sweeps through its samples",
+    )
     proximal: float = Field(
         0.0, ge=0, description="price of the squared distance from the server's parameters; adds FedProx"
+    )
+    server_steps: int = Field(
+        50, ge=0, description="Adam steps in which FedDF's server distils the clients' ensemble in a round"
+    )
+    tune: bool = Field(
+        False,
+        description="whether each federated baseline is trained in three settings, of which the server's own "
+        "labels choose; otherwise in the first one",
     )
 
 
@@ -325,6 +367,11 @@ class ExperimentSettings(Settings):
     descent: AdamSettings = AdamSettings()
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
+    baselines: tuple[str, ...] = Field(
+        (),
+        description="baselines beside those of every run: fedprox, scaffold, feddf, fedmd, unentangled, "
+        "one_body, two_body",
+    )
     noise: NoiseSettings = NoiseSettings()
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()

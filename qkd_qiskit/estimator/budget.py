@@ -155,6 +155,7 @@ def estimate_gate_budget(
     terms = budget_terms(ladder, statistics, rule, device)
     spec, limit = grant(ladder, terms)
     predicted = predict_counts(spec, device)
+    notes += _extrapolation(rule, spec, statistics.classes)
     return GateBudget(
         blocks=len(spec.blocks),
         weights=spec.n_weights,
@@ -240,6 +241,19 @@ def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients
 def _round_up(need: float, ladder: tuple[VQCNNSpec, ...]) -> float:
     """Return blocks of the first rung that covers the need."""
     return float(next(len(rung.blocks) for rung in ladder if len(rung.blocks) >= need))
+
+
+def _extrapolation(rule: Coefficients, spec: VQCNNSpec, classes: int) -> tuple[str, ...]:
+    """Say where a granted structure lies outside of what the coefficients were fitted to."""
+    fitted = rule.fitted
+    beyond = () if fitted is None else fitted.beyond(spec.n_qubits, len(spec.blocks), classes)
+    if fitted is None or not beyond:
+        return ()
+    return (
+        f"the coefficients were fitted to {fitted.n_qubits} qubits, {fitted.blocks[0]} to "
+        f"{fitted.blocks[1]} blocks and {fitted.classes[0]} to {fitted.classes[1]} classes; for "
+        f"{' and '.join(beyond)} they extrapolate",
+    )
 
 
 def _encoded(features: NDArray[np.float64], spec: VQCNNSpec) -> tuple[NDArray[np.float64], tuple[str, ...]]:

@@ -131,6 +131,7 @@ class Communication(ResultsModel):
 
     distillation: Traffic
     fedavg: Traffic | None
+    baselines: dict[Text, Traffic] | None = Field(None, description="of further federated baselines, by name")
     wire: dict[Text, Wire] | None = Field(None, description="by client, where they are on other machines")
 
     @property
@@ -188,6 +189,27 @@ class DataResult(ResultsModel):
     fidelity: FidelityResult | None = Field(None, description="of an encoding that approximates states")
 
 
+class PartitionRecord(ResultsModel):
+    """How the clients differ."""
+
+    name: Text | None = Field(description="of the partition, as NIID-Bench has it; null for clients as set")
+    hellinger_mean: Share = Field(description="mean Hellinger distance between two clients' label shares")
+    hellinger_max: Share = Field(description="largest one; 1 where two clients share no class")
+    smallest: Natural = Field(description="samples of the smallest client")
+    largest: Natural = Field(description="samples of the largest client")
+    feature_noise: float = Field(0.0, ge=0, description="variance of the noisiest client's feature noise")
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        noise = f", feature noise up to the variance {self.feature_noise:g}" if self.feature_noise else ""
+        return (
+            f"partition {self.name or 'as set'}: Hellinger distance between two clients' labels "
+            f"{self.hellinger_mean:.2f} in the mean, {self.hellinger_max:.2f} at most; "
+            f"{self.smallest} to {self.largest} samples a client{noise}"
+        )
+
+
 class LabelQueryRecord(ResultsModel):
     """Labels that the server asked for after the rounds."""
 
@@ -216,6 +238,9 @@ class Results(ResultsModel):
     absent: dict[Text, Text] = Field({}, description="models that are null, and why")
     comparisons: dict[Text, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
+    partition: PartitionRecord | None = Field(
+        None, description="how the clients differ, where their samples are here"
+    )
     participation: list[ClientRecord] = []
     asked: LabelQueryRecord | None = None
     timings: dict[Text, float]

@@ -35,8 +35,8 @@ from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, enco
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import Database, StageStore, folder_lock
 from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.text import printable
@@ -160,7 +160,7 @@ class RemoteClient:
         )
         settings = self._experiment(task, data.sizes[0])
         run = RunContext(settings, data, training.store, training.progress, resume=True)
-        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        compiler = model_compiler(settings)
         outcome: ClientOutcome | None = None
         for earlier in kept.requests(1, request.round):
             outcome = answer_request(run, compiler, self._read(earlier), outcome)

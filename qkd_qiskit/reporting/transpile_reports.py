@@ -126,8 +126,8 @@ def report_inputs() -> str:
         # How a model is trained does not change its structure.
         shaping = {"seed": True, "data": True, "model": True, "server": True, "clients": True}
         digest.update(settings.model_dump_json(include=shaping, exclude_unset=True).encode())
-    # How they were fitted, and to which encoding, gives notes and no other structure.
-    digest.update(load_coefficients().model_dump_json(exclude={"method", "encoding"}).encode())
+    # How they were fitted, and to what, gives notes and no other structure.
+    digest.update(load_coefficients().model_dump_json(exclude={"method", "encoding", "fitted"}).encode())
     return digest.hexdigest()
 
 

@@ -306,9 +306,9 @@ class PauliEvaluator:
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
-        """The ideal path by state vectors; None under noise, or with channels inside."""
+        """The ideal path by state vectors of NumPy; None under noise, with channels, or on a device."""
         source = self._source
-        if source is None:
+        if source is None or not self._ops.is_numpy:
             return None
         try:
             compiled = compile_circuit(

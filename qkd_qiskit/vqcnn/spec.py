@@ -13,6 +13,7 @@ from qkd_qiskit.vqcnn import index as model_index
 from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS, SHARINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
+from qkd_qiskit.vqcnn.plans import parse_plan, plan_text
 from qkd_qiskit.vqcnn.presets import kernel_name, resolve_kernel
 
 KernelLike = Kernel | str
@@ -70,7 +71,7 @@ class VQCNNSpec:
             n_qubits: Length of the qubit chain, 2 to 32.
             encoding: Name of the encoding, for example `angle` or `zz(reps=1)`; or an encoding object, also
                 one that no registry knows.
-            plan: Layers as a sequence or as text, `"conv, edge, conv"`; `default_plan` when omitted.
+            plan: Layers as a sequence or as text, `"4*conv, edge, conv"`; `default_plan` when omitted.
             kernels: A preset's name, a gate string or a `Kernel`, for all layers or one for each.
             sharing: `layer` or `site`.
             n_outcomes: Outcomes to tell apart, 2 to 2 to the number of qubits that survive the plan.
@@ -88,7 +89,7 @@ class VQCNNSpec:
         found = _encoding(encoding, n_qubits)
         if sharing not in SHARINGS:
             raise VQCNNError(f"sharing: expected {' or '.join(SHARINGS)}, found {sharing!r}")
-        layers = default_plan(n_qubits, n_outcomes) if plan is None else _layers(plan)
+        layers = default_plan(n_qubits, n_outcomes) if plan is None else parse_plan(plan)
         if not 1 <= len(layers) <= MAX_LAYERS:
             raise VQCNNError(f"plan: expected 1 to {MAX_LAYERS} layers, found {len(layers)}")
         set_field = object.__setattr__
@@ -197,7 +198,7 @@ class VQCNNSpec:
         """Return the structure in one line, for tables and logs."""
         names = list(dict.fromkeys(map(kernel_name, self.kernels)))
         return (
-            f"{self.n_qubits} qubits, {self.encoding} encoding, {', '.join(self.plan)}, "
+            f"{self.n_qubits} qubits, {self.encoding} encoding, {plan_text(self.plan)}, "
             f"kernel {' | '.join(name or 'identity' for name in names)}, {self.sharing} sharing, "
             f"{self.n_outcomes} outcomes: {len(self.blocks)} blocks, {self.n_weights} weights, "
             f"{self.n_two_qubit} two-qubit gates"
@@ -217,7 +218,7 @@ class VQCNNSpec:
             try:
                 chains.append(apply_layer(kind, chains[-1])[1])
             except VQCNNError as error:
-                raise VQCNNError(f"{error}, at layer {position} of {', '.join(self.plan)}") from None
+                raise VQCNNError(f"{error}, at layer {position} of {plan_text(self.plan)}") from None
         return tuple(chains)
 
 
@@ -236,10 +237,6 @@ def _encoding(encoding: str | Encoding, n_qubits: int) -> Encoding:
             message = f"encoding: expected {' or '.join(ENCODINGS)}, found {encoding!r}"
         raise VQCNNError(message) from None
     return found
-
-
-def _layers(plan: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(kind.strip() for kind in plan.split(",")) if isinstance(plan, str) else tuple(plan)
 
 
 def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple[Kernel, ...]:
