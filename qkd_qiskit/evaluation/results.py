@@ -69,6 +69,24 @@ class ClientAccuracy(ResultsModel):
     all_classes: Share
 
 
+class PrivacyRecord(ResultsModel):
+    """What the noise on a client's outputs guarantees for its data set as a whole."""
+
+    output_noise: float = Field(gt=0, description="standard deviation of the noise on each number")
+    answers: Natural = Field(description="public inputs that it answered in all rounds, copies counted")
+    epsilon: float = Field(ge=0, description="of all these answers together")
+    epsilon_each: float = Field(ge=0, description="of one of them")
+    delta: float = Field(gt=0, lt=1)
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        return (
+            f"output noise {self.output_noise:g}: epsilon {self.epsilon:.3g} for {self.answers} answers, "
+            f"{self.epsilon_each:.3g} for each, at delta {self.delta:g}"
+        )
+
+
 class ClientResult(ResultsModel):
     """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
@@ -84,6 +102,7 @@ class ClientResult(ResultsModel):
     accuracy: ClientAccuracy | None
     bytes_sent: Natural
     seconds: float | None = Field(ge=0)
+    privacy: PrivacyRecord | None = Field(None, description="of a client of this process with noisy outputs")
 
 
 class ModelResult(ResultsModel):

@@ -12,10 +12,12 @@ import numpy as np
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
 from qkd_qiskit.encoding import encoding_named
+from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
@@ -39,8 +41,9 @@ from qkd_qiskit.versions import blas_kernel, installed_versions
 _FIDELITY_SAMPLES = 200
 
 
+@takes(ConfigError, config=(str, Path, ExperimentSettings))
 def run_experiment(
-    config: ExperimentSettings | str,
+    config: ExperimentSettings | str | Path,
     *,
     output: str | Path | None = None,
     progress: Progress | None = None,
@@ -77,7 +80,7 @@ def run_experiment(
         >>> finished = run_experiment("quickstart")  # doctest: +SKIP
         >>> finished.results["models"]["global"]["accuracy"]  # doctest: +SKIP
     """
-    settings = load_experiment(config) if isinstance(config, str) else config
+    settings = config if isinstance(config, ExperimentSettings) else load_experiment(config)
     check_baselines(settings)
     start = time.perf_counter()
     folder = None if output is None else Path(output)
@@ -174,16 +177,6 @@ def _communication(
     )
 
 
-def _fidelity(model: ModelSettings, data: PreparedData) -> dict[str, FidelityResult]:
-    """Return what there is to tell of prepared states: nothing where none is approximated."""
-    features = data.originals.features[:_FIDELITY_SAMPLES]
-    found = encoding_named(model.encoding).fidelities(data.encoder, features)
-    if found is None:
-        return {}
-    mean, worst = float(found.mean()), float(found.min())
-    return {"fidelity": FidelityResult(mean=mean, worst=worst, samples=len(found))}
-
-
 def _partition(run: RunContext) -> PartitionRecord:
     data, settings = run.data, run.settings.data
     counts = np.stack(
@@ -201,6 +194,16 @@ def _partition(run: RunContext) -> PartitionRecord:
         largest=int(counts.sum(axis=1).max()),
         feature_noise=settings.noise,
     )
+
+
+def _fidelity(model: ModelSettings, data: PreparedData) -> dict[str, FidelityResult]:
+    """Return what there is to tell of prepared states: nothing where none is approximated."""
+    features = data.originals.features[:_FIDELITY_SAMPLES]
+    found = encoding_named(model.encoding).fidelities(data.encoder, features)
+    if found is None:
+        return {}
+    mean, worst = float(found.mean()), float(found.min())
+    return {"fidelity": FidelityResult(mean=mean, worst=worst, samples=len(found))}
 
 
 def _record(

@@ -9,20 +9,23 @@ arXiv:2408.12739).
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.compiler import compile_circuit
 from qkd_qiskit.simulation.contraction import sample_slices
 from qkd_qiskit.simulation.evaluator import SpecCircuit, check_inputs
-from qkd_qiskit.simulation.input_states import InputStates, States
+from qkd_qiskit.simulation.input_states import InputStates
 from qkd_qiskit.simulation.ptm import UNITARY
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 _PAULIS = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 MOST_BODIES = 2
+_COPIES = 3
 
 
 def light_cone(spec: VQCNNSpec) -> tuple[int, ...]:
@@ -53,31 +56,30 @@ def pauli_features(spec: VQCNNSpec, inputs: FloatArray, bodies: int) -> FloatArr
         raise SimulationError(f"Pauli features: expected 1 or {MOST_BODIES} bodies, found {bodies}")
     inputs, qubits = check_inputs(inputs, spec), light_cone(spec)
     groups: list[tuple[int, ...]] = [(qubit,) for qubit in qubits]
-    if bodies == MOST_BODIES:
-        groups += combinations(qubits, 2)
+    groups += list(combinations(qubits, 2)) if bodies == MOST_BODIES else []
     circuit = SpecCircuit(spec)
-    compiled = compile_circuit(
-        circuit.circuit,
-        inputs=circuit.x,
-        weights=circuit.w,
-        input_qubits=circuit.input_qubits,
-        noise_model=None,
-        basis=UNITARY,
+    states = InputStates(
+        compile_circuit(
+            circuit.circuit,
+            inputs=circuit.x,
+            weights=circuit.w,
+            input_qubits=circuit.input_qubits,
+            noise_model=None,
+            basis=UNITARY,
+        )
     )
-    encoded = InputStates(compiled)
-    found = np.empty((len(inputs), sum(3 ** len(group) for group in groups)))
-    for part in sample_slices(len(inputs), np.dtype(np.complex128).itemsize << compiled.n_qubits):
-        states = encoded.states(inputs[part])
-        found[part] = np.concatenate([_of_states(states, group) for group in groups], axis=1)
-    return found
+    out = np.empty((len(inputs), sum(3 ** len(group) for group in groups)))
+    for part in sample_slices(len(inputs), _COPIES * 16 * 2**spec.n_qubits):
+        rows = inputs[part] if spec.executable else spec.input_encoding.states(inputs[part])
+        tensor = states.states(rows).reshape(*(2,) * spec.n_qubits, -1)
+        out[part] = np.concatenate([_expectations(tensor, group) for group in groups], axis=1)
+    return out
 
 
-def _of_states(states: States, qubits: tuple[int, ...]) -> FloatArray:
-    """Return expectation values `[N, 3^k]` of the strings on k qubits, in states `[2^n, N]`."""
-    n = int(states.shape[0]).bit_length() - 1
-    # Qubit 0 leads in a state.
-    kept = np.moveaxis(states.reshape(*(2,) * n, -1), [*qubits, n], [*range(1, len(qubits) + 1), 0])
-    rows = np.ascontiguousarray(kept).reshape(states.shape[1], 2 ** len(qubits), -1)
+def _expectations(tensor: NDArray[Any], qubits: tuple[int, ...]) -> FloatArray:
+    """Return expectation values `[N, 3^k]` of the strings on k qubits, in states `[2, ..., 2, N]`."""
+    kept = np.moveaxis(tensor, (-1, *qubits), range(len(qubits) + 1))
+    rows = np.ascontiguousarray(kept).reshape(tensor.shape[-1], 2 ** len(qubits), -1)
     density = rows @ rows.conj().swapaxes(1, 2)
     strings = _PAULIS
     for _ in qubits[1:]:
