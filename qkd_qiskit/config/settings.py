@@ -237,6 +237,11 @@ class DistillationSettings(Settings):
         description="unlabelled public samples whose labels the server asks for: those on which the teacher "
         "is least certain; all baselines get them too",
     )
+    way_back: bool = Field(
+        False,
+        description="whether each client gets the server's soft labels once more after the last round, and trains "
+        "a personal model of all classes within its own gate budget: about as long as its first training",
+    )
     aggregation: str = Field(
         "auto", description="the rule that combines clients; auto chooses on the public validation samples"
     )

@@ -28,7 +28,7 @@ from qkd_qiskit.distillation.messages import (
     message_fault,
 )
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
-from qkd_qiskit.distillation.recipes import OWN, Recipe, recipes
+from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_soft_labels, student_targets
@@ -38,7 +38,6 @@ from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_trai
 __all__ = [
     "CALIBRATIONS",
     "MAX_MESSAGE_BYTES",
-    "OWN",
     "RULES",
     "Aggregate",
     "AggregationRule",

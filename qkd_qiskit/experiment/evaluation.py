@@ -27,9 +27,11 @@ from qkd_qiskit.evaluation.results import (
     GateCounts,
     Gates,
     ModelResult,
+    PersonalResult,
     QuantityRange,
 )
 from qkd_qiskit.federation.client import ClientOutcome
+from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import NativeCounts
@@ -215,6 +217,24 @@ def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) ->
         ),
         bytes_sent=client.bytes_sent,
         seconds=round(client.seconds, 3),
+        **({} if client.personal is None else {"personal": _personal(client, client.personal, inputs, labels)}),
+    )
+
+
+def _personal(
+    client: ClientOutcome, personal: PersonalModel, inputs: FloatArray, labels: IntArray
+) -> PersonalResult:
+    """Return what a client has after the way back, judged as its first model is."""
+    own = np.isin(labels, client.held)
+    p = personal.model.class_probabilities(personal.compiled.noisy, inputs)
+    among_own = client.held[p[:, client.held].argmax(axis=1)]
+    return PersonalResult(
+        accuracy=ClientAccuracy(
+            own_classes=accuracy(among_own[own], labels[own]), all_classes=accuracy(p.argmax(axis=1), labels)
+        ),
+        blocks=len(personal.compiled.spec.blocks),
+        weights=len(personal.model.params),
+        two_qubit_gates=personal.compiled.two_qubit_gates,
     )
 
 
