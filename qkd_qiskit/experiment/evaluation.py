@@ -217,7 +217,11 @@ def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) ->
         ),
         bytes_sent=client.bytes_sent,
         seconds=round(client.seconds, 3),
-        **({} if client.personal is None else {"personal": _personal(client, client.personal, inputs, labels)}),
+        **(
+            {}
+            if client.personal is None
+            else {"personal": _personal(client, client.personal, inputs, labels)}
+        ),
     )
 
 

@@ -143,7 +143,9 @@ def answer_request(
     if request.soft is None:
         return outcome
     if request.personal:
-        return _with_personal_model(run.given(request.soft), compiler, request.soft.astype(np.float64), outcome)
+        return _with_personal_model(
+            run.given(request.soft), compiler, request.soft.astype(np.float64), outcome
+        )
     # Another set of answers at the server gives other soft labels, and then this round's model is another.
     return refine_client(run.given(request.soft), outcome, request.soft.astype(np.float64), request.round)
 

@@ -1,7 +1,7 @@
 """The way back: a client's own model of all classes, within its own gate budget, under its own noise.
 
-It learns the client's samples with their labels, and public samples with the server's soft labels. No sample of
-another client is seen, and nothing of the model travels: the client only says that it has one.
+It learns the client's samples with their labels, and public samples with the server's soft labels. No sample
+of another client is seen, and nothing of the model travels: the client only says that it has one.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
             stage.part("without noise"), before, noise=False
         )
         # Its own generator: a resumed training has drawn nothing from the first one.
-        later = _Search(run, compiled, replace(task, initial=first.params), run.rng(stage.part("under noise")))
+        later = _Search(
+            run, compiled, replace(task, initial=first.params), run.rng(stage.part("under noise"))
+        )
         return first.followed_by(later.run(stage, after))
 
     few = rng.permutation(n)[: descent.search_samples]

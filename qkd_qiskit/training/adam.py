@@ -113,7 +113,6 @@ class Adam:
         history = tuple(float(losses[part].mean()) for part in self._stretches())
         return OptimizerResult(params, history[-1] if history else float(starts.losses.min()), history)
 
-
     @property
     def begun(self) -> int:
         """Entries of the result's history that belong to `beginning`."""

@@ -78,9 +78,7 @@ def test_a_client_whose_device_grants_no_model_says_so(monkeypatch, finished):
 def test_a_client_elsewhere_answers_with_a_word_and_keeps_the_model(finished, tmp_path):
     files = write_data_files(finished.settings, tmp_path / "data")
     client = finished.settings.clients[0]
-    settings = RemoteClientSettings(
-        name=client.name, backend=client.backend, path=str(files.clients[0])
-    )
+    settings = RemoteClientSettings(name=client.name, backend=client.backend, path=str(files.clients[0]))
     remote = RemoteClient(settings, tmp_path / "client")
     data = finished.data
     task = TaskDescription.of(finished.settings, data.classes)
