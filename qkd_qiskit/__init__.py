@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qkd_qiskit.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from qkd_qiskit.encoding.own_circuit import CircuitEncoding
     from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
     from qkd_qiskit.experiment import run_experiment
     from qkd_qiskit.hardware import list_backends, load_backend, transpile_verified
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AerEvaluator": "simulation",
+    "CircuitEncoding": "encoding.own_circuit",
     "GateBudget": "estimator",
     "Kernel": "vqcnn",
     "PauliEvaluator": "simulation",
@@ -36,6 +38,7 @@ _HOMES = {
 
 __all__ = [
     "AerEvaluator",
+    "CircuitEncoding",
     "GateBudget",
     "Kernel",
     "PauliEvaluator",

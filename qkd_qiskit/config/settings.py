@@ -56,7 +56,10 @@ class AugmentSettings(Settings):
 class DataSettings(Settings):
     """Which samples take part, and who holds them."""
 
-    dataset: str = Field("mnist5000", description="mnist5000, digits, openml:NAME, or file with path")
+    dataset: str = Field(
+        "mnist5000",
+        description="mnist5000, digits, iris, wine, breast_cancer, openml:NAME, or file with path",
+    )
     path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
@@ -69,6 +72,19 @@ class DataSettings(Settings):
     test: int = Field(800, ge=1, description="samples kept back until the end")
     augment: AugmentSettings = AugmentSettings()
     dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
+    partition: str | None = Field(
+        None,
+        max_length=40,
+        description="deals the sum of the clients' samples anew, whatever their classes and numbers, as "
+        "NIID-Bench does: homo, noniid-#label2 (or another number), noniid-labeldir, iid-diff-quantity",
+    )
+    beta: float = Field(0.5, gt=0, description="concentration of the Dirichlet distributions of partition")
+    noise: float = Field(
+        0.0,
+        ge=0,
+        description="feature skew: client i of n gets Gaussian noise of the variance noise * i / n; pixels "
+        "are 0 to 1, other features count in their deviations over the public samples",
+    )
 
 
 class ModelSettings(Settings):
@@ -87,6 +103,9 @@ class ClientSettings(Settings):
     backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
+    output_noise: float = Field(
+        0.0, ge=0, description="deviation of Gaussian noise on its outputs; results tell its epsilon"
+    )
 
 
 class ServerSettings(Settings):
@@ -170,6 +189,11 @@ class TrainingSettings(Settings):
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
     )
+    device: str = Field(
+        "cpu",
+        description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
+        "pays for deep circuits from 8 qubits on, for shallow ones from 12",
+    )
     structure: StructureSettings = StructureSettings()
 
 
@@ -240,7 +264,7 @@ class DistillationSettings(Settings):
     way_back: bool = Field(
         False,
         description="whether each client gets the server's soft labels once more after the last round, and "
-        "trains a personal model of all classes within its own gate budget, as long as it trained before",
+        "trains a personal model of all classes within its own gate budget, as long as before",
     )
     aggregation: str = Field(
         "auto", description="the rule that combines clients; auto chooses on the public validation samples"
@@ -248,12 +272,24 @@ class DistillationSettings(Settings):
 
 
 class FedAvgSettings(Settings):
-    """The baseline that shares parameters; it starts from the model trained on the public data."""
+    """The federated baselines; those that share parameters start from the model of the public data."""
 
-    rounds: int = Field(10, ge=0)
-    local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
+    rounds: int = Field(10, ge=0, description="rounds; 1 is the one-shot form of each")
+    local_steps: int = Field(
+        5,
+        ge=1,
+        description="L-BFGS iterations of a client in a round; of SCAFFOLD sweeps through its samples",
+    )
     proximal: float = Field(
         0.0, ge=0, description="price of the squared distance from the server's parameters; adds FedProx"
+    )
+    server_steps: int = Field(
+        50, ge=0, description="Adam steps in which FedDF's server distils the clients' ensemble in a round"
+    )
+    tune: bool = Field(
+        False,
+        description="whether each federated baseline is trained in three settings, of which the server's own "
+        "labels choose; otherwise in the first one",
     )
 
 
@@ -324,6 +360,13 @@ class RemoteClientSettings(Settings):
     max_experiments: int = Field(
         100, ge=1, description="different experiments that it trains for in all; another seed is another one"
     )
+    max_answers: int = Field(
+        10_000_000,
+        ge=1,
+        description="public inputs that it answers in all, copies and rounds counted; beside output_noise it "
+        "bounds epsilon",
+    )
+    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
     max_disk_bytes: int = Field(
         4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )
@@ -348,6 +391,11 @@ class ExperimentSettings(Settings):
     descent: AdamSettings = AdamSettings()
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
+    baselines: tuple[str, ...] = Field(
+        (),
+        description="baselines beside those of every run: fedprox, scaffold, feddf, fedmd, unentangled, "
+        "one_body, two_body",
+    )
     noise: NoiseSettings = NoiseSettings()
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()

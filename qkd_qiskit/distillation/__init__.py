@@ -28,6 +28,7 @@ from qkd_qiskit.distillation.messages import (
     message_fault,
 )
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
+from qkd_qiskit.distillation.privacy import DELTA, noisy_outputs, output_epsilon, shots_epsilon
 from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
@@ -37,6 +38,7 @@ from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_trai
 
 __all__ = [
     "CALIBRATIONS",
+    "DELTA",
     "MAX_MESSAGE_BYTES",
     "RULES",
     "Aggregate",
@@ -67,11 +69,14 @@ __all__ = [
     "lift",
     "make_message",
     "message_fault",
+    "noisy_outputs",
+    "output_epsilon",
     "pool_copies",
     "query_labels",
     "recipes",
     "refined_training_set",
     "screen_message",
+    "shots_epsilon",
     "simplest",
     "soften",
     "student_soft_labels",

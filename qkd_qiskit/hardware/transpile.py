@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +14,7 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import StatePreparation
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
+from qkd_qiskit.arguments import NOTHING, found, takes
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
@@ -56,6 +59,9 @@ class TranspiledVQCNN:
         return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
+@takes(
+    HardwareError, spec=VQCNNSpec, backend=(str, Path, Device), seed=Integral, chain=(tuple, list, NOTHING)
+)
 def transpile_verified(
     spec: VQCNNSpec, backend: Device | str, *, seed: int = 0, chain: tuple[int, ...] | None = None
 ) -> TranspiledVQCNN:
@@ -85,6 +91,10 @@ def transpile_verified(
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
+    for qubit in chain or ():
+        if not isinstance(qubit, Integral):
+            raise HardwareError(f"chain: expected physical qubits, found {found(qubit)}")
+    chain = None if chain is None else tuple(chain)
     device = backend if isinstance(backend, Device) else load_backend(backend)
     prediction = predict(spec, device, chain=chain)
     logical = build_circuit(spec)
@@ -98,7 +108,7 @@ def transpile_verified(
     notes = prediction.notes
     if exact != prediction.exact:
         notes += ("The transpiler made another number of two-qubit gates than was predicted as exact.",)
-    if device.fractional and _has_free_rzz(circuit):
+    if device.fractional and _has_free_rzz(circuit, "w"):
         notes += ("Angles of rzz are folded into [0, pi/2] when weights are bound.",)
     done = TranspiledVQCNN(
         circuit=circuit,
@@ -120,7 +130,7 @@ def transpile_verified(
         ),
     )
     deviation = _deviation(done, logical)
-    if device.fractional:
+    if device.fractional and not _has_free_rzz(circuit, "x"):
         bound = fold_angles(done, random_point(spec, 0)[1], device)
         deviation = _larger(deviation, _deviation(bound, logical))
     if deviation is not None and deviation > TOLERANCE:
@@ -155,6 +165,11 @@ def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device)
     if values.shape != (n_weights,) or not np.isfinite(values).all():
         raise HardwareError(f"expected {n_weights} finite weights, found shape {values.shape}")
     present = [p for p in transpiled.circuit.parameters if p.vector.name == "w"]
+    if _has_free_rzz(transpiled.circuit, "x"):
+        raise HardwareError(
+            f"device {device.name}: expected an encoding without inputs in fractional rzz, which takes "
+            f"angles in [0, pi/2] alone, found {transpiled.spec.encoding}; take the plain device"
+        )
     bound = transpiled.circuit.assign_parameters({p: float(values[p.index]) for p in present})
     inputs = () if transpiled.spec.executable else transpiled.input_qubits
     circuit = without_idle_ends(folded(bound, device), inputs)
@@ -169,11 +184,11 @@ def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device)
     )
 
 
-def _has_free_rzz(circuit: QuantumCircuit) -> bool:
-    return any(
-        inst.operation.name == "rzz" and isinstance(inst.operation.params[0], ParameterExpression)
-        for inst in circuit.data
-    )
+def _has_free_rzz(circuit: QuantumCircuit, vector: str) -> bool:
+    """Return whether the angle of any `rzz` hangs on elements of a parameter vector."""
+    angles = (inst.operation.params[0] for inst in circuit.data if inst.operation.name == "rzz")
+    free = (angle.parameters for angle in angles if isinstance(angle, ParameterExpression))
+    return any(p.vector.name == vector for parameters in free for p in parameters)
 
 
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:

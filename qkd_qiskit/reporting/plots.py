@@ -165,7 +165,8 @@ def plot_bytes(results: Results) -> Figure:
     traffic = {"distillation": results.communication.distillation}
     if results.communication.fedavg is not None:
         traffic["FedAvg"] = results.communication.fedavg
-    figure = new_figure(6.6, 2.3)
+    traffic |= {model_title(name): sent for name, sent in (results.communication.baselines or {}).items()}
+    figure = new_figure(6.6, 1.3 + 0.5 * len(traffic))
     axes = figure.subplots()
     places = np.arange(len(traffic))
     for shift, label, values, colour in (

@@ -20,6 +20,9 @@ from qkd_qiskit.extras import missing_extra
 Array = Any
 """An array of whichever namespace is in use."""
 
+# PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
+_CACHE_BYTES = 2 * 2**20
+_DEVICE_BYTES = 2**30
 _DEVICE_LIBRARIES = ("cupy", "torch", "jax")
 
 
@@ -40,6 +43,16 @@ class ArrayOps:
         """Whether numbers have single precision."""
         return self.dtype is np.float32
 
+    @property
+    def is_numpy(self) -> bool:
+        """Whether arrays are NumPy's."""
+        return self.xp is np
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Most bytes of a chunk's largest array: what fits the cache of a core."""
+        return _CACHE_BYTES
+
     def task(self) -> ArrayOps:
         """Return the calls for another task, on the same pool."""
         return ArrayOps(self.dtype, self._pool)
@@ -47,6 +60,11 @@ class ArrayOps:
     def asarray(self, array: FloatArray) -> Array:
         """Return a NumPy array as one of this namespace, on its device."""
         return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def vectors(self, array: FloatArray) -> Array:
+        """Return a NumPy array as one of this namespace; its axes may stay as they lie in memory."""
+        # PERF: matrix products take transposed views as they are.
+        return np.asarray(array, dtype=self.dtype)
 
     def to_numpy(self, array: Array) -> FloatArray:
         """Return an array of this namespace as one of NumPy's."""
@@ -146,6 +164,11 @@ class StandardOps(ArrayOps):
         self._device = device
         self._kind = xp.float32 if self.single else xp.float64
 
+    @property
+    def chunk_bytes(self) -> int:
+        """Most bytes of a chunk's largest array: few large calls, since each one takes its time to start."""
+        return _DEVICE_BYTES
+
     def task(self) -> ArrayOps:
         """Return the calls for another task: these, since the library looks after its memory."""
         return self
@@ -154,6 +177,10 @@ class StandardOps(ArrayOps):
         """Return a NumPy array as one of this namespace, on its device."""
         given = np.ascontiguousarray(array, dtype=self.dtype)
         return self.xp.asarray(given, dtype=self._kind, device=self._device)
+
+    def vectors(self, array: FloatArray) -> Array:
+        """Return a NumPy array as one of this namespace, on its device."""
+        return self.asarray(array)
 
     def to_numpy(self, array: Array) -> FloatArray:
         """Return an array of this namespace as one of NumPy's."""

@@ -22,6 +22,7 @@ from qiskit.circuit import Parameter, ParameterExpression
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
+from qkd_qiskit.simulation.input_angles import InputAngles
 from qkd_qiskit.simulation.ptm import N_HARMONICS
 
 CONSTANT = -1
@@ -180,22 +181,33 @@ class CompiledCircuit:
     Attributes:
         n_qubits: Active qubits.
         n_data: The spec's qubits among them; for ideal input states the first `n_data` hold the state.
-        encoders: For each qubit the steps that turn |0> into its input state.
-        blocks: Blocks in circuit order.
+        encoders: For each qubit the steps that turn |0> into its input state; none where blocks do.
+        encoding_blocks: Blocks of the encoding, whose angles are those of inputs, in circuit order.
+        blocks: Blocks behind the encoding, in circuit order.
         measured: Qubit of each bit of `meas`, least significant first.
         confusions: Readout confusion `[true, measured]` of each bit.
-        input_angles: Offsets and slopes of the input angles.
+        input_angles: The input angles.
         weight_angles: Offsets and slopes of the weight angles.
     """
 
     n_qubits: int
     n_data: int
     encoders: tuple[MatrixFactors, ...]
+    encoding_blocks: tuple[FusedBlock, ...]
     blocks: tuple[FusedBlock, ...]
     measured: tuple[int, ...]
     confusions: tuple[FloatArray, ...]
-    input_angles: tuple[FloatArray, FloatArray]
+    input_angles: InputAngles
     weight_angles: tuple[FloatArray, FloatArray]
+
+    @cached_property
+    def input_groups(self) -> tuple[tuple[int, ...], ...]:
+        """Qubits that the encoding correlates, group by group, in rising order; others stand alone."""
+        group = {qubit: {qubit} for qubit in range(self.n_qubits)}
+        for block in self.encoding_blocks:
+            joined = set().union(*(group[qubit] for qubit in block.qubits))
+            group.update(dict.fromkeys(joined, joined))
+        return tuple(sorted({tuple(sorted(qubits)) for qubits in group.values()}))
 
     @cached_property
     def weight_slopes(self) -> SparseSlopes:

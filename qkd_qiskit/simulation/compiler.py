@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Operation, Parameter, ParameterExpression, ParameterVector
 from qiskit_aer.noise import NoiseModel
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
-from qkd_qiskit.simulation.compiled_circuit import (
-    AffineAngles,
-    BlockStage,
-    CompiledCircuit,
-    FusedBlock,
-    MatrixFactors,
-)
+from qkd_qiskit.simulation.circuit_part import CircuitPart, light_cone
+from qkd_qiskit.simulation.compiled_circuit import AffineAngles, CompiledCircuit, MatrixFactors
+from qkd_qiskit.simulation.input_angles import InputAngles
 from qkd_qiskit.simulation.noise import LocalNoise, active_qubits, with_idle_noise
 from qkd_qiskit.simulation.ptm import (
     PAULI,
     MatrixBasis,
-    on_first,
-    on_second,
     rotation_coefficients,
     swap_qubits,
 )
@@ -64,7 +56,7 @@ def compile_circuit(
 
 
 class _Builder:
-    """Walks a circuit once; keeps an open run for each qubit and the last block that touched it."""
+    """Walks a circuit once; sorts its gates into encoding and ansatz."""
 
     def __init__(
         self,
@@ -81,27 +73,31 @@ class _Builder:
         self._chain = chain
         self._inputs: dict[Parameter, int] = {p: k for k, p in enumerate(inputs or ())}
         self._weights: dict[Parameter, int] = {p: k for k, p in enumerate(weights)}
-        self._input_angles = AffineAngles(self._inputs)
+        self._input_angles = InputAngles(self._inputs)
+        self._encoding = CircuitPart(chain.values(), basis, self._input_angles)
         self._weight_angles = AffineAngles(self._weights)
+        self._ansatz = CircuitPart(chain.values(), basis, self._weight_angles)
         self._noise = LocalNoise(noise_model)
         self._known: dict[tuple[object, ...], FloatArray] = {}
-        self._runs = {k: MatrixFactors(self._one) for k in chain.values()}
-        self._blocks: list[FusedBlock] = []
-        self._last_block: dict[int, FusedBlock] = {}
         self._measured: dict[int, int] = {}
         self._confusions: dict[int, FloatArray] = {}
-        self._encoders = {k: MatrixFactors(self._one) for k in chain.values()}
-        self._last_input = self._find_last_inputs()
+        self._encoding_gates = self._find_encoding()
         self._position = 0
 
-    def _find_last_inputs(self) -> dict[int, int]:
-        """Return the position of every qubit's last input gate; later gates belong to the trained part."""
-        last: dict[int, int] = {}
-        for position, item in enumerate(self._circuit.data, start=1):
-            if any(p in self._inputs for p in _parameters(item)):
-                for qubit in item.qubits:
-                    last[self._chain[self._circuit.find_bit(qubit).index]] = position
-        return last
+    def _find_encoding(self) -> set[int]:
+        """Return the positions of gates with inputs, and of all gates that one of them comes behind.
+
+        What else a barrier once put before the trained gates may as well stand behind the encoding.
+        """
+        found: set[int] = set()
+        before: set[int] = set()
+        for position in range(len(self._circuit.data), 0, -1):
+            item = self._circuit.data[position - 1]
+            qubits = {self._circuit.find_bit(qubit).index for qubit in item.qubits}
+            if qubits & before or any(p in self._inputs for p in _parameters(item)):
+                found.add(position)
+                before |= qubits
+        return found
 
     def add(self, item: CircuitInstruction) -> None:
         self._position += 1
@@ -125,10 +121,8 @@ class _Builder:
                 f"expected a circuit without classical control, found {operation.name!r} on "
                 f"qubits {list(physical)}; use AerEvaluator"
             )
-        elif len(qubits) == 1:
-            self._add_one(item, qubits[0], physical)
-        elif len(qubits) == 2:
-            self._add_two(item, qubits, physical)
+        elif len(qubits) <= 2:
+            self._add_gate(item, qubits, physical)
         else:
             raise SimulationError(
                 f"expected gates on one or two qubits, found {operation.name!r} on "
@@ -136,35 +130,27 @@ class _Builder:
             )
 
     def finish(self, n_data: int) -> CompiledCircuit:
-        for qubit, run in self._runs.items():
-            if not run.coefficients:
-                continue
-            block = self._last_block.get(qubit)
-            if block is None:
-                self._blocks.append(
-                    FusedBlock(
-                        qubit, None, [BlockStage(run, MatrixFactors(self._one), MatrixFactors(self._two))]
-                    )
-                )
-            else:
-                _attach(block, qubit, run)
         bits = sorted(self._measured)
         if not bits or bits != list(range(len(bits))):
             raise SimulationError(
                 f"expected measurements into every bit of the register meas, found bits {bits}"
             )
-        for block in self._blocks:
-            _fold_constants(block)
+        self._encoding.close()
+        self._ansatz.close()
+        self._ansatz.add_lone_blocks()
         measured = tuple(self._measured[bit] for bit in bits)
         n_qubits = len(self._chain)
+        blocks = light_cone(self._ansatz.blocks, measured)
+        read = {*measured, *(qubit for block in blocks for qubit in block.qubits)}
         return CompiledCircuit(
             n_qubits=n_qubits,
             n_data=n_data,
-            encoders=tuple(self._encoders[k] for k in range(n_qubits)),
-            blocks=tuple(_light_cone(self._blocks, measured)),
+            encoders=tuple(self._encoding.runs[k] for k in range(n_qubits)),
+            encoding_blocks=tuple(light_cone(self._encoding.blocks, sorted(read))),
+            blocks=tuple(blocks),
             measured=measured,
             confusions=tuple(self._confusions[bit] for bit in bits),
-            input_angles=self._input_angles.matrices(len(self._inputs)),
+            input_angles=self._input_angles,
             weight_angles=self._weight_angles.matrices(len(self._weights)),
         )
 
@@ -176,45 +162,30 @@ class _Builder:
         self._measured[bit] = qubit
         self._confusions[bit] = self._noise.readout(physical)
 
-    def _add_one(self, item: CircuitInstruction, qubit: int, physical: tuple[int, ...]) -> None:
-        uses_input = any(p in self._inputs for p in _parameters(item))
-        encoding = self._position <= self._last_input.get(qubit, 0)
-        if encoding and (qubit in self._last_block or (not uses_input and _parameters(item))):
+    def _add_gate(self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]) -> None:
+        encoding = self._position in self._encoding_gates
+        if encoding and not _parameters(item) <= self._inputs.keys():
             raise SimulationError(
-                "expected inputs before any trained or two-qubit gate of a qubit, found an "
-                f"input gate on qubit {physical[0]} "
-                "after one; put a barrier between encoding and ansatz, or use AerEvaluator"
+                "expected inputs before any trained gate of a qubit, found an input gate behind the weight "
+                f"of {item.operation.name!r} on qubits {list(physical)}; put a barrier between encoding and "
+                "ansatz, or use AerEvaluator"
             )
-        target = self._encoders[qubit] if encoding else self._runs[qubit]
-        self._append(target, item, physical, self._input_angles if encoding else self._weight_angles)
-
-    def _add_two(self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]) -> None:
-        if any(p in self._inputs for p in _parameters(item)):
-            raise SimulationError(
-                f"expected inputs in one-qubit gates only, found {item.operation.name!r} on "
-                f"qubits {list(physical)}; use AerEvaluator"
-            )
-        if any(self._position <= self._last_input.get(qubit, 0) for qubit in qubits):
-            raise SimulationError(
-                "expected inputs before any two-qubit gate of a qubit, found "
-                f"{item.operation.name!r} on qubits {list(physical)} "
-                "before an input gate; use AerEvaluator"
-            )
-        first, second = min(qubits), max(qubits)
-        block = self._last_block.get(first)
-        if block is None or block is not self._last_block.get(second):
-            block = FusedBlock(first, second, [])
-            self._blocks.append(block)
-            self._last_block[first] = self._last_block[second] = block
+        part = self._encoding if encoding else self._ansatz
+        if len(qubits) == 1:
+            self._append(part.runs[qubits[0]], item, physical, part.angles)
+            return
         gate = MatrixFactors(self._two)
-        self._append(gate, item, physical, self._weight_angles)
-        if qubits != (first, second):
+        self._append(gate, item, physical, part.angles)
+        if qubits[0] > qubits[1]:
             gate.coefficients = [swap_qubits(matrix) for matrix in gate.coefficients]
-        block.stages.append(BlockStage(self._runs[first], self._runs[second], gate))
-        self._runs[first], self._runs[second] = MatrixFactors(self._one), MatrixFactors(self._one)
+        part.add_gate(min(qubits), max(qubits), gate)
 
     def _append(
-        self, steps: MatrixFactors, item: CircuitInstruction, physical: tuple[int, ...], angles: AffineAngles
+        self,
+        steps: MatrixFactors,
+        item: CircuitInstruction,
+        physical: tuple[int, ...],
+        angles: AffineAngles | InputAngles,
     ) -> None:
         operation = item.operation
         expressions = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
@@ -259,49 +230,3 @@ def _parameters(item: CircuitInstruction) -> set[Parameter]:
         if isinstance(value, ParameterExpression):
             found |= set(value.parameters)
     return found
-
-
-def _attach(block: FusedBlock, qubit: int, run: MatrixFactors) -> None:
-    """Put a run behind the block's last two-qubit gate."""
-    if block.stages[-1].two_qubit.coefficients:
-        block.stages.append(_empty_stage(block))
-    if qubit == block.first:
-        block.stages[-1].first = run
-    else:
-        block.stages[-1].second = run
-
-
-def _empty_stage(block: FusedBlock) -> BlockStage:
-    like = block.stages[0]
-    one, two = like.first.dimension, like.two_qubit.dimension
-    return BlockStage(MatrixFactors(one), MatrixFactors(one), MatrixFactors(two))
-
-
-def _light_cone(blocks: Sequence[FusedBlock], measured: Sequence[int]) -> list[FusedBlock]:
-    """Return the blocks that a measurement depends on; others preserve the trace and change nothing."""
-    seen, inside = set(measured), []
-    for block in reversed(blocks):
-        if seen.intersection(block.qubits):
-            seen.update(block.qubits)
-            inside.append(block)
-    return inside[::-1]
-
-
-def _fold_constants(block: FusedBlock) -> None:
-    """Move constant runs into the two-qubit step beside them, and merge constant stages into the one before.
-
-    Afterwards each stage has at most one two-qubit step.
-    """
-    folded: list[BlockStage] = []
-    for stage in block.stages:
-        if block.second is not None and stage.first.is_constant and stage.second.is_constant:
-            runs = on_first(stage.first.constant()) @ on_second(stage.second.constant())
-            gate = stage.two_qubit
-            if folded and gate.is_constant:
-                folded[-1].two_qubit.append_constant(gate.constant() @ runs)
-                continue
-            gate.coefficients = [matrix @ runs for matrix in gate.coefficients]
-            empty = _empty_stage(block)
-            stage = BlockStage(empty.first, empty.second, gate)
-        folded.append(stage)
-    block.stages[:] = folded

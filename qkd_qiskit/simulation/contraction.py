@@ -23,8 +23,6 @@ from qkd_qiskit.simulation.sample_side import SampleChunk, contract_samples, pul
 from qkd_qiskit.simulation.threads import engine_threads
 
 SLICE_BYTES = 32 * 2**20
-# PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
-_CHUNK_BYTES = 2 * 2**20
 # Fewer samples make products too narrow.
 _LEAST_SAMPLES = 50
 # Samples of a particle that takes longer than this many seconds are cut in two, for a second thread.
@@ -45,6 +43,17 @@ class SampleVectors(Protocol):
         """Return Pauli vectors `[samples, elements]` of the light cone's qubits, in uncorrelated groups."""
 
 
+class GroupedSamples(SampleVectors, Protocol):
+    """Samples in groups of qubits that the encoding correlates."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether the vectors of all samples may be held for the next evaluation."""
+
+    def groups(self, plan: ContractionPlan, part: slice) -> tuple[FloatArray, ...]:
+        """Return the vectors `[elements, samples]` of the plan's groups, for some samples."""
+
+
 @dataclass(frozen=True)
 class ProductSamples:
     """Products of one-qubit states: Bloch vectors `[qubits, 4, samples]` with leading component 1."""
@@ -56,9 +65,15 @@ class ProductSamples:
         """Number of samples."""
         return int(self.bloch.shape[-1])
 
+    @property
+    def stays(self) -> bool:
+        """Bloch vectors are small."""
+        return True
+
     def groups(self, plan: ContractionPlan, part: slice) -> tuple[FloatArray, ...]:
         """Return the vectors of single qubits."""
-        return tuple(self.bloch[qubit, :, part] for (qubit,) in plan.clusters[: plan.n_groups])
+        singles = (qubit for (qubit,) in plan.clusters[: plan.n_groups])
+        return tuple(np.ascontiguousarray(self.bloch[qubit, :, part]) for qubit in singles)
 
     def vectors(self, plan: ContractionPlan) -> list[tuple[tuple[int, ...], FloatArray]]:
         """Return Pauli vectors `[samples, elements]` of the light cone's qubits, in uncorrelated groups."""
@@ -76,7 +91,7 @@ class Contraction:
         self,
         plan: ContractionPlan,
         ops: ArrayOps,
-        samples: ProductSamples,
+        samples: GroupedSamples,
         *,
         budget: int,
         seconds: float = 0.0,
@@ -94,18 +109,26 @@ class Contraction:
         self.n_samples = n = samples.n_samples
         itemsize = np.dtype(ops.dtype).itemsize
         widest = max(plan.sample_sizes)
-        chunk_bytes = min(_CHUNK_BYTES, budget)
+        chunk_bytes = min(ops.chunk_bytes, budget)
         size = max(_LEAST_SAMPLES, chunk_bytes // (widest * itemsize))
         if size >= n > 2 * _LEAST_SAMPLES and seconds > _SHARED_SECONDS:
             size = -(-n // 2)
         self.parts = list(slices(n, size))
-        self.chunks = [
-            SampleChunk(tuple(ops.asarray(group[None]) for group in samples.groups(plan, part)))
-            for part in self.parts
-        ]
+        self._samples = samples
+        self._chunks: dict[int, SampleChunk] = {}
         longest = max((part.stop - part.start for part in self.parts), default=0)
         needed = itemsize * max(widest * longest, sum(plan.observable_sizes))
         self._together = max(1, chunk_bytes // needed)
+
+    def chunk(self, number: int) -> SampleChunk:
+        """Return the samples of a part; large ones are gathered again each time."""
+        found = self._chunks.get(number)
+        if found is None:
+            groups = self._samples.groups(self.plan, self.parts[number])
+            found = SampleChunk(tuple(self.ops.vectors(group[None]) for group in groups))
+            if self._samples.stays:
+                self._chunks[number] = found
+        return found
 
     def values(self, matrices: Sequence[FloatArray]) -> FloatArray:
         """Return values of the strings, `[particles, samples, strings]`.
@@ -169,7 +192,7 @@ class _Swarm:
         self._matrices = {k: array[part, ...] for k, array in matrices.items()}
         self._n_particles = part.stop - part.start
         self._operands: list[Array] = []
-        self._tasks: list[_Task | None] = [None for _ in own.chunks]
+        self._tasks: list[_Task | None] = [None for _ in own.parts]
         # Without a way back nothing reads the operands again.
         tape = self._operands if keep else None
         self._observables = contract_observables(own.ops, own.plan, self._matrices, tape)
@@ -189,13 +212,13 @@ class _Swarm:
             else:
                 task.ops.close()
 
-        in_order(forward, range(len(own.chunks)), self._threads)
+        in_order(forward, range(len(own.parts)), self._threads)
         return out
 
     def _forward(self, chunk: int, *, keep: bool) -> _Task:
         own = self._own
         tape: list[Array] = []
-        ops, samples = own.ops.task(), own.chunks[chunk]
+        ops, samples = own.ops.task(), own.chunk(chunk)
         clusters = contract_samples(ops, own.plan, self._matrices, samples, tape if keep else None)
         return _Task(ops, clusters, tape, meet(ops, own.plan, self._observables, clusters, samples))
 
@@ -215,7 +238,7 @@ class _Swarm:
             task.ops.close()
             return total, found
 
-        results = in_order(back, range(len(own.chunks)), self._threads)
+        results = in_order(back, range(len(own.parts)), self._threads)
         if not results:  # no samples
             return {}
         total, sums = results[0]

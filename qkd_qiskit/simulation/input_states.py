@@ -1,4 +1,4 @@
-"""How samples enter a circuit: encoded qubit by qubit, as whole states, or as coordinates in a basis."""
+"""How samples enter a circuit without noise: encoded, as given states, or as coordinates in a basis."""
 
 from __future__ import annotations
 
@@ -8,35 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.simulation.block_matrices import FactorTable, used_harmonics
 from qkd_qiskit.simulation.compiled_circuit import CompiledCircuit
-from qkd_qiskit.simulation.ptm import N_HARMONICS, UNITARY, harmonics
+from qkd_qiskit.simulation.encoded_samples import EncodedSamples
+from qkd_qiskit.simulation.ptm import UNITARY
+from qkd_qiskit.simulation.sample_encoder import SampleEncoder
 
 States = NDArray[Any]
-
-
-class EncoderTable:
-    """The gates of the encoding for many samples, the errors of these gates included."""
-
-    def __init__(self, compiled: CompiledCircuit, dimension: int) -> None:
-        """Prepare the encoding.
-
-        Args:
-            compiled: The compiled circuit.
-            dimension: Of the matrices: 4 for Pauli transfer matrices, 2 for unitaries.
-        """
-        self._offsets, self._slopes = compiled.input_angles
-        self._used = used_harmonics(compiled.encoders)
-        self._table = FactorTable(compiled.encoders, dimension, self._used)
-
-    def products(self, inputs: FloatArray) -> NDArray[Any]:
-        """Return products of each qubit's gates, `[qubits, samples, d, d]`, for angles `[samples, F]`."""
-        waves = np.zeros((len(self._offsets) + 1, len(inputs), N_HARMONICS))
-        if len(self._offsets):
-            waves[:-1] = harmonics((self._offsets + inputs @ self._slopes).T)
-        waves[-1, :, 0] = 1.0
-        products, _ = self._table.products(np.ascontiguousarray(waves[..., self._used]))
-        return np.asarray(products[self._table.rows])
 
 
 class InputStates:
@@ -53,8 +30,8 @@ class InputStates:
             compiled: Circuit compiled in the basis `UNITARY`, without noise.
         """
         self._compiled = compiled
-        self._encoders = EncoderTable(compiled, UNITARY.levels)
-        self.is_given = compiled.input_angles[1].shape[0] == 0
+        self._encoder = SampleEncoder(compiled, UNITARY)
+        self.is_given = compiled.input_angles.n_inputs == 0
 
     @property
     def n_basis(self) -> int:
@@ -74,12 +51,25 @@ class InputStates:
         """Return states `[2^n, N]` of samples `[N, F]`: angles, or real states."""
         if self.is_given:
             return self._given(inputs)
-        n = self._compiled.n_qubits
-        qubits = self._encoders.products(inputs)[..., 0].swapaxes(1, 2)  # [n, 2, samples]
+        if self._encoder.joins:
+            return self._joint(inputs)
+        qubits = self._encoder.single(inputs).swapaxes(1, 2)  # [n, 2, samples]
         state = qubits[0]
-        for qubit in range(1, n):
+        for qubit in range(1, self._compiled.n_qubits):
             state = (state[:, None] * qubits[qubit][None]).reshape(-1, len(inputs))
         return np.ascontiguousarray(state, dtype=np.complex128)
+
+    def _joint(self, inputs: FloatArray) -> States:
+        """Return states of which groups of qubits are encoded together."""
+        n, groups = self._compiled.n_qubits, self._encoder.groups
+        parts = EncodedSamples(self._encoder, inputs).gathered(slice(None))
+        state = parts[0]
+        for part in parts[1:]:
+            state = (state[:, :, None] * part[:, None, :]).reshape(len(inputs), -1)
+        order = [qubit for group in groups for qubit in group]
+        axes = (*(1 + order.index(qubit) for qubit in range(n)), 0)
+        tensor = state.reshape(len(inputs), *(2,) * n).transpose(axes)
+        return np.ascontiguousarray(tensor).reshape(2**n, -1)
 
     def _given(self, inputs: FloatArray) -> States:
         """Return ideal input states; qubits outside the spec start in |0>."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.amplitude_inputs import AmplitudeContraction, AmplitudeInputs
@@ -30,6 +31,7 @@ from qkd_qiskit.simulation.contraction import (
 )
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan, Network
 from qkd_qiskit.simulation.cost_model import Workload, evaluation_seconds
+from qkd_qiskit.simulation.encoded_samples import EncodedSamples
 from qkd_qiskit.simulation.evaluator import (
     MeasuredCircuit,
     as_measured_circuit,
@@ -37,16 +39,17 @@ from qkd_qiskit.simulation.evaluator import (
     check_weights,
     flat_weights,
 )
-from qkd_qiskit.simulation.input_states import EncoderTable
 from qkd_qiskit.simulation.local_environment import LocalEnvironments
 from qkd_qiskit.simulation.noise import apply_readout
 from qkd_qiskit.simulation.outcomes import angle_gradient, read_out, to_strings, weight_waves
 from qkd_qiskit.simulation.plan_table import plan_table
 from qkd_qiskit.simulation.planner import plan_contraction
 from qkd_qiskit.simulation.ptm import UNITARY
+from qkd_qiskit.simulation.sample_encoder import SampleEncoder
 from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
+Samples = ProductSamples | EncodedSamples | AmplitudeInputs
 DEFAULT_MEMORY = 4 * 2**30
 # PERF: blocks of this many particles are built together, so that the calls of NumPy are shared.
 _BUILT_TOGETHER = 32
@@ -71,6 +74,7 @@ class PauliEvaluator:
         (3, 5, 2)
     """
 
+    @takes(SimulationError, device=(str, NOTHING))
     def __init__(
         self,
         transpiled: MeasuredCircuit | VQCNNSpec,
@@ -114,10 +118,11 @@ class PauliEvaluator:
         self._table = BlockMatrices(self._compiled.blocks, dtype)
         n_data = self._compiled.n_data
         rest = ((qubit,) for qubit in range(n_data, self._compiled.n_qubits))
-        groups = [tuple(range(n_data)), *rest] if not self._spec.executable else None
+        given = [tuple(range(n_data)), *rest]
+        groups = self._compiled.input_groups if not self._spec.takes_states else given
         self._network = Network.of(self._compiled, groups)
-        self._encoders = EncoderTable(self._compiled, 4)
-        self._cached: tuple[FloatArray, ProductSamples | AmplitudeInputs] | None = None
+        self._encoder = SampleEncoder(self._compiled, dtype=dtype)
+        self._cached: tuple[FloatArray, Samples] | None = None
         self._forecasts: dict[tuple[int, bool], _Forecast] = {}
         self._contractions: dict[bool, Contraction | AmplitudeContraction] = {}
         if self._states is None:
@@ -237,14 +242,14 @@ class PauliEvaluator:
     def _entering(self, inputs: ArrayLike) -> FloatArray:
         """Check inputs `[N, F]`; return what enters: angles, or ideal states `[N, 2^n]`."""
         samples = check_inputs(inputs, self._spec)
-        return samples if self._spec.executable else self._spec.input_encoding.states(samples)
+        return samples if not self._spec.takes_states else self._spec.input_encoding.states(samples)
 
     def _forecast(self, n_samples: int, *, gradient: bool) -> _Forecast:
         """Return what is known of a particle's way beforehand, found once for each number of samples."""
         key = n_samples, gradient
         if key not in self._forecasts:
             workload = self._workload(n_samples, gradient=gradient)
-            plan = plan_contraction(self._network, workload, two_sided=self._spec.executable)
+            plan = plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
             needed = self._particle_bytes(plan, n_samples, gradient=gradient)
             seconds = evaluation_seconds(plan, workload)
             states = self._states
@@ -303,9 +308,9 @@ class PauliEvaluator:
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
-        """The ideal path by state vectors; None under noise, or with channels inside."""
+        """The ideal path by state vectors of NumPy; None under noise, with channels, or on a device."""
         source = self._source
-        if source is None:
+        if source is None or not self._ops.is_numpy:
             return None
         try:
             compiled = compile_circuit(
@@ -320,15 +325,16 @@ class PauliEvaluator:
             return None
         return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
-    def _prepare(self, inputs: FloatArray) -> ProductSamples | AmplitudeInputs:
-        if not self._spec.executable:
+    def _prepare(self, inputs: FloatArray) -> Samples:
+        if self._spec.takes_states:
             return AmplitudeInputs(inputs.astype(self._dtype), self._compiled.n_data)
-        products = self._encoders.products(inputs)
-        bloch = products[..., 0] + products[..., 3]
+        if self._encoder.joins:
+            return EncodedSamples(self._encoder, inputs)
+        bloch = self._encoder.single(inputs)
         return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
     def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:
-        if not self._spec.executable:
+        if self._spec.takes_states:
             kept = sum(plan.observable_sizes) if gradient else 0
             return np.dtype(self._dtype).itemsize * (3 * max(plan.observable_sizes) + kept)
         return (gradient_bytes if gradient else particle_bytes)(plan, self._ops, n_samples)
@@ -348,7 +354,7 @@ class PauliEvaluator:
     def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
         needed = self._check_budget(n_samples, gradient=gradient)
         # Observables of a swarm on states are made all at once; a contraction cuts a swarm itself.
-        room = self._budget if self._spec.executable else min(self._budget, _STATES_BYTES)
+        room = self._budget if not self._spec.takes_states else min(self._budget, _STATES_BYTES)
         return slices(n_particles, min(max(1, room // needed), _BUILT_TOGETHER))
 
 

@@ -8,7 +8,14 @@ from qkd_qiskit.training.kernel_space import KernelSpace, native_cost
 from qkd_qiskit.training.lbfgs import LBFGS, minimize_lbfgs
 from qkd_qiskit.training.losses import class_logits, cross_entropy, logits_backward
 from qkd_qiskit.training.objective import DifferentiableEvaluator, Objective, Targets
-from qkd_qiskit.training.optimizer import Box, Optimizer, OptimizerResult, Starts, weight_period
+from qkd_qiskit.training.optimizer import (
+    LOG_SCALE_BOUNDS,
+    Box,
+    Optimizer,
+    OptimizerResult,
+    Starts,
+    weight_period,
+)
 from qkd_qiskit.training.optimizers import make_optimizer
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_loss_named, soft_mse
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
@@ -19,6 +26,7 @@ from qkd_qiskit.training.warm_up import noiseless_steps, split_training
 
 __all__ = [
     "LBFGS",
+    "LOG_SCALE_BOUNDS",
     "SOFT_LOSSES",
     "Adam",
     "Beginning",

@@ -43,17 +43,6 @@ def classical_control(circuit):
     circuit.measure(0, 0)
 
 
-def entangling_input(circuit):
-    circuit.rzz(X[0], 0, 1)
-    circuit.measure(0, 0)
-
-
-def input_behind_entanglement(circuit):
-    circuit.cx(0, 1)
-    circuit.ry(X[0], 0)
-    circuit.measure(0, 0)
-
-
 def input_behind_weight(circuit):
     circuit.ry(W[0], 0)
     circuit.ry(X[0], 0)
@@ -94,8 +83,6 @@ def nothing_measured(circuit):
     [
         (mid_circuit_measurement, "mid-circuit measurements need AerEvaluator"),
         (classical_control, "without classical control"),
-        (entangling_input, "inputs in one-qubit gates only"),
-        (input_behind_entanglement, "before any two-qubit gate"),
         (input_behind_weight, "put a barrier between encoding and ansatz"),
         (product_of_weights, "affine in the parameters"),
         (two_angles, "at most one parametrized angle"),
