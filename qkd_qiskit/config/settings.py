@@ -225,9 +225,9 @@ class DistillationSettings(Settings):
 
     recipe: Literal["auto", "fixed"] = Field(
         "auto",
-        description="auto tries the recipe of these settings (alpha, loss, pooling) beside a few others in "
-        "short trainings, keeps what is better on the labels that the server keeps to itself, and stops early "
-        "where they want it; fixed takes these settings",
+        description="auto tries the recipe of these settings (alpha, loss, pooling) beside others in short "
+        "trainings, keeps what is better on the labels that the server keeps to itself, and stops early "
+        "where these want it; fixed takes these settings",
     )
     alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
