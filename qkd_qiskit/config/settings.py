@@ -225,9 +225,9 @@ class DistillationSettings(Settings):
 
     recipe: Literal["auto", "fixed"] = Field(
         "auto",
-        description="auto tries alpha, loss, pooling and copies of these settings beside a few others, each in "
-        "a short training, keeps what is better on the labels that the server keeps to itself, and stops "
-        "early where they want it; fixed takes these settings",
+        description="auto tries the recipe of these settings (alpha, loss, pooling) beside others in short "
+        "trainings, keeps what is better on the labels that the server keeps to itself, and stops early "
+        "where these want it; fixed takes these settings",
     )
     alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
@@ -260,6 +260,11 @@ class DistillationSettings(Settings):
         ge=0,
         description="unlabelled public samples whose labels the server asks for: those on which the teacher "
         "is least certain; all baselines get them too",
+    )
+    way_back: bool = Field(
+        False,
+        description="whether each client gets the server's soft labels once more after the last round, and "
+        "trains a personal model of all classes within its own gate budget, as long as before",
     )
     aggregation: str = Field(
         "auto", description="the rule that combines clients; auto chooses on the public validation samples"

@@ -29,7 +29,7 @@ from qkd_qiskit.distillation.messages import (
 )
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
 from qkd_qiskit.distillation.privacy import DELTA, noisy_outputs, output_epsilon, shots_epsilon
-from qkd_qiskit.distillation.recipes import OWN, Recipe, recipes
+from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_soft_labels, student_targets
@@ -40,7 +40,6 @@ __all__ = [
     "CALIBRATIONS",
     "DELTA",
     "MAX_MESSAGE_BYTES",
-    "OWN",
     "RULES",
     "Aggregate",
     "AggregationRule",

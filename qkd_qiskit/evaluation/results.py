@@ -69,6 +69,15 @@ class ClientAccuracy(ResultsModel):
     all_classes: Share
 
 
+class PersonalResult(ResultsModel):
+    """What a client has after the way back; null where its device or data grant no model of all classes."""
+
+    accuracy: ClientAccuracy
+    blocks: Natural
+    weights: Natural
+    two_qubit_gates: Natural | None
+
+
 class PrivacyRecord(ResultsModel):
     """What the noise on a client's outputs guarantees for its data set as a whole."""
 
@@ -102,6 +111,9 @@ class ClientResult(ResultsModel):
     accuracy: ClientAccuracy | None
     bytes_sent: Natural
     seconds: float | None = Field(ge=0)
+    personal: PersonalResult | None = Field(
+        None, description="its model of all classes, after the way back; `accuracy` is what it had before"
+    )
     privacy: PrivacyRecord | None = Field(None, description="of a client of this process with noisy outputs")
 
 
@@ -150,6 +162,7 @@ class Communication(ResultsModel):
 
     distillation: Traffic
     fedavg: Traffic | None
+    way_back: Traffic | None = Field(None, description="what the clients' personal models took")
     baselines: dict[Text, Traffic] | None = Field(None, description="of further federated baselines, by name")
     wire: dict[Text, Wire] | None = Field(None, description="by client, where they are on other machines")
 
@@ -236,6 +249,30 @@ class LabelQueryRecord(ResultsModel):
     teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
 
 
+class RecipeTrial(ResultsModel):
+    """One recipe's short training, judged by the labels that the server keeps to itself."""
+
+    recipe: Text
+    loss: float = Field(description="cross-entropy in nats, at the best temperature")
+    minus_own: float = Field(description="paired difference from the recipe of the settings")
+    error: float = Field(ge=0, description="standard error of that difference")
+
+
+class RecipeRecord(ResultsModel):
+    """How the global model was taught."""
+
+    taken: Text = Field(description="name of the recipe")
+    stopped_at: Share = Field(description="share of its last phase after which training was stopped")
+    trials: list[RecipeTrial]
+
+    @property
+    def sentence(self) -> str:
+        """Return in one line what was taken, and against how many others."""
+        early = "" if self.stopped_at == 1 else f", stopped after {100 * self.stopped_at:.0f} % of the steps"
+        tried = f" (of {len(self.trials)} that were tried)" if self.trials else ""
+        return f"the global model was taught {self.taken}{tried}{early}"
+
+
 class TeacherRecord(ResultsModel):
     """The ensemble that taught the global model, where clients' models are elsewhere."""
 
@@ -264,6 +301,7 @@ class Results(ResultsModel):
     asked: LabelQueryRecord | None = None
     timings: dict[Text, float]
     teacher: TeacherRecord | None = None
+    recipe: RecipeRecord | None = None
     fallback: str | None = Field(
         None, description="why the global model is the one trained on public data alone, where it is"
     )

@@ -27,10 +27,12 @@ from qkd_qiskit.evaluation.results import (
     GateCounts,
     Gates,
     ModelResult,
+    PersonalResult,
     PrivacyRecord,
     QuantityRange,
 )
 from qkd_qiskit.federation.client import ClientOutcome
+from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import NativeCounts
@@ -217,7 +219,29 @@ def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
         ),
         bytes_sent=client.bytes_sent,
         seconds=round(client.seconds, 3),
+        **(
+            {}
+            if client.personal is None
+            else {"personal": _personal(client, client.personal, inputs, labels)}
+        ),
         **_privacy(run, client.settings.output_noise),
+    )
+
+
+def _personal(
+    client: ClientOutcome, personal: PersonalModel, inputs: FloatArray, labels: IntArray
+) -> PersonalResult:
+    """Return what a client has after the way back, judged as its first model is."""
+    own = np.isin(labels, client.held)
+    p = personal.model.class_probabilities(personal.compiled.noisy, inputs)
+    among_own = client.held[p[:, client.held].argmax(axis=1)]
+    return PersonalResult(
+        accuracy=ClientAccuracy(
+            own_classes=accuracy(among_own[own], labels[own]), all_classes=accuracy(p.argmax(axis=1), labels)
+        ),
+        blocks=len(personal.compiled.spec.blocks),
+        weights=len(personal.model.params),
+        two_qubit_gates=personal.compiled.two_qubit_gates,
     )
 
 

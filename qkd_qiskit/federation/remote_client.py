@@ -141,7 +141,7 @@ class RemoteClient:
             if answer is None:
                 with threadpool_limits(1, user_api="blas"):
                     training = _Training(originals, own, kept, StageStore(folder, key), progress)
-                    answer = self._trained(request, raw, training).message.to_bytes()
+                    answer = self._trained(request, raw, training).reply(request)
                 kept.keep(request.round, raw, answer)
         return answer
 
