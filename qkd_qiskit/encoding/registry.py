@@ -7,7 +7,6 @@ from weakref import WeakValueDictionary
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
-from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
 from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.encoding.zz import ZZEncoding
@@ -18,7 +17,6 @@ ENCODINGS: dict[str, Encoding] = {
     for encoding in (
         AngleEncoding(),
         AmplitudeEncoding(),
-        DenseAngleEncoding(),
         HardwareEfficientEncoding(),
         ZZEncoding(),
     )

@@ -193,4 +193,6 @@ def test_names_and_codes_are_those_of_saved_models():
     assert {name: (encoding.name, encoding.code) for name, encoding in ENCODINGS.items()} == {
         "angle": ("angle", 0),
         "amplitude": ("amplitude", 1),
+        "zz": ("zz", 8),
+        "hardware_efficient": ("hardware_efficient", 10),
     }
