@@ -91,7 +91,7 @@ def name_with(name: str, options: Mapping[str, Option], values: Mapping[str, int
 def option_number(options: Mapping[str, Option], values: Mapping[str, int]) -> int:
     """Return the one number for what is chosen: 0 for defaults alone."""
     number = 0
-    for key, option in reversed(options.items()):
+    for key, option in reversed(tuple(options.items())):
         number = number * option.radix + (values.get(key, option.default) - option.default) % option.radix
     return number
 

@@ -131,8 +131,8 @@ class EncodedSamples:
     @property
     def stays(self) -> bool:
         """Whether all vectors may be held for the next evaluation of the same samples."""
-        element = np.dtype(self._encoder.dtype).itemsize
-        return self.n_samples * sum(self._encoder.sizes) * element <= _STAYING_BYTES
+        n_bytes: int = self.n_samples * sum(self._encoder.sizes) * np.dtype(self._encoder.dtype).itemsize
+        return n_bytes <= _STAYING_BYTES
 
     def gathered(self, part: slice) -> list[Vectors]:
         """Return the groups' vectors `[samples, elements]` of some samples."""
