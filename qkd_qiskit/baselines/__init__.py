@@ -10,37 +10,56 @@ from qkd_qiskit.baselines.base import (
 )
 from qkd_qiskit.baselines.classical import ClassicalBaseline, ClassicalModel, ClassicalTask
 from qkd_qiskit.baselines.classical_distillation import ClassicalDistillationTask, distil_perceptrons
-from qkd_qiskit.baselines.federated_averaging import (
-    FedAvgClient,
-    FedAvgResult,
-    FedAvgTask,
-    federated_average,
+from qkd_qiskit.baselines.feddf import EnsembleDistillation
+from qkd_qiskit.baselines.federated import (
+    FederatedClient,
+    FederatedMethod,
+    FederatedResult,
+    FederatedTask,
+    federate,
 )
+from qkd_qiskit.baselines.federated_averaging import Averaging
+from qkd_qiskit.baselines.fedmd import ConsensusResult, ConsensusTask, agree
 from qkd_qiskit.baselines.logistic_regression import LogisticBaseline
+from qkd_qiskit.baselines.pauli_surrogate import PauliSurrogate
 from qkd_qiskit.baselines.perceptron import PerceptronBaseline, hidden_units
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
-from qkd_qiskit.baselines.registry import BASELINES, fit_baselines
+from qkd_qiskit.baselines.registry import BASELINES, check_baselines, fit_baselines
+from qkd_qiskit.baselines.scaffold import ControlledDescent
+from qkd_qiskit.baselines.unentangled import without_entanglement
+from qkd_qiskit.baselines.validation import PublicJudge
 
 __all__ = [
     "BASELINES",
+    "Averaging",
     "Baseline",
     "BaselineData",
     "ClassicalBaseline",
     "ClassicalDistillationTask",
     "ClassicalModel",
     "ClassicalTask",
-    "FedAvgClient",
-    "FedAvgResult",
-    "FedAvgTask",
+    "ConsensusResult",
+    "ConsensusTask",
+    "ControlledDescent",
+    "EnsembleDistillation",
+    "FederatedClient",
+    "FederatedMethod",
+    "FederatedResult",
+    "FederatedTask",
     "FittedBaseline",
     "FittedCircuit",
     "LogisticBaseline",
+    "PauliSurrogate",
     "PerceptronBaseline",
+    "PublicJudge",
     "SupportVectorBaseline",
+    "agree",
+    "check_baselines",
     "distil_perceptrons",
-    "federated_average",
+    "federate",
     "fit_baselines",
     "hidden_units",
     "together",
     "train_supervised",
+    "without_entanglement",
 ]

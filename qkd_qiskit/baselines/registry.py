@@ -5,12 +5,20 @@ from __future__ import annotations
 from qkd_qiskit.baselines.base import Baseline, BaselineData, FittedBaseline
 from qkd_qiskit.baselines.centralized import Centralized
 from qkd_qiskit.baselines.classical_distillation import ClassicalDistillation
-from qkd_qiskit.baselines.federated_averaging import FedAvg, FedProx
+from qkd_qiskit.baselines.feddf import FedDF
+from qkd_qiskit.baselines.federated_averaging import FedAvg
+from qkd_qiskit.baselines.fedmd import FedMD
+from qkd_qiskit.baselines.fedprox import FedProx
 from qkd_qiskit.baselines.logistic_regression import LogisticBaseline
+from qkd_qiskit.baselines.pauli_surrogate import PauliSurrogate
 from qkd_qiskit.baselines.perceptron import PerceptronBaseline
 from qkd_qiskit.baselines.public_only import PublicOnly
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
+from qkd_qiskit.baselines.scaffold import Scaffold
+from qkd_qiskit.baselines.unentangled import Unentangled
 from qkd_qiskit.baselines.worker import fit_aside, worker_count
+from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.errors import DistillationError
 
 #: In the order in which they are fitted; `evaluation.COMPARED` has their titles and the order of tables.
 BASELINES: tuple[Baseline, ...] = (
@@ -18,11 +26,29 @@ BASELINES: tuple[Baseline, ...] = (
     Centralized(),
     FedAvg(),
     FedProx(),
+    Scaffold(),
+    FedDF(),
+    FedMD(),
+    Unentangled(),
     LogisticBaseline(),
     SupportVectorBaseline(),
     PerceptronBaseline(),
     ClassicalDistillation(),
+    PauliSurrogate("one_body", 1),
+    PauliSurrogate("two_body", 2),
 )
+
+
+def check_baselines(settings: ExperimentSettings) -> None:
+    """Check the names of the baselines that settings want beside those of every run.
+
+    Raises:
+        DistillationError: If there is no baseline of a name.
+    """
+    names = [baseline.name for baseline in BASELINES]
+    unknown = [name for name in settings.baselines if name not in names]
+    if unknown:
+        raise DistillationError(f"baselines: expected some of {', '.join(names)}, found {unknown[0]!r}")
 
 
 def fit_baselines(data: BaselineData) -> dict[str, FittedBaseline]:

@@ -94,7 +94,7 @@ def transpile(
     ] = None,
     index: Annotated[str | None, typer.Option(help="Model index of the structure.")] = None,
     plan: Annotated[
-        str | None, typer.Option(help="Layers, as in 'conv, edge, conv'; a usual plan when omitted.")
+        str | None, typer.Option(help="Layers, as in '4*conv, edge, conv'; a usual plan when omitted.")
     ] = None,
     qubits: Qubits = 8,
     encoding: Encoding = "angle",

@@ -56,7 +56,10 @@ class AugmentSettings(Settings):
 class DataSettings(Settings):
     """Which samples take part, and who holds them."""
 
-    dataset: str = Field("mnist5000", description="mnist5000, digits, openml:NAME, or file with path")
+    dataset: str = Field(
+        "mnist5000",
+        description="mnist5000, digits, iris, wine, breast_cancer, openml:NAME, or file with path",
+    )
     path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
@@ -69,6 +72,19 @@ class DataSettings(Settings):
     test: int = Field(800, ge=1, description="samples kept back until the end")
     augment: AugmentSettings = AugmentSettings()
     dirichlet: float | None = Field(None, gt=0, description="label skew for clients without explicit classes")
+    partition: str | None = Field(
+        None,
+        max_length=40,
+        description="deals the sum of the clients' samples anew, whatever their classes and numbers, as "
+        "NIID-Bench does: homo, noniid-#label2 (or another number), noniid-labeldir, iid-diff-quantity",
+    )
+    beta: float = Field(0.5, gt=0, description="concentration of the Dirichlet distributions of partition")
+    noise: float = Field(
+        0.0,
+        ge=0,
+        description="feature skew: client i of n gets Gaussian noise of the variance noise * i / n; pixels "
+        "are 0 to 1, other features count in their deviations over the public samples",
+    )
 
 
 class ModelSettings(Settings):
@@ -89,6 +105,9 @@ class ClientSettings(Settings):
     backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
+    output_noise: float = Field(
+        0.0, ge=0, description="deviation of Gaussian noise on its outputs; results tell its epsilon"
+    )
 
 
 class ServerSettings(Settings):
@@ -152,6 +171,18 @@ class TrainingSettings(Settings):
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
+    warm_up: Literal["none", "ideal"] = Field(
+        "none",
+        description="how a training begins: under the noise in which it ends, or without noise, where steps "
+        "of large circuits take a fraction of the time",
+    )
+    warm_share: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="with warm_up: share of the last phase's steps (Adam's, else L-BFGS's, else the swarm's) "
+        "that are taken without noise; earlier phases have none",
+    )
     dtype: Literal["mixed", "float64", "float32"] = Field(
         "mixed",
         description="precision of training: mixed takes single precision for steps on small batches, whose "
@@ -165,6 +196,11 @@ class TrainingSettings(Settings):
         ge=0,
         description="GiB of samples that each process keeps encoded, where the encoding entangles qubits; "
         "others are simulated again; results do not depend on it",
+    )
+    device: str = Field(
+        "cpu",
+        description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
+        "pays for deep circuits from 8 qubits on, for shallow ones from 12",
     )
     structure: StructureSettings = StructureSettings()
 
@@ -195,7 +231,13 @@ class AdamSettings(Settings):
 class DistillationSettings(Settings):
     """How the server learns from the clients' outputs."""
 
-    alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    recipe: Literal["auto", "fixed"] = Field(
+        "auto",
+        description="auto tries alpha, loss, pooling and copies of these settings beside a few others, each in "
+        "a short training, keeps what is better on the labels that the server keeps to itself, and stops "
+        "early where they want it; fixed takes these settings",
+    )
+    alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
         None,
         ge=0,
@@ -203,7 +245,7 @@ class DistillationSettings(Settings):
         description="alpha at Adam's last step; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
-    soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
+    soft_loss: str = Field("kl", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
         description="whether clients are left out whose answers point away from the truth, on public samples "
@@ -233,12 +275,24 @@ class DistillationSettings(Settings):
 
 
 class FedAvgSettings(Settings):
-    """The baseline that shares parameters; it starts from the model trained on the public data."""
+    """The federated baselines; those that share parameters start from the model of the public data."""
 
-    rounds: int = Field(10, ge=0)
-    local_steps: int = Field(5, ge=1, description="L-BFGS iterations of a client in a round")
+    rounds: int = Field(10, ge=0, description="rounds; 1 is the one-shot form of each")
+    local_steps: int = Field(
+        5,
+        ge=1,
+        description="L-BFGS iterations of a client in a round; of SCAFFOLD sweeps through its samples",
+    )
     proximal: float = Field(
         0.0, ge=0, description="price of the squared distance from the server's parameters; adds FedProx"
+    )
+    server_steps: int = Field(
+        50, ge=0, description="Adam steps in which FedDF's server distils the clients' ensemble in a round"
+    )
+    tune: bool = Field(
+        False,
+        description="whether each federated baseline is trained in three settings, of which the server's own "
+        "labels choose; otherwise in the first one",
     )
 
 
@@ -309,6 +363,13 @@ class RemoteClientSettings(Settings):
     max_experiments: int = Field(
         100, ge=1, description="different experiments that it trains for in all; another seed is another one"
     )
+    max_answers: int = Field(
+        10_000_000,
+        ge=1,
+        description="public inputs that it answers in all, copies and rounds counted; beside output_noise it "
+        "bounds epsilon",
+    )
+    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
     max_disk_bytes: int = Field(
         4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )
@@ -333,6 +394,11 @@ class ExperimentSettings(Settings):
     descent: AdamSettings = AdamSettings()
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
+    baselines: tuple[str, ...] = Field(
+        (),
+        description="baselines beside those of every run: fedprox, scaffold, feddf, fedmd, unentangled, "
+        "one_body, two_body",
+    )
     noise: NoiseSettings = NoiseSettings()
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()

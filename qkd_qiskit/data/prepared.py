@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
+from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.partitions import noisy_features, partition_named
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
@@ -21,6 +23,7 @@ from qkd_qiskit.store import use_limits
 
 _NOBODY = np.empty(0, dtype=np.int64)
 _ORDER = zlib.crc32(b"public order")
+_NOISE = zlib.crc32(b"client noise")
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,22 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         ),
         [ClientShare(client.samples, client.classes, client.name) for client in settings.clients],
         dirichlet=data.dirichlet,
+        partition=None if data.partition is None else partition_named(data.partition, data.beta),
         rng=np.random.default_rng(settings.server_seed),
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
-    return RawData(dataset.name, dataset.classes, dataset.features, codes, split, dataset.image_shape)
+    features = dataset.features if data.noise == 0 else _with_client_noise(dataset, split, settings)
+    return RawData(dataset.name, dataset.classes, features, codes, split, dataset.image_shape)
+
+
+def _with_client_noise(dataset: Dataset, split: Split, settings: ExperimentSettings) -> FloatArray:
+    """Return all features, those of each client with its own amount of noise."""
+    features, n = dataset.features.copy(), len(split.clients)
+    rng = np.random.default_rng((*settings.server_seed, _NOISE))
+    unit = 1.0 if dataset.image_shape is not None else features[split.public].std(axis=0)
+    for number, held in enumerate(split.clients, start=1):
+        features[held] = noisy_features(features[held], unit, settings.data.noise * number / n, rng)
+    return features
 
 
 def public_order(settings: ExperimentSettings, parts: tuple[int, int, int, int]) -> IntArray:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.arrays import IntArray
 from qkd_qiskit.config import Label
 from qkd_qiskit.data.dataset import as_labels, describe_classes
+from qkd_qiskit.data.partitions import Partition
 from qkd_qiskit.errors import DataError
 
 
@@ -85,6 +86,7 @@ def make_split(
     clients: Sequence[ClientShare],
     *,
     dirichlet: float | None = None,
+    partition: Partition | None = None,
     rng: np.random.Generator,
 ) -> Split:
     """Deal the samples out; none goes to two places.
@@ -101,11 +103,12 @@ def make_split(
         dirichlet: Concentration of the symmetric Dirichlet distribution that the class proportions
             of clients without explicit classes are drawn from: 0.1 skews strongly, 100 hardly
             (after Hsu, Qi, Brown, arXiv:1909.06335). None does not skew.
+        partition: Deals the sum of the clients' samples, whatever their classes; see `partition_named`.
         rng: Source of all randomness.
 
     Raises:
         DataError: If a number is out of range, only one class is there, a client's class does not
-            occur, or there are too few samples.
+            occur, there are too few samples, or a partition and a skew are both asked for.
     """
     labels = as_labels(labels, "labels")
     classes, codes = np.unique(labels, return_inverse=True)
@@ -113,6 +116,8 @@ def make_split(
         raise DataError(f"expected at least two classes in the experiment, found only {classes[0]!s}")
     if dirichlet is not None and not (np.isfinite(dirichlet) and dirichlet > 0):
         raise DataError(f"expected a positive Dirichlet concentration, found {dirichlet}")
+    if partition is not None and dirichlet is not None:
+        raise DataError("expected data.partition or data.dirichlet, found both")
     parts_of = asdict(sizes)
     for part, size in parts_of.items():
         least = 0 if part in ("public_unlabelled", "public_calibration") else 1
@@ -123,8 +128,10 @@ def make_split(
     stock = np.bincount(codes)
     drawn = _draw_common(stock, parts_of, rng)
     left = stock - drawn.sum(axis=0)
-    wishes = _wishes(left, clients, allowed, dirichlet, rng)
-    held = _deal(left, clients, allowed, wishes, rng)
+    if partition is None:
+        held = _deal(left, clients, allowed, _wishes(left, clients, allowed, dirichlet, rng), rng)
+    else:
+        held = _partitioned(left, clients, partition, rng)
 
     # One shuffled queue per class: every part takes the next samples of it, so no sample goes twice.
     queues = [rng.permutation(np.flatnonzero(codes == code)) for code in range(len(classes))]
@@ -245,6 +252,22 @@ def _deal(
                     f"only {held[number].sum()} can be had: {stock[allowed[number]].sum()} are left after "
                     "public parts and test, and the clients before it need theirs"
                 )
+    return held
+
+
+def _partitioned(
+    left: IntArray, clients: Sequence[ClientShare], partition: Partition, rng: np.random.Generator
+) -> IntArray:
+    """Deal the sum of the clients' samples by a partition, [clients, K]."""
+    total, there = sum(client.samples for client in clients), int(left.sum())
+    if total > there:
+        raise DataError(f"clients: expected {total} samples in all, only {there} are left for them")
+    held = partition(
+        round_to_total(np.asarray(left * (total / there)), total, left, rng=rng), len(clients), rng
+    )
+    for number, counts in enumerate(held):
+        if not counts.sum():
+            raise DataError(f"{_who(clients[number], number)}: the partition leaves it no sample")
     return held
 
 

@@ -59,6 +59,27 @@ class DeviceCoefficients(Settings):
     esp_floor: float = Field(ge=0, lt=1)
 
 
+class FittedRange(Settings):
+    """Structures and tasks that the coefficients were fitted to; beyond them the rule extrapolates."""
+
+    n_qubits: int = Field(ge=2, description="width of all fitted structures")
+    blocks: tuple[int, int] = Field(description="blocks of the smallest and the largest structure")
+    classes: tuple[int, int] = Field(description="fewest and most classes of a task")
+
+    def beyond(self, n_qubits: int, blocks: int, classes: int) -> tuple[str, ...]:
+        """Return what lies outside of the range, in words; nothing where all is inside."""
+        found = []
+        if n_qubits != self.n_qubits:
+            found.append(f"{n_qubits} qubits")
+        for count, (least, most), what in (
+            (blocks, self.blocks, "blocks"),
+            (classes, self.classes, "classes"),
+        ):
+            if not least <= count <= most:
+                found.append(f"{count} {what}")
+        return tuple(found)
+
+
 class Coefficients(Settings):
     """Coefficients of the rule, with where they come from."""
 
@@ -66,6 +87,7 @@ class Coefficients(Settings):
     provisional: bool = Field(description="true until a calibration sweep with left-out tasks has set them")
     method: str = Field(min_length=1, description="how the values were chosen")
     encoding: str = Field("angle", description="encoding of the tasks that set them")
+    fitted: FittedRange | None = Field(None, description="what they were fitted to; unknown when omitted")
     need: NeedCoefficients
     data: DataCoefficients
     device: DeviceCoefficients

@@ -34,13 +34,19 @@ COMPARED = (
     ComparedModel("centralized", "centralized", comparison=4, absent=NO_SAMPLES),
     ComparedModel("fedavg", "FedAvg", comparison=2, absent=NO_SAMPLES),
     ComparedModel("public_only", "public data only", comparison=1),
-    ComparedModel("fedprox", "FedProx", required=False),
+    ComparedModel("fedprox", "FedProx", required=False, comparison=9),
+    ComparedModel("scaffold", "SCAFFOLD", required=False, comparison=10),
+    ComparedModel("feddf", "FedDF", required=False, comparison=11),
+    ComparedModel("fedmd", "FedMD, best client", required=False, comparison=12),
+    ComparedModel("unentangled", "unentangled", required=False, comparison=13),
     ComparedModel("teacher_ensemble", "teacher ensemble", absent=NO_MODELS),
     ComparedModel("best_client", "best client", comparison=3, absent=NO_MODELS),
     ComparedModel("logistic_regression", "logistic regression", comparison=5),
     ComparedModel("rbf_svm", "RBF SVM", comparison=6),
     ComparedModel("mlp", "perceptron (MLP)", comparison=7),
     ComparedModel("classical_distillation", "classical distilled", required=False, comparison=8),
+    ComparedModel("one_body", "1-body Pauli", required=False, comparison=14),
+    ComparedModel("two_body", "2-body Pauli", required=False, comparison=15),
 )
 
 REQUIRED_MODELS = tuple(model.name for model in COMPARED if model.required)

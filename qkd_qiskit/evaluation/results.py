@@ -69,6 +69,24 @@ class ClientAccuracy(ResultsModel):
     all_classes: Share
 
 
+class PrivacyRecord(ResultsModel):
+    """What the noise on a client's outputs guarantees for its data set as a whole."""
+
+    output_noise: float = Field(gt=0, description="standard deviation of the noise on each number")
+    answers: Natural = Field(description="public inputs that it answered in all rounds, copies counted")
+    epsilon: float = Field(ge=0, description="of all these answers together")
+    epsilon_each: float = Field(ge=0, description="of one of them")
+    delta: float = Field(gt=0, lt=1)
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        return (
+            f"output noise {self.output_noise:g}: epsilon {self.epsilon:.3g} for {self.answers} answers, "
+            f"{self.epsilon_each:.3g} for each, at delta {self.delta:g}"
+        )
+
+
 class ClientResult(ResultsModel):
     """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
@@ -84,6 +102,7 @@ class ClientResult(ResultsModel):
     accuracy: ClientAccuracy | None
     bytes_sent: Natural
     seconds: float | None = Field(ge=0)
+    privacy: PrivacyRecord | None = Field(None, description="of a client of this process with noisy outputs")
 
 
 class ModelResult(ResultsModel):
@@ -131,6 +150,7 @@ class Communication(ResultsModel):
 
     distillation: Traffic
     fedavg: Traffic | None
+    baselines: dict[Text, Traffic] | None = Field(None, description="of further federated baselines, by name")
     wire: dict[Text, Wire] | None = Field(None, description="by client, where they are on other machines")
 
     @property
@@ -169,6 +189,14 @@ class ClientRecord(ResultsModel):
         return "; ".join(said)
 
 
+class FidelityResult(ResultsModel):
+    """How close states that gates prepare come to what they stand for, without noise."""
+
+    mean: Share
+    worst: Share
+    samples: Natural = Field(description="public samples that were looked at")
+
+
 class DataResult(ResultsModel):
     """What the experiment was run on."""
 
@@ -177,6 +205,28 @@ class DataResult(ResultsModel):
     public: Natural = Field(description="public samples in all")
     test: Natural = Field(description="test samples")
     public_inputs: Natural = Field(0, description="public samples, copies included")
+    fidelity: FidelityResult | None = Field(None, description="of an encoding that approximates states")
+
+
+class PartitionRecord(ResultsModel):
+    """How the clients differ."""
+
+    name: Text | None = Field(description="of the partition, as NIID-Bench has it; null for clients as set")
+    hellinger_mean: Share = Field(description="mean Hellinger distance between two clients' label shares")
+    hellinger_max: Share = Field(description="largest one; 1 where two clients share no class")
+    smallest: Natural = Field(description="samples of the smallest client")
+    largest: Natural = Field(description="samples of the largest client")
+    feature_noise: float = Field(0.0, ge=0, description="variance of the noisiest client's feature noise")
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        noise = f", feature noise up to the variance {self.feature_noise:g}" if self.feature_noise else ""
+        return (
+            f"partition {self.name or 'as set'}: Hellinger distance between two clients' labels "
+            f"{self.hellinger_mean:.2f} in the mean, {self.hellinger_max:.2f} at most; "
+            f"{self.smallest} to {self.largest} samples a client{noise}"
+        )
 
 
 class LabelQueryRecord(ResultsModel):
@@ -207,6 +257,9 @@ class Results(ResultsModel):
     absent: dict[Text, Text] = Field({}, description="models that are null, and why")
     comparisons: dict[Text, Comparison] = Field({}, description="`A_minus_B` to the paired difference")
     communication: Communication
+    partition: PartitionRecord | None = Field(
+        None, description="how the clients differ, where their samples are here"
+    )
     participation: list[ClientRecord] = []
     asked: LabelQueryRecord | None = None
     timings: dict[Text, float]

@@ -161,7 +161,7 @@ class ExperimentResult:
             confusion=self.confusion,
             specs={} if self.server is None else client_specs(self.server, self.clients),
             histories={
-                name: TrainingCurve(swarm=model.swarm_history, refine=model.refine_history)
+                name: TrainingCurve(model.swarm_history, model.refine_history, model.noiseless)
                 for name, model in models.items()
                 if isinstance(model, TrainedModel)
             },

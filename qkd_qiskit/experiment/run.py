@@ -8,17 +8,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
-from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, fit_baselines
-from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.data import PreparedData, prepare_data, public_digest
+from qkd_qiskit.arguments import takes
+from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
+from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
+from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
+from qkd_qiskit.encoding import encoding_named
+from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
     DataResult,
+    FidelityResult,
     LabelQueryRecord,
+    PartitionRecord,
     TeacherRecord,
     Traffic,
 )
@@ -27,14 +33,17 @@ from qkd_qiskit.experiment.folder import finished_here, plain_settings, take_fol
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.run import RunContext
-from qkd_qiskit.simulation import ModelCompiler, limit_encoded_memory, use_threads
+from qkd_qiskit.run import RunContext, model_compiler
+from qkd_qiskit.simulation import limit_encoded_memory, use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
+_FIDELITY_SAMPLES = 200
 
+
+@takes(ConfigError, config=(str, Path, ExperimentSettings))
 def run_experiment(
-    config: ExperimentSettings | str,
+    config: ExperimentSettings | str | Path,
     *,
     output: str | Path | None = None,
     progress: Progress | None = None,
@@ -71,7 +80,8 @@ def run_experiment(
         >>> finished = run_experiment("quickstart")  # doctest: +SKIP
         >>> finished.results["models"]["global"]["accuracy"]  # doctest: +SKIP
     """
-    settings = load_experiment(config) if isinstance(config, str) else config
+    settings = config if isinstance(config, ExperimentSettings) else load_experiment(config)
+    check_baselines(settings)
     start = time.perf_counter()
     folder = None if output is None else Path(output)
     if folder is not None:
@@ -87,7 +97,7 @@ def run_experiment(
         use_threads(settings.training.threads or cpu_count()),
     ):
         run = RunContext(settings, samples, store, progress or NullProgress(), resume, timings)
-        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        compiler = model_compiler(settings)
         # A client of this process is not requested again: its stages are kept.
         messages = None if transport is None else folder
         transport = transport or LocalTransport(run, compiler)
@@ -152,16 +162,49 @@ def _fingerprint(settings: ExperimentSettings, data: PreparedData) -> str:
 def _communication(
     run: RunContext, server: ServerResult, baselines: dict[str, FittedBaseline], transport: Transport
 ) -> Communication:
-    fedavg, wire = baselines.get("fedavg"), transport.traffic()
+    wire = transport.traffic()
+    sent = {name: fitted.traffic for name, fitted in baselines.items() if isinstance(fitted, FittedCircuit)}
+    fedavg = sent.pop("fedavg", None)
+    further = {name: traffic for name, traffic in sent.items() if traffic is not None}
     return Communication(
         distillation=Traffic(
             up=sum(record.bytes_received for record in server.rounds.records),
             down=server.rounds.bytes_down,
             rounds=run.settings.distillation.rounds,
         ),
-        fedavg=fedavg.traffic if isinstance(fedavg, FittedCircuit) else None,
+        fedavg=fedavg,
+        **({"baselines": further} if further else {}),
         **({} if wire is None else {"wire": wire}),
     )
+
+
+def _partition(run: RunContext) -> PartitionRecord:
+    data, settings = run.data, run.settings.data
+    counts = np.stack(
+        [
+            np.bincount(data.own(k).labels, minlength=len(data.classes))
+            for k in range(len(run.settings.clients))
+        ]
+    )
+    apart = hellinger_distances(counts)[np.triu_indices(len(counts), 1)]
+    return PartitionRecord(
+        name=settings.partition,
+        hellinger_mean=float(apart.mean()) if len(apart) else 0.0,
+        hellinger_max=float(apart.max(initial=0.0)),
+        smallest=int(counts.sum(axis=1).min()),
+        largest=int(counts.sum(axis=1).max()),
+        feature_noise=settings.noise,
+    )
+
+
+def _fidelity(model: ModelSettings, data: PreparedData) -> dict[str, FidelityResult]:
+    """Return what there is to tell of prepared states: nothing where none is approximated."""
+    features = data.originals.features[:_FIDELITY_SAMPLES]
+    found = encoding_named(model.encoding).fidelities(data.encoder, features)
+    if found is None:
+        return {}
+    mean, worst = float(found.mean()), float(found.min())
+    return {"fidelity": FidelityResult(mean=mean, worst=worst, samples=len(found))}
 
 
 def _record(
@@ -170,6 +213,8 @@ def _record(
     settings, data, queries = run.settings, run.data, server.label_queries
     # What a run does not have is left out of its `results.json`, not null.
     optional: dict[str, Any] = {}
+    if data.clients:
+        optional["partition"] = _partition(run)
     if evaluation.absent:
         optional["absent"] = evaluation.absent
     if not server.distilled:
@@ -192,6 +237,7 @@ def _record(
             public=len(data.split.public),
             test=len(data.test),
             public_inputs=len(data.public.samples),
+            **_fidelity(settings.model, data),
         ),
         clients=evaluation.clients,
         models=evaluation.models,

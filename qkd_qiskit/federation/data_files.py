@@ -130,7 +130,7 @@ def _shaped(features: NDArray[np.float64], image_shape: tuple[int, int] | None) 
     if image_shape is None:
         return features
     images = features.reshape(len(features), *image_shape)
-    pixels = np.rint(images * _BYTE).astype(np.uint8)
+    pixels = np.rint(np.clip(images, 0, 1) * _BYTE).astype(np.uint8)
     return pixels if np.array_equal(pixels / _BYTE, images) else images
 
 

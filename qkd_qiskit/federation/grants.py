@@ -5,15 +5,17 @@ One file in the client's folder remembers it, also when the folders of old exper
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from qkd_qiskit.config import RemoteClientSettings, Settings
+from qkd_qiskit.config.loading import read_settings_json
 from qkd_qiskit.errors import StoreError
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.work_limits import Deadline, over_limits
@@ -21,7 +23,6 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.store import folder_lock
 from qkd_qiskit.store.database import LOCK_FILE
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.text import first_fault
 
 GRANTS_FILE = "grants.json"
 _DAY = 86_400.0
@@ -43,6 +44,8 @@ class _Granted(Settings):
     public_sets: tuple[str, ...] = ()
     experiments: dict[str, _Experiment] = Field({}, description="by name of the folder")
     queries: tuple[float, ...] = Field((), description="when queries of the last day came")
+    answers: int = Field(0, ge=0, description="public inputs that were answered, copies counted")
+    secret: str = Field("", description="what the noise on outputs follows from")
 
 
 class Grants:
@@ -60,20 +63,23 @@ class Grants:
         self._path = folder / GRANTS_FILE
 
     @contextmanager
-    def training(self, name: str, public_set: str, progress: Progress) -> Iterator[Deadline]:
+    def training(
+        self, name: str, public_set: str, progress: Progress, answers: int = 0
+    ) -> Iterator[Deadline]:
         """Grant one training, and count the time that it takes.
 
         Args:
             name: Name of the experiment's folder.
             public_set: Digest of its public samples.
             progress: Told of the training's steps.
+            answers: Public inputs, copies counted, that the training is to answer.
 
         Yields:
             The progress to give to the training; it ends the training when the experiment's time is over.
 
         Raises:
             RequestRejected: If the client answers on other public sets only, or there are too many queries,
-                experiments, seconds or bytes on the disk.
+                experiments, answers, seconds or bytes on the disk.
             StoreError: If the file cannot be read or written.
         """
         with self._account() as granted:
@@ -84,6 +90,7 @@ class Grants:
             for what, count, most in (
                 ("queries in 24 hours", len(recent) + 1, self._limits.max_queries),
                 ("experiments", len({*granted.experiments, name}), self._limits.max_experiments),
+                ("public inputs answered in all", granted.answers + answers, self._limits.max_answers),
             ):
                 if count > most:
                     raise over_limits(f"expected at most {most} {what}, found {count}")
@@ -92,7 +99,13 @@ class Grants:
                 raise over_limits(f"expected at most {self._limits.max_seconds:g} seconds of training in all")
             experiments = granted.experiments | {name: before.model_copy(update={"used": now})}
             self._make_room(experiments, name)
-            self._write(granted.model_copy(update={"experiments": experiments, "queries": (*recent, now)}))
+            changes = {
+                "experiments": experiments,
+                "queries": (*recent, now),
+                # A training that fails may have been told of: its answers count.
+                "answers": granted.answers + answers,
+            }
+            self._write(granted.model_copy(update=changes))
         deadline = Deadline(progress, left, self._limits.max_seconds)
         try:
             yield deadline
@@ -101,6 +114,19 @@ class Grants:
                 found = granted.experiments.get(name, before)
                 spent = found.model_copy(update={"seconds": found.seconds + deadline.spent})
                 self._write(granted.model_copy(update={"experiments": granted.experiments | {name: spent}}))
+
+    def secret(self) -> str:
+        """Return what the noise on this client's outputs follows from: drawn once, and never sent.
+
+        Raises:
+            StoreError: If the file cannot be read or written.
+        """
+        with self._account() as granted:
+            if granted.secret:
+                return granted.secret
+            drawn = secrets.token_hex(32)
+            self._write(granted.model_copy(update={"secret": drawn}))
+            return drawn
 
     def pin(self, public_set: str) -> None:
         """Remember a public set as one of those that the client answers on.
@@ -161,19 +187,10 @@ class Grants:
             yield self._read()
 
     def _read(self) -> _Granted:
-        try:
-            return _Granted.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+        # Whoever deletes it begins to count anew; of a damaged one that is not for the program to decide.
+        if not self._path.exists():
             return _Granted()
-        except OSError as error:
-            raise StoreError(f"cannot read {self._path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            # Whoever deletes it begins to count anew; that is not for the program to decide.
-            fault = first_fault(error)["msg"]
-            raise StoreError(f"{self._path}: expected what was granted, {fault}") from None
+        return read_settings_json(_Granted, self._path, StoreError)
 
     def _write(self, granted: _Granted) -> None:
-        try:
-            write_atomic(self._path, granted.model_dump_json(indent=1))
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from None
+        write_atomic(self._path, granted.model_dump_json(indent=1))

@@ -26,7 +26,7 @@ from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.federation.transport import Arrival
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.run import RunContext
+from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 
@@ -142,7 +142,7 @@ def _work(task: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientOutc
     """Answer for one client, in a worker process."""
     _end_with(parent)
     settings = task.settings
-    compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+    compiler = model_compiler(settings)
     before = None if task.before is None else task.before.compiled_by(compiler)
     run = task.run(FileProgress(report))
     return task.position, answer_request(run, compiler, task.request, before)

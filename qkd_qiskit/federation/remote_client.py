@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +37,11 @@ from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected, enco
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
+from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.simulation import ModelCompiler
-from qkd_qiskit.store import Database, StageStore, folder_lock
+from qkd_qiskit.store import Database, StageStore, folder_lock, mend_database
 from qkd_qiskit.store.database import DATABASE_FILE
+from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
 from qkd_qiskit.text import printable
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
@@ -123,13 +126,17 @@ class RemoteClient:
             return answer
         originals = self._originals(request, folder)
         check_work(settings, request, originals, len(own.labels))
+        copies = originals.n_inputs(request.task.augment) // len(originals.labels)
         # A server may send its request again while another process of this client trains.
         with (
-            self._grants.training(folder.name, public_set(originals), self._progress) as progress,
-            folder_lock(folder, wait=True),
-            Database(folder) as database,
+            self._grants.training(
+                folder.name,
+                public_set(originals),
+                self._progress,
+                answers=originals.n_inputs(request.task.augment) - originals.n_examples * copies,
+            ) as progress,
+            _open_rounds(folder) as kept,
         ):
-            kept = _KeptRounds(database)
             answer = kept.answer(request.round, raw)
             if answer is None:
                 with threadpool_limits(1, user_api="blas"):
@@ -160,7 +167,7 @@ class RemoteClient:
         )
         settings = self._experiment(task, data.sizes[0])
         run = RunContext(settings, data, training.store, training.progress, resume=True)
-        compiler = ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+        compiler = model_compiler(settings)
         outcome: ClientOutcome | None = None
         for earlier in kept.requests(1, request.round):
             outcome = answer_request(run, compiler, self._read(earlier), outcome)
@@ -170,8 +177,8 @@ class RemoteClient:
         """Return the public samples of a request, or of an earlier one of its experiment."""
         originals = request.originals
         if originals is None and (folder / DATABASE_FILE).exists():
-            with Database(folder) as database:
-                earlier = _KeptRounds(database).public()
+            with _open_rounds(folder) as kept:
+                earlier = kept.public()
             originals = None if earlier is None else self._read(earlier).originals
         if originals is None:
             raise RequestRejected(
@@ -181,10 +188,14 @@ class RemoteClient:
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
         """Return the experiment as far as this client knows it."""
-        own = ClientSettings(name=self._settings.name, backend=self._settings.backend, samples=samples)
+        noise = self._settings.output_noise
+        own = ClientSettings(
+            name=self._settings.name, backend=self._settings.backend, samples=samples, output_noise=noise
+        )
         return ExperimentSettings(
             name=task.experiment,
             seed=task.seed,
+            secret=self._grants.secret() if noise > 0 else "",
             data=DataSettings(augment=task.augment),
             model=task.model,
             clients=(own,),
@@ -200,6 +211,8 @@ class RemoteClient:
         digest.update(request.public_digest.encode())
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
+        if self._settings.output_noise > 0:
+            digest.update(f"noise {self._settings.output_noise!r}\n".encode())
         return digest.hexdigest()
 
 
@@ -207,8 +220,18 @@ def _kept_answer(folder: Path, number: int, raw: bytes) -> bytes | None:
     """Return the answer that an experiment's folder holds, if the request has come before."""
     if not (folder / DATABASE_FILE).exists():
         return None
-    with folder_lock(folder, wait=True), Database(folder) as database:
-        return _KeptRounds(database).answer(number, raw)
+    with _open_rounds(folder) as kept:
+        return kept.answer(number, raw)
+
+
+@contextmanager
+def _open_rounds(folder: Path) -> Iterator[_KeptRounds]:
+    """Open what an experiment's folder keeps, alone; of a damaged database what can be read is kept."""
+    with folder_lock(folder, wait=True):
+        # Everything in it can be trained for again, and the server waits.
+        mend_database(folder, begin_anew=True)
+        with Database(folder) as database:
+            yield _KeptRounds(database)
 
 
 @dataclass(frozen=True)
@@ -230,25 +253,36 @@ class _KeptRounds:
 
     def public(self) -> bytes | None:
         """Return the request that brought the public samples."""
-        found = self.database.rows("SELECT request FROM public_set")
-        return found[0][0] if found else None
+        found = self._whole("SELECT request FROM public_set")
+        return found[0] if found else None
 
     def keep_public(self, raw: bytes) -> None:
         with self.database.transaction():
             self.database.execute("DELETE FROM public_set")
-            self.database.execute("INSERT INTO public_set VALUES (?)", raw)
+            self.database.execute("INSERT INTO public_set VALUES (?)", seal_bytes(raw))
 
     def requests(self, after: int, before: int) -> list[bytes]:
         """Return the answered requests of the rounds between two."""
-        rows = self.database.rows(
+        return self._whole(
             "SELECT request FROM exchange WHERE round > ? AND round < ? ORDER BY round", after, before
         )
-        return [raw for (raw,) in rows]
 
     def answer(self, number: int, raw: bytes) -> bytes | None:
         """Return the answer of a round to a request, if it was answered."""
-        found = self.database.rows("SELECT answer FROM exchange WHERE round = ? AND request = ?", number, raw)
-        return found[0][0] if found else None
+        query = "SELECT answer FROM exchange WHERE round = ? AND request = ?"
+        found = self._whole(query, number, seal_bytes(raw))
+        return found[0] if found else None
 
     def keep(self, number: int, raw: bytes, answer: bytes) -> None:
-        self.database.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", number, raw, answer)
+        sealed = seal_bytes(raw), seal_bytes(answer)
+        self.database.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", number, *sealed)
+
+    def _whole(self, query: str, *values: object) -> list[bytes]:
+        """Return the whole values of a query of one column; damaged ones count as none."""
+        found = []
+        for (sealed,) in self.database.rows(query, *values):
+            try:
+                found.append(unseal_bytes(sealed))
+            except ValueError as error:
+                _LOG.warning("a round in %s: %s; it counts as none", self.database.path, error)
+        return found

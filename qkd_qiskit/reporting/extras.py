@@ -23,6 +23,8 @@ class TrainingCurve:
     swarm: Sequence[float] = ()
     #: Loss of the gradient refinement, at its start and after each iteration.
     refine: Sequence[float] = ()
+    #: Leading entries of both that were found without noise, before the training under noise.
+    noiseless: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ def plot_bytes(results: Results) -> Figure:
     traffic = {"distillation": results.communication.distillation}
     if results.communication.fedavg is not None:
         traffic["FedAvg"] = results.communication.fedavg
-    figure = new_figure(6.6, 2.3)
+    traffic |= {model_title(name): sent for name, sent in (results.communication.baselines or {}).items()}
+    figure = new_figure(6.6, 1.3 + 0.5 * len(traffic))
     axes = figure.subplots()
     places = np.arange(len(traffic))
     for shift, label, values, colour in (
@@ -216,5 +217,9 @@ def _curve(axes: Axes, curve: TrainingCurve) -> None:
     start = max(len(swarm) - 1, 0)
     axes.plot(range(len(swarm)), swarm, color=BLUE, label="particle swarm")
     axes.plot(range(start, start + len(refine)), refine, color=ORANGE, label="gradient refinement")
+    moved, refined = curve.noiseless
+    if moved or refined:
+        end = start + refined if refined else moved
+        axes.axvspan(-0.5, end - 0.5, color=BLUE, alpha=0.08, lw=0, label="without noise")
     axes.grid()
     axes.set_ylim(bottom=0)

@@ -184,6 +184,11 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """Print all tables of a result, the bytes that travelled, and how its versions differ from others."""
     out = console or Console()
     out.print(clients_table(results))
+    if results.partition is not None:
+        out.print(results.partition.sentence, highlight=False, markup=False)
+    for client in results.clients:
+        if client.privacy is not None:
+            out.print(f"client {client.name}: {client.privacy.sentence}", highlight=False, markup=False)
     out.print(models_table(results))
     if results.comparisons:
         out.print(comparisons_table(results))
@@ -195,6 +200,7 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for label, traffic in (
         ("distillation", results.communication.distillation),
         ("FedAvg", results.communication.fedavg),
+        *((model_title(name), sent) for name, sent in (results.communication.baselines or {}).items()),
     ):
         if traffic is None:
             continue

@@ -34,6 +34,10 @@ PUBLIC_ONLY = Stage.named("public only")
 CENTRALIZED = Stage.named("centralized")
 FEDAVG = Stage.named("FedAvg")
 FEDPROX = Stage.named("FedProx")
+SCAFFOLD = Stage.named("SCAFFOLD")
+FEDDF = Stage.named("FedDF")
+FEDMD = Stage.named("FedMD")
+UNENTANGLED = Stage.named("unentangled")
 
 
 def client_stage(client: str, number: int = 1) -> Stage:

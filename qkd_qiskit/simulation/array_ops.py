@@ -20,6 +20,9 @@ from qkd_qiskit.extras import missing_extra
 Array = Any
 """An array of whichever namespace is in use."""
 
+# PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
+_CACHE_BYTES = 2 * 2**20
+_DEVICE_BYTES = 2**30
 _DEVICE_LIBRARIES = ("cupy", "torch", "jax")
 
 
@@ -39,6 +42,16 @@ class ArrayOps:
     def single(self) -> bool:
         """Whether numbers have single precision."""
         return self.dtype is np.float32
+
+    @property
+    def is_numpy(self) -> bool:
+        """Whether arrays are NumPy's."""
+        return self.xp is np
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Most bytes of a chunk's largest array: what fits the cache of a core."""
+        return _CACHE_BYTES
 
     def task(self) -> ArrayOps:
         """Return the calls for another task, on the same pool."""
@@ -150,6 +163,11 @@ class StandardOps(ArrayOps):
         self.xp = xp
         self._device = device
         self._kind = xp.float32 if self.single else xp.float64
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Most bytes of a chunk's largest array: few large calls, since each one takes its time to start."""
+        return _DEVICE_BYTES
 
     def task(self) -> ArrayOps:
         """Return the calls for another task: these, since the library looks after its memory."""

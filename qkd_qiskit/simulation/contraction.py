@@ -23,8 +23,6 @@ from qkd_qiskit.simulation.sample_side import SampleChunk, contract_samples, pul
 from qkd_qiskit.simulation.threads import engine_threads
 
 SLICE_BYTES = 32 * 2**20
-# PERF: arrays of one chunk stay below this many bytes, so that they fit the cache of a core.
-_CHUNK_BYTES = 2 * 2**20
 # Fewer samples make products too narrow.
 _LEAST_SAMPLES = 50
 # Samples of a particle that takes longer than this many seconds are cut in two, for a second thread.
@@ -111,7 +109,7 @@ class Contraction:
         self.n_samples = n = samples.n_samples
         itemsize = np.dtype(ops.dtype).itemsize
         widest = max(plan.sample_sizes)
-        chunk_bytes = min(_CHUNK_BYTES, budget)
+        chunk_bytes = min(ops.chunk_bytes, budget)
         size = max(_LEAST_SAMPLES, chunk_bytes // (widest * itemsize))
         if size >= n > 2 * _LEAST_SAMPLES and seconds > _SHARED_SECONDS:
             size = -(-n // 2)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.amplitude_inputs import AmplitudeContraction, AmplitudeInputs
@@ -73,6 +74,7 @@ class PauliEvaluator:
         (3, 5, 2)
     """
 
+    @takes(SimulationError, device=(str, NOTHING))
     def __init__(
         self,
         transpiled: MeasuredCircuit | VQCNNSpec,
@@ -306,9 +308,9 @@ class PauliEvaluator:
 
     @cached_property
     def _states(self) -> StateVectorSimulator | None:
-        """The ideal path by state vectors; None under noise, or with channels inside."""
+        """The ideal path by state vectors of NumPy; None under noise, with channels, or on a device."""
         source = self._source
-        if source is None:
+        if source is None or not self._ops.is_numpy:
             return None
         try:
             compiled = compile_circuit(

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import Settings
 from qkd_qiskit.config.loading import parse_settings, read_table, shipped_files
+from qkd_qiskit.errors import ConfigError
 
 Scalar = bool | int | float | str
 
@@ -123,7 +126,9 @@ class SweepSettings(Settings):
     grid: dict[str, tuple[Scalar | tuple[Scalar, ...], ...]] = Field(
         {}, description="values of each key; every combination is a variant"
     )
-    rows: Literal["variants", "models"] = "variants"
+    rows: Literal["variants", "models", "ranks"] = Field(
+        "variants", description="a row a variant, a row a model of each, or a row a model over all"
+    )
     models: tuple[str, ...] | None = Field(None, description="models whose accuracy is shown; None for all")
     differences: tuple[Difference, ...] = ()
     values: tuple[ValueColumn, ...] = ()
@@ -177,7 +182,8 @@ def shipped_sweeps() -> tuple[str, ...]:
     return shipped_files("sweeps")
 
 
-def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> SweepSettings:
+@takes(ConfigError, name_or_path=(str, Path), changes=(Mapping, NOTHING))
+def load_sweep(name_or_path: str | Path, changes: Mapping[str, Any] | None = None) -> SweepSettings:
     """Load a shipped sweep, or one from a TOML file.
 
     Args:
@@ -188,7 +194,7 @@ def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> S
         ConfigError: If the sweep is unknown, the file unreadable, or a key or value wrong.
     """
     return parse_settings(
-        SweepSettings, read_table("sweeps", name_or_path) | dict(changes or {}), name_or_path
+        SweepSettings, read_table("sweeps", str(name_or_path)) | dict(changes or {}), str(name_or_path)
     )
 
 

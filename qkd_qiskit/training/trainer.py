@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
@@ -36,6 +36,9 @@ class TrainedModel:
         refine_history: Loss at the start of the refinement and after each of its iterations.
         evaluations: Parameter vectors evaluated, with or without gradient.
         gradients: Those of them with gradient.
+        noiseless: Leading entries of the swarm's and of the refinement's history that were found without
+            noise before a training under noise.
+        stopped_at: Share of the last phase after which the parameters were taken; 1 without early stopping.
     """
 
     params: FloatArray
@@ -48,6 +51,8 @@ class TrainedModel:
     refine_history: tuple[float, ...]
     evaluations: int
     gradients: int
+    noiseless: tuple[int, int] = (0, 0)
+    stopped_at: float = 1.0
 
     @property
     def weights(self) -> FloatArray:
@@ -58,6 +63,20 @@ class TrainedModel:
     def logit_scale(self) -> float:
         """The positive logit scale s."""
         return float(np.exp(self.params[-1]))
+
+    def followed_by(self, later: TrainedModel) -> TrainedModel:
+        """Return the model of a second training under noise that began where this one, without, ended."""
+        moved = later.swarm_history if len(later.swarm_history) > 1 else ()
+        return replace(
+            later,
+            loss_start=self.loss_start,
+            loss_swarm=later.loss_swarm if moved else self.loss_swarm,
+            swarm_history=self.swarm_history + moved,
+            refine_history=self.refine_history + later.refine_history,
+            evaluations=self.evaluations + later.evaluations,
+            gradients=self.gradients + later.gradients,
+            noiseless=(len(self.swarm_history), len(self.refine_history)),
+        )
 
     @property
     def n_classes(self) -> int:
@@ -146,7 +165,7 @@ def train_model(
     """
     tracking = Tracking() if tracking is None else tracking
     objective = Objective(evaluator, inputs, targets, l2=settings.l2, answers=tracking.answers)
-    search, refinement = make_optimizer(settings), LBFGS(settings.refine)
+    search, refinement = make_optimizer(settings), LBFGS(settings.refine, tracking.visit)
     tracking.start(search.steps(evaluator.spec) + settings.refine)
 
     def advance(step: int, loss: float) -> None:

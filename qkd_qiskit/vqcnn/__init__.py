@@ -5,6 +5,7 @@ from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.index import MAX_INDEX_BITS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import default_plan
+from qkd_qiskit.vqcnn.plans import parse_plan, plan_text
 from qkd_qiskit.vqcnn.presets import PRESETS, kernel_name, resolve_kernel
 from qkd_qiskit.vqcnn.spec import Block, VQCNNSpec
 from qkd_qiskit.vqcnn.tightness import is_tight, native_two_qubit
@@ -24,6 +25,8 @@ __all__ = [
     "kernel_name",
     "native_two_qubit",
     "parameter_vectors",
+    "parse_plan",
+    "plan_text",
     "resolve_kernel",
     "without_idle_qubits",
 ]

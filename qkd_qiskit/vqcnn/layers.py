@@ -48,28 +48,32 @@ def measured_count(n_outcomes: int) -> int:
     return (n_outcomes - 1).bit_length()
 
 
-def default_plan(n_qubits: int, n_outcomes: int = 2) -> tuple[str, ...]:
+def default_plan(n_qubits: int, n_outcomes: int = 2, *, depth: int = 1) -> tuple[str, ...]:
     """Convolutions with edge pooling between them, down to as few qubits as the outcomes allow.
 
-    The plan is native to a chain: no block needs routing. It ends with `conv`, or with `edge` where that
-    leaves one qubit.
+    The plan is native to a chain: no block needs routing. It ends with convolutions, or with `edge` where
+    that leaves one qubit.
 
     Args:
         n_qubits: Length of the chain, at least 2.
         n_outcomes: Outcomes to tell apart, at least 2.
+        depth: Convolutions before each pooling and behind the last one, at least 1. On two qubits, where
+            one general block reaches everything, there is one.
 
     Raises:
-        VQCNNError: If the chain is too short for a layer, or for the outcomes.
+        VQCNNError: If the chain is too short for a layer, or for the outcomes, or the depth is below 1.
     """
     if n_qubits < 2 or n_outcomes < 2:
         raise VQCNNError(f"plan: expected 2 or more qubits and outcomes, found {n_qubits} and {n_outcomes}")
+    if depth < 1:
+        raise VQCNNError(f"plan: expected a depth of at least 1, found {depth}")
     needed = measured_count(n_outcomes)
     if needed > n_qubits:
         raise VQCNNError(f"plan: {n_outcomes} outcomes need {needed} qubits, found {n_qubits}")
-    plan = ["conv"]
-    while n_qubits >= max(3, needed + 2):
+    plan: list[str] = []
+    while True:
+        plan += ["conv"] * (depth if n_qubits > 2 else n_qubits - 1)
+        if n_qubits < max(3, needed + 2):
+            return tuple(plan)
         plan.append("edge")
         n_qubits -= 2
-        if n_qubits > 1:
-            plan.append("conv")
-    return tuple(plan)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import DataError, VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
 from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS, SHARINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
+from qkd_qiskit.vqcnn.plans import parse_plan, plan_text
 from qkd_qiskit.vqcnn.presets import kernel_name, resolve_kernel
 
 KernelLike = Kernel | str
@@ -55,6 +57,7 @@ class VQCNNSpec:
     sharing: str
     n_outcomes: int
 
+    @takes(VQCNNError, sharing=str)
     def __init__(
         self,
         n_qubits: int,
@@ -70,7 +73,7 @@ class VQCNNSpec:
             n_qubits: Length of the qubit chain, 2 to 32.
             encoding: Name of the encoding, for example `angle` or `zz(reps=1)`; or an encoding object, also
                 one that no registry knows.
-            plan: Layers as a sequence or as text, `"conv, edge, conv"`; `default_plan` when omitted.
+            plan: Layers as a sequence or as text, `"4*conv, edge, conv"`; `default_plan` when omitted.
             kernels: A preset's name, a gate string or a `Kernel`, for all layers or one for each.
             sharing: `layer` or `site`.
             n_outcomes: Outcomes to tell apart, 2 to 2 to the number of qubits that survive the plan.
@@ -85,17 +88,17 @@ class VQCNNSpec:
         ):
             if type(value) is not int or not low <= value <= high:
                 raise VQCNNError(f"{name}: expected an integer from {low} to {high}, found {value!r}")
-        found = _encoding(encoding, n_qubits)
+        known = _encoding(encoding, n_qubits)
         if sharing not in SHARINGS:
             raise VQCNNError(f"sharing: expected {' or '.join(SHARINGS)}, found {sharing!r}")
-        layers = default_plan(n_qubits, n_outcomes) if plan is None else _layers(plan)
+        layers = default_plan(n_qubits, n_outcomes) if plan is None else parse_plan(plan)
         if not 1 <= len(layers) <= MAX_LAYERS:
             raise VQCNNError(f"plan: expected 1 to {MAX_LAYERS} layers, found {len(layers)}")
         set_field = object.__setattr__
         set_field(self, "n_qubits", n_qubits)
-        set_field(self, "encoding", found.name)
-        if found.name not in ENCODINGS:
-            set_field(self, "_own", found)
+        set_field(self, "encoding", known.name)
+        if known.name not in ENCODINGS:
+            set_field(self, "_own", known)
         set_field(self, "plan", layers)
         set_field(self, "kernels", _kernels(kernels, len(layers)))
         set_field(self, "sharing", sharing)
@@ -197,7 +200,7 @@ class VQCNNSpec:
         """Return the structure in one line, for tables and logs."""
         names = list(dict.fromkeys(map(kernel_name, self.kernels)))
         return (
-            f"{self.n_qubits} qubits, {self.encoding} encoding, {', '.join(self.plan)}, "
+            f"{self.n_qubits} qubits, {self.encoding} encoding, {plan_text(self.plan)}, "
             f"kernel {' | '.join(name or 'identity' for name in names)}, {self.sharing} sharing, "
             f"{self.n_outcomes} outcomes: {len(self.blocks)} blocks, {self.n_weights} weights, "
             f"{self.n_two_qubit} two-qubit gates"
@@ -217,44 +220,41 @@ class VQCNNSpec:
             try:
                 chains.append(apply_layer(kind, chains[-1])[1])
             except VQCNNError as error:
-                raise VQCNNError(f"{error}, at layer {position} of {', '.join(self.plan)}") from None
+                raise VQCNNError(f"{error}, at layer {position} of {plan_text(self.plan)}") from None
         return tuple(chains)
 
 
 def _encoding(encoding: str | Encoding, n_qubits: int) -> Encoding:
     try:
         if isinstance(encoding, str):
-            found = encoding_named(encoding)
+            known = encoding_named(encoding)
         elif all(hasattr(encoding, name) for name in ("name", "code", "append", "n_features")):
-            found = introduce(encoding)
+            known = introduce(encoding)
         else:
-            raise VQCNNError(f"encoding: expected a name or an Encoding, found a {type(encoding).__name__}")
-        found.n_features(n_qubits)  # refuses widths that the encoding does not have
+            raise VQCNNError(f"encoding: expected a name or an Encoding, found {found(encoding)}")
+        known.n_features(n_qubits)  # refuses widths that the encoding does not have
     except DataError as error:
         message = str(error)
         if message.startswith("unknown"):
             message = f"encoding: expected {' or '.join(ENCODINGS)}, found {encoding!r}"
         raise VQCNNError(message) from None
-    return found
-
-
-def _layers(plan: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(kind.strip() for kind in plan.split(",")) if isinstance(plan, str) else tuple(plan)
+    return known
 
 
 def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple[Kernel, ...]:
     if isinstance(kernels, KernelLike):
         return (_kernel(kernels),) * n_layers
-    found = tuple(_kernel(kernel) for kernel in kernels)
-    if len(found) == 1:
-        return found * n_layers
-    if len(found) != n_layers:
-        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(found)}")
-    return found
+    given = items(VQCNNError, "kernels", kernels, "a Kernel, a preset, a gate string or a sequence of them")
+    resolved = tuple(map(_kernel, given))
+    if len(resolved) == 1:
+        return resolved * n_layers
+    if len(resolved) != n_layers:
+        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(resolved)}")
+    return resolved
 
 
 def _kernel(kernel: KernelLike) -> Kernel:
-    found = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
-    if not isinstance(found, Kernel):
-        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {kernel!r}")
-    return found
+    resolved = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
+    if not isinstance(resolved, Kernel):
+        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {found(kernel)}")
+    return resolved

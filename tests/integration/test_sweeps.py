@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
+from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,17 +57,39 @@ def test_bad_clients_are_left_out():
     assert spoilt["left out"] == "all, two classes"
 
 
-def test_liars_lie_and_the_rules_are_compared():
-    options = SweepOptions(variants=("1 copy", "2 mislead, every second"))
+def test_liars_lie_and_the_rules_are_compared(tmp_path, monkeypatch):
     # Of three clients four cannot be silent.
     against = [{"model": "global", "variant": variant} for variant in ("honest", "2 silent")]
-    found = run_sweep(small("attacks", differences=against), options)
+    sweep = small("attacks", differences=against)
+    begun = run_sweep(sweep, SweepOptions(folder=tmp_path, variants=("1 copy",)))
+    measured, measure = [], LiarsMeasurement.measure
+    monkeypatch.setattr(
+        LiarsMeasurement,
+        "measure",
+        lambda self, cell, folder: measured.append(cell.variant.name) or measure(self, cell, folder),
+    )
+    options = SweepOptions(folder=tmp_path, variants=("1 copy", "2 mislead, every second"))
+    found = run_sweep(sweep, options)
+    # What was measured before is taken from the folder.
+    assert measured == ["2 mislead, every second"]
+    assert found.rows()[:3] == begun.rows()
     rows = {row["variant"]: row for row in found.rows()}
     assert rows["honest"]["left out"] == "-"
     assert rows["honest"]["global minus honest"] == "0.0 (0.0 to 0.0)"
     assert rows["2 silent"]["left out"] == "all, one class"
     for row in rows.values():
-        assert all(0 <= float(row[rule]) <= 100 for rule in ("confusion", "product", "mean"))
+        assert all(0 <= float(row[rule]) <= 100 for rule in ("chosen", "confusion", "product", "mean"))
+        silence = re.fullmatch(r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)", row["global minus 2 silent"])
+        value, low, high = map(float, silence.groups())
+        assert low <= value <= high
+
+
+def test_the_sweep_of_attacks_compares_each_number_of_liars_with_their_silence():
+    sweep = load_sweep("attacks")
+    names = {variant.name for variant in sweep.all_variants()}
+    silent = {f"{count} silent" for count in {name.split()[0] for name in names} - {"honest"}}
+    assert silent <= names
+    assert {difference.variant for difference in sweep.differences} == {"honest"} | silent
 
 
 def test_each_attack_on_privacy_has_areas_of_all_clients():
@@ -74,6 +99,27 @@ def test_each_attack_on_privacy_has_areas_of_all_clients():
         assert len(record.values["area"]) == 3
         assert all(0 <= area <= 1 for area in record.values["area"])
     assert found.rows()[1]["bytes seen a client"] == "0"
+
+
+def test_a_calibrated_attack_may_ask_more_than_once():
+    options = SweepOptions(variants=("outputs, calibrated", "a server that chooses settings"))
+    once, thrice = run_sweep(small("membership"), options).records
+    for record in (once, thrice):
+        assert len(record.values["area"]) == len(record.values["caught_at_0.1_percent"]) == 3
+        for low, high in zip(
+            record.values["caught_at_0.1_percent"], record.values["caught_at_1_percent"], strict=True
+        ):
+            assert 0 <= low <= high <= 1
+    assert thrice.values["bytes"][0] > 1.4 * once.values["bytes"][0]
+
+
+def test_gradients_tell_images_and_outputs_do_not():
+    sweep = small("inversion", set=["noise.enabled=false"])
+    options = SweepOptions(variants=("gradient of 1 image", "outputs"))
+    gradients, outputs = run_sweep(sweep, options).records
+    assert np.mean(gradients.values["recovered"]) > 0.5
+    assert np.mean(gradients.values["error"]) < 0.5 < np.mean(outputs.values["error"])
+    assert max(outputs.values["recovered"]) < 0.5
 
 
 def test_too_much_noise_is_refused_in_words(tmp_path):

@@ -16,6 +16,7 @@ from qkd_qiskit.estimator import (
     Coefficients,
     DataCoefficients,
     DeviceCoefficients,
+    FittedRange,
     NeedCoefficients,
     class_diversity,
 )
@@ -66,6 +67,7 @@ def fit_coefficients(plan: CalibrationPlan, found: Sequence[Curve], *, method: s
             provisional=True,
             method=method,
             encoding=plan.encoding,
+            fitted=_range(plan, used),
             need=need,
             data=DataCoefficients(constant=round(_EPSILON / gap, 4), epsilon=_EPSILON),
             device=DeviceCoefficients(esp_floor=0.5),
@@ -82,6 +84,16 @@ def fit_coefficients(plan: CalibrationPlan, found: Sequence[Curve], *, method: s
         lambda gap: _share(plan, few, rule(top, gap)) >= ENOUGH_TASKS,
     )
     return rule(need, gap)
+
+
+def _range(plan: CalibrationPlan, used: Sequence[Curve]) -> FittedRange:
+    blocks = [count for curve in used for count in curve.blocks]
+    classes = [len(curve.task.classes) for curve in used]
+    return FittedRange(
+        n_qubits=plan.n_qubits,
+        blocks=(min(blocks), max(blocks)),
+        classes=(min(classes), max(classes)),
+    )
 
 
 def _fit_need(found: Sequence[Curve], level: float) -> NeedCoefficients:

@@ -16,7 +16,7 @@ from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import Teacher
 from qkd_qiskit.federation import ClientOutcome, LocalTransport, PublicModel, RoundsResult, run_rounds
 from qkd_qiskit.progress import NullProgress
-from qkd_qiskit.run import RunContext
+from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
 from qkd_qiskit.sweep.cell import pack
@@ -26,7 +26,7 @@ from qkd_qiskit.versions import installed_versions
 def open_run(settings: ExperimentSettings) -> tuple[RunContext, ModelCompiler]:
     """Return the context of a federation that keeps no stages of its own, and the compiler of its models."""
     run = RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())
-    return run, ModelCompiler(noise=settings.noise.enabled, seed=settings.seed)
+    return run, model_compiler(settings)
 
 
 def client_fingerprint(settings: ExperimentSettings) -> str:

@@ -75,7 +75,8 @@ def test_where_no_client_is_everything_is_the_known_part(run, queries):
     data = _data(replace(run, data=nobody), queries)
     np.testing.assert_array_equal(data.everything.inputs, data.known.inputs)
     assert len(data.groups) == len(data.known)
-    needing = {"centralized", "fedavg", "fedprox", "classical_distillation"}
+    further = {"scaffold", "feddf", "fedmd", "unentangled"}
+    needing = {"centralized", "fedavg", "fedprox", "classical_distillation"} | further
     assert all(baseline.fit(data) is None for baseline in BASELINES if baseline.name in needing)
 
 

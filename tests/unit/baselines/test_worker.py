@@ -60,7 +60,14 @@ def _with(base, **changes):
 
 def test_what_needs_no_circuit_is_known():
     without = {baseline.name for baseline in BASELINES if not baseline.runs_circuits}
-    assert without == {"logistic_regression", "rbf_svm", "mlp", "classical_distillation"}
+    assert without == {
+        "logistic_regression",
+        "rbf_svm",
+        "mlp",
+        "classical_distillation",
+        "one_body",
+        "two_body",
+    }
 
 
 def test_a_worker_gives_the_bits_of_this_process(data):

@@ -195,4 +195,7 @@ def test_names_and_codes_are_those_of_saved_models():
         "amplitude": ("amplitude", 1),
         "zz": ("zz", 8),
         "hardware_efficient": ("hardware_efficient", 10),
+        "amplitude_exact": ("amplitude_exact", 16),
+        "amplitude_mps": ("amplitude_mps", 17),
+        "amplitude_brick": ("amplitude_brick", 18),
     }

@@ -90,7 +90,31 @@ def test_a_budget_is_json():
     assert table["statistics"]["samples"] == 200
     assert table["backend"] == "noisy_line"
     assert table["provisional"] is False
-    assert table["notes"] == []
+    assert table["notes"] == [
+        "the coefficients were fitted to 8 qubits, 7 to 72 blocks and 2 to 6 classes; "
+        "for 4 qubits they extrapolate"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("k", "scale", "fitted", "beyond"),
+    [
+        (3, 1e9, (7, 72), "127 blocks"),
+        (3, 1e-9, (7, 72), None),
+        (7, 1e-9, (7, 72), "7 classes"),
+        (8, 1e9, (7, 80), "124 blocks and 8 classes"),
+        (3, 1e9, None, None),
+    ],
+)
+def test_a_budget_says_where_its_rule_extrapolates(k, scale, fitted, beyond):
+    x, y = task(k=k, width=16)
+    table = rule(**GENEROUS, need={"scale": scale}).model_dump(by_alias=True)
+    table["fitted"] = fitted and {"n_qubits": 8, "blocks": fitted, "classes": (2, 6)}
+    notes = estimate(x, y, coefficients=Coefficients.model_validate(table)).notes
+    if beyond is None:
+        assert notes == ()
+    else:
+        assert [note.split("; for ")[1] for note in notes] == [f"{beyond} they extrapolate"]
 
 
 @given(st.floats(0.2, 2.0), st.floats(1.0, 3.0))

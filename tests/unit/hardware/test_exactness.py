@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qkd_qiskit.estimator import build_size_ladder
 from qkd_qiskit.hardware import list_backends, load_backend, predict, transpile_verified
-from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec
+from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec, default_plan
 from qkd_qiskit.vqcnn.tightness import is_tight
 
 PLANS = ("conv", "conv, edge, conv", "edge, conv", "conv, conv, edge", "conv, edge, conv, edge, conv")
@@ -61,6 +63,29 @@ def test_a_sample_of_structures_is_exact(name):
     first = list_backends().index(name)
     for number in (first % len(STRUCTURES), (first + 8) % len(STRUCTURES)):
         check(STRUCTURES[number], load_backend(name), seed=number % 5)
+
+
+@pytest.mark.parametrize(
+    ("n_qubits", "n_outcomes", "depth", "kernel", "blocks"),
+    [(8, 10, 4, "su4", 64), (7, 5, 3, "two_cx", 40), (5, 2, 4, "one_cx", 28)],
+)
+def test_repeated_convolutions_are_exact(n_qubits, n_outcomes, depth, kernel, blocks):
+    """Odd pairs follow even ones and even pairs odd ones: no block meets another on its own pair."""
+    plan = default_plan(n_qubits, n_outcomes, depth=depth)
+    spec = VQCNNSpec(n_qubits, plan=plan, kernels=kernel, sharing="site", n_outcomes=n_outcomes)
+    assert len(spec.blocks) == blocks
+    assert is_tight(spec)
+    check(spec, load_backend("ibm_torino"), seed=3)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 7), st.integers(2, 4))
+@settings(max_examples=8)
+def test_repeated_random_kernels_are_exact_where_it_is_promised(seed, n_qubits, depth):
+    kernel = _canonical(np.random.default_rng(seed), 6)
+    spec = VQCNNSpec(n_qubits, plan=default_plan(n_qubits, 4, depth=depth), kernels=kernel, n_outcomes=4)
+    report = transpile_verified(spec, load_backend("ibm_torino"), seed=seed % 5).report
+    assert report.counted.two_qubit <= report.predicted.two_qubit
+    assert report.counted.two_qubit == report.predicted.two_qubit or not report.exact
 
 
 @pytest.mark.long

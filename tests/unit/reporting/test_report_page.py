@@ -25,6 +25,7 @@ from qkd_qiskit.reporting import (
     write_report,
     write_results,
 )
+from qkd_qiskit.reporting.plots import plot_training
 from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.versions import TESTED
 from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec, build_circuit
@@ -213,6 +214,14 @@ def test_labels_that_were_asked_for_are_reported(results: Document, bare: Report
     assert "right on 65.5" in source
 
 
+def test_fidelities_of_prepared_states_are_reported(results: Document, bare: ReportExtras) -> None:
+    assert "mean fidelity" not in render_report(check_results(results), bare)
+    found = {"mean": 0.914, "worst": 0.772, "samples": 200}
+    told = check_results(results | {"data": results["data"] | {"fidelity": found}})
+    words = " ".join(_Page(render_report(told, bare)).words.split())
+    assert "with a mean fidelity of 91.4 % (worst 77.2 %, 200 public samples" in words
+
+
 def test_write_report_writes_the_page(results: Document, bare: ReportExtras, tmp_path: Path) -> None:
     path = write_report(check_results(results), bare, tmp_path / "deep" / "report.html")
     assert path.read_text("utf-8") == render_report(check_results(results), bare)
@@ -277,6 +286,18 @@ def test_a_report_is_written_whatever_texts_it_holds(results: Document, tmp_path
     written = write_results(checked, tmp_path / "results.json")
     assert read_results(written) == checked
     assert all(client.name.isprintable() for client in checked.clients)
+
+
+@pytest.mark.parametrize(("noiseless", "end"), [((3, 0), 3), ((3, 2), 4), ((0, 0), None)])
+def test_the_part_of_a_training_without_noise_is_shaded(noiseless: tuple[int, int], end: int | None) -> None:
+    curve = TrainingCurve([1.0, 0.8, 0.6], [0.6, 0.4, 0.5], noiseless)
+    figure = plot_training(ReportExtras(("0", "1"), {}, None, histories={"north": curve}))
+    axes = figure.axes[0]
+    labels = axes.get_legend_handles_labels()[1]
+    assert ("without noise" in labels) == (end is not None)
+    if end is not None:
+        (shade,) = [patch for patch in axes.patches if patch.get_label() == "without noise"]
+        assert shade.get_x() + shade.get_width() == end - 0.5
 
 
 def test_structures_that_are_too_large_or_too_many_are_told_in_numbers(results: Document) -> None:

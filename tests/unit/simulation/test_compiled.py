@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qkd_qiskit import VQCNNSpec, load_backend, transpile_verified
-from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.errors import HardwareError, SimulationError
 from qkd_qiskit.simulation import (
     AerEvaluator,
     ModelCompiler,
@@ -92,6 +92,16 @@ def test_a_compiler_compiles_each_structure_once_a_device():
     assert first.transpiled.seed == 1
     other = VQCNNSpec(n_qubits=4, plan="conv", kernels="su4", n_outcomes=2)
     assert compiler.model(other, DEVICE).spec == other
+
+
+def test_a_compiler_s_models_compute_where_it_says():
+    model = ModelCompiler(arrays_on="tpu").seeded(2).model(SPEC, DEVICE)
+    for name in ("noisy", "fast", "ideal", "fast_ideal"):
+        with pytest.raises(SimulationError, match="found 'tpu'"):
+            getattr(model, name)
+    with pytest.raises(SimulationError, match="found 'tpu'"):
+        compile_model(SPEC, None, arrays_on="tpu").ideal  # noqa: B018
+    assert ModelCompiler().model(SPEC, DEVICE).arrays_on is None
 
 
 def test_an_unknown_device_is_refused():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from qkd_qiskit.simulation import array_ops
 from qkd_qiskit.simulation import contraction as engine
 from qkd_qiskit.simulation.array_ops import ArrayOps, StandardOps
 from qkd_qiskit.simulation.contraction import Contraction, ProductSamples
@@ -133,7 +134,7 @@ def chain(n, depth):
 
 @pytest.fixture
 def tiny_chunks(monkeypatch):
-    monkeypatch.setattr(engine, "_CHUNK_BYTES", 2**14)
+    monkeypatch.setattr(array_ops, "_CACHE_BYTES", 2**14)
     monkeypatch.setattr(engine, "_LEAST_SAMPLES", 2)
 
 

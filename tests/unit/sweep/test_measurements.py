@@ -19,7 +19,7 @@ from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
-from qkd_qiskit.sweep.measurements.membership import membership_area
+from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
@@ -62,10 +62,28 @@ def test_unknown_attacks_and_too_few_clients_are_refused():
         bad_clients(settings.model_copy(update={"clients": settings.clients[:1]}), "silent")
 
 
+@pytest.mark.parametrize("name", ["mnist10", "mnist4"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_class_keeps_an_honest_holder_where_it_can(name, count):
+    settings = load_experiment(name)
+    liars = liars_among(settings, "swap", count)
+    assert len(set(liars)) == count
+    honest = {
+        label
+        for number, client in enumerate(settings.clients)
+        if number not in liars
+        for label in client.classes
+    }
+    everything = {label for client in settings.clients for label in client.classes}
+    assert honest == everything or (name, count) == ("mnist4", 3)
+
+
 def test_liars_hold_the_rarest_class_first():
     settings = load_experiment("mnist10")
     assert liars_among(settings, "swap", 1) == (0,)
-    assert liars_among(settings, "copy", 4) == (0, 3, 7, 9)
+    # H is the last honest holder of class 0.
+    assert liars_among(settings, "copy", 4) == (0, 3, 8, 9)
+    assert liars_among(settings, "copy", 9) == (0, 1, 2, 3, 5, 6, 7, 8, 9)
     assert liars_among(settings, "honest", 2) == ()
     with pytest.raises(SweepError, match="lie: expected one of honest, silent, copy, random"):
         liars_among(settings, "sleep", 2)
@@ -151,6 +169,21 @@ def test_gradients_shrink_with_noise():
 )
 def test_membership_area(members, others, area):
     assert membership_area(np.array(members), np.array(others)) == area
+
+
+@pytest.mark.parametrize(
+    ("false_alarms", "expected"),
+    [(0.0, 0.25), (0.1, 0.25), (0.2, 0.5), (0.4, 0.75), (0.9, 1.0)],
+)
+def test_true_positives_at_a_rate_of_false_alarms(false_alarms, expected):
+    members, others = np.array([9.0, 4.5, 3.5, 1.5]), np.array([5.0, 4.0, 3.0, 2.0, 1.0])
+    found = true_positives(members, others, false_alarms)
+    assert found == expected
+    # By hand: the best threshold among all with few enough false alarms.
+    best = max(
+        (members > cut).mean() for cut in [0.0, *members, *others] if (others > cut).mean() <= false_alarms
+    )
+    assert found == best
 
 
 @pytest.mark.parametrize(("samples", "copies"), [(2, 0), (41, 0), (40, 2)])

@@ -4,7 +4,7 @@ import pytest
 from qkd_qiskit.config import AdamSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import PauliEvaluator
-from qkd_qiskit.training import Adam, Objective, Starts, Targets, random_params
+from qkd_qiskit.training import Adam, Beginning, Objective, Starts, Targets, random_params
 from qkd_qiskit.training.adam import _Batches
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -123,3 +123,36 @@ def test_every_step_is_reported(evaluator):
     )
     assert [step for step, _ in seen] == [1, 2, 3]
     assert all(loss > 0 for _, loss in seen)
+
+
+class _Counted:
+    """An evaluator that remembers how often it was asked for a gradient."""
+
+    def __init__(self, evaluator):
+        self._evaluator, self.spec, self.asked = evaluator, evaluator.spec, 0
+
+    def probabilities(self, weights, inputs):
+        return self._evaluator.probabilities(weights, inputs)
+
+    def loss_and_gradient(self, weights, inputs, loss):
+        self.asked += 1
+        return self._evaluator.loss_and_gradient(weights, inputs, loss)
+
+
+@pytest.mark.parametrize(("steps", "first"), [(60, 0), (60, 45), (60, 44), (60, 60), (7, 3), (60, 100)])
+def test_the_beginning_is_taken_elsewhere_in_one_fall_of_the_rate(evaluator, steps, first):
+    inputs, labels = _data()
+    settings = AdamSettings(steps=steps, batch=20)
+    before, after = _Counted(evaluator), _Counted(evaluator)
+    adam = Adam(settings, beginning=Beginning(before, first))
+    objective = Objective(after, inputs, Targets(2, labels=labels))
+    found = adam.run(objective, _starts(), rng=np.random.default_rng(2))
+    assert (before.asked, after.asked) == (min(first, steps), steps - min(first, steps))
+    # Two evaluators that agree make no difference.
+    np.testing.assert_array_equal(found.params, _descend(evaluator, settings).params)
+    # No entry of the history mixes the two.
+    assert adam.begun == (0 if first == 0 else len(found.history) if first >= steps else adam.begun)
+    assert len(found.history) <= 21
+    lengths = [len(part) for part in adam._stretches()]
+    assert sum(lengths[: adam.begun]) == min(first, steps)
+    assert sum(lengths) == steps

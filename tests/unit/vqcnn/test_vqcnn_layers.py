@@ -1,10 +1,12 @@
+from itertools import groupby, pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qkd_qiskit.errors import VQCNNError
-from qkd_qiskit.vqcnn import default_plan
-from qkd_qiskit.vqcnn.layers import apply_layer, measured_count
+from qkd_qiskit.vqcnn import VQCNNSpec, default_plan, parse_plan, plan_text
+from qkd_qiskit.vqcnn.layers import LAYERS, apply_layer, measured_count
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,25 @@ def test_default_plans(n_qubits: int, n_outcomes: int, plan: str) -> None:
     assert default_plan(n_qubits, n_outcomes) == tuple(plan.split())
 
 
+@pytest.mark.parametrize(
+    ("n_qubits", "n_outcomes", "depth", "blocks"),
+    [(8, 10, 4, 64), (10, 10, 4, 102), (12, 10, 4, 148), (8, 2, 2, 2 * 15 + 1 + 6), (3, 2, 5, 10 + 2)],
+)
+def test_deep_plans_repeat_the_convolutions_of_each_ring(
+    n_qubits: int, n_outcomes: int, depth: int, blocks: int
+) -> None:
+    plan = default_plan(n_qubits, n_outcomes, depth=depth)
+    assert [kind for kind, _ in groupby(plan)] == list(default_plan(n_qubits, n_outcomes))
+    spec = VQCNNSpec(n_qubits, plan=plan, sharing="site", n_outcomes=n_outcomes)
+    assert (len(spec.blocks), spec.n_weights) == (blocks, 15 * blocks)
+    assert VQCNNSpec.from_index(spec.index) == spec
+
+
+def test_default_plan_refuses_no_depth() -> None:
+    with pytest.raises(VQCNNError, match="expected a depth of at least 1, found 0"):
+        default_plan(8, depth=0)
+
+
 @given(st.integers(2, 32), st.data())
 def test_default_plan_leaves_as_few_qubits_as_it_can(n_qubits: int, data: st.DataObject) -> None:
     n_outcomes = data.draw(st.integers(2, 2**n_qubits))
@@ -86,3 +107,29 @@ def test_default_plan_refuses_too_many_outcomes() -> None:
 def test_default_plan_refuses_too_little(n_qubits: int, n_outcomes: int) -> None:
     with pytest.raises(VQCNNError, match="expected 2 or more qubits and outcomes"):
         default_plan(n_qubits, n_outcomes)
+
+
+@given(st.lists(st.sampled_from(LAYERS), min_size=1, max_size=32))
+def test_plans_survive_their_text(layers: list[str]) -> None:
+    text = plan_text(layers)
+    assert parse_plan(text) == parse_plan(text.split(",")) == parse_plan(layers) == tuple(layers)
+    written = [part.split("*")[-1] for part in text.split(", ")]
+    assert all(one != two for one, two in pairwise(written))
+
+
+@pytest.mark.parametrize("text", ["4*conv, edge", "4 * conv,edge", " 04*conv , 1*edge "])
+def test_repeated_layers_are_written_out(text: str) -> None:
+    assert parse_plan(text) == ("conv",) * 4 + ("edge",)
+    assert VQCNNSpec(4, plan=text).index == VQCNNSpec(4, plan="conv, conv, conv, conv, edge").index
+
+
+@pytest.mark.parametrize("text", ["0*conv", "33*conv, edge", "99999999999999999999*conv"])
+def test_impossible_repetitions_are_refused(text: str) -> None:
+    with pytest.raises(VQCNNError, match="plan: expected a layer 1 to 32 times, found '[0-9]+.conv'"):
+        parse_plan(text)
+
+
+@pytest.mark.parametrize("text", ["-1*conv", "2*", "conv*2", "2**conv", "1.5*conv"])
+def test_other_arithmetic_is_no_layer(text: str) -> None:
+    with pytest.raises(VQCNNError, match="expected layers conv, edge, tree, found"):
+        VQCNNSpec(4, plan=text)

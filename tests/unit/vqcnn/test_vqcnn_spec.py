@@ -95,6 +95,11 @@ def test_describe() -> None:
     )
 
 
+def test_describe_writes_equal_layers_once() -> None:
+    spec = VQCNNSpec(4, plan=("conv",) * 3 + ("edge",) + ("conv",) * 2)
+    assert ", 3*conv, edge, 2*conv, kernel" in spec.describe()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -110,6 +115,8 @@ def test_describe() -> None:
         ({"plan": ""}, "expected layers conv, edge, tree, found '', at layer 0"),
         ({"plan": ()}, "expected 1 to 32 layers, found 0"),
         ({"plan": ("conv",) * 33}, "expected 1 to 32 layers, found 33"),
+        ({"plan": (3,)}, "expected layers conv, edge, tree, found '3', at layer 0"),
+        ({"plan": "16*conv, edge, 16*conv"}, "expected 1 to 32 layers, found 33"),
         ({"plan": "conv, pool"}, "found 'pool', at layer 1 of conv, pool"),
         ({"plan": "edge, edge"}, "edge needs at least 3 active qubits, found 2, at layer 1"),
         ({"plan": "tree, tree, conv"}, "conv needs at least 2 active qubits, found 1, at layer 2"),

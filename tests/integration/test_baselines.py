@@ -1,0 +1,88 @@
+"""Federated baselines in a whole run: in the tables, with their bytes, none below where it starts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qkd_qiskit import run_experiment
+from qkd_qiskit.baselines import PublicJudge
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.distillation import output_epsilon
+from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.training import outcome_probabilities
+
+TINY = str(Path(__file__).parent / "tiny.toml")
+SHARING = ("fedprox", "scaffold", "feddf")
+FURTHER = (*SHARING, "fedmd", "unentangled", "one_body", "two_body")
+
+
+def _settings(*more):
+    quick = ["training.refine=5", "fedavg={rounds=2, local_steps=1, server_steps=5, tune=true}"]
+    return load_experiment(TINY, overrides=[f"baselines={list(FURTHER)}", *quick, *more])
+
+
+@pytest.fixture(scope="module")
+def finished():
+    return run_experiment(_settings())
+
+
+def test_all_stand_in_tables_and_differences(finished):
+    models, comparisons = finished.results["models"], finished.results["comparisons"]
+    assert set(FURTHER) <= set(models)
+    assert {f"global_minus_{name}" for name in FURTHER} <= set(comparisons)
+    text = str(finished)
+    for title in ("FedProx", "SCAFFOLD", "FedDF", "FedMD", "unentangled", "2-body Pauli"):
+        assert title in text
+
+
+def test_bytes_of_each_are_counted(finished):
+    sent = finished.results["communication"]["baselines"]
+    plain = finished.results["communication"]["fedavg"]
+    assert sent["fedprox"] == sent["feddf"] == plain
+    vector = plain["up"] // 2
+    assert sent["scaffold"] == {"up": 2 * plain["up"], "down": 2 * plain["up"] + vector, "rounds": 2}
+    # 3 clients, 2 rounds, 40 unlabelled samples and copies, 3 classes, 2 bytes a score.
+    assert sent["fedmd"] == {"up": 3 * 2 * 40 * 3 * 2, "down": 3 * 2 * 40 * 3 * 2, "rounds": 2}
+
+
+def test_none_is_worse_than_its_start_on_the_servers_labels_beyond_noise(finished):
+    judge = PublicJudge.of(finished.data)
+    own, inputs = finished.server.public_only, judge.samples.inputs
+    start = judge.losses(own.outcome_probabilities(finished.server.compiled.noisy, inputs))
+    for name in ("fedavg", *SHARING):
+        fitted = finished.baselines[name]
+        answers = outcome_probabilities(fitted.model.params, fitted.compiled.noisy, inputs, 3)
+        apart = judge.losses(answers) - start
+        assert apart.mean() <= apart.std(ddof=1) / np.sqrt(len(apart)) + 1e-6
+        assert fitted.model.validation[0] == pytest.approx(start.mean(), abs=1e-6)
+
+
+def test_further_baselines_change_nothing_else(finished):
+    alone = run_experiment(_settings("baselines=[]"))
+    assert set(finished.results["models"]) - set(alone.results["models"]) == set(FURTHER)
+    for name, model in alone.results["models"].items():
+        assert finished.results["models"][name] == model
+    np.testing.assert_array_equal(alone.server.global_model.params, finished.server.global_model.params)
+
+
+def test_an_unknown_baseline_is_refused_before_anything_is_trained():
+    with pytest.raises(DistillationError, match="baselines: expected some of .*scaffold.*, found 'fedsgd'"):
+        run_experiment(load_experiment(TINY, overrides=["baselines=['fedsgd']"]))
+
+
+def test_noise_on_outputs_is_told_with_its_epsilon():
+    noisy = run_experiment(
+        load_experiment(TINY, overrides=["training.refine=5", "clients.1.output_noise=2.0"])
+    )
+    first, second, _ = noisy.results["clients"]
+    assert "privacy" not in first
+    answers = 2 * (20 + 15 + 15)
+    assert second["privacy"] == {
+        "output_noise": 2.0,
+        "answers": answers,
+        "epsilon": pytest.approx(output_epsilon(2.0, answers)),
+        "epsilon_each": pytest.approx(output_epsilon(2.0, 1)),
+        "delta": 1e-5,
+    }
+    assert "output noise 2: epsilon" in str(noisy)
