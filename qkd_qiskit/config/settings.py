@@ -91,7 +91,9 @@ class ModelSettings(Settings):
     """What all models of the experiment have in common."""
 
     n_qubits: int = Field(8, ge=2, le=16)
-    encoding: EncodingName = "angle"
+    encoding: EncodingName = Field(
+        "angle", description="a registered encoding, with its options where it has any: zz(reps=1)"
+    )
     kernel: str = Field("su4", max_length=1000, description="preset name or gate string")
     sharing: Literal["layer", "site"] = "site"
 
@@ -188,6 +190,12 @@ class TrainingSettings(Settings):
     )
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
+    )
+    encoded_memory: float = Field(
+        2.0,
+        ge=0,
+        description="GiB of samples that each process keeps encoded, where the encoding entangles qubits; "
+        "others are simulated again; results do not depend on it",
     )
     device: str = Field(
         "cpu",

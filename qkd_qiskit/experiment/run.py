@@ -36,7 +36,7 @@ from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, ServerResult, Student, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext, model_compiler
-from qkd_qiskit.simulation import use_threads
+from qkd_qiskit.simulation import limit_encoded_memory, use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
@@ -92,6 +92,7 @@ def run_experiment(
     fingerprint = _fingerprint(settings, samples)
     timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
+    limit_encoded_memory(settings.training.encoded_memory)
     with (
         open_store(folder, fingerprint, resume=resume) as store,
         threadpool_limits(1, user_api="blas"),

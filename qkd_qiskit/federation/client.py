@@ -25,7 +25,7 @@ from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
 from qkd_qiskit.run.stages import client_stage
-from qkd_qiskit.simulation import CompiledModel, ModelCompiler
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler, limit_encoded_memory
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
@@ -140,6 +140,7 @@ def answer_request(
     Raises:
         QKDError: If its budget, circuit or training is impossible.
     """
+    limit_encoded_memory(run.settings.training.encoded_memory)
     outcome = run_client(run, compiler, 0) if before is None else before
     if request.soft is None:
         return outcome
