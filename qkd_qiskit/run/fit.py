@@ -72,7 +72,7 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
     warms = task.initial is None and _warms_up(training, compiled)
     rng, n = run.rng(stage), len(task.inputs)
     if descent.steps == 0:
-        search = _Search(run, compiled, task, rng)
+        search = _SwarmPhase(run, compiled, task, rng)
         if not warms:
             return search.run(stage, training)
         before, after = split_training(training)
@@ -80,14 +80,14 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
             stage.part("without noise"), before, noise=False
         )
         # Its own generator: a resumed training has drawn nothing from the first one.
-        later = _Search(
+        later = _SwarmPhase(
             run, compiled, replace(task, initial=first.params), run.rng(stage.part("under noise"))
         )
         return first.followed_by(later.run(stage, after))
 
     few = rng.permutation(n)[: descent.search_samples]
     some = replace(task, inputs=task.inputs[few], targets=task.targets.rows(few), choose=None)
-    model = _Search(run, compiled, some, rng).run(stage.part("search"), training, noise=not warms)
+    model = _SwarmPhase(run, compiled, some, rng).run(stage.part("search"), training, noise=not warms)
 
     def work() -> TrainedModel:
         run.progress.start(stage.label, descent.steps)
@@ -119,7 +119,7 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
+class _SwarmPhase:
     """Swarm and L-BFGS of one model."""
 
     context: RunContext
