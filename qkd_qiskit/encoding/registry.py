@@ -11,6 +11,7 @@ from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
+from qkd_qiskit.encoding.reupload import ReuploadEncoding
 from qkd_qiskit.errors import DataError
 
 ENCODINGS: dict[str, Encoding] = {
@@ -21,6 +22,7 @@ ENCODINGS: dict[str, Encoding] = {
         ExactAmplitudeEncoding(),
         MpsAmplitudeEncoding(),
         BrickAmplitudeEncoding(),
+        ReuploadEncoding(),
     )
 }
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from qiskit import QuantumCircuit
+
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.routing import Route, placed_genes, straight
-from qkd_qiskit.vqcnn import Gene, VQCNNSpec, encoding_circuit
+from qkd_qiskit.vqcnn import Gene, VQCNNSpec, encoding_circuit, inputs_again
 from qkd_qiskit.vqcnn.clifford import cx_cost
 
 CONTROLLED_ROTATION_COST = {
@@ -65,15 +67,30 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
         )
     events = list(_encoding_events(spec))
     route = straight(spec) if route is None else route
-    for gene, places, _, _, from_swap in placed_genes(spec, route):
+    between = _genes_before_inputs(spec)
+    for number, (gene, places, _, _, from_swap) in enumerate(placed_genes(spec, route)):
+        if number == between:
+            events += _rotations(spec, inputs_again(spec))
         found = _gene_events(gene, places, gate)
         events += (replace(event, is_swap=True) for event in found) if from_swap else found
+    if between == sum(len(spec.kernels[block.layer].genes) for block in spec.blocks):
+        events += _rotations(spec, inputs_again(spec))
     events += [Event("measure", (place,), "Z") for place in route.measured]
     return _merge_free_runs(events)
 
 
+def _genes_before_inputs(spec: VQCNNSpec) -> int | None:
+    """Return how many genes come before rotations by inputs come again."""
+    if spec.blocks_before_inputs is None:
+        return None
+    return sum(len(spec.kernels[block.layer].genes) for block in spec.blocks[: spec.blocks_before_inputs])
+
+
 def _encoding_events(spec: VQCNNSpec) -> Iterator[Event]:
-    circuit = encoding_circuit(spec)
+    return _rotations(spec, encoding_circuit(spec))
+
+
+def _rotations(spec: VQCNNSpec, circuit: QuantumCircuit) -> Iterator[Event]:
     for item in circuit.data:
         name = item.operation.name
         if name not in _ROTATIONS:
