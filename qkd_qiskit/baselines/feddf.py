@@ -8,6 +8,7 @@ and Adam's steps on batches. What travels is what FedAvg sends.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.special import softmax
@@ -95,4 +96,4 @@ class FedDF(FederatedBaseline):
                 federated.local_steps, evaluator, inputs, n_classes, descent, run.rng(FEDDF)
             )
 
-        return [lambda rate=rate: make(rate) for rate in RATES]
+        return [partial(make, rate) for rate in RATES]

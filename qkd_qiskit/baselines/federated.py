@@ -15,7 +15,7 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines.base import BaselineData, FittedCircuit
-from qkd_qiskit.baselines.validation import PublicJudge
+from qkd_qiskit.baselines.validation import PublicJudge, kept_round
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.evaluation.results import Traffic
@@ -89,8 +89,8 @@ class FederatedTask:
         n_classes: Number of all classes.
         rounds: Rounds, 0 or more.
         l2: Weight of the squared log of the logit scale in the local loss.
-        judge: Loss of a parameter vector on labels that the server has; the round with the least loss is
-            kept, the start included. None keeps the last round.
+        judge: Losses [N] of a parameter vector on labels that the server has; they choose the round that is
+            kept, see `kept_round`. None keeps the last round.
     """
 
     clients: Sequence[FederatedClient]
@@ -98,7 +98,7 @@ class FederatedTask:
     n_classes: int
     rounds: int
     l2: float = 0.0
-    judge: Callable[[FloatArray], float] | None = None
+    judge: Callable[[FloatArray], FloatArray] | None = None
 
 
 class FederatedMethod(ABC):
@@ -191,8 +191,8 @@ def federate(
         params = _as_sent(method.combined(np.stack(local), share, params))
         path.append(params)
     history.append(float(share @ [objective.values(params[None])[0] for objective in objectives]))
-    judged = () if task.judge is None else tuple(map(task.judge, path))
-    kept = int(np.argmin(judged)) if judged else task.rounds
+    judged = [] if task.judge is None else [task.judge(params) for params in path]
+    kept = kept_round(judged) if judged else task.rounds
     progress.done(label)
     vector = len(objectives) * len(params) * BYTES_PER_PARAMETER
     traffic = task.rounds * vector * method.vectors
@@ -200,7 +200,7 @@ def federate(
         params=path[kept],
         n_outcomes=task.n_classes,
         history=tuple(history),
-        validation=judged,
+        validation=tuple(float(losses.mean()) for losses in judged),
         kept=kept,
         rounds=task.rounds,
         bytes_up=traffic,
@@ -264,7 +264,7 @@ class FederatedBaseline(ABC):
         def work() -> FederatedResult:
             task = _task(data)
             found = [federate(task, make(), progress=run.progress, label=self.stage.label) for make in wanted]
-            best = min(found, key=lambda result: min(result.validation))
+            best = min(found, key=lambda result: result.validation[result.kept])
             return replace(best, evaluations=sum(result.evaluations for result in found))
 
         model = run.stage(self.stage, FederatedResult, work)
@@ -284,10 +284,10 @@ def _task(data: BaselineData) -> FederatedTask:
     ]
     judge, n_classes = PublicJudge.of(prepared), len(prepared.classes)
 
-    def loss(params: FloatArray) -> float:
+    def losses(params: FloatArray) -> FloatArray:
         answers = outcome_probabilities(params, data.compiled.noisy, judge.samples.inputs, n_classes)
-        return judge.loss(answers)
+        return judge.losses(answers)
 
     return FederatedTask(
-        clients, data.public_only.params, n_classes, settings.fedavg.rounds, settings.training.l2, loss
+        clients, data.public_only.params, n_classes, settings.fedavg.rounds, settings.training.l2, losses
     )

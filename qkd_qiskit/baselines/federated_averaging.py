@@ -6,6 +6,7 @@ Local training takes L-BFGS iterations on all samples in place of epochs of grad
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.baselines.base import BaselineData
@@ -47,4 +48,4 @@ class FedAvg(FederatedBaseline):
     def candidates(self, data: BaselineData) -> Sequence[Callable[[], FederatedMethod]]:
         """Return the settings' local steps, half of them and twice as many."""
         steps = data.run.settings.fedavg.local_steps
-        return [lambda n=n: Averaging(n) for n in (steps, max(1, steps // 2), 2 * steps)]
+        return [partial(Averaging, n) for n in (steps, max(1, steps // 2), 2 * steps)]

@@ -125,11 +125,11 @@ def agree(
         history.append(float(share @ losses))
         path.append(list(params))
     judged = np.array([[task.judge(k, one) for k, one in enumerate(step)] for step in path])
-    kept, client = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
+    kept, chosen = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
     progress.done(label)
     traffic = task.rounds * n * task.subset * task.n_classes * BYTES_PER_SCORE
     return ConsensusResult(
-        params=path[kept][client],
+        params=path[kept][chosen],
         n_outcomes=task.n_classes,
         history=tuple(history),
         validation=tuple(judged.min(axis=1).tolist()),
@@ -138,7 +138,7 @@ def agree(
         bytes_up=traffic,
         bytes_down=traffic,
         evaluations=evaluations + sum(objective.evaluations for objective in own),
-        client=client,
+        client=chosen,
     )
 
 
@@ -163,7 +163,7 @@ class FedMD:
                 agree(replace(task, digest=digest), rng=run.rng(FEDMD), progress=run.progress)
                 for digest in wanted
             ]
-            best = min(found, key=lambda result: min(result.validation))
+            best = min(found, key=lambda result: result.validation[result.kept])
             return replace(best, evaluations=sum(result.evaluations for result in found))
 
         model = run.stage(FEDMD, ConsensusResult, work)
@@ -196,7 +196,9 @@ def _task(data: BaselineData, compiled: Sequence[CompiledModel]) -> ConsensusTas
 
     def loss(number: int, params: FloatArray) -> float:
         noisy = compiled[number].noisy
-        return judge.loss(outcome_probabilities(params, noisy, judge.samples.inputs, n_classes))
+        return float(
+            judge.losses(outcome_probabilities(params, noisy, judge.samples.inputs, n_classes)).mean()
+        )
 
     return ConsensusTask(
         clients,

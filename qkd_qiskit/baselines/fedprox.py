@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from qkd_qiskit.baselines.base import BaselineData
 from qkd_qiskit.baselines.federated import FederatedBaseline, FederatedMethod
@@ -27,4 +28,4 @@ class FedProx(FederatedBaseline):
     def candidates(self, data: BaselineData) -> Sequence[Callable[[], FederatedMethod]]:
         """Return the weight of the settings alone, or those to choose from where they name none."""
         given, steps = data.run.settings.fedavg.proximal, data.run.settings.fedavg.local_steps
-        return [lambda mu=mu: Averaging(steps, mu) for mu in ((given,) if given > 0 else PROXIMAL)]
+        return [partial(Averaging, steps, mu) for mu in ((given,) if given > 0 else PROXIMAL)]

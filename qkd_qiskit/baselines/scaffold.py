@@ -9,12 +9,14 @@ weighted by their samples, as in the other baselines; the server's step is 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.baselines.base import BaselineData
 from qkd_qiskit.baselines.federated import FederatedBaseline, FederatedMethod
+from qkd_qiskit.run import RunContext
 from qkd_qiskit.run.stages import SCAFFOLD
 from qkd_qiskit.training import LOG_SCALE_BOUNDS, Objective
 
@@ -79,4 +81,8 @@ class Scaffold(FederatedBaseline):
     def candidates(self, data: BaselineData) -> Sequence[Callable[[], FederatedMethod]]:
         """Return the sizes of a step to choose from."""
         sweeps, run = data.run.settings.fedavg.local_steps, data.training_run
-        return [lambda rate=rate: ControlledDescent(sweeps, rate, run.rng(SCAFFOLD)) for rate in RATES]
+        return [partial(_method, sweeps, rate, run) for rate in RATES]
+
+
+def _method(sweeps: int, rate: float, run: RunContext) -> FederatedMethod:
+    return ControlledDescent(sweeps, rate, run.rng(SCAFFOLD))

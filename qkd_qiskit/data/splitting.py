@@ -262,7 +262,9 @@ def _partitioned(
     total, there = sum(client.samples for client in clients), int(left.sum())
     if total > there:
         raise DataError(f"clients: expected {total} samples in all, only {there} are left for them")
-    held = partition(round_to_total(left * (total / there), total, left, rng=rng), len(clients), rng)
+    held = partition(
+        round_to_total(np.asarray(left * (total / there)), total, left, rng=rng), len(clients), rng
+    )
     for number, counts in enumerate(held):
         if not counts.sum():
             raise DataError(f"{_who(clients[number], number)}: the partition leaves it no sample")

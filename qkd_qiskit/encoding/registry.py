@@ -10,8 +10,11 @@ from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
+from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
+from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.encoding.reupload import ReuploadEncoding
+from qkd_qiskit.encoding.zz import ZZEncoding
 from qkd_qiskit.errors import DataError
 
 ENCODINGS: dict[str, Encoding] = {
@@ -23,6 +26,9 @@ ENCODINGS: dict[str, Encoding] = {
         MpsAmplitudeEncoding(),
         BrickAmplitudeEncoding(),
         ReuploadEncoding(),
+        DenseAngleEncoding(),
+        HardwareEfficientEncoding(),
+        ZZEncoding(),
     )
 }
 

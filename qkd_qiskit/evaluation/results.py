@@ -69,6 +69,24 @@ class ClientAccuracy(ResultsModel):
     all_classes: Share
 
 
+class PrivacyRecord(ResultsModel):
+    """What the noise on a client's outputs guarantees for its data set as a whole."""
+
+    output_noise: float = Field(gt=0, description="standard deviation of the noise on each number")
+    answers: Natural = Field(description="public inputs that it answered in all rounds, copies counted")
+    epsilon: float = Field(ge=0, description="of all these answers together")
+    epsilon_each: float = Field(ge=0, description="of one of them")
+    delta: float = Field(gt=0, lt=1)
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one sentence."""
+        return (
+            f"output noise {self.output_noise:g}: epsilon {self.epsilon:.3g} for {self.answers} answers, "
+            f"{self.epsilon_each:.3g} for each, at delta {self.delta:g}"
+        )
+
+
 class ClientResult(ResultsModel):
     """One client: device, data, structure, accuracy, cost; null is what only the client knows."""
 
@@ -84,6 +102,7 @@ class ClientResult(ResultsModel):
     accuracy: ClientAccuracy | None
     bytes_sent: Natural
     seconds: float | None = Field(ge=0)
+    privacy: PrivacyRecord | None = Field(None, description="of a client of this process with noisy outputs")
 
 
 class ModelResult(ResultsModel):
@@ -170,6 +189,14 @@ class ClientRecord(ResultsModel):
         return "; ".join(said)
 
 
+class FidelityResult(ResultsModel):
+    """How close states that gates prepare come to what they stand for, without noise."""
+
+    mean: Share
+    worst: Share
+    samples: Natural = Field(description="public samples that were looked at")
+
+
 class DataResult(ResultsModel):
     """What the experiment was run on."""
 
@@ -178,6 +205,7 @@ class DataResult(ResultsModel):
     public: Natural = Field(description="public samples in all")
     test: Natural = Field(description="test samples")
     public_inputs: Natural = Field(0, description="public samples, copies included")
+    fidelity: FidelityResult | None = Field(None, description="of an encoding that approximates states")
 
 
 class PartitionRecord(ResultsModel):

@@ -9,7 +9,7 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.distillation import lift
+from qkd_qiskit.distillation import DELTA, lift, output_epsilon
 from qkd_qiskit.evaluation import (
     COMPARED,
     DIFFERENCES,
@@ -27,6 +27,7 @@ from qkd_qiskit.evaluation.results import (
     GateCounts,
     Gates,
     ModelResult,
+    PrivacyRecord,
     QuantityRange,
 )
 from qkd_qiskit.federation.client import ClientOutcome
@@ -82,7 +83,7 @@ def evaluate(
             model.name: model.absent for model in COMPARED if model.absent and model.name not in baselines
         }
     else:
-        records, absent = [_client_here(client, test.inputs, test.labels) for client in clients], {}
+        records, absent = [_client_here(run, client) for client in clients], {}
     if len(test) == 0:
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
@@ -180,7 +181,8 @@ def _lifted(client: ClientOutcome, kind: str, inputs: FloatArray, n_classes: int
     return np.asarray(lift(outputs, client.held, n_classes).argmax(axis=1), dtype=np.int64)
 
 
-def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) -> ClientResult:
+def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
+    inputs, labels = run.data.test.inputs, run.data.test.labels
     own = np.isin(labels, client.held)
     predicted = client.held[client.model.predict(client.compiled.noisy, inputs)]
     everywhere = _lifted(client, "noisy", inputs, len(client.class_counts))
@@ -215,7 +217,23 @@ def _client_here(client: ClientOutcome, inputs: FloatArray, labels: IntArray) ->
         ),
         bytes_sent=client.bytes_sent,
         seconds=round(client.seconds, 3),
+        **_privacy(run, client.settings.output_noise),
     )
+
+
+def _privacy(run: RunContext, noise: float) -> dict[str, PrivacyRecord]:
+    """Return what noise on outputs guarantees; nothing where there is none."""
+    if noise == 0:
+        return {}
+    answers = run.data.public.n_answered * run.settings.distillation.rounds
+    record = PrivacyRecord(
+        output_noise=noise,
+        answers=answers,
+        epsilon=output_epsilon(noise, answers),
+        epsilon_each=output_epsilon(noise, 1),
+        delta=DELTA,
+    )
+    return {"privacy": record}
 
 
 def _client_elsewhere(rounds: RoundsResult, position: int) -> ClientResult:

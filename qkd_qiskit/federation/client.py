@@ -15,6 +15,7 @@ from qkd_qiskit.distillation import (
     ClientTrainingSet,
     client_training_set,
     make_message,
+    noisy_outputs,
     refined_training_set,
 )
 from qkd_qiskit.errors import QKDError
@@ -99,7 +100,7 @@ def run_client(run: RunContext, compiler: ModelCompiler, number: int) -> ClientO
         raise type(error)(f"client {settings.name}: {error}") from None
     task = FitTask(client_stage(settings.name), training.inputs, training.targets)
     model = fit_model(run, compiled, task)
-    message = _answer(run, settings.name, compiled, model, training.held)
+    message = _answer(run, settings, compiled, model, training.held)
     return ClientOutcome(
         settings=settings,
         budget=budget,
@@ -155,7 +156,7 @@ def refine_client(run: RunContext, before: ClientOutcome, soft: FloatArray, numb
     )
     task = FitTask(stage, training.inputs, training.targets, before.model.params)
     model = fit_model(run, before.compiled, task)
-    message = _answer(run, before.settings.name, before.compiled, model, before.held)
+    message = _answer(run, before.settings, before.compiled, model, before.held)
     return replace(
         before,
         model=model,
@@ -174,14 +175,19 @@ def _first_training_set(run: RunContext, number: int) -> ClientTrainingSet:
 
 
 def _answer(
-    run: RunContext, name: str, compiled: CompiledModel, model: TrainedModel, held: IntArray
+    run: RunContext, client: ClientSettings, compiled: CompiledModel, model: TrainedModel, held: IntArray
 ) -> ClientMessage:
     data = run.data
+    outputs = model.outcome_probabilities(compiled.noisy, data.public.answered.inputs)
+    if client.output_noise > 0:
+        secret = run.settings.secret or f"simulated with seed {run.settings.seed}"
+        question = f"{client.name}, {compiled.spec.index}, {data.public.digest}"
+        outputs = noisy_outputs(outputs, client.output_noise, secret, question)
     return make_message(
-        name,
+        client.name,
         compiled.spec.index,
         [data.classes[k] for k in held],
-        model.outcome_probabilities(compiled.noisy, data.public.answered.inputs),
+        outputs,
         data.public.digest,
         precision=run.settings.distillation.precision,
     )

@@ -5,6 +5,7 @@ One file in the client's folder remembers it, also when the folders of old exper
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ class _Granted(Settings):
     public_sets: tuple[str, ...] = ()
     experiments: dict[str, _Experiment] = Field({}, description="by name of the folder")
     queries: tuple[float, ...] = Field((), description="when queries of the last day came")
+    answers: int = Field(0, ge=0, description="public inputs that were answered, copies counted")
+    secret: str = Field("", description="what the noise on outputs follows from")
 
 
 class Grants:
@@ -60,20 +63,23 @@ class Grants:
         self._path = folder / GRANTS_FILE
 
     @contextmanager
-    def training(self, name: str, public_set: str, progress: Progress) -> Iterator[Deadline]:
+    def training(
+        self, name: str, public_set: str, progress: Progress, answers: int = 0
+    ) -> Iterator[Deadline]:
         """Grant one training, and count the time that it takes.
 
         Args:
             name: Name of the experiment's folder.
             public_set: Digest of its public samples.
             progress: Told of the training's steps.
+            answers: Public inputs, copies counted, that the training is to answer.
 
         Yields:
             The progress to give to the training; it ends the training when the experiment's time is over.
 
         Raises:
             RequestRejected: If the client answers on other public sets only, or there are too many queries,
-                experiments, seconds or bytes on the disk.
+                experiments, answers, seconds or bytes on the disk.
             StoreError: If the file cannot be read or written.
         """
         with self._account() as granted:
@@ -84,6 +90,7 @@ class Grants:
             for what, count, most in (
                 ("queries in 24 hours", len(recent) + 1, self._limits.max_queries),
                 ("experiments", len({*granted.experiments, name}), self._limits.max_experiments),
+                ("public inputs answered in all", granted.answers + answers, self._limits.max_answers),
             ):
                 if count > most:
                     raise over_limits(f"expected at most {most} {what}, found {count}")
@@ -92,7 +99,13 @@ class Grants:
                 raise over_limits(f"expected at most {self._limits.max_seconds:g} seconds of training in all")
             experiments = granted.experiments | {name: before.model_copy(update={"used": now})}
             self._make_room(experiments, name)
-            self._write(granted.model_copy(update={"experiments": experiments, "queries": (*recent, now)}))
+            changes = {
+                "experiments": experiments,
+                "queries": (*recent, now),
+                # A training that fails may have been told of: its answers count.
+                "answers": granted.answers + answers,
+            }
+            self._write(granted.model_copy(update=changes))
         deadline = Deadline(progress, left, self._limits.max_seconds)
         try:
             yield deadline
@@ -101,6 +114,19 @@ class Grants:
                 found = granted.experiments.get(name, before)
                 spent = found.model_copy(update={"seconds": found.seconds + deadline.spent})
                 self._write(granted.model_copy(update={"experiments": granted.experiments | {name: spent}}))
+
+    def secret(self) -> str:
+        """Return what the noise on this client's outputs follows from: drawn once, and never sent.
+
+        Raises:
+            StoreError: If the file cannot be read or written.
+        """
+        with self._account() as granted:
+            if granted.secret:
+                return granted.secret
+            drawn = secrets.token_hex(32)
+            self._write(granted.model_copy(update={"secret": drawn}))
+            return drawn
 
     def pin(self, public_set: str) -> None:
         """Remember a public set as one of those that the client answers on.

@@ -123,9 +123,15 @@ class RemoteClient:
             return answer
         originals = self._originals(request, folder)
         check_work(settings, request, originals, len(own.labels))
+        copies = originals.n_inputs(request.task.augment) // len(originals.labels)
         # A server may send its request again while another process of this client trains.
         with (
-            self._grants.training(folder.name, public_set(originals), self._progress) as progress,
+            self._grants.training(
+                folder.name,
+                public_set(originals),
+                self._progress,
+                answers=originals.n_inputs(request.task.augment) - originals.n_examples * copies,
+            ) as progress,
             folder_lock(folder, wait=True),
             Database(folder) as database,
         ):
@@ -181,10 +187,14 @@ class RemoteClient:
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
         """Return the experiment as far as this client knows it."""
-        own = ClientSettings(name=self._settings.name, backend=self._settings.backend, samples=samples)
+        noise = self._settings.output_noise
+        own = ClientSettings(
+            name=self._settings.name, backend=self._settings.backend, samples=samples, output_noise=noise
+        )
         return ExperimentSettings(
             name=task.experiment,
             seed=task.seed,
+            secret=self._grants.secret() if noise > 0 else "",
             data=DataSettings(augment=task.augment),
             model=task.model,
             clients=(own,),
@@ -200,6 +210,8 @@ class RemoteClient:
         digest.update(request.public_digest.encode())
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
+        if self._settings.output_noise > 0:
+            digest.update(f"noise {self._settings.output_noise!r}\n".encode())
         return digest.hexdigest()
 
 

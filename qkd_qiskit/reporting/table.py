@@ -186,6 +186,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
     out.print(clients_table(results))
     if results.partition is not None:
         out.print(results.partition.sentence, highlight=False, markup=False)
+    for client in results.clients:
+        if client.privacy is not None:
+            out.print(f"client {client.name}: {client.privacy.sentence}", highlight=False, markup=False)
     out.print(models_table(results))
     if results.comparisons:
         out.print(comparisons_table(results))

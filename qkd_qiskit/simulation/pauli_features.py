@@ -9,19 +9,23 @@ arXiv:2408.12739).
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.compiler import compile_circuit
+from qkd_qiskit.simulation.contraction import sample_slices
 from qkd_qiskit.simulation.evaluator import SpecCircuit, check_inputs
-from qkd_qiskit.simulation.input_states import EncoderTable
+from qkd_qiskit.simulation.input_states import InputStates
+from qkd_qiskit.simulation.ptm import UNITARY
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-_GROUND = np.array([1.0, 0.0, 0.0, 1.0])
 _PAULIS = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 MOST_BODIES = 2
+_COPIES = 3
 
 
 def light_cone(spec: VQCNNSpec) -> tuple[int, ...]:
@@ -51,39 +55,33 @@ def pauli_features(spec: VQCNNSpec, inputs: FloatArray, bodies: int) -> FloatArr
     if not 1 <= bodies <= MOST_BODIES:
         raise SimulationError(f"Pauli features: expected 1 or {MOST_BODIES} bodies, found {bodies}")
     inputs, qubits = check_inputs(inputs, spec), light_cone(spec)
-    pairs = list(combinations(qubits, 2)) if bodies == MOST_BODIES else []
-    if spec.takes_states:
-        parts = [_of_states(inputs, spec.n_qubits, (q,)) for q in qubits]
-        parts += [_of_states(inputs, spec.n_qubits, pair) for pair in pairs]
-    else:
-        vectors = _bloch_vectors(spec, inputs)
-        parts = [vectors[q] for q in qubits]
-        parts += [np.einsum("si,sj->sij", vectors[q], vectors[r]).reshape(len(inputs), -1) for q, r in pairs]
-    return np.concatenate(parts, axis=1)
-
-
-def _bloch_vectors(spec: VQCNNSpec, inputs: FloatArray) -> FloatArray:
-    """Return the Bloch vectors `[qubits, N, 3]` of samples that are encoded qubit by qubit."""
+    groups: list[tuple[int, ...]] = [(qubit,) for qubit in qubits]
+    groups += list(combinations(qubits, 2)) if bodies == MOST_BODIES else []
     circuit = SpecCircuit(spec)
-    compiled = compile_circuit(
-        circuit.circuit,
-        inputs=circuit.x,
-        weights=circuit.w,
-        input_qubits=circuit.input_qubits,
-        noise_model=None,
+    states = InputStates(
+        compile_circuit(
+            circuit.circuit,
+            inputs=circuit.x,
+            weights=circuit.w,
+            input_qubits=circuit.input_qubits,
+            noise_model=None,
+            basis=UNITARY,
+        )
     )
-    return np.asarray((EncoderTable(compiled, 4).products(inputs) @ _GROUND)[..., 1:])
+    out = np.empty((len(inputs), sum(3 ** len(group) for group in groups)))
+    for part in sample_slices(len(inputs), _COPIES * 16 * 2**spec.n_qubits):
+        rows = inputs[part] if spec.executable else spec.input_encoding.states(inputs[part])
+        tensor = states.states(rows).reshape(*(2,) * spec.n_qubits, -1)
+        out[part] = np.concatenate([_expectations(tensor, group) for group in groups], axis=1)
+    return out
 
 
-def _of_states(states: FloatArray, n_qubits: int, qubits: tuple[int, ...]) -> FloatArray:
-    """Return expectation values `[N, 3^k]` of the strings on k qubits, in real states `[N, 2^n]`."""
-    tensor = states.reshape(len(states), *(2,) * n_qubits)
-    # Qubit 0 is the least significant bit of the index, and so the last axis.
-    kept = np.moveaxis(tensor, [n_qubits - q for q in qubits], range(1, len(qubits) + 1))
-    rows = np.ascontiguousarray(kept).reshape(len(states), 2 ** len(qubits), -1)
-    density = rows @ rows.swapaxes(1, 2)
+def _expectations(tensor: NDArray[Any], qubits: tuple[int, ...]) -> FloatArray:
+    """Return expectation values `[N, 3^k]` of the strings on k qubits, in states `[2, ..., 2, N]`."""
+    kept = np.moveaxis(tensor, (-1, *qubits), range(len(qubits) + 1))
+    rows = np.ascontiguousarray(kept).reshape(tensor.shape[-1], 2 ** len(qubits), -1)
+    density = rows @ rows.conj().swapaxes(1, 2)
     strings = _PAULIS
     for _ in qubits[1:]:
         strings = np.stack([np.kron(first, second) for first in strings for second in _PAULIS])
-    # The densities are real: strings with an odd number of Y vanish.
-    return np.asarray(np.einsum("sij,pji->sp", density, strings.real))
+    return np.asarray(np.einsum("sij,pji->sp", density, strings).real)

@@ -15,6 +15,7 @@ from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.sweep.cell import Cell, CellRecord, percent, pooled_accuracy, pooled_difference
+from qkd_qiskit.sweep.ranks import rank_rows
 from qkd_qiskit.sweep.settings import Difference, SweepSettings, ValueColumn
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class SweepResult:
     def rows(self) -> list[dict[str, str]]:
         """Return the table: the text of each column of each row."""
         groups = self.groups()
+        if self.settings.rows == "ranks":
+            return rank_rows(groups, self.settings.models)
         if self.settings.rows == "models":
             return [row for group in groups for row in self._by_model(group)]
         return [self._by_variant(group, groups) for group in groups]

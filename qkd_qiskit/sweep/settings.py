@@ -123,7 +123,9 @@ class SweepSettings(Settings):
     grid: dict[str, tuple[Scalar | tuple[Scalar, ...], ...]] = Field(
         {}, description="values of each key; every combination is a variant"
     )
-    rows: Literal["variants", "models"] = "variants"
+    rows: Literal["variants", "models", "ranks"] = Field(
+        "variants", description="a row a variant, a row a model of each, or a row a model over all"
+    )
     models: tuple[str, ...] | None = Field(None, description="models whose accuracy is shown; None for all")
     differences: tuple[Difference, ...] = ()
     values: tuple[ValueColumn, ...] = ()

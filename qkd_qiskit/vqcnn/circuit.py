@@ -33,7 +33,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
     x, w = ParameterVector("x", spec.n_features), ParameterVector("w", spec.n_weights)
-    if spec.executable:
+    if not spec.takes_states:
         spec.input_encoding.append(circuit, x)
         circuit.barrier()
     for number, block in enumerate(spec.blocks):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qkd_qiskit import run_experiment
@@ -74,6 +75,27 @@ def test_each_attack_on_privacy_has_areas_of_all_clients():
         assert len(record.values["area"]) == 3
         assert all(0 <= area <= 1 for area in record.values["area"])
     assert found.rows()[1]["bytes seen a client"] == "0"
+
+
+def test_a_calibrated_attack_may_ask_more_than_once():
+    options = SweepOptions(variants=("outputs, calibrated", "a server that chooses settings"))
+    once, thrice = run_sweep(small("membership"), options).records
+    for record in (once, thrice):
+        assert len(record.values["area"]) == len(record.values["caught_at_0.1_percent"]) == 3
+        for low, high in zip(
+            record.values["caught_at_0.1_percent"], record.values["caught_at_1_percent"], strict=True
+        ):
+            assert 0 <= low <= high <= 1
+    assert thrice.values["bytes"][0] > 1.4 * once.values["bytes"][0]
+
+
+def test_gradients_tell_images_and_outputs_do_not():
+    sweep = small("inversion", set=["noise.enabled=false"])
+    options = SweepOptions(variants=("gradient of 1 image", "outputs"))
+    gradients, outputs = run_sweep(sweep, options).records
+    assert np.mean(gradients.values["recovered"]) > 0.5
+    assert np.mean(gradients.values["error"]) < 0.5 < np.mean(outputs.values["error"])
+    assert max(outputs.values["recovered"]) < 0.5
 
 
 def test_too_much_noise_is_refused_in_words(tmp_path):

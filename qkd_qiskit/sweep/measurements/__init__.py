@@ -2,10 +2,12 @@
 
 from qkd_qiskit.sweep.cell import Measurement
 from qkd_qiskit.sweep.measurements.attacks import AttackMeasurement
+from qkd_qiskit.sweep.measurements.benchmark import BenchmarkMeasurement
 from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
 from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
+from qkd_qiskit.sweep.measurements.inversion import InversionMeasurement
 from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
 from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
@@ -15,11 +17,13 @@ from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, Weight
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
     "experiment": ExperimentMeasurement,
+    "benchmark": BenchmarkMeasurement,
     "distillation": DistillationMeasurement,
     "attack": AttackMeasurement,
     "liars": LiarsMeasurement,
     "noise": NoiseMeasurement,
     "gradients": GradientMeasurement,
+    "inversion": InversionMeasurement,
     "membership": MembershipMeasurement,
     "pair": PairMeasurement,
     "kernel": KernelMeasurement,

@@ -110,7 +110,7 @@ def test_the_round_that_the_judge_likes_best_is_kept(evaluator, best):
 
     def judge(params):
         seen.append(params)
-        return 0.0 if len(seen) == best + 1 else 1.0
+        return np.full(5, 0.0 if len(seen) == best + 1 else 1.0)
 
     result = _run(_participants(evaluator), Averaging(3), rounds=3, judge=judge)
     assert result.kept == best
@@ -133,13 +133,13 @@ def test_no_method_loses_to_its_start_on_what_judges_it(evaluator):
     judge = PublicJudge(Samples(inputs, labels), np.arange(60))
     start = _run(_participants(evaluator), Averaging(10), rounds=2).params
 
-    def loss(params):
-        return judge.loss(outcome_probabilities(params, evaluator, inputs, 2))
+    def losses(params):
+        return judge.losses(outcome_probabilities(params, evaluator, inputs, 2))
 
-    task = FederatedTask(_participants(evaluator), start, n_classes=2, rounds=3, judge=loss)
+    task = FederatedTask(_participants(evaluator), start, n_classes=2, rounds=3, judge=losses)
     spoilt = federate(task, _Harmful())
     assert spoilt.kept == 0
-    assert loss(spoilt.params) == spoilt.validation[0] < min(spoilt.validation[1:])
+    assert losses(spoilt.params).mean() == spoilt.validation[0] < min(spoilt.validation[1:])
 
 
 @pytest.mark.parametrize("label", ["FedAvg", "other"])

@@ -237,5 +237,8 @@ def test_another_kind_of_dataset_needs_a_registry_line_alone(monkeypatch):
 
     monkeypatch.setattr("qkd_qiskit.data.loading.LOADERS", [*LOADERS, Stripes()])
     assert len(load_dataset("stripes")) == 6
-    with pytest.raises(DataError, match="expected mnist5000, digits, openml:NAME, stripes, or a path"):
+    with pytest.raises(
+        DataError,
+        match="expected mnist5000, digits, iris, wine, breast_cancer, openml:NAME, stripes, or a path",
+    ):
         load_dataset("dots")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -14,6 +15,7 @@ import pytest
 from qkd_qiskit.config import RemoteClientSettings, load_experiment, shipped_experiments
 from qkd_qiskit.data import prepare_data, public_maker
 from qkd_qiskit.data.public import make_public
+from qkd_qiskit.distillation import ClientMessage
 from qkd_qiskit.errors import StoreError
 from qkd_qiskit.federation import (
     RejectionCode,
@@ -222,6 +224,38 @@ def test_queries_of_a_day_are_limited(files, tmp_path):
     assert found.value.code is RejectionCode.OVER_LIMITS
     with patch("qkd_qiskit.federation.grants.time.time", return_value=time.time() + 86_401):
         _train(Grants(_limits(files, max_queries=3), tmp_path), "one")
+
+
+def test_answers_are_limited_over_all_experiments(request_of, files, tmp_path):
+    request = request_of()
+    # Each listed image and its one copy.
+    rows = 2 * (len(request.originals.labels) - request.originals.n_examples)
+    client = _client(files, tmp_path, max_answers=2 * rows - 1)
+    answer = client.answer(request.to_bytes())
+    assert client.answer(request.to_bytes()) == answer
+    with pytest.raises(RequestRejected, match=f"at most {2 * rows - 1} public inputs .* found {2 * rows}"):
+        client.answer(request_of(seed=5).to_bytes())
+    assert _client(files, tmp_path, max_answers=2 * rows).answer(request_of(seed=5).to_bytes())
+
+
+def test_noise_on_outputs_follows_from_a_secret_of_the_client(request_of, files, tmp_path):
+    raw = request_of().to_bytes()
+    plain = ClientMessage.from_bytes(_client(files, tmp_path / "plain").answer(raw))
+    noisy = ClientMessage.from_bytes(_client(files, tmp_path / "one", output_noise=0.3).answer(raw))
+    other = ClientMessage.from_bytes(_client(files, tmp_path / "two", output_noise=0.3).answer(raw))
+    assert np.abs(noisy.probabilities - plain.probabilities).mean() > 0.05
+    assert np.abs(noisy.probabilities - other.probabilities).mean() > 0.05
+    np.testing.assert_allclose(noisy.probabilities.sum(axis=1), 1, atol=2e-3)
+    # Who loses the answer, not the secret, gives the same again: a second one would tell more.
+    folder = tmp_path / "one" / "client"
+    for child in folder.iterdir():
+        if child.is_dir():
+            shutil.rmtree(child)
+    again = _client(files, tmp_path / "one", output_noise=0.3).answer(raw)
+    assert again == noisy.to_bytes()
+    secret = Grants(_limits(files), folder).secret()
+    assert len(secret) == 64
+    assert secret.encode() not in again
 
 
 def test_an_answer_that_is_kept_costs_no_query(request_of, files, tmp_path):

@@ -4,7 +4,6 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import Pauli, Statevector
 
 from qkd_qiskit.encoding import ENCODINGS
@@ -16,17 +15,15 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 
 def _state(spec, row):
     """The encoded state, by Qiskit."""
-    if spec.takes_states:
-        return Statevector(row)
-    circuit = QuantumCircuit(spec.n_qubits)
-    ENCODINGS[spec.encoding].append(circuit, row)
-    return Statevector(circuit)
+    if not spec.executable:
+        return Statevector(spec.input_encoding.states(row[None])[0])
+    return Statevector(spec.input_encoding.circuit(spec.n_qubits).assign_parameters(row))
 
 
 @pytest.mark.parametrize("encoding", sorted(ENCODINGS))
 def test_they_are_the_expectation_values_of_the_encoded_state(encoding):
     spec = VQCNNSpec(3, encoding, n_outcomes=2)
-    inputs = ENCODINGS[encoding].random_inputs(3, 4, rng=np.random.default_rng(0))
+    inputs = spec.input_encoding.random_inputs(3, 4, rng=np.random.default_rng(0))
     found = pauli_features(spec, inputs, 2)
     strings = [{q: letter} for q in range(3) for letter in "XYZ"]
     strings += [{q: a, r: b} for q, r in combinations(range(3), 2) for a, b in product("XYZ", repeat=2)]
@@ -43,7 +40,7 @@ def test_outcomes_of_two_qubits_are_linear_in_them(encoding):
     """On two qubits two bodies are all: no residual remains, whatever the weights."""
     spec = VQCNNSpec(2, encoding, plan="conv, conv", n_outcomes=4)
     rng = np.random.default_rng(1)
-    inputs = ENCODINGS[encoding].random_inputs(2, 60, rng=rng)
+    inputs = spec.input_encoding.random_inputs(2, 60, rng=rng)
     p = PauliEvaluator(spec).probabilities(rng.uniform(-3, 3, spec.n_weights), inputs)
     features = np.column_stack([np.ones(60), pauli_features(spec, inputs, 2)])
     solved = np.linalg.lstsq(features, p, rcond=None)[0]

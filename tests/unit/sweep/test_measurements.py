@@ -19,7 +19,7 @@ from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
-from qkd_qiskit.sweep.measurements.membership import membership_area
+from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
@@ -151,6 +151,21 @@ def test_gradients_shrink_with_noise():
 )
 def test_membership_area(members, others, area):
     assert membership_area(np.array(members), np.array(others)) == area
+
+
+@pytest.mark.parametrize(
+    ("false_alarms", "expected"),
+    [(0.0, 0.25), (0.1, 0.25), (0.2, 0.5), (0.4, 0.75), (0.9, 1.0)],
+)
+def test_true_positives_at_a_rate_of_false_alarms(false_alarms, expected):
+    members, others = np.array([9.0, 4.5, 3.5, 1.5]), np.array([5.0, 4.0, 3.0, 2.0, 1.0])
+    found = true_positives(members, others, false_alarms)
+    assert found == expected
+    # By hand: the best threshold among all with few enough false alarms.
+    best = max(
+        (members > cut).mean() for cut in [0.0, *members, *others] if (others > cut).mean() <= false_alarms
+    )
+    assert found == best
 
 
 @pytest.mark.parametrize(("samples", "copies"), [(2, 0), (41, 0), (40, 2)])

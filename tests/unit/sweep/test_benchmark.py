@@ -1,0 +1,102 @@
+"""The benchmark, small: settings that fit a data set, and average ranks by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.data import load_dataset, prepare_data
+from qkd_qiskit.errors import SweepError
+from qkd_qiskit.sweep import load_sweep
+from qkd_qiskit.sweep.cell import Cell, CellRecord
+from qkd_qiskit.sweep.measurements import MEASUREMENTS
+from qkd_qiskit.sweep.result import SweepResult
+from qkd_qiskit.sweep.settings import SweepSettings, Variant
+
+BASE = load_experiment("benchmark")
+
+
+def _settings(dataset, base=BASE):
+    return MEASUREMENTS["benchmark"](dataset=dataset).settings(base)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "iris", "wine", "breast_cancer", "mnist5000"])
+@pytest.mark.parametrize("partition", ["homo", "noniid-#label2", "noniid-labeldir", "iid-diff-quantity"])
+def test_every_data_set_can_be_dealt_by_every_partition(dataset, partition):
+    base = BASE.model_copy(update={"data": BASE.data.model_copy(update={"partition": partition})})
+    settings = _settings(dataset, base)
+    data = prepare_data(settings)
+    assert len(data.clients) == 4
+    assert len(data.classes) <= 2 ** (settings.model.n_qubits - 1)
+    assert data.name == load_dataset(dataset).name
+    assert min(data.sizes) >= 4
+
+
+def test_too_small_a_data_set_is_refused(tmp_path):
+    path = tmp_path / "few.csv"
+    rows = [f"{k},{k % 7},{'abc'[k % 3]}" for k in range(20)]
+    path.write_text("\n".join(["u,v,label", *rows]) + "\n")
+    data = BASE.data.model_copy(update={"path": str(path), "labels": "label"})
+    with pytest.raises(SweepError, match="expected enough samples for 3 classes in each part, found 20"):
+        _settings("few", BASE.model_copy(update={"data": data}))
+
+
+def _result(records):
+    settings = SweepSettings(name="r", seeds={"count": 1}, rows="ranks")
+    cells = [Cell(Variant(name=f"v{k}"), 0, MEASUREMENTS["benchmark"](), None) for k in range(len(records))]
+    return SweepResult(settings, tuple(cells), tuple(records))
+
+
+def test_ranks_and_differences_by_hand():
+    rights = [
+        {"global": "1110", "a": "1111", "b": "1000"},
+        {"global": "1110", "a": "1110", "b": "0000"},
+    ]
+    records = [CellRecord(right=right, values={"bytes_a": (2000.0,)}) for right in rights]
+    first, second, third, last = _result(records).rows()
+    assert (first["model"], first["average rank"], first["accuracy"]) == ("a", "1.25", "87.5")
+    assert first["global minus this"] == "-12.5 (-25.0 to +0.0)"
+    assert first["kilobytes"] == "2.0"
+    assert (second["model"], second["average rank"]) == ("global", "1.75")
+    assert "global minus this" not in second
+    assert (third["model"], third["average rank"]) == ("b", "3.00")
+    assert third["global minus this"] == "+62.5 (+50.0 to +75.0)"
+    assert last["model"] == "2 variants, 0 refused"
+
+
+def test_what_was_refused_and_models_that_only_some_have_do_not_count():
+    records = [
+        CellRecord(right={"global": "11", "a": "10"}),
+        CellRecord(right={"global": "11"}),
+        CellRecord(refused="no gate budget"),
+    ]
+    rows = _result(records).rows()
+    assert [row["model"] for row in rows] == ["global", "2 variants, 1 refused"]
+    assert _result([CellRecord(refused="none")]).rows() == [{"refused": "none"}]
+
+
+@pytest.mark.parametrize("name", ["benchmark", "confirmation"])
+def test_shipped_sweeps_name_data_sets_that_are_here(name):
+    sweep = load_sweep(name)
+    assert sweep.seeds.count == 5
+    for dataset in sweep.grid["measurement.dataset"]:
+        assert len(load_dataset(dataset).classes) >= 2
+
+
+def test_data_sets_of_development_and_confirmation_are_different():
+    first, second = (set(load_sweep(k).grid["measurement.dataset"]) for k in ("benchmark", "confirmation"))
+    assert not first & second
+
+
+def test_tables_are_scaled_to_their_ranges():
+    for name, shape, classes in (
+        ("iris", (150, 4), 3),
+        ("wine", (178, 13), 3),
+        ("breast_cancer", (569, 30), 2),
+    ):
+        found = load_dataset(name)
+        assert found.features.shape == shape
+        assert len(found.classes) == classes
+        np.testing.assert_allclose(found.features.min(axis=0), 0)
+        np.testing.assert_allclose(found.features.max(axis=0), 1)
