@@ -7,11 +7,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.errors import DataError
+from qkd_qiskit.arguments import found
+from qkd_qiskit.errors import DataError, QKDError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+def as_numbers(values: Any, error: type[QKDError], name: str) -> FloatArray:
+    """Return real numbers as a float64 array of any shape.
+
+    Args:
+        values: The numbers.
+        error: Class of the exception.
+        name: Their name, which opens the message.
+
+    Raises:
+        QKDError: As the class `error`, if they are something else, or rows of different lengths.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        array = np.empty(0, dtype=np.object_)
+    if array.dtype.kind not in "biuf":
+        raise error(f"{name}: expected real numbers, found {found(values)}")
+    return np.asarray(array, dtype=np.float64)
 
 
 def as_features(values: Any, where: str) -> FloatArray:

@@ -207,8 +207,8 @@ def jobs(
             typer.echo(line)
     with services.open_ledger(run_folder) as ledger:
         submission = services.chosen_submission(ledger, name)
-        for line in ledger.damaged():
-            typer.echo(f"warning: {line}; `--recover` may help")
+        for line in services.missing_lines(ledger):
+            typer.echo(f"warning: {line}")
         target = services.destination(run_folder, submission.backend, local=submission.settings["local"])
         runner = services.make_runner(ledger, submission, target.service, NullProgress())
         budget = services.limit_spending(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
 from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
@@ -48,8 +49,13 @@ def shipped_text(folder: str, name: str) -> str:
     return (resources.files("qkd_qiskit.config") / folder / f"{name}.toml").read_text("utf-8")
 
 
+@takes(ConfigError, name_or_path=(str, Path))
 def load_experiment(
-    name_or_path: str, *, overrides: Iterable[str] = (), seed: int | None = None, unset: Iterable[str] = ()
+    name_or_path: str | Path,
+    *,
+    overrides: Iterable[str] = (),
+    seed: int | None = None,
+    unset: Iterable[str] = (),
 ) -> ExperimentSettings:
     """Load the settings of a shipped experiment or of a TOML file.
 
@@ -63,14 +69,14 @@ def load_experiment(
     Raises:
         ConfigError: If the experiment is unknown, the file unreadable, or a key or value wrong.
     """
-    table = read_table("experiments", name_or_path)
-    for item in overrides:
+    table = read_table("experiments", str(name_or_path))
+    for item in _texts("overrides", overrides):
         apply_override(table, item)
-    for key in unset:
+    for key in _texts("unset", unset):
         _remove(table, key)
     if seed is not None:
         table["seed"] = seed
-    return parse_settings(ExperimentSettings, table, name_or_path)
+    return parse_settings(ExperimentSettings, table, str(name_or_path))
 
 
 def load_settings(kind: type[SettingsT], path: Path) -> SettingsT:
@@ -161,6 +167,14 @@ def read_table(folder: str, name_or_path: str) -> dict[str, Any]:
             "or the path of a .toml file"
         )
     return read_toml(path, ConfigError, f"{what} file ")
+
+
+def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    texts = items(ConfigError, name, values, "a sequence of texts")
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigError(f"{name}: expected texts, found {found(text)}")
+    return texts
 
 
 def apply_override(table: dict[str, Any], item: str) -> None:

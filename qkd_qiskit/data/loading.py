@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 
+from qkd_qiskit.arguments import NOTHING, found, items, takes
 from qkd_qiskit.config import Label
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digits import DigitsLoader
@@ -18,6 +20,7 @@ from qkd_qiskit.errors import DataError
 LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), TableLoader(), OpenmlLoader()]
 
 
+@takes(DataError, name=str, path=(str, Path, NOTHING), labels=(str, NOTHING))
 def load_dataset(
     name: str = "mnist5000",
     *,
@@ -44,6 +47,11 @@ def load_dataset(
         DataError: If the name is unknown, a file or download is unusable, labels are named without
             a path, or a class does not occur.
     """
+    if classes is not None:
+        classes = items(DataError, "classes", classes, "a sequence of classes")
+        for label in classes:
+            if not isinstance(label, str | Integral):
+                raise DataError(f"classes: expected numbers and texts, found {found(label)}")
     source = DataSource(name, path, labels, classes)
     if path is None and labels is not None:
         raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")

@@ -14,7 +14,7 @@ try:
     import tomli_w
     import uvicorn
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -24,7 +24,6 @@ except ModuleNotFoundError:
 __all__ = [
     "H11Protocol",
     "InvalidSignature",
-    "UnsupportedAlgorithm",
     "ec",
     "hashes",
     "httpx",

@@ -8,6 +8,7 @@ from pathlib import Path
 from qkd_qiskit.deployment.scarce import when_readable
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_json
 
 OUTCOME = "outcome.json"
 
@@ -21,12 +22,15 @@ def read_outcome(state: Path) -> bool:
     """Return whether the round has ended well; not ended yet is False.
 
     Raises:
-        FederationError: If it ended with an error.
+        FederationError: If it ended with an error, or what was written cannot be read.
     """
     path = state / OUTCOME
     if not path.exists():
         return False
-    error = json.loads(when_readable(path.read_bytes))["error"]
+    told = when_readable(lambda: read_json(path, FederationError, "outcome of the round "))
+    if not isinstance(told, dict) or "error" not in told:
+        raise FederationError(f"{path}: expected the outcome of a round, found something else")
+    error = told["error"]
     if error is not None:
         raise FederationError(str(error))
     return True

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Self
 from qkd_qiskit.deployment.supervisor import GRACE
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.extras import missing_extra
+from qkd_qiskit.store import added_lines
 from qkd_qiskit.text import printable
 
 LOOPBACK = "127.0.0.1"
@@ -32,6 +32,7 @@ SAFE = {
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1
 _LONGEST_LINE = 2000
+_END_OF_LOG = 2**16
 # A busy machine may need long to do what takes a moment.
 _PATIENCE = 120.0
 
@@ -135,10 +136,11 @@ class ChildProcess:
 
     def last_lines(self, count: int = 5) -> str:
         """Return the end of its log, as one line."""
-        with suppress(OSError), self.log.open("r", encoding="utf-8", errors="replace") as file:
-            return printable(
-                " | ".join(line.strip() for line in deque(file, maxlen=count) if line.strip()), 1000
-            )
+        with suppress(OSError, FederationError):
+            start = max(0, self.log.stat().st_size - _END_OF_LOG)
+            lines, _ = added_lines(self.log, FederationError, start)
+            told = [line.decode("utf-8", "replace").strip() for line in lines if line.strip()]
+            return printable(" | ".join(told[-count:]), 1000)
         return ""
 
     def let_go(self) -> None:
@@ -222,13 +224,8 @@ class Tail:
         try:
             if not self.path.exists():
                 return
-            with self.path.open("rb") as file:
-                # A file that was begun anew is shorter.
-                self._read = 0 if file.seek(0, os.SEEK_END) < self._read else self._read
-                file.seek(self._read)
-                whole, sign, _ = file.read().rpartition(b"\n")
-        except OSError:
+            lines, self._read = added_lines(self.path, FederationError, self._read)
+        except (OSError, FederationError):
             return
-        self._read += len(whole) + len(sign)
-        for line in whole.decode("utf-8", "replace").split("\n") if sign else ():
-            self.tell(printable(line, _LONGEST_LINE))
+        for line in lines:
+            self.tell(printable(line.decode("utf-8", "replace"), _LONGEST_LINE))

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from qkd_qiskit.errors import QKDError
+
 T = TypeVar("T")
 
 _PATIENCE = 60.0
@@ -23,12 +25,16 @@ def when_readable(read: Callable[[], T], *, patience: float = _PATIENCE) -> T:
 
     Raises:
         OSError: If a file cannot be read for another reason, or the shortage lasts.
+        QKDError: As a guarded reader raises it, for the same reasons.
     """
     deadline = time.monotonic() + patience
     while True:
         try:
             return read()
-        except OSError as error:
-            if error.errno not in _SHORTAGES or time.monotonic() > deadline:
+        except (OSError, QKDError) as error:
+            # Guarded readers name what has failed, and keep the failure as its cause.
+            failure = error if isinstance(error, OSError) else error.__cause__
+            short = isinstance(failure, OSError) and failure.errno in _SHORTAGES
+            if not short or time.monotonic() > deadline:
                 raise
         time.sleep(_PAUSE)

@@ -12,12 +12,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qkd_qiskit.deployment.optional import InvalidSignature, UnsupportedAlgorithm, ec, hashes, serialization
+from qkd_qiskit.deployment.optional import InvalidSignature, ec, hashes, serialization
 from qkd_qiskit.errors import FederationError
+from qkd_qiskit.store.reading import read_bytes
 
 KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER = "qkd-public-key", "qkd-signature", "qkd-time"
 DIGEST_HEADER, NONCE_HEADER = "qkd-digest", "qkd-nonce"
@@ -28,6 +30,7 @@ YOUNGEST, OLDEST = -5.0, 305.0
 _PURPOSE = "qkd-qiskit federation request 1"
 _NONCE = re.compile("[0-9a-f]{32}")
 _DIGEST = re.compile("[0-9a-f]{64}")
+_MOST_KEY_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,9 @@ def load_public_key(path: Path) -> bytes:
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.
     """
-    try:
-        key = serialization.load_ssh_public_key(_content(path))
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
+    key, content = None, read_bytes(path, FederationError, "key ", most=_MOST_KEY_BYTES)
+    with suppress(Exception):
+        key = serialization.load_ssh_public_key(content)
     return _header_form(_on_p384(key, path))
 
 
@@ -70,10 +72,9 @@ def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     Raises:
         FederationError: If the file cannot be read, or holds no ECDSA key on P-384.
     """
-    try:
-        key = serialization.load_ssh_private_key(_content(path), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
+    key, content = None, read_bytes(path, FederationError, "key ", most=_MOST_KEY_BYTES)
+    with suppress(Exception):
+        key = serialization.load_ssh_private_key(content, None)
     _on_p384(key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else None, path)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key
@@ -132,13 +133,6 @@ def signed_head(
 
 def _signed_text(method: str, path: str, digest: str, time: str, nonce: str) -> bytes:
     return "\n".join((_PURPOSE, method, path, digest, time, nonce)).encode()
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FederationError(f"cannot read key {path}: {error.strerror}") from None
 
 
 def _on_p384(key: object, path: Path) -> ec.EllipticCurvePublicKey:

@@ -23,6 +23,7 @@ from qkd_qiskit.deployment.processes import (
 )
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import parse_json
 
 _CONNECTION = "federation"
 # A few seconds on a machine that is not busy.
@@ -155,8 +156,8 @@ class SuperLink:
 def _checked(said: str, besides: str, what: str) -> dict[str, Any]:
     """Return what Flower says in JSON, if that is that all went well."""
     try:
-        reply = json.loads(said)
-    except ValueError:
+        reply = parse_json(said, FederationError, what)
+    except FederationError:
         reply = None
     if isinstance(reply, dict) and reply.get("success") is True:
         return reply

@@ -6,7 +6,6 @@ that one that is slow, huge or broken keeps nobody waiting.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -19,8 +18,10 @@ from qkd_qiskit.deployment.gateway import NOTICES, TRAFFIC
 from qkd_qiskit.deployment.optional import httpx
 from qkd_qiskit.deployment.scarce import when_readable
 from qkd_qiskit.distillation import MAX_MESSAGE_BYTES
+from qkd_qiskit.errors import FederationError
 from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.transport import Arrival
+from qkd_qiskit.store import added_lines, guarded, parse_json, read_json
 from qkd_qiskit.text import printable
 
 KIND = "query"
@@ -70,8 +71,9 @@ class FlowerTransport:
         path = self.state / TRAFFIC
         if not path.exists():
             return None
-        counts = json.loads(when_readable(path.read_bytes))
-        return {name: Wire.model_validate(count) for name, count in counts.items()}
+        counts = when_readable(lambda: read_json(path, FederationError, "bytes on the wire "))
+        with guarded(FederationError, f"cannot read {path}"):
+            return {name: Wire.model_validate(count) for name, count in counts.items()}
 
     def exchange(self, queries: Mapping[int, bytes], *, timeout: float) -> Iterator[Arrival]:
         """Send queries, and yield what arrives; see `Transport`.
@@ -203,18 +205,16 @@ class _Notices:
         try:
             if not self._path.exists() or self._path.stat().st_size <= self._read:
                 return []
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                whole = file.read().rpartition(b"\n")[0]
-        except OSError:
+            lines, self._read = added_lines(self._path, FederationError, self._read)
+        except (OSError, FederationError):
             # No descriptor is free at this moment, say; the next look finds the same.
             return []
-        self._read += len(whole) + 1
-        notices = [json.loads(line) for line in whole.splitlines()]
-        return [
-            (str(notice["client"]), printable(notice["reason"]), int(notice.get("bytes", 0)))
-            for notice in notices
-        ]
+        with guarded(FederationError, f"cannot read {self._path}"):
+            notices = [parse_json(line, FederationError, "notice") for line in lines]
+            return [
+                (str(notice["client"]), printable(notice["reason"]), int(notice.get("bytes", 0)))
+                for notice in notices
+            ]
 
 
 def _arrival(position: int, reply: Message, late: bool) -> Arrival:

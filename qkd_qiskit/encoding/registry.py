@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from weakref import WeakValueDictionary
 
+from qkd_qiskit.arguments import NOTHING, found, takes
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_brick import BrickAmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
@@ -16,6 +18,7 @@ from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.encoding.reupload import ReuploadEncoding
 from qkd_qiskit.encoding.zz import ZZEncoding
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.store.guard import guarded
 
 ENCODINGS: dict[str, Encoding] = {
     encoding.name: encoding
@@ -36,6 +39,7 @@ ENCODINGS: dict[str, Encoding] = {
 _OWN: WeakValueDictionary[str, Encoding] = WeakValueDictionary()
 
 
+@takes(DataError, name=str)
 def encoding_named(name: str) -> Encoding:
     """Return the encoding of a name, options included: `angle`, `zz(reps=1)`.
 
@@ -107,6 +111,7 @@ def introduce(encoding: Encoding) -> Encoding:
     return encoding
 
 
+@takes(DataError, n_qubits=Integral, image_shape=(tuple, list, NOTHING))
 def make_encoder(
     encoding: str | Encoding, n_qubits: int, *, image_shape: tuple[int, int] | None = None
 ) -> Encoder:
@@ -120,5 +125,9 @@ def make_encoder(
     Raises:
         DataError: If the encoding is unknown or a number is out of range.
     """
-    found = encoding_named(encoding) if isinstance(encoding, str) else encoding
-    return found.make_encoder(n_qubits, image_shape)
+    known = encoding_named(encoding) if isinstance(encoding, str) else encoding
+    if not hasattr(known, "make_encoder"):
+        raise DataError(f"encoding: expected a name or an Encoding, found {found(encoding)}")
+    # Widths beyond all memory fail in NumPy's words.
+    with guarded(DataError, f"encoder for {n_qubits} qubits"):
+        return known.make_encoder(n_qubits, image_shape)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from numbers import Integral
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
 from qkd_qiskit.estimator.rule import (
@@ -107,11 +110,17 @@ class ModelFamily(TypedDict, total=False):
     sharing: str
 
 
+@takes(
+    EstimatorError,
+    backend=(str, Path, Device),
+    n_outcomes=(Integral, NOTHING),
+    coefficients=(Coefficients, NOTHING),
+)
 def estimate_gate_budget(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    backend: str | Device,
+    backend: str | Path | Device,
     n_outcomes: int | None = None,
     coefficients: Coefficients | None = None,
     **family: Unpack[ModelFamily],
@@ -134,7 +143,7 @@ def estimate_gate_budget(
             structure exceeds the data or the device bound.
         HardwareError: If the device is unknown.
     """
-    rule = coefficients or load_coefficients()
+    rule = load_coefficients() if coefficients is None else coefficients
     features, classes, _ = check_data(X, y)
     outcomes = max(len(classes), 2) if n_outcomes is None else n_outcomes
     if outcomes < max(len(classes), 2):
@@ -151,7 +160,7 @@ def estimate_gate_budget(
             f"the coefficients were fitted to {rule.encoding} encoding; for {encoding} they extrapolate",
         )
     statistics = data_statistics(inputs, y, encoding=encoding)
-    device = load_backend(backend) if isinstance(backend, str) else backend
+    device = backend if isinstance(backend, Device) else load_backend(backend)
     terms = budget_terms(ladder, statistics, rule, device)
     spec, limit = grant(ladder, terms)
     predicted = predict_counts(spec, device)

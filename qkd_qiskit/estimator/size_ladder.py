@@ -9,17 +9,20 @@ rings get a second layer, and so on. Pairs are always neighbours on the chain, s
 from __future__ import annotations
 
 from collections import Counter
+from numbers import Integral
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.encoding import Encoding
 from qkd_qiskit.errors import EstimatorError, VQCNNError
 from qkd_qiskit.estimator.rule import FULL_BLOCK
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, resolve_kernel
-from qkd_qiskit.vqcnn.index import MAX_LAYERS
+from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS
 
 MAX_DEPTH = 8
 """Convolution layers on one ring, at most."""
 
 
+@takes(EstimatorError, n_qubits=Integral, kernel=(str, Kernel), sharing=str, n_outcomes=Integral)
 def build_size_ladder(
     n_qubits: int,
     *,
@@ -44,6 +47,8 @@ def build_size_ladder(
     Raises:
         EstimatorError: If no structure of this family exists for the arguments.
     """
+    if not 2 <= n_qubits <= MAX_QUBITS:
+        raise EstimatorError(f"n_qubits: expected an integer from 2 to {MAX_QUBITS}, found {n_qubits}")
     measured = max(n_outcomes - 1, 1).bit_length()
     if measured > n_qubits:
         raise EstimatorError(

@@ -12,10 +12,12 @@ import numpy as np
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
 from qkd_qiskit.encoding import encoding_named
+from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
@@ -39,8 +41,9 @@ from qkd_qiskit.versions import blas_kernel, installed_versions
 _FIDELITY_SAMPLES = 200
 
 
+@takes(ConfigError, config=(str, Path, ExperimentSettings))
 def run_experiment(
-    config: ExperimentSettings | str,
+    config: ExperimentSettings | str | Path,
     *,
     output: str | Path | None = None,
     progress: Progress | None = None,
@@ -77,7 +80,7 @@ def run_experiment(
         >>> finished = run_experiment("quickstart")  # doctest: +SKIP
         >>> finished.results["models"]["global"]["accuracy"]  # doctest: +SKIP
     """
-    settings = load_experiment(config) if isinstance(config, str) else config
+    settings = config if isinstance(config, ExperimentSettings) else load_experiment(config)
     check_baselines(settings)
     start = time.perf_counter()
     folder = None if output is None else Path(output)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from qkd_qiskit.config import RemoteClientSettings, Settings
+from qkd_qiskit.config.loading import read_settings_json
 from qkd_qiskit.errors import StoreError
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.work_limits import Deadline, over_limits
@@ -22,7 +23,6 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.store import folder_lock
 from qkd_qiskit.store.database import LOCK_FILE
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.text import first_fault
 
 GRANTS_FILE = "grants.json"
 _DAY = 86_400.0
@@ -187,19 +187,10 @@ class Grants:
             yield self._read()
 
     def _read(self) -> _Granted:
-        try:
-            return _Granted.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+        # Whoever deletes it begins to count anew; of a damaged one that is not for the program to decide.
+        if not self._path.exists():
             return _Granted()
-        except OSError as error:
-            raise StoreError(f"cannot read {self._path}: {error.strerror or error}") from None
-        except ValidationError as error:
-            # Whoever deletes it begins to count anew; that is not for the program to decide.
-            fault = first_fault(error)["msg"]
-            raise StoreError(f"{self._path}: expected what was granted, {fault}") from None
+        return read_settings_json(_Granted, self._path, StoreError)
 
     def _write(self, granted: _Granted) -> None:
-        try:
-            write_atomic(self._path, granted.model_dump_json(indent=1))
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror or error}") from None
+        write_atomic(self._path, granted.model_dump_json(indent=1))

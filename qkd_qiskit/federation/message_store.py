@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from qkd_qiskit.distillation import ClientMessage
+from qkd_qiskit.errors import StoreError
 from qkd_qiskit.store.database import Database
+from qkd_qiskit.store.guard import guarded
+from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
+
+_LOG = logging.getLogger("qkd_qiskit.federation")
 
 
 class MessageStore:
@@ -30,7 +36,8 @@ class MessageStore:
             resume: Whether to go on with kept ones; otherwise they are deleted.
 
         Raises:
-            StoreError: If the database cannot be read or written.
+            StoreError: If the database cannot be read or written. A damaged message counts as none, with a
+                warning.
         """
         self.positions: set[int] = set()
         self._memory: dict[int, ClientMessage] = {}
@@ -41,8 +48,14 @@ class MessageStore:
         with Database(folder) as database:
             if not resume:
                 database.execute("DELETE FROM message WHERE request = ? AND late = ?", *self._place)
-            kept = database.rows("SELECT client FROM message WHERE request = ? AND late = ?", *self._place)
-        self.positions = {position for (position,) in kept}
+            rows = database.rows("SELECT client FROM message WHERE request = ? AND late = ?", *self._place)
+            for (position,) in rows:
+                try:
+                    unseal_bytes(self._data(database, position))
+                except ValueError as error:
+                    _LOG.warning("answer %s in %s: %s; it counts as none", position, database.path, error)
+                else:
+                    self.positions.add(position)
 
     def keep(self, position: int, message: ClientMessage) -> None:
         """Keep a message.
@@ -60,7 +73,7 @@ class MessageStore:
             with Database(self._folder) as database:
                 database.execute(
                     "INSERT OR REPLACE INTO message (request, late, client, data) VALUES (?, ?, ?, ?)",
-                    *(*self._place, position, message.to_bytes()),
+                    *(*self._place, position, seal_bytes(message.to_bytes())),
                 )
         self.positions.add(position)
 
@@ -90,14 +103,18 @@ class MessageStore:
             position: One of `positions`.
 
         Raises:
-            StoreError: If the database cannot be read.
+            StoreError: If the database cannot be read, or has been damaged since.
             DistillationError: If what it holds is no message.
         """
         if self._folder is None:
             return self._memory[position]
-        with Database(self._folder) as database:
-            ((data,),) = database.rows(
-                "SELECT data FROM message WHERE request = ? AND late = ? AND client = ?",
-                *(*self._place, position),
-            )
+        with Database(self._folder) as database, guarded(StoreError, f"answer {position} in {database.path}"):
+            data = unseal_bytes(self._data(database, position))
         return ClientMessage.from_bytes(data)
+
+    def _data(self, database: Database, position: int) -> object:
+        ((data,),) = database.rows(
+            "SELECT data FROM message WHERE request = ? AND late = ? AND client = ?",
+            *(*self._place, position),
+        )
+        return data

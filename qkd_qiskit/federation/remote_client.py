@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +39,9 @@ from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
-from qkd_qiskit.store import Database, StageStore, folder_lock
+from qkd_qiskit.store import Database, StageStore, folder_lock, mend_database
 from qkd_qiskit.store.database import DATABASE_FILE
+from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
 from qkd_qiskit.text import printable
 
 _LOG = logging.getLogger("qkd_qiskit.federation")
@@ -132,10 +135,8 @@ class RemoteClient:
                 self._progress,
                 answers=originals.n_inputs(request.task.augment) - originals.n_examples * copies,
             ) as progress,
-            folder_lock(folder, wait=True),
-            Database(folder) as database,
+            _open_rounds(folder) as kept,
         ):
-            kept = _KeptRounds(database)
             answer = kept.answer(request.round, raw)
             if answer is None:
                 with threadpool_limits(1, user_api="blas"):
@@ -176,8 +177,8 @@ class RemoteClient:
         """Return the public samples of a request, or of an earlier one of its experiment."""
         originals = request.originals
         if originals is None and (folder / DATABASE_FILE).exists():
-            with Database(folder) as database:
-                earlier = _KeptRounds(database).public()
+            with _open_rounds(folder) as kept:
+                earlier = kept.public()
             originals = None if earlier is None else self._read(earlier).originals
         if originals is None:
             raise RequestRejected(
@@ -219,8 +220,18 @@ def _kept_answer(folder: Path, number: int, raw: bytes) -> bytes | None:
     """Return the answer that an experiment's folder holds, if the request has come before."""
     if not (folder / DATABASE_FILE).exists():
         return None
-    with folder_lock(folder, wait=True), Database(folder) as database:
-        return _KeptRounds(database).answer(number, raw)
+    with _open_rounds(folder) as kept:
+        return kept.answer(number, raw)
+
+
+@contextmanager
+def _open_rounds(folder: Path) -> Iterator[_KeptRounds]:
+    """Open what an experiment's folder keeps, alone; of a damaged database what can be read is kept."""
+    with folder_lock(folder, wait=True):
+        # Everything in it can be trained for again, and the server waits.
+        mend_database(folder, begin_anew=True)
+        with Database(folder) as database:
+            yield _KeptRounds(database)
 
 
 @dataclass(frozen=True)
@@ -242,25 +253,36 @@ class _KeptRounds:
 
     def public(self) -> bytes | None:
         """Return the request that brought the public samples."""
-        found = self.database.rows("SELECT request FROM public_set")
-        return found[0][0] if found else None
+        found = self._whole("SELECT request FROM public_set")
+        return found[0] if found else None
 
     def keep_public(self, raw: bytes) -> None:
         with self.database.transaction():
             self.database.execute("DELETE FROM public_set")
-            self.database.execute("INSERT INTO public_set VALUES (?)", raw)
+            self.database.execute("INSERT INTO public_set VALUES (?)", seal_bytes(raw))
 
     def requests(self, after: int, before: int) -> list[bytes]:
         """Return the answered requests of the rounds between two."""
-        rows = self.database.rows(
+        return self._whole(
             "SELECT request FROM exchange WHERE round > ? AND round < ? ORDER BY round", after, before
         )
-        return [raw for (raw,) in rows]
 
     def answer(self, number: int, raw: bytes) -> bytes | None:
         """Return the answer of a round to a request, if it was answered."""
-        found = self.database.rows("SELECT answer FROM exchange WHERE round = ? AND request = ?", number, raw)
-        return found[0][0] if found else None
+        query = "SELECT answer FROM exchange WHERE round = ? AND request = ?"
+        found = self._whole(query, number, seal_bytes(raw))
+        return found[0] if found else None
 
     def keep(self, number: int, raw: bytes, answer: bytes) -> None:
-        self.database.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", number, raw, answer)
+        sealed = seal_bytes(raw), seal_bytes(answer)
+        self.database.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", number, *sealed)
+
+    def _whole(self, query: str, *values: object) -> list[bytes]:
+        """Return the whole values of a query of one column; damaged ones count as none."""
+        found = []
+        for (sealed,) in self.database.rows(query, *values):
+            try:
+                found.append(unseal_bytes(sealed))
+            except ValueError as error:
+                _LOG.warning("a round in %s: %s; it counts as none", self.database.path, error)
+        return found

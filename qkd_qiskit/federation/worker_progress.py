@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from qkd_qiskit.errors import StoreError
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.store import added_lines, parse_json
 
 _POLL_SECONDS = 0.1
 
@@ -85,17 +87,14 @@ class WorkerProgress:
         while not over:
             over = self._over.wait(_POLL_SECONDS)
             # Descriptors may run out for a while, and what is not read now is read later.
-            with suppress(OSError):
+            with suppress(OSError, StoreError):
                 self._pass_on()
 
     def _pass_on(self) -> None:
         for path in sorted(Path(self._folder.name).iterdir()):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                whole, newline, _ = file.read().rpartition(b"\n")
-            self._read[path] = self._read.get(path, 0) + len(whole) + len(newline)
-            for line in whole.splitlines():
-                what, label, number = json.loads(line)
+            lines, self._read[path] = added_lines(path, StoreError, self._read.get(path, 0))
+            for line in lines:
+                what, label, number = parse_json(line, StoreError, str(path))
                 if what == "start":
                     self._progress.start(label, number)
                 elif what == "advance":

@@ -12,11 +12,13 @@ from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import found
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.calibration import checked_target
 from qkd_qiskit.hardware.fractional import with_fractional_gates
 from qkd_qiskit.hardware.gate_set import GateSet, choose_gates, healthy_part
 from qkd_qiskit.hardware.targets import dead_gates, noise_model_of, part_of, select_qubits
+from qkd_qiskit.store.guard import guarded
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,16 +160,26 @@ def device_from_backend(
         fractional: Whether circuits are built from `rzz` and `rx` with angles.
 
     Raises:
-        HardwareError: If the backend lacks gates that circuits need, has impossible values, or no two coupled
-            qubits of it work.
+        HardwareError: If there is no backend, or it lacks gates that circuits need, has impossible values, or
+            no two coupled qubits of it work.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        made = backend if isinstance(backend, BackendV2) else backend()
+        made = backend if isinstance(backend, BackendV2) else _made(backend)
         target = with_fractional_gates(made) if fractional else made.target
         date = _calibration_date(made)
     said = dict.fromkeys((*notes, *(str(warning.message) for warning in caught)))
     return Device(name or made.name, description, target, source, date, tuple(said), fractional)
+
+
+def _made(backend: object) -> BackendV2:
+    if not callable(backend):
+        raise HardwareError(f"backend: expected a BackendV2, or what makes one, found {found(backend)}")
+    with guarded(HardwareError, "backend: cannot make it"):
+        made = backend()
+    if not isinstance(made, BackendV2):
+        raise HardwareError(f"backend: expected a BackendV2, found {found(made)}")
+    return made
 
 
 def _calibration_date(backend: BackendV2) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +14,7 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import StatePreparation
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
+from qkd_qiskit.arguments import NOTHING, found, takes
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
@@ -56,6 +59,9 @@ class TranspiledVQCNN:
         return without_idle_qubits(self.circuit, self.input_qubits)[1]
 
 
+@takes(
+    HardwareError, spec=VQCNNSpec, backend=(str, Path, Device), seed=Integral, chain=(tuple, list, NOTHING)
+)
 def transpile_verified(
     spec: VQCNNSpec, backend: Device | str, *, seed: int = 0, chain: tuple[int, ...] | None = None
 ) -> TranspiledVQCNN:
@@ -85,6 +91,10 @@ def transpile_verified(
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
+    for qubit in chain or ():
+        if not isinstance(qubit, Integral):
+            raise HardwareError(f"chain: expected physical qubits, found {found(qubit)}")
+    chain = None if chain is None else tuple(chain)
     device = backend if isinstance(backend, Device) else load_backend(backend)
     prediction = predict(spec, device, chain=chain)
     logical = build_circuit(spec)

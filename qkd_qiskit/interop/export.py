@@ -11,6 +11,8 @@ from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import ParameterVectorElement
 from qiskit.primitives import BaseSamplerV2
 
+from qkd_qiskit.arguments import takes
+from qkd_qiskit.arrays import as_numbers
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import MeasuredCircuit
 from qkd_qiskit.simulation.bindable import bindable
@@ -53,22 +55,32 @@ def export_circuit(source: MeasuredCircuit | VQCNNSpec, weights: ArrayLike | Non
     circuit = plain_copy(measured.circuit)
     if weights is None:
         return circuit
-    values = np.asarray(weights, dtype=np.float64)
+    values = as_numbers(weights, ModelError, "weights")
     if values.shape != (measured.spec.n_weights,) or not np.isfinite(values).all():
         raise ModelError(f"expected {measured.spec.n_weights} finite weights, found shape {values.shape}")
     present = {p for p in circuit.parameters if p.vector.name == "w"}
     return circuit.assign_parameters({p: float(values[p.index]) for p in present})
 
 
+@takes(ModelError, circuit=QuantumCircuit)
 def to_qpy(circuit: QuantumCircuit) -> bytes:
-    """Return the circuit as a QPY file, which `qiskit.qpy.load` reads."""
+    """Return the circuit as a QPY file, which `qiskit.qpy.load` reads.
+
+    Raises:
+        ModelError: If it is no circuit.
+    """
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return buffer.getvalue()
 
 
+@takes(ModelError, circuit=QuantumCircuit)
 def to_qasm3(circuit: QuantumCircuit) -> str:
-    """Return the circuit as an OpenQASM 3 program; free parameters become `input float[64]` declarations."""
+    """Return the circuit as an OpenQASM 3 program; free parameters become `input float[64]` declarations.
+
+    Raises:
+        ModelError: If it is no circuit.
+    """
     return str(qasm3.dumps(circuit))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 from scipy.special import softmax
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.config.loading import parse_settings
@@ -141,6 +142,7 @@ class SavedModel:
         return buffer.getvalue()
 
 
+@takes(ModelError, path=(str, Path))
 def load_model(path: str | Path) -> SavedModel:
     """Return the global model of a run.
 

@@ -15,9 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.errors import HardwareError, ReportingError
 from qkd_qiskit.hardware.descriptor import descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_bytes, read_json
 
 _STORED = "summaries.json"
 _TUPLES = ("gates", "notes", "assumptions")
@@ -114,7 +115,7 @@ def calibration_digest(name: str) -> str | None:
         files += found
     digest = hashlib.sha256()
     for file in files:
-        content = file.read_bytes()
+        content = read_bytes(file, ReportingError)
         digest.update(f"{file.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
@@ -143,7 +144,7 @@ def _live_row(name: str) -> dict[str, object]:
 @cache
 def _stored() -> dict[str, dict[str, Any]]:
     path = descriptor_folder() / _STORED
-    found: dict[str, dict[str, Any]] = json.loads(path.read_bytes()) if path.is_file() else {}
+    found: dict[str, dict[str, Any]] = read_json(path, ReportingError) if path.is_file() else {}
     return found
 
 

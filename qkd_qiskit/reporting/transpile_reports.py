@@ -39,6 +39,7 @@ from qkd_qiskit.reporting.transpile_schema import (
     StructureRow,
 )
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_bytes
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SEEDS = (0, 1, 2)
@@ -120,7 +121,7 @@ def report_inputs() -> str:
     """
     digest = hashlib.sha256()
     for name in list_backends():
-        digest.update((descriptor_folder() / f"{name}.toml").read_bytes())
+        digest.update(read_bytes(descriptor_folder() / f"{name}.toml", ReportingError))
     for name in shipped_experiments():
         settings = load_experiment(name)
         # How a model is trained does not change its structure.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 from qkd_qiskit.errors import StoreError, SubmissionError
 from qkd_qiskit.runtime.batch import Batch as Batch
 from qkd_qiskit.runtime.batch import State, batch_tag
+from qkd_qiskit.runtime.row_seals import (
+    BATCH_FIELDS,
+    FORMER,
+    FORMER_CHARGE,
+    SUBMISSION,
+    RowSeals,
+    batch_place,
+)
 from qkd_qiskit.runtime.service import JobCounts
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.runtime.submission_record import Submission as Submission
@@ -25,7 +33,7 @@ from qkd_qiskit.store.mending import mend_database
 FORMER_FILE = "jobs.sqlite"
 """The file of a ledger before it moved into the run's database."""
 
-_BATCH_FIELDS = ", ".join(Batch.__dataclass_fields__)
+_WAY_OUT = "`jobs RUN --recover` asks the service for its jobs"
 _FORMER_CHARGES = "CREATE TABLE IF NOT EXISTS former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL)"
 
 
@@ -34,6 +42,9 @@ class Ledger:
 
     Every change is one transaction, on disk before the method returns. While it is open, no other process can
     open it, so that two commands cannot submit the same batch.
+
+    Attributes:
+        folder: Folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,9 +65,10 @@ class Ledger:
         with ExitStack() as opened:
             opened.enter_context(folder_lock(folder))
             mend_database(folder)
-            self._folder = folder
+            self.folder = folder
             self._db = opened.enter_context(Database(folder, durable=True))
             self._db.execute(_FORMER_CHARGES)
+            self._seals = RowSeals(self._db)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -70,7 +82,7 @@ class Ledger:
     def add(self, submission: Submission, ranges: Sequence[tuple[int, int]]) -> None:
         """Store a submission and its batches, all of them planned.
 
-        A damaged submission of the same name is replaced; batches that are there stay as they are.
+        A damaged submission of the same name is replaced; batches that are there and whole stay as they are.
 
         Args:
             submission: What to run.
@@ -83,11 +95,48 @@ class Ledger:
             self._db.execute(
                 "INSERT OR REPLACE INTO submission VALUES (?, ?, ?, ?, ?, ?, ?)", *submission_row(submission)
             )
-            self._db.insert(
-                "INSERT OR IGNORE INTO batch (submission, number, start, stop, state) "
-                "VALUES (?, ?, ?, ?, 'planned')",
-                [(submission.id, number, *limits) for number, limits in enumerate(ranges)],
-            )
+            self._seals.write(submission.id, SUBMISSION)
+            self._complete(submission.id, ranges)
+
+    def complete(self, submission: str, ranges: Sequence[tuple[int, int]]) -> tuple[int, bool]:
+        """Plan batches anew whose rows are lost or damaged, and drop what is damaged of former jobs.
+
+        The service tells by their tags which jobs they had.
+
+        Args:
+            submission: Name of a stored submission.
+            ranges: First and one-behind-last sample of each batch.
+
+        Returns:
+            How many batches were planned anew, and whether former jobs were dropped.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        with self._db.transaction():
+            return self._complete(submission, ranges)
+
+    def _complete(self, submission: str, ranges: Sequence[tuple[int, int]]) -> tuple[int, bool]:
+        damaged, rows = self._seals.damaged(submission), self._batch_rows(submission)
+        wanted = {number: ends for number, ends in enumerate(ranges) if not _is_sound(rows.get(number), ends)}
+        wanted |= {number: ends for number, ends in enumerate(ranges) if batch_place(number) in damaged}
+        for number in {*wanted, *(rows.keys() - set(range(len(ranges))))}:
+            self._db.execute("DELETE FROM batch WHERE submission = ? AND number = ?", submission, number)
+            self._seals.forget(submission, batch_place(number))
+        self._db.insert(
+            "INSERT INTO batch (submission, number, start, stop, state) VALUES (?, ?, ?, ?, 'planned')",
+            [(submission, number, *ends) for number, ends in wanted.items()],
+        )
+        former = bool(damaged & {FORMER, FORMER_CHARGE})
+        if former:
+            for table in (FORMER, FORMER_CHARGE):
+                self._db.execute(f"DELETE FROM {table} WHERE submission = ?", submission)
+        self._seals.write(submission, FORMER, FORMER_CHARGE, *map(batch_place, wanted))
+        return len(wanted), former
+
+    def _batch_rows(self, submission: str) -> dict[object, tuple[Any, ...]]:
+        rows = self._db.rows(f"SELECT number, {BATCH_FIELDS} FROM batch WHERE submission = ?", submission)
+        return {number: tuple(row) for number, *row in rows}
 
     def keep_plan(self, submission: Submission) -> None:
         """Write the plan file of a submission, from which it comes back where the ledger is lost.
@@ -96,13 +145,14 @@ class Ledger:
             StoreError: If it cannot be written.
         """
         ranges = [(batch.start, batch.stop) for batch in self.batches(submission.id)]
-        write_plan(self._folder, submission, ranges)
+        write_plan(self.folder, submission, ranges)
 
     def store_settings(self, submission: Submission) -> None:
         """Store the settings of a submission that were changed since."""
-        self._db.execute(
-            "UPDATE submission SET settings = ? WHERE id = ?", json.dumps(submission.settings), submission.id
-        )
+        text = json.dumps(submission.settings)
+        with self._db.transaction():
+            self._db.execute("UPDATE submission SET settings = ? WHERE id = ?", text, submission.id)
+            self._seals.write(submission.id, SUBMISSION)
 
     def submissions(self) -> tuple[Submission, ...]:
         """Return all submissions, the oldest first; those that are damaged are left out."""
@@ -114,18 +164,29 @@ class Ledger:
 
     def _read_all(self) -> list[Submission | SubmissionError]:
         found: list[Submission | SubmissionError] = []
+        lost = set(self._seals.submissions())
         for row in self._db.rows("SELECT * FROM submission ORDER BY created, rowid"):
+            lost.discard(row[0])
             try:
+                if SUBMISSION in self._seals.damaged(row[0]):
+                    raise SubmissionError(f"submission {row[0]}: what is stored of it is damaged")
                 found.append(read_row(row))
             except SubmissionError as error:
                 found.append(error)
-        return found
+        return found + [SubmissionError(f"submission {name}: its record is lost") for name in sorted(lost)]
 
     @guarded(SubmissionError, "cannot read the stored batches", keep=StoreError)
     def batches(self, submission: str, *states: State) -> tuple[Batch, ...]:
-        """Return the batches of a submission, of some states or all."""
+        """Return the batches of a submission, of some states or all.
+
+        Raises:
+            SubmissionError: If a row is damaged or lost.
+        """
+        for place in sorted(self._seals.damaged(submission)):
+            if place.startswith(batch_place("")):
+                raise SubmissionError(f"{place} of {submission}: its record is damaged; {_WAY_OUT}")
         rows = self._db.rows(
-            f"SELECT {_BATCH_FIELDS} FROM batch WHERE submission = ? ORDER BY number", submission
+            f"SELECT {BATCH_FIELDS} FROM batch WHERE submission = ? ORDER BY number", submission
         )
         found = (Batch(*row) for row in rows)
         return tuple(batch for batch in found if not states or batch.state in states)
@@ -156,8 +217,9 @@ class Ledger:
         last = max(jobs)
         with self._db.transaction():
             for attempt, job_id in jobs.items():
-                if attempt != last:
+                if attempt != last and job_id not in self.former(batch.submission):
                     self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, job_id)
+            self._seals.write(batch.submission, FORMER)
             tag = batch_tag(batch, last)
             self._update(
                 batch, batch.state, "submitted", attempt=last, tag=tag, job_id=jobs[last], message=""
@@ -220,14 +282,25 @@ class Ledger:
             self._db.execute("INSERT INTO former VALUES (?, ?)", batch.submission, batch.job_id)
         if batch.seconds is not None:
             self._db.execute("INSERT INTO former_charge VALUES (?, ?)", batch.submission, batch.seconds)
+        self._seals.write(batch.submission, FORMER, FORMER_CHARGE)
 
     def former_seconds(self, submission: str) -> float:
-        """Return the quantum seconds that are known to be charged for former jobs."""
+        """Return the quantum seconds that are known to be charged for former jobs.
+
+        Raises:
+            SubmissionError: If they are damaged.
+        """
+        self._check_former(submission)
         rows = self._db.rows("SELECT seconds FROM former_charge WHERE submission = ?", submission)
         return float(sum(seconds for (seconds,) in rows))
 
     def former(self, submission: str) -> tuple[str, ...]:
-        """Return the ids of jobs that failed or were cancelled, and whose batches were planned anew."""
+        """Return the ids of jobs that failed or were cancelled, and whose batches were planned anew.
+
+        Raises:
+            SubmissionError: If they are damaged.
+        """
+        self._check_former(submission)
         rows = self._db.rows("SELECT job_id FROM former WHERE submission = ?", submission)
         return tuple(job_id for (job_id,) in rows)
 
@@ -291,3 +364,19 @@ class Ledger:
             raise SubmissionError(
                 f"batch {batch.number} of {batch.submission}: expected state {before} in the ledger"
             )
+        self._seals.write(batch.submission, batch_place(batch.number))
+
+    def _check_former(self, submission: str) -> None:
+        if self._seals.damaged(submission) & {FORMER, FORMER_CHARGE}:
+            raise SubmissionError(f"{submission}: what is known of its former jobs is damaged; {_WAY_OUT}")
+
+
+def _is_sound(row: tuple[Any, ...] | None, ends: tuple[int, int]) -> bool:
+    """Return whether a batch's row is there, readable, and of these samples."""
+    if row is None:
+        return False
+    try:
+        batch = Batch(*row)
+    except SubmissionError:
+        return False
+    return (batch.start, batch.stop) == tuple(ends)

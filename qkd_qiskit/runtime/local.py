@@ -13,6 +13,7 @@ import numpy as np
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime.circuit_file import read_circuits, write_circuits
@@ -29,6 +30,7 @@ from qkd_qiskit.runtime.service import (
 )
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.simulation.sampler import REGISTER
+from qkd_qiskit.store import ArrayArchive, open_npz, parse_json
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.vqcnn import without_idle_qubits
 
@@ -102,9 +104,12 @@ class LocalService:
         """Run the job; equal seeds give equal counts."""
         meta = self._meta(job_id)
         with answers():
-            with np.load(self._folder / f"{job_id}.npz", allow_pickle=False) as stored:
-                circuit, *calibrations = read_circuits(stored["circuits"].tobytes(), where=f"job {job_id}")
-                values = stored["values"]
+            stored = self._stored(job_id)
+            where = f"job {job_id}"
+            circuit, *calibrations = read_circuits(stored.array("circuits").tobytes(), where=where)
+            values = stored.array("values")
+            if values.ndim != 2 or values.dtype != np.float64:
+                raise ValueError(f"{where}: expected values [rows, P], found {values.dtype} {values.shape}")
             request = JobRequest(
                 circuit, values, tuple(calibrations), meta["shots"], tuple(meta["tags"]), meta["seed"]
             )
@@ -151,15 +156,26 @@ class LocalService:
         write_atomic(self._folder / f"{job_id}.cancelled", "")
 
     def _meta(self, job_id: str) -> dict[str, Any]:
-        path = self._folder / f"{job_id}.npz"
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                meta: dict[str, Any] = json.loads(str(stored["meta"]))
-            if not isinstance(meta, dict) or not {"tags", "shots", "seed"} <= meta.keys():
-                raise ValueError("expected tags, shots and seed")
-        except Exception as error:
+            meta = parse_json(str(self._stored(job_id).array("meta")), SubmissionError, "meta")
+            if not _is_meta(meta):
+                raise SubmissionError("expected tags, shots and seed")
+        except SubmissionError as error:
             raise ServiceUncertain(f"no job {job_id} in {self._folder}: {safe_line(error)}") from None
-        return meta
+        found: dict[str, Any] = meta
+        return found
+
+    def _stored(self, job_id: str) -> ArrayArchive:
+        return open_npz(self._folder / f"{job_id}.npz", SubmissionError)
+
+
+def _is_meta(meta: object) -> bool:
+    """Return whether this is what `submit` has written about a job."""
+    if not isinstance(meta, dict) or not {"tags", "shots", "seed"} <= meta.keys():
+        return False
+    tags = meta["tags"]
+    whole = all(type(meta[key]) is int and meta[key] >= 0 for key in ("shots", "seed"))
+    return whole and isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
 
 
 def _seed(seed: int, start: int) -> int:

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.config.loading import read_settings_json
 from qkd_qiskit.data import Samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
@@ -242,11 +242,6 @@ def samples_of_run(run: Path) -> Samples:
         DataError: If its data are no longer there.
     """
     path = run / "settings.json"
-    try:
-        settings = ExperimentSettings.model_validate_json(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "damaged"
-        raise SubmissionError(
-            f"cannot read {path}: {reason}; expected the folder of a finished run"
-        ) from None
-    return prepare_data(settings).test
+    if not path.exists():
+        raise SubmissionError(f"cannot read {path}: no such file; expected the folder of a finished run")
+    return prepare_data(read_settings_json(ExperimentSettings, path, SubmissionError)).test

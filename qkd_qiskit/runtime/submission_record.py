@@ -21,6 +21,7 @@ from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.store.array_files import open_npz
 from qkd_qiskit.store.database import pack, unpack
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import parse_json
 
 PLAN_FOLDER = "jobs"
 _PLAN_ENDING = ".plan.npz"
@@ -103,7 +104,7 @@ def read_row(row: Sequence[Any]) -> Submission:
     name, created, backend, settings, circuits, inputs, labels = row
     try:
         (samples, *predicted), (classes,) = unpack(inputs), unpack(labels)
-        options = json.loads(settings)
+        options = parse_json(settings, SubmissionError, "its settings")
         if samples.ndim != 2 or classes.shape[:1] != samples.shape[:1] or not isinstance(options, dict):
             raise ValueError(f"expected inputs [N, F], labels [N], found {samples.shape}, {classes.shape}")
     except Exception as error:
@@ -158,6 +159,11 @@ def plan_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted((folder / PLAN_FOLDER).glob(f"*{_PLAN_ENDING}")))
 
 
+def plan_name(path: Path) -> str:
+    """Return the name of the submission that a plan file is of."""
+    return path.name.removesuffix(_PLAN_ENDING)
+
+
 def read_plan(path: Path) -> tuple[Submission, tuple[tuple[int, int], ...]]:
     """Return the submission and the ranges of its batches from a plan file.
 
@@ -166,7 +172,7 @@ def read_plan(path: Path) -> tuple[Submission, tuple[tuple[int, int], ...]]:
     """
     try:
         stored = open_npz(path, SubmissionError)
-        texts, ranges = json.loads(str(stored.array("meta")))
+        texts, ranges = parse_json(str(stored.array("meta")), SubmissionError, "meta")
         blobs = [stored.array(name).tobytes() for name in ("circuits", "inputs", "labels")]
         limits = tuple((int(start), int(stop)) for start, stop in ranges)
         row = [*map(str, texts), *blobs]

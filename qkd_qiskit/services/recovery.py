@@ -50,6 +50,12 @@ def recover_jobs(run: Path) -> tuple[str, ...]:
             if submission.id not in known:
                 ledger.add(submission, ranges)
                 said.append(f"{submission.id}: found again in {path.name}")
+                continue
+            lost, former = ledger.complete(submission.id, ranges)
+            if lost:
+                said.append(f"{submission.id}: {lost} batches were damaged or lost")
+            if former:
+                said.append(f"{submission.id}: what its former jobs were charged is lost")
         found = ledger.submissions()
         if not found:
             raise SubmissionError(f"nothing was submitted from {run}: expected plan files in its folder jobs")

@@ -33,7 +33,7 @@ from qkd_qiskit.runtime import (
     samples_of_run,
 )
 from qkd_qiskit.runtime.ledger import FORMER_FILE
-from qkd_qiskit.runtime.submission_record import plan_files, read_plan
+from qkd_qiskit.runtime.submission_record import plan_files, plan_name, read_plan
 from qkd_qiskit.services.output import write_file
 from qkd_qiskit.services.packing import model_name
 from qkd_qiskit.store.database import DATABASE_FILE
@@ -159,10 +159,24 @@ def chosen_submission(ledger: Ledger, name: str | None) -> Submission:
     """
     found = [one for one in ledger.submissions() if name in (None, one.id)]
     if not found:
-        damaged = "".join(f"; {line}, `--recover` may help" for line in ledger.damaged())
-        wanted = f"no submission {name}" if name else "nothing was submitted from this run yet"
-        raise SubmissionError(f"{wanted}{damaged}")
+        missing = "".join(f"; {line}" for line in missing_lines(ledger))
+        empty = "the ledger holds no submission" if missing else "nothing was submitted from this run yet"
+        raise SubmissionError(f"{f'no submission {name}' if name else empty}{missing}")
     return found[-1]
+
+
+def missing_lines(ledger: Ledger) -> tuple[str, ...]:
+    """Say which submissions a ledger has lost, by its own damage or by plan files, and what to do."""
+    known = {one.id for one in ledger.submissions()}
+    lines = [f"{line}; `jobs {ledger.folder} --recover` may help" for line in ledger.damaged()]
+    told = " ".join(lines)
+    lines += [
+        f"{name} has a plan file, and the ledger has lost it: `jobs {ledger.folder} --recover` finds its "
+        "jobs again"
+        for name in map(plan_name, plan_files(ledger.folder))
+        if name not in known and name not in told
+    ]
+    return tuple(lines)
 
 
 def make_runner(ledger: Ledger, submission: Submission, service: JobService, progress: Progress) -> JobRunner:

@@ -9,6 +9,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.library import SetDensityMatrix, SetStatevector
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.bindable import bindable
@@ -40,6 +41,7 @@ class AerEvaluator:
         (2, 2)
     """
 
+    @takes(SimulationError, noise_model=(NoiseModel, NOTHING))
     def __init__(
         self, transpiled: MeasuredCircuit | VQCNNSpec, noise_model: NoiseModel | None = None
     ) -> None:

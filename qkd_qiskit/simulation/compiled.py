@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
+from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.recent import Recent
 from qkd_qiskit.simulation.evaluator import ActiveCircuit
@@ -91,6 +95,7 @@ class CompiledModel:
         return None if self.transpiled is None else self.transpiled.report.counted.two_qubit
 
 
+@takes(SimulationError, spec=VQCNNSpec, device=(str, Path, Device, NOTHING), seed=Integral)
 def compile_model(
     spec: VQCNNSpec,
     device: Device | str | None,

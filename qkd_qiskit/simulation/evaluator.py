@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
-from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.arrays import FloatArray, as_numbers
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
 
@@ -110,7 +110,7 @@ def check_weights(weights: ArrayLike, spec: VQCNNSpec) -> FloatArray:
     Raises:
         SimulationError: If the last axis is not W or a value is not finite.
     """
-    array = np.asarray(weights, dtype=np.float64)
+    array = as_numbers(weights, SimulationError, "weights")
     if array.ndim == 0 or array.shape[-1] != spec.n_weights:
         raise SimulationError(f"expected weights [..., {spec.n_weights}], found shape {array.shape}")
     if not np.isfinite(array).all():
@@ -129,7 +129,7 @@ def check_inputs(inputs: ArrayLike, spec: VQCNNSpec) -> FloatArray:
     Raises:
         SimulationError: If the shape is wrong, a value is not finite, or the encoding knows a fault.
     """
-    array = np.ascontiguousarray(inputs, dtype=np.float64)
+    array = np.ascontiguousarray(as_numbers(inputs, SimulationError, "inputs"))
     if array.ndim != 2 or array.shape[1] != spec.n_features:
         raise SimulationError(f"expected inputs [N, {spec.n_features}], found shape {array.shape}")
     if not np.isfinite(array).all():

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from qiskit_aer.noise import NoiseModel
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.amplitude_inputs import AmplitudeContraction, AmplitudeInputs
@@ -73,6 +74,7 @@ class PauliEvaluator:
         (3, 5, 2)
     """
 
+    @takes(SimulationError, device=(str, NOTHING))
     def __init__(
         self,
         transpiled: MeasuredCircuit | VQCNNSpec,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from qiskit_aer.library import SetDensityMatrix
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.simulation.bindable import bindable
@@ -77,6 +79,7 @@ class SamplerEvaluator:
         array([100, 100, 100])
     """
 
+    @takes(SimulationError, noise_model=(NoiseModel, NOTHING), shots=Integral, seed=(Integral, NOTHING))
     def __init__(
         self,
         transpiled: MeasuredCircuit | VQCNNSpec,

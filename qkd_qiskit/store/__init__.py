@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qkd_qiskit.store.mending import mend_database
     from qkd_qiskit.store.reading import (
         Unpacked,
+        added_lines,
         check_path,
         parse_json,
         parse_toml,
@@ -40,6 +41,7 @@ _HOMES = {
     "RecordStore": "records",
     "StageStore": "stages",
     "Unpacked": "reading",
+    "added_lines": "reading",
     "append_line": "files",
     "check_path": "reading",
     "current_limits": "limits",
@@ -67,6 +69,7 @@ __all__ = [
     "RecordStore",
     "StageStore",
     "Unpacked",
+    "added_lines",
     "append_line",
     "check_path",
     "current_limits",

@@ -56,6 +56,8 @@ CREATE TABLE batch (
 );
 CREATE TABLE former (submission TEXT NOT NULL, job_id TEXT NOT NULL);
 CREATE TABLE former_charge (submission TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE ledger_seal (submission TEXT NOT NULL, place TEXT NOT NULL,
+    digest TEXT NOT NULL, PRIMARY KEY (submission, place));
 """
 
 

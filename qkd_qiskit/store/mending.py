@@ -42,7 +42,7 @@ _NO_DAMAGE = (
 _Row = tuple[Any, ...]
 
 
-def mend_database(folder: Path) -> None:
+def mend_database(folder: Path, *, begin_anew: bool = False) -> None:
     """Check the database of a folder, and replace a damaged one by what can be read of it.
 
     A warning names how many rows of which tables were kept and which tables have lost some. The caller holds
@@ -50,6 +50,8 @@ def mend_database(folder: Path) -> None:
 
     Args:
         folder: Folder of the database; nothing happens where there is none.
+        begin_anew: Whether a file of which nothing can be read is replaced by an empty one, as where all that
+            it held can be made again.
 
     Raises:
         StoreError: If nothing can be read of a damaged file, it holds tables of another program, or the new
@@ -60,7 +62,7 @@ def mend_database(folder: Path) -> None:
         return
     with guarded(StoreError, f"cannot mend {path}"), tempfile.TemporaryDirectory(dir=folder) as place:
         kept, lost = _copy_rows(path, Path(place))
-        if not any(kept.values()):
+        if not any(kept.values()) and not begin_anew:
             raise StoreError(
                 f"cannot use {path}: expected a file of this program, found nothing in it that can be read; "
                 "move it away to begin anew"
@@ -75,7 +77,7 @@ def mend_database(folder: Path) -> None:
     _LOG.warning(
         "%s was damaged: kept %s; lost rows of %s; the damaged file is kept as %s",
         path,
-        ", ".join(f"{number} of {table}" for table, number in kept.items() if number),
+        ", ".join(f"{number} of {table}" for table, number in kept.items() if number) or "nothing",
         ", ".join(lost) or "no table",
         f"{path.name}{DAMAGED_ENDING}",
     )

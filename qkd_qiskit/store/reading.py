@@ -63,6 +63,36 @@ def read_bytes(path: Place, error: type[QKDError], what: str = "", *, most: int 
     return data
 
 
+def added_lines(
+    path: Place, error: type[QKDError], start: int = 0, what: str = ""
+) -> tuple[list[bytes], int]:
+    """Return the whole lines that stand in a growing file behind a place, and the place behind them.
+
+    Args:
+        path: The file.
+        error: Class of the exception when something goes wrong.
+        start: First byte to read; behind the end of the file, which was begun anew, it is the file's first.
+        what: What the file is, for the message, with a blank behind.
+
+    Returns:
+        The lines without their ends, of at most `text_bytes` together, and where to go on.
+
+    Raises:
+        QKDError: As the class `error`, if the file cannot be read or a line is longer than `text_bytes`.
+    """
+    most = current_limits().text_bytes
+    with guarded(error, f"cannot read {what}{path}"), Path(path).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = 0 if size < start else start
+        file.seek(start)
+        whole, end, rest = file.read(most).rpartition(b"\n")
+        if not end and len(rest) == most:
+            raise ValueError(
+                f"expected lines of at most {most} bytes (limits.text_bytes), found a longer one"
+            )
+    return whole.split(b"\n") if end else [], start + len(whole) + len(end)
+
+
 def read_text(path: Place, error: type[QKDError], what: str = "") -> str:
     """Return the content of a UTF-8 file of at most `text_bytes`.
 

@@ -13,6 +13,7 @@ from qkd_qiskit.store.array_files import array_at
 
 _DIGEST_BYTES = 16
 _SEAL = b"QKD-ARR1"
+_RAW = b"QKD-RAW1"
 _NUMPY = b"\x93NUMPY"
 
 
@@ -54,6 +55,24 @@ def unpack(data: object, *, about: bytes = b"") -> tuple[NDArray[Any], ...]:
         array, end = array_at(data, end)
         arrays.append(array)
     return tuple(arrays)
+
+
+def seal_bytes(data: bytes) -> bytes:
+    """Return bytes with their checksum before them."""
+    return _RAW + _digest(data, b"") + data
+
+
+def unseal_bytes(sealed: object) -> bytes:
+    """Return the bytes that `seal_bytes` has sealed.
+
+    Raises:
+        ValueError: If they are something else, or damaged.
+    """
+    start = len(_RAW) + _DIGEST_BYTES
+    data = sealed[start:] if isinstance(sealed, bytes) else b""
+    if sealed != seal_bytes(data):
+        raise ValueError("expected stored bytes with their checksum, found damaged ones")
+    return data
 
 
 def seal_text(text: str) -> str:

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import Settings
 from qkd_qiskit.config.loading import parse_settings, read_table, shipped_files
+from qkd_qiskit.errors import ConfigError
 
 Scalar = bool | int | float | str
 
@@ -179,7 +182,8 @@ def shipped_sweeps() -> tuple[str, ...]:
     return shipped_files("sweeps")
 
 
-def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> SweepSettings:
+@takes(ConfigError, name_or_path=(str, Path), changes=(Mapping, NOTHING))
+def load_sweep(name_or_path: str | Path, changes: Mapping[str, Any] | None = None) -> SweepSettings:
     """Load a shipped sweep, or one from a TOML file.
 
     Args:
@@ -190,7 +194,7 @@ def load_sweep(name_or_path: str, changes: Mapping[str, Any] | None = None) -> S
         ConfigError: If the sweep is unknown, the file unreadable, or a key or value wrong.
     """
     return parse_settings(
-        SweepSettings, read_table("sweeps", name_or_path) | dict(changes or {}), name_or_path
+        SweepSettings, read_table("sweeps", str(name_or_path)) | dict(changes or {}), str(name_or_path)
     )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterVector, QuantumCircuit, QuantumRegister
 
+from qkd_qiskit.arguments import takes
+from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.spec import VQCNNSpec
 
 
+@takes(VQCNNError, spec=VQCNNSpec)
 def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     """Return the VQCNN as a circuit with the ParameterVectors `x` and `w`.
 
@@ -25,6 +28,9 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         A circuit with the quantum register `q` and the classical register `meas`, whose bit 0 holds the first
         measured qubit. `metadata` holds the encoding, the model index as decimal text, and the number of
         outcomes.
+
+    Raises:
+        VQCNNError: If `spec` is something else.
     """
     circuit = QuantumCircuit(
         QuantumRegister(spec.n_qubits, "q"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from qkd_qiskit.arguments import found, items
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn import canonical
 from qkd_qiskit.vqcnn.genes import Gene
@@ -30,12 +31,12 @@ class Kernel:
         Raises:
             VQCNNError: If there are too many genes, or something else than genes.
         """
-        object.__setattr__(self, "genes", tuple(self.genes))
+        object.__setattr__(self, "genes", items(VQCNNError, "kernel", self.genes, "genes"))
         if len(self.genes) > MAX_GENES:
             raise VQCNNError(f"kernel: expected at most {MAX_GENES} genes, found {len(self.genes)}")
         for gene in self.genes:
             if not isinstance(gene, Gene):
-                raise VQCNNError(f"kernel: expected genes, found {gene!r}")
+                raise VQCNNError(f"kernel: expected genes, found {found(gene)}")
 
     @classmethod
     def from_string(cls, text: str) -> Kernel:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from qkd_qiskit.arguments import found, items
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.index import MAX_LAYERS
 
@@ -20,9 +21,13 @@ def parse_plan(plan: str | Sequence[str]) -> tuple[str, ...]:
             convolutions. Whether there are such layers, and whether they fit a chain, is checked elsewhere.
 
     Raises:
-        VQCNNError: If a layer is repeated less than once, or more often than a plan has layers.
+        VQCNNError: If there are no layers, or one is repeated less than once, or more often than a plan has
+            layers.
     """
-    parts = plan.split(",") if isinstance(plan, str) else plan
+    parts = plan.split(",") if isinstance(plan, str) else items(VQCNNError, "plan", plan, "layers")
+    for part in parts:
+        if not isinstance(part, str):
+            raise VQCNNError(f"plan: expected layers as texts, found {found(part)}")
     return tuple(layer for part in parts for layer in _repeated(part))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import DataError, VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
@@ -56,6 +57,7 @@ class VQCNNSpec:
     sharing: str
     n_outcomes: int
 
+    @takes(VQCNNError, sharing=str)
     def __init__(
         self,
         n_qubits: int,
@@ -86,7 +88,7 @@ class VQCNNSpec:
         ):
             if type(value) is not int or not low <= value <= high:
                 raise VQCNNError(f"{name}: expected an integer from {low} to {high}, found {value!r}")
-        found = _encoding(encoding, n_qubits)
+        known = _encoding(encoding, n_qubits)
         if sharing not in SHARINGS:
             raise VQCNNError(f"sharing: expected {' or '.join(SHARINGS)}, found {sharing!r}")
         layers = default_plan(n_qubits, n_outcomes) if plan is None else parse_plan(plan)
@@ -94,9 +96,9 @@ class VQCNNSpec:
             raise VQCNNError(f"plan: expected 1 to {MAX_LAYERS} layers, found {len(layers)}")
         set_field = object.__setattr__
         set_field(self, "n_qubits", n_qubits)
-        set_field(self, "encoding", found.name)
-        if found.name not in ENCODINGS:
-            set_field(self, "_own", found)
+        set_field(self, "encoding", known.name)
+        if known.name not in ENCODINGS:
+            set_field(self, "_own", known)
         set_field(self, "plan", layers)
         set_field(self, "kernels", _kernels(kernels, len(layers)))
         set_field(self, "sharing", sharing)
@@ -237,33 +239,34 @@ class VQCNNSpec:
 def _encoding(encoding: str | Encoding, n_qubits: int) -> Encoding:
     try:
         if isinstance(encoding, str):
-            found = encoding_named(encoding)
+            known = encoding_named(encoding)
         elif all(hasattr(encoding, name) for name in ("name", "code", "append", "n_features")):
-            found = introduce(encoding)
+            known = introduce(encoding)
         else:
-            raise VQCNNError(f"encoding: expected a name or an Encoding, found a {type(encoding).__name__}")
-        found.n_features(n_qubits)  # refuses widths that the encoding does not have
+            raise VQCNNError(f"encoding: expected a name or an Encoding, found {found(encoding)}")
+        known.n_features(n_qubits)  # refuses widths that the encoding does not have
     except DataError as error:
         message = str(error)
         if message.startswith("unknown"):
             message = f"encoding: expected {' or '.join(ENCODINGS)}, found {encoding!r}"
         raise VQCNNError(message) from None
-    return found
+    return known
 
 
 def _kernels(kernels: KernelLike | Iterable[KernelLike], n_layers: int) -> tuple[Kernel, ...]:
     if isinstance(kernels, KernelLike):
         return (_kernel(kernels),) * n_layers
-    found = tuple(_kernel(kernel) for kernel in kernels)
-    if len(found) == 1:
-        return found * n_layers
-    if len(found) != n_layers:
-        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(found)}")
-    return found
+    given = items(VQCNNError, "kernels", kernels, "a Kernel, a preset, a gate string or a sequence of them")
+    resolved = tuple(map(_kernel, given))
+    if len(resolved) == 1:
+        return resolved * n_layers
+    if len(resolved) != n_layers:
+        raise VQCNNError(f"kernels: expected 1 or one for each of {n_layers} layers, found {len(resolved)}")
+    return resolved
 
 
 def _kernel(kernel: KernelLike) -> Kernel:
-    found = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
-    if not isinstance(found, Kernel):
-        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {kernel!r}")
-    return found
+    resolved = resolve_kernel(kernel) if isinstance(kernel, str) else kernel
+    if not isinstance(resolved, Kernel):
+        raise VQCNNError(f"kernels: expected a Kernel, a preset or a gate string, found {found(kernel)}")
+    return resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
 from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
+from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,17 +57,39 @@ def test_bad_clients_are_left_out():
     assert spoilt["left out"] == "all, two classes"
 
 
-def test_liars_lie_and_the_rules_are_compared():
-    options = SweepOptions(variants=("1 copy", "2 mislead, every second"))
+def test_liars_lie_and_the_rules_are_compared(tmp_path, monkeypatch):
     # Of three clients four cannot be silent.
     against = [{"model": "global", "variant": variant} for variant in ("honest", "2 silent")]
-    found = run_sweep(small("attacks", differences=against), options)
+    sweep = small("attacks", differences=against)
+    begun = run_sweep(sweep, SweepOptions(folder=tmp_path, variants=("1 copy",)))
+    measured, measure = [], LiarsMeasurement.measure
+    monkeypatch.setattr(
+        LiarsMeasurement,
+        "measure",
+        lambda self, cell, folder: measured.append(cell.variant.name) or measure(self, cell, folder),
+    )
+    options = SweepOptions(folder=tmp_path, variants=("1 copy", "2 mislead, every second"))
+    found = run_sweep(sweep, options)
+    # What was measured before is taken from the folder.
+    assert measured == ["2 mislead, every second"]
+    assert found.rows()[:3] == begun.rows()
     rows = {row["variant"]: row for row in found.rows()}
     assert rows["honest"]["left out"] == "-"
     assert rows["honest"]["global minus honest"] == "0.0 (0.0 to 0.0)"
     assert rows["2 silent"]["left out"] == "all, one class"
     for row in rows.values():
-        assert all(0 <= float(row[rule]) <= 100 for rule in ("confusion", "product", "mean"))
+        assert all(0 <= float(row[rule]) <= 100 for rule in ("chosen", "confusion", "product", "mean"))
+        silence = re.fullmatch(r"(-?\d+\.\d) \((-?\d+\.\d) to (-?\d+\.\d)\)", row["global minus 2 silent"])
+        value, low, high = map(float, silence.groups())
+        assert low <= value <= high
+
+
+def test_the_sweep_of_attacks_compares_each_number_of_liars_with_their_silence():
+    sweep = load_sweep("attacks")
+    names = {variant.name for variant in sweep.all_variants()}
+    silent = {f"{count} silent" for count in {name.split()[0] for name in names} - {"honest"}}
+    assert silent <= names
+    assert {difference.variant for difference in sweep.differences} == {"honest"} | silent
 
 
 def test_each_attack_on_privacy_has_areas_of_all_clients():

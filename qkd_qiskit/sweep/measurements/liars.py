@@ -156,7 +156,10 @@ class LiarsMeasurement(Measurement):
         arrived = [message for message in sent if message is not None]
         return CellRecord(
             right={"global": right(run, answers), "public_only": right(run, floor)},
-            values={rule: (_labelled_rightly(run, arrived, rule, own.answers()),) for rule in RULES},
+            values={
+                "chosen": (_right_in_pool(run, found.rounds.aggregate.soft_labels),),
+                **{rule: (_labelled_rightly(run, arrived, rule, own.answers()),) for rule in RULES},
+            },
             notes={"left out": left_out},
         )
 
@@ -189,6 +192,8 @@ class LiarsMeasurement(Measurement):
 def liars_among(settings: ExperimentSettings, lie: str, count: int) -> tuple[int, ...]:
     """Return the positions of the liars: the holders of the rarest class first, then the last clients.
 
+    As long as there are others, nobody lies who is the last honest holder of a class.
+
     Raises:
         SweepError: If not one client would be honest, or the lie is unknown.
     """
@@ -206,7 +211,12 @@ def liars_among(settings: ExperimentSettings, lie: str, count: int) -> tuple[int
             holders.setdefault(label, []).append(number)
     rarest = min(holders.values(), key=len, default=[])
     order = rarest + [number for number in reversed(range(n)) if number not in rarest]
-    return tuple(sorted(order[:count]))
+    chosen: list[int] = []
+    for number in order:
+        if all({*held} - {*chosen, number} for held in holders.values() if number in held):
+            chosen.append(number)
+    chosen += [number for number in order if number not in chosen]
+    return tuple(sorted(chosen[:count]))
 
 
 def _labelled_rightly(
@@ -215,7 +225,10 @@ def _labelled_rightly(
     """Return the share of unlabelled public originals that a rule labels rightly, nobody left out."""
     distillation = run.settings.distillation.model_copy(update={"aggregation": rule})
     settings = run.settings.model_copy(update={"distillation": distillation})
-    soft = aggregate_messages(replace(run, settings=settings), messages, own).soft_labels
+    return _right_in_pool(run, aggregate_messages(replace(run, settings=settings), messages, own).soft_labels)
+
+
+def _right_in_pool(run: RunContext, soft: FloatArray) -> float:
     truth, public = run.data.pool_labels, run.data.public
     assert truth is not None
     originals = public.unlabelled_rows[: len(truth)] - public.n_labelled

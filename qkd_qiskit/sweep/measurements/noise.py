@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,13 +11,14 @@ from pydantic import Field
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.baselines.base import together, train_supervised
 from qkd_qiskit.config import ExperimentSettings
-from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.errors import EstimatorError, SweepError
 from qkd_qiskit.federation import distil
 from qkd_qiskit.hardware import descriptor_folder
 from qkd_qiskit.run import Stage
 from qkd_qiskit.run.stages import CENTRALIZED
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.store.reading import read_toml
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements.federations import (
     open_run,
@@ -107,7 +107,7 @@ def scaled_device(strength: float, folder: Path) -> Path:
 
     Relaxation times are divided by it; at strength 0 they last for a second.
     """
-    table = tomllib.loads((descriptor_folder() / f"{BASE}.toml").read_text("utf-8"))
+    table = read_toml(descriptor_folder() / f"{BASE}.toml", SweepError)
     lines = [
         f'name = "{BASE}_x{strength:g}"',
         f'description = "{BASE} with errors times {strength:g}"',

@@ -23,6 +23,8 @@ from qkd_qiskit.deployment.connections import HEAD_SECONDS, IDLE_SECONDS, MOST_B
 from qkd_qiskit.deployment.processes import Tail, free_port
 from qkd_qiskit.deployment.scarce import when_readable
 from qkd_qiskit.deployment.signatures import load_private_key
+from qkd_qiskit.errors import FederationError
+from qkd_qiskit.store import read_bytes
 
 # A gateway with few descriptors and short deadlines, and the watcher of progress beside it.
 _SERVE = """
@@ -299,6 +301,10 @@ def test_a_watcher_survives_a_shortage(tmp_path: Path, monkeypatch: pytest.Monke
         tail.poll()
         with pytest.raises(OSError, match="Too many open files"):
             when_readable(log.read_bytes, patience=0.3)
+        start = time.monotonic()
+        with pytest.raises(FederationError, match="Too many open files"):
+            when_readable(lambda: read_bytes(log, FederationError), patience=0.3)
+        assert time.monotonic() - start > 0.3
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert told == []
@@ -314,3 +320,5 @@ def test_a_watcher_survives_a_shortage(tmp_path: Path, monkeypatch: pytest.Monke
     assert when_readable(log.read_text) == "3\n"
     with pytest.raises(OSError, match="No such file"):
         when_readable((tmp_path / "nothing").read_bytes)
+    with pytest.raises(FederationError, match="cannot read .*nothing: No such file"):
+        when_readable(lambda: read_bytes(tmp_path / "nothing", FederationError))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qkd_qiskit.deployment import server as module
-from qkd_qiskit.deployment.outcome import write_outcome
+from qkd_qiskit.deployment.outcome import OUTCOME, read_outcome, write_outcome
 from qkd_qiskit.deployment.processes import Tail
 from qkd_qiskit.deployment.server import _Watch
 from qkd_qiskit.errors import FederationError
@@ -67,3 +67,13 @@ def test_an_outcome_is_one_printable_line(tmp_path: Path) -> None:
     write_outcome(tmp_path, "client \x1b[2J\nrefused \ud800")
     with pytest.raises(FederationError, match=r"^client \\x1b\[2J refused \\ud800$"):
         module.read_outcome(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"other": 1}', b"[" * 100_000, b"\xff"])
+def test_a_damaged_outcome_is_an_error_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / OUTCOME).write_bytes(content)
+    with pytest.raises(
+        FederationError, match=r"outcome\.json.*(is not JSON|not UTF-8|found something else)"
+    ) as found:
+        read_outcome(tmp_path)
+    assert len(str(found.value).splitlines()) == 1

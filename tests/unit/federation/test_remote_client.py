@@ -187,6 +187,32 @@ def test_a_killed_client_goes_on_from_its_stages(settings, files, apart, tmp_pat
         assert _client(settings, files, 2, tmp_path).answer(request) == expected
 
 
+def test_a_damaged_answer_is_made_again(settings, files, apart, tmp_path, caplog):
+    _, transport, _ = apart
+    request = transport.requests[0][2]
+    expected = _client(settings, files, 2, tmp_path).answer(request)
+    (database,) = tmp_path.rglob(DATABASE_FILE)
+    with Database(database.parent) as opened:
+        ((sealed,),) = opened.rows("SELECT answer FROM exchange")
+        damaged = sealed[:-9] + bytes([sealed[-9] ^ 1]) + sealed[-8:]
+        opened.execute("UPDATE exchange SET answer = ?", damaged)
+    assert _client(settings, files, 2, tmp_path).answer(request) == expected
+    assert "it counts as none" in caplog.text
+
+
+@pytest.mark.parametrize("whole", [0, 8192])
+def test_a_damaged_folder_of_a_client_is_mended(whole, settings, files, apart, tmp_path, caplog):
+    _, transport, _ = apart
+    request = transport.requests[0][2]
+    expected = _client(settings, files, 2, tmp_path).answer(request)
+    (database,) = tmp_path.rglob(DATABASE_FILE)
+    content = database.read_bytes()
+    database.write_bytes(content[:whole] + b"\xff" * max(4096, len(content) - whole))
+    assert _client(settings, files, 2, tmp_path).answer(request) == expected
+    assert "was damaged" in caplog.text
+    assert database.with_name(f"{DATABASE_FILE}.damaged").exists()
+
+
 def test_a_restarted_server_requests_only_answers_that_are_missing(settings, files, apart, tmp_path):
     finished, transport, folder = apart
     (tmp_path / DATABASE_FILE).write_bytes((folder / "server" / DATABASE_FILE).read_bytes())

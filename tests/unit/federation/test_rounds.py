@@ -28,7 +28,7 @@ from qkd_qiskit.federation import (
 from qkd_qiskit.federation.message_store import MessageStore
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
-from qkd_qiskit.store import StageStore
+from qkd_qiskit.store import Database, StageStore
 from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -356,6 +356,22 @@ def test_a_message_store_that_cannot_be_used_is_named(messages, tmp_path):
         store.message(0)
     with pytest.raises(StoreError, match=r"cannot use .*folder/run.sqlite"):
         store.keep(1, messages[1])
+
+
+def test_a_damaged_message_counts_as_none(messages, tmp_path, caplog):
+    store = MessageStore(tmp_path, b"request")
+    for position in (0, 1):
+        store.keep(position, messages[position])
+    with Database(tmp_path) as database:
+        ((sealed,),) = database.rows("SELECT data FROM message WHERE client = 1")
+        damaged = sealed[:-1] + bytes([sealed[-1] ^ 4])
+        database.execute("UPDATE message SET data = ? WHERE client = 1", damaged)
+    with pytest.raises(StoreError, match="answer 1 in .*run.sqlite: expected stored bytes"):
+        store.message(1)
+    again = MessageStore(tmp_path, b"request")
+    assert again.positions == {0}
+    assert "answer 1 in " in caplog.text
+    assert again.message(0).to_bytes() == messages[0].to_bytes()
 
 
 def test_a_message_that_was_kept_is_the_message_that_came(context, messages, tmp_path):

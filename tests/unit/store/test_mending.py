@@ -46,6 +46,20 @@ def damaged(whole: Path, folder: Path, place: int, patch: bytes) -> Path:
     return folder
 
 
+def test_where_all_can_be_made_again_a_file_without_rows_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = b"no database at all" * 1000
+    (tmp_path / DATABASE_FILE).write_bytes(content)
+    with pytest.raises(StoreError, match="found nothing in it that can be read"):
+        mend_database(tmp_path)
+    assert (tmp_path / DATABASE_FILE).read_bytes() == content
+    mend_database(tmp_path, begin_anew=True)
+    assert "was damaged: kept nothing" in caplog.text
+    assert (tmp_path / f"{DATABASE_FILE}{DAMAGED_ENDING}").read_bytes() == content
+    assert answers(tmp_path) == []
+
+
 def answers(folder: Path) -> list[int]:
     with Database(folder) as database:
         return [number for (number,) in database.rows("SELECT position FROM answer ORDER BY position")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -17,6 +18,7 @@ from qkd_qiskit.errors import ConfigError, DataError, StoreError
 from qkd_qiskit.store import (
     FileLimits,
     Unpacked,
+    added_lines,
     check_path,
     current_limits,
     guarded,
@@ -264,3 +266,38 @@ def test_own_errors_and_interruptions_pass() -> None:
         raise StoreError("kept")
     with pytest.raises(KeyboardInterrupt), guarded(DataError, "doing"):
         raise KeyboardInterrupt
+
+
+@given(
+    st.lists(st.binary(max_size=8).map(lambda line: line.replace(b"\n", b"")), max_size=8), st.integers(1, 5)
+)
+def test_added_lines_come_once_and_whole(lines: list[bytes], step: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, whole = Path(folder) / "log", b"".join(line + b"\n" for line in lines)
+        found, place = [], 0
+        for end in range(0, len(whole) + step, step):
+            path.write_bytes(whole[:end])
+            new, place = added_lines(path, DataError, place)
+            found += new
+    assert found == lines
+    assert place == len(whole)
+
+
+def test_a_file_that_was_begun_anew_is_read_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo")
+    assert added_lines(path, DataError) == ([b"one"], 4)
+    path.write_bytes(b"3\n")
+    assert added_lines(path, DataError, 4) == ([b"3"], 2)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 100)
+    with (
+        use_limits(text_bytes=100),
+        pytest.raises(DataError, match=r"lines of at most 100 bytes \(limits.text"),
+    ):
+        added_lines(path, DataError)
+    with pytest.raises(StoreError, match="cannot read log .*none: No such file"):
+        added_lines(tmp_path / "none", StoreError, what="log ")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qkd_qiskit.store.sealing import pack, seal_text, unpack, unseal_text
+from qkd_qiskit.store.sealing import pack, seal_bytes, seal_text, unpack, unseal_bytes, unseal_text
 
 PACKED = pack(np.arange(5.0), np.array("text"), about=b"question")
 
@@ -65,3 +65,23 @@ def test_any_other_sign_in_a_text_is_noticed(place: int, sign: str) -> None:
 def test_what_is_no_sealed_text_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="expected a stored text with its checksum"):
         unseal_text(value)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_come_back(data: bytes) -> None:
+    assert unseal_bytes(seal_bytes(data)) == data
+
+
+@given(st.binary(max_size=20), st.data())
+def test_any_flipped_bit_of_bytes_is_noticed(data: bytes, draw: st.DataObject) -> None:
+    damaged = bytearray(seal_bytes(data))
+    bit = draw.draw(st.integers(0, 8 * len(damaged) - 1))
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ValueError, match="expected stored bytes with their checksum, found damaged ones"):
+        unseal_bytes(bytes(damaged))
+
+
+@pytest.mark.parametrize("value", [None, 3, "text", b"", b"plain bytes", seal_bytes(b"text")[:-1]])
+def test_what_are_no_sealed_bytes_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="expected stored bytes with their checksum"):
+        unseal_bytes(value)

@@ -62,10 +62,28 @@ def test_unknown_attacks_and_too_few_clients_are_refused():
         bad_clients(settings.model_copy(update={"clients": settings.clients[:1]}), "silent")
 
 
+@pytest.mark.parametrize("name", ["mnist10", "mnist4"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_class_keeps_an_honest_holder_where_it_can(name, count):
+    settings = load_experiment(name)
+    liars = liars_among(settings, "swap", count)
+    assert len(set(liars)) == count
+    honest = {
+        label
+        for number, client in enumerate(settings.clients)
+        if number not in liars
+        for label in client.classes
+    }
+    everything = {label for client in settings.clients for label in client.classes}
+    assert honest == everything or (name, count) == ("mnist4", 3)
+
+
 def test_liars_hold_the_rarest_class_first():
     settings = load_experiment("mnist10")
     assert liars_among(settings, "swap", 1) == (0,)
-    assert liars_among(settings, "copy", 4) == (0, 3, 7, 9)
+    # H is the last honest holder of class 0.
+    assert liars_among(settings, "copy", 4) == (0, 3, 8, 9)
+    assert liars_among(settings, "copy", 9) == (0, 1, 2, 3, 5, 6, 7, 8, 9)
     assert liars_among(settings, "honest", 2) == ()
     with pytest.raises(SweepError, match="lie: expected one of honest, silent, copy, random"):
         liars_among(settings, "sleep", 2)

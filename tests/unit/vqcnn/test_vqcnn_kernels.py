@@ -83,7 +83,7 @@ def test_too_many_genes_are_refused() -> None:
 
 
 def test_kernel_of_other_things_is_refused() -> None:
-    with pytest.raises(VQCNNError, match="expected genes, found 'X0'"):
+    with pytest.raises(VQCNNError, match="expected genes, found 'X0' of type str"):
         Kernel(("X0",))
 
 
