@@ -21,12 +21,20 @@ if TYPE_CHECKING:
     from qiskit.circuit import ParameterVector
 
 
+AGAIN = 0.3
+"""What inputs are multiplied by where they come again.
+
+Tried on validation images of ten MNIST digits (8 qubits, 64 blocks, without noise, 400 steps, one seed): with
+1 the second angles cost 3 to 4 points of accuracy, with 0.3 none.
+"""
+
+
 class ReuploadEncoding(Encoding):
     """The angle encoding, and rotations by data once more behind the first blocks.
 
-    Behind the first blocks of the ansatz that have no qubit in common come `RY(x[F + 2q])` and
-    `RZ(x[F + 2q + 1])` on every qubit q that is still active. With `fresh = 1` they are the next 2n principal
-    components (F = 2n), with `fresh = 0` the first ones again (F = 0).
+    Behind the first blocks of the ansatz that have no qubit in common come `RY(0.3 x[F + 2q])` and
+    `RZ(0.3 x[F + 2q + 1])` on every qubit q that is still active. With `fresh = 1` they are the next 2n
+    principal components (F = 2n), with `fresh = 0` the first ones again (F = 0).
     """
 
     name = "reupload"
@@ -64,8 +72,8 @@ class ReuploadEncoding(Encoding):
         """Add the second RY and RZ of some qubits."""
         start = 2 * circuit.num_qubits * self.option("fresh")
         for qubit in qubits:
-            circuit.ry(x[start + 2 * qubit], qubit)
-            circuit.rz(x[start + 2 * qubit + 1], qubit)
+            circuit.ry(AGAIN * x[start + 2 * qubit], qubit)
+            circuit.rz(AGAIN * x[start + 2 * qubit + 1], qubit)
 
     def feature_space(self, inputs: FloatArray) -> FloatArray:
         """Return the Bloch vectors of qubits that all angles would make alone, two angles a qubit."""

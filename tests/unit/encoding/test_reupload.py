@@ -15,11 +15,18 @@ from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, inputs_again
 NAMES = ["reupload", "reupload(fresh=0)"]
 
 
+def indices(angle):
+    """The inputs of an angle that is 0.3 times an input."""
+    (parameter,) = angle.parameters
+    assert float(angle.bind({parameter: 1.0})) == pytest.approx(0.3)
+    return (parameter.index,)
+
+
 def columns_again(spec):
     """Qubit and column of x of each rotation that comes again."""
     circuit = inputs_again(spec)
     return [
-        (circuit.find_bit(item.qubits[0]).index, item.operation.name, item.operation.params[0].index)
+        (circuit.find_bit(item.qubits[0]).index, item.operation.name, *indices(item.operation.params[0]))
         for item in circuit.data
     ]
 
@@ -131,3 +138,8 @@ def test_what_comes_again_matters():
     inputs[1, :8] = inputs[0, :8]
     found = PauliEvaluator(spec).probabilities(weights, inputs)
     assert np.abs(found[0] - found[1]).max() > 1e-3
+    # A rotation by nothing is none.
+    plain = VQCNNSpec(4, "angle", "conv, edge, conv", "su4", "site", 4)
+    inputs[0, 8:] = 0
+    once = PauliEvaluator(plain).probabilities(weights, inputs[:1, :8])
+    np.testing.assert_allclose(PauliEvaluator(spec).probabilities(weights, inputs[:1]), once, atol=1e-12)

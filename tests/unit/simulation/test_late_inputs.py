@@ -1,4 +1,4 @@
-"""Rotations by inputs behind weights: exact, under noise and in gradients; refused where that costs too much."""
+"""Rotations by inputs behind weights: exact, with and without noise; refused where they would cost too much."""
 
 from __future__ import annotations
 
