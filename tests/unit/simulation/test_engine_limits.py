@@ -43,9 +43,8 @@ def classical_control(circuit):
     circuit.measure(0, 0)
 
 
-def input_behind_weight(circuit):
-    circuit.ry(W[0], 0)
-    circuit.ry(X[0], 0)
+def input_beside_weight(circuit):
+    circuit.ry(W[0] + X[0], 0)
     circuit.measure(0, 0)
 
 
@@ -83,7 +82,7 @@ def nothing_measured(circuit):
     [
         (mid_circuit_measurement, "mid-circuit measurements need AerEvaluator"),
         (classical_control, "without classical control"),
-        (input_behind_weight, "put a barrier between encoding and ansatz"),
+        (input_beside_weight, "put barriers around the inputs' gates"),
         (product_of_weights, "affine in the parameters"),
         (two_angles, "at most one parametrized angle"),
         (three_qubits, "transpile the circuit first"),
