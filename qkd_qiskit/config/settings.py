@@ -238,7 +238,13 @@ class AdamSettings(Settings):
 class DistillationSettings(Settings):
     """How the server learns from the clients' outputs."""
 
-    alpha: float = Field(0.5, ge=0, le=1, description="share of the hard-label cross-entropy")
+    recipe: Literal["auto", "fixed"] = Field(
+        "auto",
+        description="auto tries alpha, loss, pooling and copies of these settings beside a few others, each in "
+        "a short training, keeps what is better on the labels that the server keeps to itself, and stops "
+        "early where they want it; fixed takes these settings",
+    )
+    alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
         None,
         ge=0,
@@ -246,7 +252,7 @@ class DistillationSettings(Settings):
         description="alpha at Adam's last step; constant when omitted",
     )
     temperature: float = Field(1.0, gt=0)
-    soft_loss: str = Field("mse", description="a registered loss: squared distance, or divergence")
+    soft_loss: str = Field("kl", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
         description="whether clients are left out whose answers point away from the truth, on public samples "

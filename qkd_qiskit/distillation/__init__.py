@@ -13,6 +13,7 @@ from qkd_qiskit.distillation.calibration import (
     fit_calibration,
 )
 from qkd_qiskit.distillation.copies import pool_copies
+from qkd_qiskit.distillation.judging import Judge, difference, simplest
 from qkd_qiskit.distillation.label_queries import (
     LabelQueryResult,
     check_label_queries,
@@ -34,9 +35,10 @@ from qkd_qiskit.distillation.privacy import (
     output_epsilon,
     shots_epsilon,
 )
+from qkd_qiskit.distillation.recipes import OWN, Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
-from qkd_qiskit.distillation.student import student_soft_labels, student_targets, worse_than_public_only
+from qkd_qiskit.distillation.student import student_soft_labels, student_targets
 from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
@@ -44,6 +46,7 @@ __all__ = [
     "CALIBRATIONS",
     "DELTA",
     "MAX_MESSAGE_BYTES",
+    "OWN",
     "RULES",
     "Aggregate",
     "AggregationRule",
@@ -52,8 +55,10 @@ __all__ = [
     "ClientOutputs",
     "ClientStatus",
     "ClientTrainingSet",
+    "Judge",
     "LabelQueryResult",
     "OutputCalibration",
+    "Recipe",
     "Screening",
     "Teacher",
     "TeacherScore",
@@ -67,6 +72,7 @@ __all__ = [
     "check_label_queries",
     "check_message",
     "client_training_set",
+    "difference",
     "fit_calibration",
     "least_certain",
     "lift",
@@ -75,12 +81,13 @@ __all__ = [
     "output_epsilon",
     "pool_copies",
     "query_labels",
+    "recipes",
     "refined_training_set",
     "screen_message",
     "shots_epsilon",
+    "simplest",
     "soften",
     "student_soft_labels",
     "student_targets",
     "wanted_rules",
-    "worse_than_public_only",
 ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.data import PublicSet
-from qkd_qiskit.distillation.calibration import fit_calibration
 from qkd_qiskit.distillation.copies import pool_copies
-from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR, soften
+from qkd_qiskit.distillation.outputs import soften
+from qkd_qiskit.distillation.recipes import Recipe
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.training import Targets
 
@@ -43,42 +42,14 @@ def student_soft_labels(public: PublicSet, answers: FloatArray, *, pool: bool) -
     return pooled if pool else np.concatenate([whole, pooled[len(whole) :]])
 
 
-def worse_than_public_only(
-    student: FloatArray, floor: FloatArray, labels: IntArray, originals: IntArray
-) -> bool:
-    """Return whether the student is worse than another model, by more than noise, on what neither has seen.
-
-    Both are compared by cross-entropy, each at its best temperature, as one may be surer of itself than the
-    other without knowing more: that tells models apart on far fewer samples than accuracy does. Noise is one
-    standard error of the paired difference.
-
-    Args:
-        student: The student's class probabilities [N, G].
-        floor: Those of the model trained on public data alone [N, G].
-        labels: Class of each sample [N].
-        originals: Number of each sample's original [N]; copies count as one sample together.
-    """
-    rows = np.arange(len(labels))
-    losses = []
-    for p in (student, floor):
-        fitted = fit_calibration(p, labels, "temperature").apply(p)
-        losses.append(-np.log(np.maximum(fitted[rows, labels], OUTPUT_FLOOR)))
-    _, place, copies = np.unique(originals, return_inverse=True, return_counts=True)
-    apart = np.bincount(place, weights=losses[0] - losses[1]) / copies
-    noise = float(apart.std(ddof=1)) / np.sqrt(len(apart)) if len(apart) > 1 else 0.0
-    return bool(apart.mean() > noise)
-
-
-def student_targets(
-    labels: IntArray | None, teacher: FloatArray, distillation: DistillationSettings
-) -> Targets:
+def student_targets(labels: IntArray | None, teacher: FloatArray, recipe: Recipe) -> Targets:
     """Return the targets of `alpha * CE(hard labels) + (1 - alpha) * soft loss(soft labels)`.
 
     Args:
         labels: Global class index of each public input [N], -1 where there is none; None for no hard labels.
         teacher: The teacher's class probabilities [N, G] on them.
-        distillation: alpha, temperature and the soft loss, squared distance or Kullback-Leibler divergence;
-            soft labels and student both stand at that temperature.
+        recipe: alpha, temperature and the soft loss, squared distance or Kullback-Leibler divergence; soft
+            labels and student both stand at that temperature.
 
     Raises:
         DistillationError: If there are not as many soft labels as labels.
@@ -89,8 +60,8 @@ def student_targets(
     return Targets(
         teacher.shape[1],
         labels=labels,
-        soft=soften(teacher, distillation.temperature),
-        alpha=distillation.alpha,
-        temperature=distillation.temperature,
-        soft_loss=distillation.soft_loss,
+        soft=soften(teacher, recipe.temperature),
+        alpha=recipe.alpha,
+        temperature=recipe.temperature,
+        soft_loss=recipe.soft_loss,
     )

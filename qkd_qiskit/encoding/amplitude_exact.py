@@ -70,6 +70,10 @@ class ExactAmplitudeEncoding(Encoding):
         self.n_features(n_qubits)
         return tuple((qubits[0], qubits[1]) for name, qubits in tree_gates(n_qubits) if name != "ry")
 
+    def numbers(self, n_qubits: int) -> int:
+        """Return three numbers for each amplitude, and the angles."""
+        return 3 * (1 << n_qubits) + self.n_features(n_qubits)
+
     def random_inputs(self, n_qubits: int, count: int, *, rng: np.random.Generator) -> FloatArray:
         """Draw angles [count, 2^n - 1] of random states."""
         states = rng.normal(size=(count, 1 << n_qubits))

@@ -172,6 +172,22 @@ class Encoding(Protocol):
         """Return how many numbers a sample takes in memory while it is encoded: its inputs by default."""
         return self.n_features(n_qubits)
 
+    def fidelities(self, encoder: Encoder, features: NDArray[Any]) -> FloatArray | None:
+        """Return how close prepared states come to what features stand for, without noise.
+
+        Args:
+            encoder: A fitted encoder of this encoding.
+            features: Features, [N, F].
+
+        Returns:
+            Fidelities [N] from 0 to 1; None where the encoding approximates nothing.
+
+        Raises:
+            DataError: If the features do not fit the encoder.
+        """
+        del encoder, features
+        return None
+
     def fault(self, inputs: FloatArray) -> str | None:
         """Return what is wrong with finite inputs [N, F]; None for nothing."""
         del inputs

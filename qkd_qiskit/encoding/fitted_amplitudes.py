@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.encoding.amplitude import AmplitudeEncoder
-from qkd_qiskit.encoding.base import Encoding
+from qkd_qiskit.encoding.base import Encoder, Encoding
 from qkd_qiskit.encoding.coarse_middle import coarse_in_the_middle
 from qkd_qiskit.encoding.real_circuits import RealCircuit
 from qkd_qiskit.encoding.state_fit import Turns, common_start, fidelities, fit_angles
@@ -61,6 +61,21 @@ class FittedAmplitudeEncoding(Encoding):
     def pairs(self, n_qubits: int) -> tuple[tuple[int, int], ...]:
         """Return the qubits of each CZ."""
         return self.structure(n_qubits).pairs
+
+    def fidelities(self, encoder: Encoder, features: NDArray[Any]) -> FloatArray:
+        """Return the fidelities [N] of prepared states with amplitudes of features [N, F].
+
+        Raises:
+            DataError: If the encoder is another encoding's, or the features do not fit it.
+        """
+        if not isinstance(encoder, FittedAmplitudeEncoder):
+            found = type(encoder).__name__
+            raise DataError(f"{self.name} encoding: expected an encoder of its own, found {found}")
+        return encoder.fidelities(features)
+
+    def numbers(self, n_qubits: int) -> int:
+        """Return three numbers for each amplitude of a target, and the angles."""
+        return 3 * (1 << n_qubits) + self.n_features(n_qubits)
 
     def feature_space(self, inputs: FloatArray) -> FloatArray:
         """Return the prepared states [N, 2^n], each with the sign that makes its sum positive.

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 # Gates that stay as they are; all have at most one angle. Others are written in these.
 _BASIS = (
     *("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg", "rx", "ry", "rz", "p"),
-    *("cx", "cy", "cz", "ch", "swap", "iswap", "ecr", "crx", "cry", "crz", "cp", "rxx", "ryy", "rzz", "rzx"),
+    *("cx", "cy", "cz", "swap", "ecr", "crx", "cry", "crz", "cp", "rxx", "ryy", "rzz", "rzx"),
 )
 
 
@@ -89,8 +89,8 @@ class CircuitEncoding(Encoding):
         """
         if n_qubits != self._circuit.num_qubits:
             raise DataError(
-                f"encoding {self.name}: expected a model of {self._circuit.num_qubits} qubits, as the circuit "
-                f"has, found {n_qubits}"
+                f"encoding {self.name}: expected a model of {self._circuit.num_qubits} qubits, the circuit's "
+                f"width, found {n_qubits}"
             )
         return len(self._parameters)
 

@@ -10,7 +10,10 @@ from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
+from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
+from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
+from qkd_qiskit.encoding.zz import ZZEncoding
 from qkd_qiskit.errors import DataError
 
 ENCODINGS: dict[str, Encoding] = {
@@ -21,6 +24,9 @@ ENCODINGS: dict[str, Encoding] = {
         ExactAmplitudeEncoding(),
         MpsAmplitudeEncoding(),
         BrickAmplitudeEncoding(),
+        DenseAngleEncoding(),
+        HardwareEfficientEncoding(),
+        ZZEncoding(),
     )
 }
 

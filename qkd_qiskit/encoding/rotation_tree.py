@@ -66,7 +66,7 @@ def _parities(level: int) -> IntArray:
 
 
 def _signed_sums(values: FloatArray) -> FloatArray:
-    """Return the sums of values [N, 2^k], each negative where it shares an odd number of bits with the column."""
+    """Return sums of values [N, 2^k]: column c subtracts those whose index has oddly many bits of c."""
     sums = values
     width = 1
     while width < values.shape[1]:

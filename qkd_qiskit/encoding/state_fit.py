@@ -1,8 +1,8 @@
 """Angles that prepare given states as well as a fixed circuit can, many states at once.
 
 The overlap of a target with a prepared state is `A cos(t/2) + C sin(t/2)` in any one angle t, so each angle
-has a best value in closed form; a pass sets one after the other. What a pass changed is added once more, times
-a stride that grows as long as that helps: some 2.5 times fewer passes on MNIST.
+has a best value in closed form; a pass sets one after the other. What a pass changed is added once more,
+times a stride that grows as long as that helps: some 2.5 times fewer passes on MNIST.
 
 Parties of a federation fit the same public samples on different machines and must agree to six decimals. So
 targets are rounded first, and the rest is sums, products, quotients and square roots of single precision in

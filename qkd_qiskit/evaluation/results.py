@@ -192,6 +192,14 @@ class ClientRecord(ResultsModel):
         return "; ".join(said)
 
 
+class FidelityResult(ResultsModel):
+    """How close states that gates prepare come to what they stand for, without noise."""
+
+    mean: Share
+    worst: Share
+    samples: Natural = Field(description="public samples that were looked at")
+
+
 class DataResult(ResultsModel):
     """What the experiment was run on."""
 
@@ -200,6 +208,7 @@ class DataResult(ResultsModel):
     public: Natural = Field(description="public samples in all")
     test: Natural = Field(description="test samples")
     public_inputs: Natural = Field(0, description="public samples, copies included")
+    fidelity: FidelityResult | None = Field(None, description="of an encoding that approximates states")
 
 
 class PartitionRecord(ResultsModel):

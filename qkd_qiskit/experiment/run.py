@@ -13,12 +13,14 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
-from qkd_qiskit.config import ExperimentSettings, load_experiment
+from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.evaluation.results import (
     Communication,
     DataResult,
+    FidelityResult,
     LabelQueryRecord,
     PartitionRecord,
     TeacherRecord,
@@ -33,6 +35,8 @@ from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
+
+_FIDELITY_SAMPLES = 200
 
 
 def run_experiment(
@@ -189,6 +193,16 @@ def _partition(run: RunContext) -> PartitionRecord:
     )
 
 
+def _fidelity(model: ModelSettings, data: PreparedData) -> dict[str, FidelityResult]:
+    """Return what there is to tell of prepared states: nothing where none is approximated."""
+    features = data.originals.features[:_FIDELITY_SAMPLES]
+    found = encoding_named(model.encoding).fidelities(data.encoder, features)
+    if found is None:
+        return {}
+    mean, worst = float(found.mean()), float(found.min())
+    return {"fidelity": FidelityResult(mean=mean, worst=worst, samples=len(found))}
+
+
 def _record(
     run: RunContext, server: ServerResult, evaluation: Evaluation, communication: Communication
 ) -> Results:
@@ -219,6 +233,7 @@ def _record(
             public=len(data.split.public),
             test=len(data.test),
             public_inputs=len(data.public.samples),
+            **_fidelity(settings.model, data),
         ),
         clients=evaluation.clients,
         models=evaluation.models,

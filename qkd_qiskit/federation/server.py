@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from qkd_qiskit.distillation import (
-    LabelQueryResult,
-    query_labels,
-    student_soft_labels,
-    student_targets,
-    worse_than_public_only,
-)
+from qkd_qiskit.distillation import LabelQueryResult, query_labels
 from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.public_model import PublicModel
 from qkd_qiskit.federation.rounds import RoundsResult, run_rounds
+from qkd_qiskit.federation.student import Lessons, Student, train_student
 from qkd_qiskit.federation.transport import RecordedTransport, Transport
-from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
+from qkd_qiskit.run import RunContext, Stage
 from qkd_qiskit.run.stages import GLOBAL
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.training import TrainedModel
-
-_LOG = logging.getLogger("qkd_qiskit.federation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +28,8 @@ class ServerResult:
         rounds: What came of the rounds with the clients.
         label_queries: Labels that were given at the server's request; None where the settings want none.
         public_only: The global structure, trained on the public examples alone.
-        student: The distilled model.
-        global_model: The student; the former where the student is worse on the public labels that nobody
-            else knows.
+        student: The distilled model, and how it was taught.
+        global_model: That model; the former where it is worse on the public labels that nobody else knows.
     """
 
     budget: GateBudget
@@ -48,13 +37,13 @@ class ServerResult:
     rounds: RoundsResult
     label_queries: LabelQueryResult | None
     public_only: TrainedModel
-    student: TrainedModel
+    student: Student
     global_model: TrainedModel
 
     @property
     def distilled(self) -> bool:
         """Whether the global model is the distilled one."""
-        return self.global_model is self.student
+        return self.global_model is self.student.model
 
 
 def run_server(
@@ -125,30 +114,11 @@ def distil(
     Raises:
         QKDError: If the global model's budget or circuit is impossible.
     """
-    settings, public, own = run.settings, run.data.public, own or PublicModel(run, compiler)
-    samples, soft, compiled = public.to_distil, rounds.aggregate.soft_labels, own.compiled
+    own, soft = own or PublicModel(run, compiler), rounds.aggregate.soft_labels
     queries = query_labels(run, soft)
-    labels = samples.labels
-    wanted = student_soft_labels(public, soft, pool=settings.distillation.pool_copies)
-    if queries is not None:
-        labels, wanted = queries.known_labels(labels), queries.corrected(wanted)
-    task = FitTask(
-        stage,
-        samples.inputs,
-        student_targets(labels, wanted, settings.distillation),
-        alpha_end=settings.distillation.alpha_end,
-        at_server=True,
-    )
+    # Other answers of the clients make another model, whatever the settings.
+    lessons = Lessons(run.given(soft), own, soft, queries)
     with run.timed("global"):
-        # Other answers of the clients make another model, whatever the settings.
-        student = fit_model(run.given(soft), compiled, task)
-    rows = np.concatenate([public.calibration_rows, public.validation_rows])
-    judged = public.samples.rows(rows)
-    found, floor = (
-        model.outcome_probabilities(compiled.noisy, judged.inputs) for model in (student, own.model)
-    )
-    worse = worse_than_public_only(found, floor, judged.labels, (rows - public.n_labelled) % public.n_listed)
-    if worse:
-        _LOG.warning("on public labels the distilled model is worse than the one of public data alone")
-    model = own.model if worse else student
-    return ServerResult(own.budget, compiled, rounds, queries, own.model, student, model)
+        student = train_student(lessons, stage)
+    model = own.model if student.worse else student.model
+    return ServerResult(own.budget, own.compiled, rounds, queries, own.model, student, model)

@@ -45,7 +45,7 @@ def outcome_deviation(
         return None
     x, w = random_point(spec, seed)
     values = {"x": x, "w": w}
-    state = None if spec.executable else spec.input_encoding.states(x[None])[0]
+    state = None if not spec.takes_states else spec.input_encoding.states(x[None])[0]
     pairs = ((logical, tuple(range(spec.n_qubits))), (transpiled, inputs))
     first, second = (_outcomes(circuit, values, state, qubits) for circuit, qubits in pairs)
     return float(np.abs(first - second).max())

@@ -1,50 +1,27 @@
 """A spec as the events that a device will see: rotations and native two-qubit gates, on places of a line.
 
 Where nothing is routed, place and virtual qubit are the same.
-
-What matters of a one-qubit rotation, or of one side of a two-qubit gate, is the Pauli axis that it is
-diagonal in: gates with one axis on all shared qubits commute, and only changes of axis cost pulses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.hardware.encoding_events import encoding_events
+from qkd_qiskit.hardware.gate_events import (
+    CONTROLLED_ROTATION_COST,
+    FRAMES,
+    Event,
+    controlled_events,
+    native_cost,
+)
 from qkd_qiskit.hardware.routing import Route, placed_genes, straight
-from qkd_qiskit.vqcnn import Gene, VQCNNSpec, encoding_circuit
+from qkd_qiskit.vqcnn import Gene, VQCNNSpec
 from qkd_qiskit.vqcnn.clifford import cx_cost
 
-CONTROLLED_ROTATION_COST = {
-    "cz": {"CRX": 2, "CRY": 2, "CRZ": 2},
-    "cx": {"CRX": 2, "CRY": 2, "CRZ": 2},
-    "ecr": {"CRX": 2, "CRY": 2, "CRZ": 2},
-    "rzz": {"CRX": 1, "CRY": 1, "CRZ": 1},
-    "rxx": {"CRX": 1, "CRY": 2, "CRZ": 1},
-}
-"""Native gates that a controlled rotation takes. CX, CY and CZ take one everywhere."""
-_ROTATIONS = {"rx": "X", "ry": "Y", "rz": "Z"}
-
-
-@dataclass(frozen=True)
-class Event:
-    """One rotation, Pauli gate, native two-qubit gate or measurement.
-
-    Attributes:
-        kind: `rotation` (its angle is a parameter), `pauli`, `pair` (a native two-qubit gate), `turn` (a
-            native two-qubit gate whose angle is a parameter) or `measure`.
-        qubits: One place; for two-qubit gates those of control and target.
-        axes: The Pauli letter that the event is diagonal in, for each of its qubits.
-        resynthesized: Whether the transpiler makes the gate anew, out of a run without parameters.
-        is_swap: Whether a swap between barriers holds the gate, so that nothing merges with it.
-    """
-
-    kind: str
-    qubits: tuple[int, ...]
-    axes: str
-    resynthesized: bool = False
-    is_swap: bool = False
+__all__ = ["events_of", "may_cancel", "native_cost"]
 
 
 def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[Event, ...]:
@@ -56,14 +33,13 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
         route: Where the blocks run; each virtual qubit on its own place when omitted.
 
     Raises:
-        HardwareError: If the cost of kernels in this gate is not known, or the encoding has other gates than
-            rotations.
+        HardwareError: If the cost of kernels in this gate, or of a gate of the encoding, is not known.
     """
     if gate not in CONTROLLED_ROTATION_COST:
         raise HardwareError(
             f"expected a native two-qubit gate among {', '.join(CONTROLLED_ROTATION_COST)}, found {gate!r}"
         )
-    events = list(_encoding_events(spec))
+    events = list(encoding_events(spec, gate))
     route = straight(spec) if route is None else route
     for gene, places, _, _, from_swap in placed_genes(spec, route):
         found = _gene_events(gene, places, gate)
@@ -72,36 +48,13 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
     return _merge_free_runs(events)
 
 
-def _encoding_events(spec: VQCNNSpec) -> Iterator[Event]:
-    circuit = encoding_circuit(spec)
-    for item in circuit.data:
-        name = item.operation.name
-        if name not in _ROTATIONS:
-            raise HardwareError(
-                f"{spec.encoding} encoding: expected rotations among {', '.join(_ROTATIONS)}, found {name!r}"
-            )
-        yield Event("rotation", (circuit.find_bit(item.qubits[0]).index,), _ROTATIONS[name])
-
-
-def native_cost(name: str, gate: str) -> int:
-    """Return the number of native two-qubit gates that one gene takes.
-
-    Args:
-        name: Name of the gene's gate, for example `CRX`; one-qubit gates take none.
-        gate: Name of the native two-qubit gate.
-    """
-    if not name.startswith("C"):
-        return 0
-    return CONTROLLED_ROTATION_COST[gate].get(name, 1)
-
-
 def may_cancel(events: tuple[Event, ...]) -> bool:
     """Return whether the transpiler may merge two-qubit gates across rotations that commute with them.
 
     Then their number is only an upper bound. Runs without parameters are merged already.
     """
     return any(
-        event.kind == "pair" and not event.is_swap and _meets_its_like(events, i)
+        event.is_opaque or (event.kind == "pair" and not event.is_swap and _meets_its_like(events, i))
         for i, event in enumerate(events)
     )
 
@@ -120,7 +73,7 @@ def _merge_free_runs(events: list[Event]) -> tuple[Event, ...]:
     for event in events:
         if event.kind == "pauli":
             merged.append(event)
-        elif event.kind == "pair" and not event.is_swap:
+        elif event.kind == "pair" and not event.is_swap and not event.is_opaque:
             pair = frozenset(event.qubits)
             if pair not in open_runs:
                 close(set(pair))
@@ -151,16 +104,7 @@ def _gene_events(gene: Gene, qubits: tuple[int, ...], gate: str) -> Iterator[Eve
     if not gene.is_parametrized:
         yield Event("pair", qubits, "Z" + letter)
         return
-    cost = native_cost(gene.name, gate)
-    if cost == 1:
-        yield Event("rotation", qubits[1:], letter)
-        yield Event("turn", qubits, "Z" + letter)
-        return
-    # The angle's halves sit around two gates that anticommute with it.
-    partner = {"X": "Z", "Y": "X", "Z": "X"}[letter]
-    for _ in range(cost):
-        yield Event("rotation", qubits[1:], letter)
-        yield Event("pair", qubits, "Z" + partner)
+    yield from controlled_events(letter, qubits, gate)
 
 
 def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
@@ -172,11 +116,18 @@ def _meets_its_like(events: tuple[Event, ...], start: int) -> bool:
         theirs = dict(zip(event.qubits, event.axes, strict=True))
         if not shared or event.kind == "pauli":
             continue
+        if event.kind == "barrier":
+            return False
+        if event.kind == "fixed":
+            # Behind a gate that leaves no axis, all may commute.
+            mine.update({q: FRAMES[event.axes].get(mine[q], "?") for q in shared})
+            crossed = True
+            continue
         if event.is_swap:
             return False
         if event.kind == "pair" and theirs.keys() == mine.keys() and (crossed or theirs == mine):
             return True
-        if any(theirs[q] != mine[q] for q in shared):
+        if any(theirs[q] != mine[q] and mine[q] != "?" for q in shared):
             return False
         crossed = True
     return False

@@ -88,7 +88,7 @@ def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = 
             route = straight(spec)
             steps, one_qubit, simplifies = _plan(spec, route, target, gate)
     rates = Rates(target, gate, chain)
-    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=not spec.executable)
+    schedule = schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states)
     logical = sum(step.kind == "pair" for step in steps)
     swaps = 0 if chain is not None or device.is_fully_connected else _swaps_on_a_line(spec)
     # Level 3 found about half of the swaps of the simplest router, on all shipped devices.
@@ -97,7 +97,9 @@ def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = 
     if swaps:
         notes.append("Routing is needed: two-qubit gates lie in a range over seeds and layouts.")
     if simplifies:
-        notes.append("The transpiler may simplify the kernel: the two-qubit count is an upper bound.")
+        notes.append(
+            "The transpiler may simplify the kernel or the encoding: the two-qubit count is an upper bound."
+        )
     counts = NativeCounts(
         two_qubit=logical + extra,
         one_qubit=Range(
@@ -171,7 +173,7 @@ def _load(spec: VQCNNSpec, route: Route, steps: tuple[PulseStep, ...], rates: Ra
     return ChainLoad(
         two_qubit=tuple(pairs[i] for i in range(spec.n_qubits - 1)),
         pulses=tuple(pulses),
-        idle=schedule_late(steps, spec.n_qubits, rates, from_start=not spec.executable).idle,
+        idle=schedule_late(steps, spec.n_qubits, rates, from_start=spec.takes_states).idle,
         measured=frozenset(route.measured),
     )
 
@@ -195,8 +197,8 @@ def _swaps_on_a_line(spec: VQCNNSpec) -> int:
         return len(spec.plan)
     line = list(range(spec.n_qubits))
     swaps = 0
-    for block in spec.blocks:
-        here, there = (line.index(qubit) for qubit in block.qubits)
+    for pair in (*spec.encoding_pairs, *(block.qubits for block in spec.blocks)):
+        here, there = (line.index(qubit) for qubit in pair)
         step = 1 if there > here else -1
         for place in range(here, there - step, step):
             line[place], line[place + step] = line[place + step], line[place]

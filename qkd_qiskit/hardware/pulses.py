@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from qiskit.transpiler import Target
 
 from qkd_qiskit.hardware.counts import Range
-from qkd_qiskit.hardware.events import Event
+from qkd_qiskit.hardware.gate_events import TURNING_GATES, Event
 
 # One-qubit gates for each change of frame, each native gate without a parameter and each with one, beside the
 # rotations themselves: least squares of log(predicted / counted) over presets and random canonical kernels at
@@ -30,7 +30,6 @@ GATES_PER_EVENT = {
 # Pulses for each change of frame, where they are not one: the smallest largest error of the presets'
 # durations with both versions.
 PULSES_PER_CHANGE = {"ecr": 1.12}
-_ROTATES_BY_PAIRS = ("rzz", "rxx")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class _Wire:
         self._direct = direct
         self._axis = "Z"
         self._last = "start"
-        self.rotations = self.changes = self._pulses = 0
+        self.rotations = self.changes = self.fixed = self._pulses = 0
         self._trailing = 0
 
     def rotate(self, axis: str) -> None:
@@ -79,6 +78,12 @@ class _Wire:
             changed = axis != "Z"
         self._change(changed)
         self._axis, self._last, self._trailing = axis, kind, 0
+
+    def turn(self, axis: str) -> None:
+        """Meet a one-qubit gate without a parameter, of a kind of frame."""
+        self.fixed += 1
+        self._pulses += axis not in ("S", "Z")
+        self._last, self._trailing = "fixed", 0
 
     def take_pulses(self) -> int:
         """Pulses since the last call."""
@@ -107,9 +112,19 @@ def one_qubit_plan(
     wires = [_Wire("sx" not in target.operation_names) for _ in range(n_qubits)]
     scale = PULSES_PER_CHANGE.get(gate, 1.0)
     steps: list[PulseStep] = []
+    least = (0, 0, 0)
     for event in events:
         if event.kind == "rotation":
             wires[event.qubits[0]].rotate(event.axes)
+        elif event.kind == "fixed":
+            wires[event.qubits[0]].turn(event.axes)
+        elif event.kind == "barrier":
+            # Gates of an encoding that joins qubits may merge in ways that are not followed here.
+            least = (
+                sum(wire.rotations for wire in wires),
+                sum(wire.changes for wire in wires),
+                sum(step.kind == "pair" for step in steps),
+            )
         elif event.kind != "pauli":
             kind = "pair" if event.kind == "turn" else event.kind
             for qubit, axis in zip(event.qubits, _in_frame_of(gate, event), strict=True):
@@ -123,12 +138,16 @@ def one_qubit_plan(
     turns = sum(event.kind == "turn" for event in events)
     paulis = sum(event.kind == "pauli" for event in events)
     resynthesized = sum(event.resynthesized for event in events)
-    low = rotations + (0 if gate in _ROTATES_BY_PAIRS else changes // 2) - pairs
+    fixed = sum(wire.fixed for wire in wires)
+    known = rotations - least[0], changes - least[1], pairs - least[2]
+    low = known[0] + (0 if gate in TURNING_GATES else known[1] // 2) - known[2]
+    if least != (0, 0, 0):
+        low = max(low, 0)
     # A gate that is made anew stands between up to three others, before and after it, on both its qubits.
     around_pairs = max(3 * changes + 4 * pairs, 12 * (pairs - turns) + 4 * turns)
-    high = rotations + paulis + around_pairs + 10 * resynthesized
+    high = rotations + paulis + around_pairs + 10 * resynthesized + 5 * fixed
     per_change, per_fixed, per_turn = GATES_PER_EVENT[gate]
-    mid = rotations + round(per_change * changes + per_fixed * (pairs - turns) + per_turn * turns)
+    mid = rotations + 2 * fixed + round(per_change * changes + per_fixed * (pairs - turns) + per_turn * turns)
     return (*steps, *rest), Range(low, min(max(mid, low), high), high)
 
 

@@ -98,6 +98,8 @@ def suits_a_line(spec: VQCNNSpec) -> bool:
     """
     if spec.is_chain_native:
         return True
+    if "tree" not in spec.plan or any(abs(first - second) > 1 for first, second in spec.encoding_pairs):
+        return False
     first = spec.plan.index("tree")
     return "conv" in spec.plan[:first] and all(kernel == _SU4 for kernel in spec.kernels[first:])
 

@@ -98,7 +98,7 @@ def transpile_verified(
     notes = prediction.notes
     if exact != prediction.exact:
         notes += ("The transpiler made another number of two-qubit gates than was predicted as exact.",)
-    if device.fractional and _has_free_rzz(circuit):
+    if device.fractional and _has_free_rzz(circuit, "w"):
         notes += ("Angles of rzz are folded into [0, pi/2] when weights are bound.",)
     done = TranspiledVQCNN(
         circuit=circuit,
@@ -120,7 +120,7 @@ def transpile_verified(
         ),
     )
     deviation = _deviation(done, logical)
-    if device.fractional:
+    if device.fractional and not _has_free_rzz(circuit, "x"):
         bound = fold_angles(done, random_point(spec, 0)[1], device)
         deviation = _larger(deviation, _deviation(bound, logical))
     if deviation is not None and deviation > TOLERANCE:
@@ -155,6 +155,11 @@ def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device)
     if values.shape != (n_weights,) or not np.isfinite(values).all():
         raise HardwareError(f"expected {n_weights} finite weights, found shape {values.shape}")
     present = [p for p in transpiled.circuit.parameters if p.vector.name == "w"]
+    if _has_free_rzz(transpiled.circuit, "x"):
+        raise HardwareError(
+            f"device {device.name}: expected an encoding without inputs in fractional rzz, which takes "
+            f"angles in [0, pi/2] alone, found {transpiled.spec.encoding}; take the plain device"
+        )
     bound = transpiled.circuit.assign_parameters({p: float(values[p.index]) for p in present})
     inputs = () if transpiled.spec.executable else transpiled.input_qubits
     circuit = without_idle_ends(folded(bound, device), inputs)
@@ -169,11 +174,11 @@ def fold_angles(transpiled: TranspiledVQCNN, weights: ArrayLike, device: Device)
     )
 
 
-def _has_free_rzz(circuit: QuantumCircuit) -> bool:
-    return any(
-        inst.operation.name == "rzz" and isinstance(inst.operation.params[0], ParameterExpression)
-        for inst in circuit.data
-    )
+def _has_free_rzz(circuit: QuantumCircuit, vector: str) -> bool:
+    """Return whether the angle of any `rzz` hangs on elements of a parameter vector."""
+    angles = (inst.operation.params[0] for inst in circuit.data if inst.operation.name == "rzz")
+    free = (angle.parameters for angle in angles if isinstance(angle, ParameterExpression))
+    return any(p.vector.name == vector for parameters in free for p in parameters)
 
 
 def _deviation(done: TranspiledVQCNN, logical: QuantumCircuit) -> float | None:

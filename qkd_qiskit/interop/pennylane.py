@@ -167,7 +167,7 @@ class PennyLaneEvaluator:
         qml = self._qml
 
         def circuit() -> Any:
-            if not self._spec.executable:
+            if self._spec.takes_states:
                 (state,) = self._spec.input_encoding.states(sample[None])
                 state = state / np.linalg.norm(state)
                 qml.StatePrep(state, wires=list(reversed(self._input_qubits)))
@@ -283,7 +283,7 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
 
 def _check_density_matrix(source: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if not source.spec.executable:
+    if source.spec.takes_states:
         raise InteropError(
             f"expected an encoding of gates for noise on qiskit.aer, found {source.spec.encoding}"
         )

@@ -21,7 +21,7 @@ def overview_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     qubits = QuantumRegister(spec.n_qubits, "q")
     measured = ClassicalRegister(spec.n_measured, "meas")
     circuit = QuantumCircuit(qubits, measured)
-    if not spec.executable:
+    if spec.takes_states:
         circuit.append(Gate("data", spec.n_qubits, [], label="state"), list(range(spec.n_qubits)))
     for place, features in sorted(_features(spec).items()):
         label = f"${','.join(f'x_{{{feature}}}' for feature in features)}$"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.config import ExperimentSettings, ModelSettings
 from qkd_qiskit.data import DataSource, load_dataset, prepare_data
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import Encoder, encoding_named, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
 from qkd_qiskit.hardware import (
@@ -30,6 +30,8 @@ from qkd_qiskit.vqcnn import VQCNNSpec, kernel_name
 
 Inputs = NDArray[np.float64]
 Labels = NDArray[Any]
+
+_FIDELITY_SAMPLES = 200
 
 #: Heading of a column, and where its value lies in a row.
 Columns = tuple[tuple[str, str], ...]
@@ -191,8 +193,9 @@ def dataset_budgets(
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
     inputs = encoder.fit(dataset.features[held]).transform(dataset.features[held])
     labels = dataset.labels[held]
+    note = _fidelity_note(model, encoder, dataset.features[held[:_FIDELITY_SAMPLES]])
     return [
-        ClientBudget(dataset.name, backend, _budget(inputs, labels, backend, model, None))
+        ClientBudget(dataset.name, backend, _noted(_budget(inputs, labels, backend, model, None), note))
         for backend in backends
     ]
 
@@ -263,6 +266,21 @@ def summarize_chain(device: Device, spec: VQCNNSpec) -> ChainSummary:
     fits = spec.n_qubits <= len(device.usable_qubits)
     chain = tuple((chosen_chain(device, spec) if fits else None) or ())
     return ChainSummary(chain, tuple(float(f"{error:.3g}") for error in chain_errors(device, chain)))
+
+
+def _fidelity_note(model: ModelSettings, encoder: Encoder, features: Inputs) -> tuple[str, ...]:
+    """Return a sentence on states that gates prepare approximately; none where nothing is approximated."""
+    found = encoding_named(model.encoding).fidelities(encoder, features)
+    if found is None:
+        return ()
+    return (
+        f"without noise, the encoding's gates prepare states with a mean fidelity of {found.mean():.3f} "
+        f"(worst {found.min():.3f} of {len(found)} samples)",
+    )
+
+
+def _noted(budget: GateBudget | str, notes: tuple[str, ...]) -> GateBudget | str:
+    return budget if isinstance(budget, str) else replace(budget, notes=(*budget.notes, *notes))
 
 
 def _budget(

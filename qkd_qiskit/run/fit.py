@@ -9,8 +9,10 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import AdamSettings, TrainingSettings
 from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.run.early_stop import Choose, Path
 from qkd_qiskit.run.stages import Stage
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
+from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     Adam,
     Beginning,
@@ -38,6 +40,7 @@ class FitTask:
         initial: A parameter vector [W + 1] that joins the swarm.
         alpha_end: Share of the cross-entropy at the end of Adam's steps; None keeps that of `targets`.
         at_server: Whether the server's numbers of steps and of samples a step count.
+        choose: Stops early: chooses between parameters along the last phase; None takes its end.
     """
 
     stage: Stage
@@ -46,6 +49,7 @@ class FitTask:
     initial: FloatArray | None = None
     alpha_end: float | None = None
     at_server: bool = False
+    choose: Choose | None = None
 
 
 def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> TrainedModel:
@@ -68,24 +72,28 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
     warms = task.initial is None and _warms_up(training, compiled)
     rng, n = run.rng(stage), len(task.inputs)
     if descent.steps == 0:
-        search = _Search(run, compiled, task, rng)
+        search = _SwarmPhase(run, compiled, task, rng)
         if not warms:
             return search.run(stage, training)
         before, after = split_training(training)
-        first = search.run(stage.part("without noise"), before, noise=False)
+        first = replace(search, task=replace(task, choose=None)).run(
+            stage.part("without noise"), before, noise=False
+        )
         # Its own generator: a resumed training has drawn nothing from the first one.
-        later = _Search(
+        later = _SwarmPhase(
             run, compiled, replace(task, initial=first.params), run.rng(stage.part("under noise"))
         )
         return first.followed_by(later.run(stage, after))
 
     few = rng.permutation(n)[: descent.search_samples]
-    some = replace(task, inputs=task.inputs[few], targets=task.targets.rows(few))
-    model = _Search(run, compiled, some, rng).run(stage.part("search"), training, noise=not warms)
+    some = replace(task, inputs=task.inputs[few], targets=task.targets.rows(few), choose=None)
+    model = _SwarmPhase(run, compiled, some, rng).run(stage.part("search"), training, noise=not warms)
 
     def work() -> TrainedModel:
         run.progress.start(stage.label, descent.steps)
-        adam = Adam(descent, task.alpha_end, _beginning(training, descent, compiled) if warms else None)
+        path = Path(task.choose)
+        beginning = _beginning(training, descent, compiled) if warms else None
+        adam = Adam(descent, task.alpha_end, beginning, path.visit)
         found = adam.run(
             Objective(compiled.descending(training.dtype), task.inputs, task.targets, l2=training.l2),
             Starts(model.params[None], np.array([model.loss])),
@@ -95,21 +103,23 @@ def fit_model(run: RunContext, compiled: CompiledModel, task: FitTask) -> Traine
         )
         run.progress.done(stage.label)
         begun = (len(model.swarm_history), len(model.refine_history) + adam.begun) if warms else (0, 0)
-        return replace(
-            model,
-            params=found.params,
-            loss=found.value,
-            refine_history=model.refine_history + found.history,
-            evaluations=model.evaluations + descent.steps,
-            gradients=model.gradients + descent.steps,
-            noiseless=begun,
+        return path.chosen(
+            replace(
+                model,
+                params=found.params,
+                loss=found.value,
+                refine_history=model.refine_history + found.history,
+                evaluations=model.evaluations + descent.steps,
+                gradients=model.gradients + descent.steps,
+                noiseless=begun,
+            )
         )
 
     return run.stage(stage, TrainedModel, work)
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
+class _SwarmPhase:
     """Swarm and L-BFGS of one model."""
 
     context: RunContext
@@ -119,19 +129,21 @@ class _Search:
 
     def run(self, stage: Stage, training: TrainingSettings, *, noise: bool = True) -> TrainedModel:
         """Train as a stage that also goes on within itself."""
-        return self.context.answered(
-            stage,
-            TrainedModel,
-            lambda answers: train_model(
+
+        def work(answers: AnswerLog) -> TrainedModel:
+            path = Path(self.task.choose)
+            model = train_model(
                 self.compiled.searching(training.dtype, noise=noise),
                 self.task.inputs,
                 self.task.targets,
                 training,
                 initial=self.task.initial,
                 rng=self.rng,
-                tracking=Tracking(self.task.stage.label, self.context.progress, answers),
-            ),
-        )
+                tracking=Tracking(self.task.stage.label, self.context.progress, answers, path.visit),
+            )
+            return path.chosen(model)
+
+        return self.context.answered(stage, TrainedModel, work)
 
 
 def _warms_up(training: TrainingSettings, compiled: CompiledModel) -> bool:

@@ -116,8 +116,8 @@ class PauliEvaluator:
         self._table = BlockMatrices(self._compiled.blocks, dtype)
         n_data = self._compiled.n_data
         rest = ((qubit,) for qubit in range(n_data, self._compiled.n_qubits))
-        states = [tuple(range(n_data)), *rest]
-        groups = self._compiled.input_groups if self._spec.executable else states
+        given = [tuple(range(n_data)), *rest]
+        groups = self._compiled.input_groups if not self._spec.takes_states else given
         self._network = Network.of(self._compiled, groups)
         self._encoder = SampleEncoder(self._compiled, dtype=dtype)
         self._cached: tuple[FloatArray, Samples] | None = None
@@ -240,14 +240,14 @@ class PauliEvaluator:
     def _entering(self, inputs: ArrayLike) -> FloatArray:
         """Check inputs `[N, F]`; return what enters: angles, or ideal states `[N, 2^n]`."""
         samples = check_inputs(inputs, self._spec)
-        return samples if self._spec.executable else self._spec.input_encoding.states(samples)
+        return samples if not self._spec.takes_states else self._spec.input_encoding.states(samples)
 
     def _forecast(self, n_samples: int, *, gradient: bool) -> _Forecast:
         """Return what is known of a particle's way beforehand, found once for each number of samples."""
         key = n_samples, gradient
         if key not in self._forecasts:
             workload = self._workload(n_samples, gradient=gradient)
-            plan = plan_contraction(self._network, workload, two_sided=self._spec.executable)
+            plan = plan_contraction(self._network, workload, two_sided=not self._spec.takes_states)
             needed = self._particle_bytes(plan, n_samples, gradient=gradient)
             seconds = evaluation_seconds(plan, workload)
             states = self._states
@@ -324,7 +324,7 @@ class PauliEvaluator:
         return StateVectorSimulator(compiled, np.complex128 if self._dtype is np.float64 else np.complex64)
 
     def _prepare(self, inputs: FloatArray) -> Samples:
-        if not self._spec.executable:
+        if self._spec.takes_states:
             return AmplitudeInputs(inputs.astype(self._dtype), self._compiled.n_data)
         if self._encoder.joins:
             return EncodedSamples(self._encoder, inputs)
@@ -332,7 +332,7 @@ class PauliEvaluator:
         return ProductSamples(np.ascontiguousarray(np.swapaxes(bloch, 1, 2), dtype=self._dtype))
 
     def _particle_bytes(self, plan: ContractionPlan, n_samples: int, *, gradient: bool) -> int:
-        if not self._spec.executable:
+        if self._spec.takes_states:
             kept = sum(plan.observable_sizes) if gradient else 0
             return np.dtype(self._dtype).itemsize * (3 * max(plan.observable_sizes) + kept)
         return (gradient_bytes if gradient else particle_bytes)(plan, self._ops, n_samples)
@@ -352,7 +352,7 @@ class PauliEvaluator:
     def _chunks(self, n_particles: int, n_samples: int, *, gradient: bool) -> Iterator[slice]:
         needed = self._check_budget(n_samples, gradient=gradient)
         # Observables of a swarm on states are made all at once; a contraction cuts a swarm itself.
-        room = self._budget if self._spec.executable else min(self._budget, _STATES_BYTES)
+        room = self._budget if not self._spec.takes_states else min(self._budget, _STATES_BYTES)
         return slices(n_particles, min(max(1, room // needed), _BUILT_TOGETHER))
 
 

@@ -67,7 +67,7 @@ class SampleEncoder:
 
     @property
     def together(self) -> int:
-        """Samples that go through together; fewer are filled up, so that a sample has the same bits always."""
+        """Samples that go through together; fewer are filled up, so that a sample always has equal bits."""
         widest = max((len(group) for group in self._compiled.input_groups), default=1)
         room = _CHUNK_BYTES // (np.dtype(self.dtype).itemsize * self._basis.levels**widest)
         return max(1, min(_MOST_TOGETHER, room))
@@ -116,7 +116,7 @@ class SampleEncoder:
     def _encode(self, inputs: FloatArray) -> Vectors:
         pairs, _, _ = self._table.build(self._waves(inputs))
         clusters = {
-            qubit: _Cluster((qubit,), vectors.astype(self.dtype), self._basis.levels)
+            qubit: _Together((qubit,), vectors.astype(self.dtype), self._basis.levels)
             for qubit, vectors in enumerate(self.single(inputs))
         }
         for k, block in enumerate(self._compiled.encoding_blocks):
@@ -132,17 +132,17 @@ class SampleEncoder:
         return np.concatenate([clusters[group[0]].ordered(group) for group in self.groups], axis=1)
 
 
-class _Cluster:
+class _Together:
     """Vectors `[samples, elements]` of some qubits, whose axes stand in some order."""
 
     def __init__(self, qubits: tuple[int, ...], vectors: Vectors, levels: int) -> None:
         self.qubits, self._vectors, self._levels = qubits, vectors, levels
 
-    def joined(self, other: _Cluster) -> _Cluster:
+    def joined(self, other: _Together) -> _Together:
         product = self._vectors[:, :, None] * other._vectors[:, None, :]
         return self._with((*self.qubits, *other.qubits), product.reshape(len(product), -1))
 
-    def after(self, matrices: Vectors, first: int, second: int) -> _Cluster:
+    def after(self, matrices: Vectors, first: int, second: int) -> _Together:
         """Apply a matrix of each sample, `[samples, d, d]`."""
         n, width = len(self._vectors), self._levels**2
         place = self.qubits.index(first)
@@ -159,7 +159,7 @@ class _Cluster:
         tensor = self.ordered(order).reshape(n, width, -1)
         return self._with(order, np.matmul(matrices, tensor).reshape(n, -1))
 
-    def traced(self, qubit: int) -> _Cluster:
+    def traced(self, qubit: int) -> _Together:
         """Leave a qubit out: the component I of Pauli vectors remains."""
         place = self.qubits.index(qubit)
         tensor = self._vectors.reshape(len(self._vectors), self._levels**place, self._levels, -1)
@@ -174,8 +174,8 @@ class _Cluster:
         axes = (0, *(1 + self.qubits.index(qubit) for qubit in qubits))
         return np.ascontiguousarray(tensor.transpose(axes)).reshape(len(tensor), -1)
 
-    def _with(self, qubits: tuple[int, ...], vectors: Vectors) -> _Cluster:
-        return _Cluster(qubits, vectors, self._levels)
+    def _with(self, qubits: tuple[int, ...], vectors: Vectors) -> _Together:
+        return _Together(qubits, vectors, self._levels)
 
 
 def _pair(block: FusedBlock) -> tuple[int, int]:

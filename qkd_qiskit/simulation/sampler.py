@@ -164,7 +164,7 @@ class SamplerEvaluator:
         shape = (*array.shape[:-1], len(samples), 2**self._spec.n_measured)
         if 0 in shape:
             return Sampled(np.zeros(shape, dtype=np.int64), self._shots)
-        if not self._spec.executable:
+        if self._spec.takes_states:
             states = self._spec.input_encoding.states(samples)
             pubs = [parameter_pub(self._prepared(state), array, samples[:1], self._shots) for state in states]
         else:

@@ -7,11 +7,12 @@ Hutter, arXiv:1608.03983).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qkd_qiskit.arrays import IntArray
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AdamSettings
 from qkd_qiskit.errors import TrainingError
 from qkd_qiskit.simulation import Evaluator
@@ -46,11 +47,13 @@ class Adam:
         alpha_end: Share of the cross-entropy at the last step, linear from that of the targets; None keeps
             it.
         beginning: First steps that are taken elsewhere, in the same fall of the rate; None for none.
+        visit: Called with the parameters [W + 1] after each step; None calls nothing.
     """
 
     settings: AdamSettings
     alpha_end: float | None = None
     beginning: Beginning | None = None
+    visit: Callable[[FloatArray], None] | None = None
 
     def steps(self, spec: VQCNNSpec) -> int:
         """Return the number of steps."""
@@ -103,6 +106,8 @@ class Adam:
             rate = settings.rate * (1 + np.cos(np.pi * done)) / 2
             params = params - rate * slope / (width + _EPSILON)
             params[-1] = np.clip(params[-1], *LOG_SCALE_BOUNDS)
+            if self.visit is not None:
+                self.visit(params)
             if advance is not None:
                 advance(step + 1, losses[step])
         history = tuple(float(losses[part].mean()) for part in self._stretches())

@@ -21,9 +21,11 @@ class LBFGS:
 
     Attributes:
         iterations: Most iterations; 0 evaluates the start only.
+        visit: Called with the parameters after each iteration; None calls nothing.
     """
 
     iterations: int
+    visit: Callable[[FloatArray], None] | None = None
 
     def steps(self, spec: VQCNNSpec) -> int:
         """Return the most iterations."""
@@ -43,7 +45,11 @@ class LBFGS:
             TrainingError: If the evaluator gives no gradients, or those of the best start are not finite.
         """
         return minimize_lbfgs(
-            objective.value_and_gradient, starts.best, iterations=self.iterations, progress=advance
+            objective.value_and_gradient,
+            starts.best,
+            iterations=self.iterations,
+            progress=advance,
+            visit=self.visit,
         )
 
 
@@ -53,6 +59,7 @@ def minimize_lbfgs(
     *,
     iterations: int,
     progress: Advance | None = None,
+    visit: Callable[[FloatArray], None] | None = None,
 ) -> OptimizerResult:
     """Minimize a loss from `start` with L-BFGS-B; the last coordinate is the bounded log of the logit scale.
 
@@ -61,6 +68,7 @@ def minimize_lbfgs(
         start: Starting point [D].
         iterations: Most iterations; 0 evaluates the start only.
         progress: Called with the number of iterations and the best loss after each.
+        visit: Called with the point [D] after each.
 
     Raises:
         TrainingError: If the loss or its gradient is not finite at the start.
@@ -87,6 +95,8 @@ def minimize_lbfgs(
         history.append(float(intermediate_result.fun))
         if progress is not None:
             progress(len(history) - 1, best_value)
+        if visit is not None:
+            visit(intermediate_result.x.copy())
 
     # The first point is known already; scipy asks for it again, and gets it without a second evaluation.
     known: list[tuple[float, FloatArray]] = [(first, gradient)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.store.answers import AnswerLog
 
@@ -17,11 +19,13 @@ class Tracking:
         progress: Receives every step.
         answers: Keeps all finished work. Run again with equal seeds and the log of an interrupted
             training, a training ends as an uninterrupted one does, bit for bit.
+        visit: Called with the parameters [W + 1] after each iteration of L-BFGS; None calls nothing.
     """
 
     label: str = "training"
     progress: Progress = field(default_factory=NullProgress)
     answers: AnswerLog = field(default_factory=AnswerLog)
+    visit: Callable[[FloatArray], None] | None = None
 
     def start(self, steps: int) -> None:
         """Announce the training and its steps."""

@@ -38,6 +38,7 @@ class TrainedModel:
         gradients: Those of them with gradient.
         noiseless: Leading entries of the swarm's and of the refinement's history that were found without
             noise before a training under noise.
+        stopped_at: Share of the last phase after which the parameters were taken; 1 without early stopping.
     """
 
     params: FloatArray
@@ -51,6 +52,7 @@ class TrainedModel:
     evaluations: int
     gradients: int
     noiseless: tuple[int, int] = (0, 0)
+    stopped_at: float = 1.0
 
     @property
     def weights(self) -> FloatArray:
@@ -163,7 +165,7 @@ def train_model(
     """
     tracking = Tracking() if tracking is None else tracking
     objective = Objective(evaluator, inputs, targets, l2=settings.l2, answers=tracking.answers)
-    search, refinement = make_optimizer(settings), LBFGS(settings.refine)
+    search, refinement = make_optimizer(settings), LBFGS(settings.refine, tracking.visit)
     tracking.start(search.steps(evaluator.spec) + settings.refine)
 
     def advance(step: int, loss: float) -> None:

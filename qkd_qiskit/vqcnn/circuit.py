@@ -31,7 +31,7 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         name="vqcnn",
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
-    if spec.executable:
+    if not spec.takes_states:
         spec.input_encoding.append(circuit, ParameterVector("x", spec.n_features))
         circuit.barrier()
     w = ParameterVector("w", spec.n_weights)

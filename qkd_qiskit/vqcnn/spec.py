@@ -164,6 +164,11 @@ class VQCNNSpec:
         return self.input_encoding.executable
 
     @property
+    def takes_states(self) -> bool:
+        """Whether inputs enter a simulation as ideal states, which no gates make."""
+        return not self.executable
+
+    @property
     def n_measured(self) -> int:
         """Number of measured qubits m = ceil(log2(n_outcomes))."""
         return measured_count(self.n_outcomes)

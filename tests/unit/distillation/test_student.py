@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qkd_qiskit.config import DistillationSettings, TrainingSettings, load_experiment
+from qkd_qiskit.config import TrainingSettings, load_experiment
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.distillation import student_soft_labels, student_targets, worse_than_public_only
+from qkd_qiskit.distillation import Recipe, student_soft_labels, student_targets
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import train_model
@@ -40,7 +40,7 @@ def test_a_student_learns_from_its_teacher(evaluator, alpha, temperature):
     inputs, labels = _data()
     teacher = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
     partly = np.where(np.arange(40) < 20, labels, -1)
-    targets = student_targets(partly, teacher, DistillationSettings(alpha=alpha, temperature=temperature))
+    targets = student_targets(partly, teacher, Recipe("mse", alpha, temperature))
     model = train_model(evaluator, inputs, targets, SETTINGS, rng=np.random.default_rng(0))
     assert _accuracy(model, evaluator) > 0.9
     assert not model.reject
@@ -52,22 +52,22 @@ def test_without_hard_labels_the_soft_ones_are_met(evaluator):
     model = train_model(
         evaluator,
         inputs,
-        student_targets(None, teacher, DistillationSettings()),
+        student_targets(None, teacher, Recipe("mse", 0.5)),
         TrainingSettings(particles=4, iterations=0, refine=60),
         rng=np.random.default_rng(0),
     )
     assert np.abs(model.class_probabilities(evaluator, inputs) - teacher).mean() < 0.12
 
 
-def test_the_soft_loss_is_the_one_of_the_settings():
+def test_the_soft_loss_is_the_one_of_the_recipe():
     teacher = np.full((3, 2), 0.5)
-    assert student_targets(None, teacher, DistillationSettings(soft_loss="kl")).soft_loss == "kl"
-    assert student_targets(None, teacher, DistillationSettings()).soft_loss == "mse"
+    assert student_targets(None, teacher, Recipe("kl", 0.5)).soft_loss == "kl"
+    assert student_targets(None, teacher, Recipe("mse", 0.5)).soft_loss == "mse"
 
 
 def test_a_student_needs_a_soft_label_an_input():
     with pytest.raises(DistillationError, match=r"soft labels of shape \(40, G\), found \(3, 2\)"):
-        student_targets(np.zeros(40, int), np.ones((3, 2)) / 2, DistillationSettings())
+        student_targets(np.zeros(40, int), np.ones((3, 2)) / 2, Recipe("mse", 0.5))
 
 
 PARTS = ["data.public_train=20", "data.public_unlabelled=10", "data.test=40"]
@@ -104,36 +104,3 @@ def test_answers_of_another_number_are_refused():
     public = prepare_data(load_experiment(TINY, overrides=PARTS)).public
     with pytest.raises(DistillationError, match="expected soft labels of 80 samples, found shape"):
         student_soft_labels(public, np.ones((3, 3)) / 3, pool=False)
-
-
-def _models(n=200):
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, n)
-    guess = [np.where(rng.random(n) < skill, labels, rng.integers(0, 4, n)) for skill in (0.9, 0.6)]
-    good, bad = (0.9 * np.eye(4)[votes] + 0.025 for votes in guess)
-    return labels, good, bad
-
-
-def _tempered(p, power):
-    return p**power / (p**power).sum(axis=1, keepdims=True)
-
-
-def test_the_worse_model_is_found_whatever_its_temperature():
-    labels, good, bad = _models()
-    numbers = np.arange(200)
-    for p in (good, _tempered(good, 0.2)):
-        for q in (bad, _tempered(bad, 5.0)):
-            assert worse_than_public_only(q, p, labels, numbers)
-            assert not worse_than_public_only(p, q, labels, numbers)
-    assert not worse_than_public_only(good, good, labels, numbers)
-
-
-def test_copies_are_no_further_evidence():
-    """One sample of four is answered worse: noise, however many copies of the four there are."""
-    labels, floor = np.arange(4), 0.6 * np.eye(4) + 0.1
-    student = floor.copy()
-    student[0] = [0.4, 0.4, 0.1, 0.1]
-    assert not worse_than_public_only(student, floor, labels, np.arange(4))
-    many = [np.repeat(a, 100, axis=0) for a in (student, floor, labels, np.arange(4))]
-    assert not worse_than_public_only(*many)
-    assert worse_than_public_only(*many[:3], np.arange(400))

@@ -218,6 +218,22 @@ def test_saved_encoders_of_gates_give_the_same_inputs(name, n_qubits):
     assert restored.n_features == encoder.transform(features).shape[1] == encoding.n_features(n_qubits)
 
 
+@pytest.mark.parametrize("name", ["angle", "amplitude", "amplitude_exact", "amplitude_mps"])
+def test_encodings_tell_fidelities_where_they_approximate(name):
+    features, encoding = images(10), encoding_named(name)
+    encoder = encoding.make_encoder(4, (28, 28)).fit(features)
+    found = encoding.fidelities(encoder, features)
+    if name == "amplitude_mps":
+        np.testing.assert_array_equal(found, encoder.fidelities(features))
+    else:
+        assert found is None
+
+
+@pytest.mark.parametrize("name", ["amplitude_exact", *FITTED])
+def test_memory_is_counted_for_amplitudes_and_angles(name):
+    assert encoding_named(name).numbers(6) > 2**6 + encoding_named(name).n_features(6)
+
+
 @pytest.mark.parametrize("name", FITTED)
 def test_feature_space_is_the_prepared_state(name):
     encoding = encoding_named(name)
@@ -250,6 +266,10 @@ def test_random_inputs_of_the_tree_are_angles_of_states():
         (lambda: make_encoder("amplitude_brick", 2).transform([[1.0]]), "a fitted encoder, call fit"),
         (lambda: make_encoder("amplitude_brick", 2).fidelities([[1.0]]), "a fitted encoder, call fit"),
         (lambda: make_encoder("amplitude_brick", 2).arrays(), "a fitted encoder, call fit"),
+        (
+            lambda: encoding_named("amplitude_mps").fidelities(make_encoder("angle", 2), np.ones((1, 4))),
+            "amplitude_mps encoding: expected an encoder of its own, found AngleEncoder",
+        ),
         (
             lambda: encoding_named("amplitude_brick").restore_encoder(2, {"image_shape": np.array([2, 2])}),
             r"array start is not \(2, 10\) finite numbers",

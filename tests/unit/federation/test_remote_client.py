@@ -212,7 +212,7 @@ def test_other_answers_do_not_meet_the_global_model_of_these(settings, files, ap
     with Database(tmp_path) as database:
         database.execute("DELETE FROM message")
     other = _run(settings, files, Silent(transport.remote), tmp_path, resume=True)
-    assert (other.server.student.params != finished.server.student.params).any()
+    assert (other.server.student.model.params != finished.server.student.model.params).any()
     silent = other.results["participation"][2]
     assert (silent["standing"], silent["missed"]) == ("silent", [1, 2])
 

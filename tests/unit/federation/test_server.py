@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,10 +120,11 @@ def test_a_student_needs_the_least_number_of_blocks(finished):
 
 
 def test_a_student_that_is_worse_gives_way_to_public_data_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(server, "worse_than_public_only", lambda *given: True)
+    taught = server.train_student
+    monkeypatch.setattr(server, "train_student", lambda *given: replace(taught(*given), worse=True))
     found = run_experiment(_settings("distillation.rounds=1"), output=tmp_path)
     assert found.server.global_model is found.server.public_only
-    assert not np.array_equal(found.server.student.params, found.server.public_only.params)
+    assert not np.array_equal(found.server.student.model.params, found.server.public_only.params)
     assert "worse than public data alone" in found.results["fallback"]
     models = found.results["models"]
     assert models["global"]["accuracy"] == models["public_only"]["accuracy"]

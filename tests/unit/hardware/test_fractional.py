@@ -107,7 +107,7 @@ def test_bound_circuits_are_legal_and_mean_the_same(kind, seed, device):
     assert all(0 <= angle <= pi / 2 + 1e-10 for angle in angles_of(bound.circuit))
     assert is_isa_circuit(bound.circuit, device.target) == ""
     assert {p.vector.name for p in bound.circuit.parameters} <= {"x"}
-    if not spec.takes_states:
+    if spec.executable:
         values = np.zeros((2, len(bound.circuit.parameters)))
         assert is_valid_rzz_pub(SamplerPub.coerce((bound.circuit, values))) == ""
     assert bound.report.counted.two_qubit <= found.report.counted.two_qubit

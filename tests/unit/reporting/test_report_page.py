@@ -214,6 +214,14 @@ def test_labels_that_were_asked_for_are_reported(results: Document, bare: Report
     assert "right on 65.5" in source
 
 
+def test_fidelities_of_prepared_states_are_reported(results: Document, bare: ReportExtras) -> None:
+    assert "mean fidelity" not in render_report(check_results(results), bare)
+    found = {"mean": 0.914, "worst": 0.772, "samples": 200}
+    told = check_results(results | {"data": results["data"] | {"fidelity": found}})
+    words = " ".join(_Page(render_report(told, bare)).words.split())
+    assert "with a mean fidelity of 91.4 % (worst 77.2 %, 200 public samples" in words
+
+
 def test_write_report_writes_the_page(results: Document, bare: ReportExtras, tmp_path: Path) -> None:
     path = write_report(check_results(results), bare, tmp_path / "deep" / "report.html")
     assert path.read_text("utf-8") == render_report(check_results(results), bare)
