@@ -98,16 +98,31 @@ class ModelSettings(Settings):
     sharing: Literal["layer", "site"] = "site"
 
 
-class ClientSettings(Settings):
+class OutputPrivacySettings(Settings):
+    """How a client blurs its outputs before they leave it; results tell what that guarantees."""
+
+    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
+    output_shots: int = Field(
+        0, ge=0, description="shots that each of its outputs is drawn with; 0 answers with the probabilities"
+    )
+    output_floor: float = Field(
+        0.0, ge=0, lt=1, description="chance that a shot's outcome is replaced by a uniform one"
+    )
+
+    @model_validator(mode="after")
+    def _floor_is_of_shots(self) -> OutputPrivacySettings:
+        if self.output_floor and not self.output_shots:
+            raise ValueError("output_floor replaces outcomes of shots: it needs output_shots")
+        return self
+
+
+class ClientSettings(OutputPrivacySettings):
     """One client: its device and its share of the data."""
 
     name: str = Field(min_length=1)
     backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
-    output_noise: float = Field(
-        0.0, ge=0, description="deviation of Gaussian noise on its outputs; results tell its epsilon"
-    )
 
 
 class ServerSettings(Settings):
@@ -379,7 +394,7 @@ class LimitSettings(Settings):
     text_bytes: int | None = _limit("text_bytes", "bytes of a line of a table")
 
 
-class RemoteClientSettings(Settings):
+class RemoteClientSettings(OutputPrivacySettings):
     """A client on a machine of its own: what it has, and what it answers."""
 
     name: str = Field(min_length=1)
@@ -416,7 +431,6 @@ class RemoteClientSettings(Settings):
         description="public inputs that it answers in all, copies and rounds counted; beside output_noise it "
         "bounds epsilon",
     )
-    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
     max_disk_bytes: int = Field(
         4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )

@@ -13,7 +13,7 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.arguments import takes
-from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
+from qkd_qiskit.baselines import BaselineData, FittedBaseline, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
 from qkd_qiskit.encoding import encoding_named
@@ -165,7 +165,7 @@ def _communication(
     run: RunContext, server: ServerResult, baselines: dict[str, FittedBaseline], transport: Transport
 ) -> Communication:
     wire = transport.traffic()
-    sent = {name: fitted.traffic for name, fitted in baselines.items() if isinstance(fitted, FittedCircuit)}
+    sent = {name: getattr(fitted, "traffic", None) for name, fitted in baselines.items()}
     fedavg = sent.pop("fedavg", None)
     further = {name: traffic for name, traffic in sent.items() if traffic is not None}
     return Communication(

@@ -13,9 +13,9 @@ from qkd_qiskit.config import ClientSettings
 from qkd_qiskit.distillation import (
     ClientMessage,
     ClientTrainingSet,
+    blurred_outputs,
     client_training_set,
     make_message,
-    noisy_outputs,
     refined_training_set,
 )
 from qkd_qiskit.errors import QKDError
@@ -205,10 +205,10 @@ def _answer(
 ) -> ClientMessage:
     data = run.data
     outputs = model.outcome_probabilities(compiled.noisy, data.public.answered.inputs)
-    if client.output_noise > 0:
+    if client.output_noise or client.output_shots:
         secret = run.settings.secret or f"simulated with seed {run.settings.seed}"
         question = f"{client.name}, {compiled.spec.index}, {data.public.digest}"
-        outputs = noisy_outputs(outputs, client.output_noise, secret, question)
+        outputs = blurred_outputs(outputs, client, secret, question)
     return make_message(
         client.name,
         compiled.spec.index,
