@@ -143,14 +143,16 @@ def _total(terms: _Single) -> _Single:
     terms = terms.reshape(-1, terms.shape[-1])
     while len(terms) > 1:
         terms = terms[: len(terms) // 2] + terms[len(terms) // 2 :]
-    return terms[0]
+    total: _Single = terms[0]
+    return total
 
 
 def _composed(first: Turns, second: Turns) -> Turns:
     """Return both rotations, one after the other, as unit vectors again."""
     (a, b), (c, d) = first, second
     both = np.stack([a * c - b * d, b * c + a * d])
-    return both / np.maximum(np.sqrt(both[0] * both[0] + both[1] * both[1]), _TINY)
+    unit: Turns = both / np.maximum(np.sqrt(both[0] * both[0] + both[1] * both[1]), _TINY)
+    return unit
 
 
 def _from_quarter(tangents: _Single) -> Turns:

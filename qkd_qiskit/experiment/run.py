@@ -213,6 +213,8 @@ def _partition(run: RunContext) -> PartitionRecord:
 
 def _fidelity(model: ModelSettings, data: PreparedData) -> dict[str, FidelityResult]:
     """Return what there is to tell of prepared states: nothing where none is approximated."""
+    if data.originals is None:
+        return {}
     features = data.originals.features[:_FIDELITY_SAMPLES]
     found = encoding_named(model.encoding).fidelities(data.encoder, features)
     if found is None:
