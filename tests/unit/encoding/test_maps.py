@@ -257,7 +257,7 @@ def conditional():
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: CircuitEncoding("zz"), "expected a QuantumCircuit, found a str"),
+        (lambda: CircuitEncoding("zz"), "expected a QuantumCircuit, found 'zz' of type str"),
         (lambda: CircuitEncoding(QuantumCircuit(2)), "encoding own: expected a circuit with parameters"),
         (lambda: CircuitEncoding(measured()), "expected gates alone, found 'measure'"),
         (lambda: CircuitEncoding(resetting()), "expected gates alone, found 'reset'"),
@@ -295,7 +295,7 @@ def test_names_and_codes_of_own_encodings_may_not_be_taken():
         with pytest.raises(VQCNNError, match="expected a name and a code of its own"):
             VQCNNSpec(4, kind())
     assert introduce(HardwareEfficientEncoding()).name == "hardware_efficient"
-    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found a int"):
+    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found 3 of type int"):
         VQCNNSpec(4, 3)
 
 
