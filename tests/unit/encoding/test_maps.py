@@ -295,7 +295,7 @@ def test_names_and_codes_of_own_encodings_may_not_be_taken():
         with pytest.raises(VQCNNError, match="expected a name and a code of its own"):
             VQCNNSpec(4, kind())
     assert introduce(HardwareEfficientEncoding()).name == "hardware_efficient"
-    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found a int"):
+    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found 3 of type int"):
         VQCNNSpec(4, 3)
 
 
