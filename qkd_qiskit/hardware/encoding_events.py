@@ -9,7 +9,7 @@ from qiskit.circuit import ParameterExpression
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.gate_events import Event, controlled_events, ising_events
-from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit
+from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, inputs_again
 
 _ROTATIONS = {"rx": "X", "ry": "Y", "rz": "Z", "p": "Z"}
 _PAULIS = frozenset({"x", "y", "z"})
@@ -55,6 +55,16 @@ def encoding_events(spec: VQCNNSpec, gate: str) -> Iterator[Event]:
         yield from found
     if joins:
         yield Event("barrier", tuple(range(spec.n_qubits)), "?" * spec.n_qubits)
+
+
+def again_events(spec: VQCNNSpec) -> Iterator[Event]:
+    """Yield the rotations by inputs that come again between blocks, with the barriers around them."""
+    circuit = inputs_again(spec)
+    barrier = Event("barrier", tuple(range(spec.n_qubits)), "?" * spec.n_qubits)
+    yield barrier
+    for item in circuit.data:
+        yield from _single(item.operation.name, (circuit.find_bit(item.qubits[0]).index,), free=True)
+    yield barrier
 
 
 def _single(name: str, qubits: tuple[int, ...], *, free: bool) -> Iterator[Event]:

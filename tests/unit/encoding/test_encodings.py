@@ -198,4 +198,5 @@ def test_names_and_codes_are_those_of_saved_models():
         "amplitude_exact": ("amplitude_exact", 16),
         "amplitude_mps": ("amplitude_mps", 17),
         "amplitude_brick": ("amplitude_brick", 18),
+        "reupload": ("reupload", 32),
     }
