@@ -201,7 +201,7 @@ def test_formulas_are_what_qiskit_computes():
         rows = values[:, : len(parameters)]
         expected = [float(expression.bind(dict(zip(parameters, row, strict=True)))) for row in rows]
         np.testing.assert_allclose(formula(rows), expected, rtol=1e-12)
-        assert formula.is_vectorized == (spaced not in parameters)
+        assert (formula._tree is None) == (spaced in parameters)
 
 
 def test_affine_and_other_angles_share_numbers_where_they_are_equal():
