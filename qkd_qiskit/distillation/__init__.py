@@ -28,7 +28,13 @@ from qkd_qiskit.distillation.messages import (
     message_fault,
 )
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
-from qkd_qiskit.distillation.privacy import DELTA, noisy_outputs, output_epsilon, shots_epsilon
+from qkd_qiskit.distillation.privacy import (
+    DELTA,
+    blur_epsilon,
+    blurred_outputs,
+    output_epsilon,
+    shots_epsilon,
+)
 from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
@@ -59,6 +65,8 @@ __all__ = [
     "aggregate_messages",
     "aggregate_outputs",
     "audit",
+    "blur_epsilon",
+    "blurred_outputs",
     "build_teacher",
     "check_label_queries",
     "check_message",
@@ -69,7 +77,6 @@ __all__ = [
     "lift",
     "make_message",
     "message_fault",
-    "noisy_outputs",
     "output_epsilon",
     "pool_copies",
     "query_labels",

@@ -81,7 +81,9 @@ class PersonalResult(ResultsModel):
 class PrivacyRecord(ResultsModel):
     """What the noise on a client's outputs guarantees for its data set as a whole."""
 
-    output_noise: float = Field(gt=0, description="standard deviation of the noise on each number")
+    output_noise: float = Field(ge=0, description="standard deviation of the noise on each number")
+    output_shots: Natural = Field(description="shots of each output; 0 for none")
+    output_floor: Share = Field(description="chance that a shot's outcome was replaced by a uniform one")
     answers: Natural = Field(description="public inputs that it answered in all rounds, copies counted")
     epsilon: float = Field(ge=0, description="of all these answers together")
     epsilon_each: float = Field(ge=0, description="of one of them")
@@ -90,9 +92,10 @@ class PrivacyRecord(ResultsModel):
     @property
     def sentence(self) -> str:
         """Return it in one sentence."""
+        shots = f", {self.output_shots} shots with floor {self.output_floor:g}" if self.output_shots else ""
         return (
-            f"output noise {self.output_noise:g}: epsilon {self.epsilon:.3g} for {self.answers} answers, "
-            f"{self.epsilon_each:.3g} for each, at delta {self.delta:g}"
+            f"output noise {self.output_noise:g}{shots}: epsilon {self.epsilon:.3g} for {self.answers} "
+            f"answers, {self.epsilon_each:.3g} for each, at delta {self.delta:g}"
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.distillation import DELTA, lift, output_epsilon
+from qkd_qiskit.distillation import DELTA, blur_epsilon, lift
 from qkd_qiskit.evaluation import (
     COMPARED,
     DIFFERENCES,
@@ -224,7 +225,7 @@ def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
             if client.personal is None
             else {"personal": _personal(client, client.personal, inputs, labels)}
         ),
-        **_privacy(run, client.settings.output_noise),
+        **_privacy(run, client),
     )
 
 
@@ -245,16 +246,20 @@ def _personal(
     )
 
 
-def _privacy(run: RunContext, noise: float) -> dict[str, PrivacyRecord]:
-    """Return what noise on outputs guarantees; nothing where there is none."""
-    if noise == 0:
-        return {}
+def _privacy(run: RunContext, client: ClientOutcome) -> dict[str, PrivacyRecord]:
+    """Return what the blur of a client's outputs guarantees; nothing where there is none."""
+    blur, outcomes = client.settings, client.model.n_outcomes
     answers = run.data.public.n_answered * run.settings.distillation.rounds
+    epsilon, each = (blur_epsilon(blur, outcomes, rows) for rows in (answers, 1))
+    if not isfinite(epsilon):
+        return {}
     record = PrivacyRecord(
-        output_noise=noise,
+        output_noise=blur.output_noise,
+        output_shots=blur.output_shots,
+        output_floor=blur.output_floor,
         answers=answers,
-        epsilon=output_epsilon(noise, answers),
-        epsilon_each=output_epsilon(noise, 1),
+        epsilon=epsilon,
+        epsilon_each=each,
         delta=DELTA,
     )
     return {"privacy": record}

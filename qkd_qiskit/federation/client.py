@@ -13,9 +13,9 @@ from qkd_qiskit.config import ClientSettings
 from qkd_qiskit.distillation import (
     ClientMessage,
     ClientTrainingSet,
+    blurred_outputs,
     client_training_set,
     make_message,
-    noisy_outputs,
     refined_training_set,
 )
 from qkd_qiskit.errors import QKDError
@@ -25,7 +25,7 @@ from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
 from qkd_qiskit.run.stages import client_stage
-from qkd_qiskit.simulation import CompiledModel, ModelCompiler
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler, limit_encoded_memory
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
@@ -140,6 +140,7 @@ def answer_request(
     Raises:
         QKDError: If its budget, circuit or training is impossible.
     """
+    limit_encoded_memory(run.settings.training.encoded_memory)
     outcome = run_client(run, compiler, 0) if before is None else before
     if request.soft is None:
         return outcome
@@ -204,10 +205,10 @@ def _answer(
 ) -> ClientMessage:
     data = run.data
     outputs = model.outcome_probabilities(compiled.noisy, data.public.answered.inputs)
-    if client.output_noise > 0:
+    if client.output_noise or client.output_shots:
         secret = run.settings.secret or f"simulated with seed {run.settings.seed}"
         question = f"{client.name}, {compiled.spec.index}, {data.public.digest}"
-        outputs = noisy_outputs(outputs, client.output_noise, secret, question)
+        outputs = blurred_outputs(outputs, client, secret, question)
     return make_message(
         client.name,
         compiled.spec.index,
