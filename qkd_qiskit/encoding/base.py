@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -58,7 +58,7 @@ class Encoding(Protocol):
     Attributes:
         name: What settings and specs call it, options that are not their defaults included.
         code: Its number in the model index: fixed for ever, and no other encoding's. 0 to 32767 are for the
-            package, 32768 to 65535 for encodings of one's own.
+            package, 32768 to 65534 for encodings of one's own.
         executable: Whether a device can run it: inputs are angles of its gates.
         options: What can be chosen in its name, `zz(reps=1)`, by the option's name.
         values: What was chosen.
@@ -133,6 +133,23 @@ class Encoding(Protocol):
         expressions of the inputs.
         """
         del circuit, x
+
+    def append_again(self, circuit: QuantumCircuit, x: ParameterVector, qubits: Sequence[int]) -> None:
+        """Add rotations by inputs behind the first blocks of the ansatz; none by default.
+
+        Gates are RX, RY and RZ on single qubits.
+
+        Args:
+            circuit: The circuit up to there.
+            x: The inputs.
+            qubits: Qubits of the chain that no pooling has discarded.
+        """
+        del circuit, x, qubits
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether `append_again` adds anything."""
+        return type(self).append_again is not Encoding.append_again
 
     def circuit(self, n_qubits: int) -> QuantumCircuit:
         """Return the gates alone as a circuit with the ParameterVector `x`; none where inputs are states."""

@@ -12,9 +12,9 @@ from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
-from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
 from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
+from qkd_qiskit.encoding.reupload import ReuploadEncoding
 from qkd_qiskit.encoding.zz import ZZEncoding
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store.guard import guarded
@@ -27,7 +27,7 @@ ENCODINGS: dict[str, Encoding] = {
         ExactAmplitudeEncoding(),
         MpsAmplitudeEncoding(),
         BrickAmplitudeEncoding(),
-        DenseAngleEncoding(),
+        ReuploadEncoding(),
         HardwareEfficientEncoding(),
         ZZEncoding(),
     )

@@ -9,7 +9,7 @@ from qiskit.circuit import ParameterExpression
 
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.gate_events import Event, controlled_events, ising_events
-from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit
+from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, inputs_again
 
 _ROTATIONS = {"rx": "X", "ry": "Y", "rz": "Z", "p": "Z"}
 _PAULIS = frozenset({"x", "y", "z"})
@@ -57,6 +57,16 @@ def encoding_events(spec: VQCNNSpec, gate: str) -> Iterator[Event]:
         yield Event("barrier", tuple(range(spec.n_qubits)), "?" * spec.n_qubits)
 
 
+def again_events(spec: VQCNNSpec) -> Iterator[Event]:
+    """Yield the rotations by inputs that come again between blocks, with the barriers around them."""
+    circuit = inputs_again(spec)
+    barrier = Event("barrier", tuple(range(spec.n_qubits)), "?" * spec.n_qubits)
+    yield barrier
+    for item in circuit.data:
+        yield from _single(item.operation.name, (circuit.find_bit(item.qubits[0]).index,), free=True)
+    yield barrier
+
+
 def _single(name: str, qubits: tuple[int, ...], *, free: bool) -> Iterator[Event]:
     if free and name in _ROTATIONS:
         yield Event("rotation", qubits, _ROTATIONS[name])
@@ -74,7 +84,8 @@ def _pair(name: str, qubits: tuple[int, ...], gate: str) -> Iterator[Event]:
     elif name in _CONTROLLED:
         yield from controlled_events(_CONTROLLED[name], qubits, gate)
     elif name == "cp":
-        yield from (Event("rotation", (qubit,), "Z") for qubit in qubits)
+        yield Event("rotation", qubits[:1], "Z")
         yield from ising_events("ZZ", qubits, gate)
+        yield Event("rotation", qubits[1:], "Z")
     elif name in _ISING:
         yield from ising_events(_ISING[name], qubits, gate)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qkd_qiskit.errors import HardwareError
-from qkd_qiskit.hardware.encoding_events import encoding_events
+from qkd_qiskit.hardware.encoding_events import again_events, encoding_events
 from qkd_qiskit.hardware.gate_events import (
     CONTROLLED_ROTATION_COST,
     FRAMES,
@@ -41,11 +41,23 @@ def events_of(spec: VQCNNSpec, gate: str, route: Route | None = None) -> tuple[E
         )
     events = list(encoding_events(spec, gate))
     route = straight(spec) if route is None else route
-    for gene, places, _, _, from_swap in placed_genes(spec, route):
+    between = _genes_before_inputs(spec)
+    for number, (gene, places, _, _, from_swap) in enumerate(placed_genes(spec, route)):
+        if number == between:
+            events += again_events(spec)
         found = _gene_events(gene, places, gate)
         events += (replace(event, is_swap=True) for event in found) if from_swap else found
+    if between == sum(len(spec.kernels[block.layer].genes) for block in spec.blocks):
+        events += again_events(spec)
     events += [Event("measure", (place,), "Z") for place in route.measured]
     return _merge_free_runs(events)
+
+
+def _genes_before_inputs(spec: VQCNNSpec) -> int | None:
+    """Return how many genes come before rotations by inputs come again."""
+    if spec.blocks_before_inputs is None:
+        return None
+    return sum(len(spec.kernels[block.layer].genes) for block in spec.blocks[: spec.blocks_before_inputs])
 
 
 def may_cancel(events: tuple[Event, ...]) -> bool:

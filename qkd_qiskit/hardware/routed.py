@@ -5,8 +5,9 @@ from __future__ import annotations
 from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, QuantumRegister
 
+from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.routing import Route, placed_genes, quarter_turns
-from qkd_qiskit.vqcnn import VQCNNSpec, parameter_vectors
+from qkd_qiskit.vqcnn import VQCNNSpec, parameter_vectors, plan_text
 
 
 def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> QuantumCircuit:
@@ -22,7 +23,17 @@ def route_circuit(spec: VQCNNSpec, logical: QuantumCircuit, route: Route) -> Qua
 
     Returns:
         A circuit whose qubit i is place i, which virtual qubit i starts on.
+
+    Raises:
+        HardwareError: If inputs come again between blocks of which some exchange qubits.
     """
+    if spec.blocks_before_inputs is not None:
+        if route.swaps + route.absorbed:
+            raise HardwareError(
+                f"{spec.encoding} encoding: expected a plan of conv and edge, in which no qubit is exchanged "
+                f"with another, found {plan_text(spec.plan)}"
+            )
+        return logical
     x, w = parameter_vectors(logical)
     circuit = QuantumCircuit(
         QuantumRegister(spec.n_qubits, "q"),

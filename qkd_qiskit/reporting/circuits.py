@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from qiskit.circuit import ClassicalRegister, Gate, QuantumCircuit, QuantumRegister
+from qiskit.circuit import ClassicalRegister, Gate, ParameterExpression, QuantumCircuit, QuantumRegister
 
-from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, kernel_name
+from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, inputs_again, kernel_name
 
 _COLOURS = {"conv": ("#4477AA", "#FFFFFF"), "pool": ("#EE9944", "#202124"), "data": ("#D5E3F0", "#202124")}
 #: Longest block label; a free gate string is named by its length instead.
@@ -23,27 +23,36 @@ def overview_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     circuit = QuantumCircuit(qubits, measured)
     if spec.takes_states:
         circuit.append(Gate("data", spec.n_qubits, [], label="state"), list(range(spec.n_qubits)))
-    for place, features in sorted(_features(spec).items()):
-        label = f"${','.join(f'x_{{{feature}}}' for feature in features)}$"
-        circuit.append(Gate("data", 1, [], label=label), [place])
+    _append_features(circuit, encoding_circuit(spec))
     circuit.barrier()
-    for block in spec.blocks:
+    for number, block in enumerate(spec.blocks):
+        if number == spec.blocks_before_inputs:
+            _append_features(circuit, inputs_again(spec))
         kind = "conv" if block.kind == "conv" else "pool"
         name = kernel_name(spec.kernels[block.layer])
         label = name if len(name) <= _MAX_LABEL else "kernel"
         circuit.append(Gate(kind, 2, [], label=label), list(block.qubits))
+    if spec.blocks_before_inputs == len(spec.blocks):
+        _append_features(circuit, inputs_again(spec))
     circuit.measure(spec.measured_qubits, measured)
     return circuit
 
 
-def _features(spec: VQCNNSpec) -> dict[int, list[int]]:
-    """Find the features on each qubit that the encoding has gates on."""
-    encoded = encoding_circuit(spec)
+def _append_features(circuit: QuantumCircuit, gates: QuantumCircuit) -> None:
+    for place, features in sorted(_features(gates).items()):
+        label = f"${','.join(f'x_{{{feature}}}' for feature in features)}$"
+        circuit.append(Gate("data", 1, [], label=label), [place])
+
+
+def _features(encoded: QuantumCircuit) -> dict[int, list[int]]:
+    """Find the features on each qubit that gates by inputs are on."""
     features: dict[int, list[int]] = {}
     for item in encoded.data:
-        found = sorted(p.index for angle in item.operation.params for p in angle.parameters)
+        angles = (a for a in item.operation.params if isinstance(a, ParameterExpression))
+        found = sorted(p.index for angle in angles for p in angle.parameters)
         for qubit in item.qubits:
-            features.setdefault(encoded.find_bit(qubit).index, []).extend(found)
+            here = features.setdefault(encoded.find_bit(qubit).index, [])
+            here += (feature for feature in found if feature not in here)
     return features
 
 

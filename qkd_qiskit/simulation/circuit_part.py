@@ -26,6 +26,10 @@ class CircuitPart:
         self.blocks: list[FusedBlock] = []
         self._last_block: dict[int, FusedBlock] = {}
 
+    def add_qubit(self, qubit: int) -> None:
+        """Make room for one more qubit."""
+        self.runs[qubit] = MatrixFactors(self._one)
+
     def add_gate(self, first: int, second: int, gate: MatrixFactors) -> None:
         """Add a gate on a pair, the lower qubit first, behind the open runs of both."""
         block = self._last_block.get(first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Operation, Parameter, ParameterExpression, ParameterVector
 from qiskit_aer.noise import NoiseModel
@@ -13,6 +14,7 @@ from qkd_qiskit.simulation.compiled_circuit import AffineAngles, CompiledCircuit
 from qkd_qiskit.simulation.input_angles import InputAngles
 from qkd_qiskit.simulation.noise import LocalNoise, active_qubits, with_idle_noise
 from qkd_qiskit.simulation.ptm import (
+    N_HARMONICS,
     PAULI,
     MatrixBasis,
     rotation_coefficients,
@@ -79,13 +81,28 @@ class _Builder:
         self._ansatz = CircuitPart(chain.values(), basis, self._weight_angles)
         self._noise = LocalNoise(noise_model)
         self._known: dict[tuple[object, ...], FloatArray] = {}
+        self._carriers: list[MatrixFactors] = []
         self._measured: dict[int, int] = {}
         self._confusions: dict[int, FloatArray] = {}
+        self._late_gates = self._find_late_inputs()
         self._encoding_gates = self._find_encoding()
         self._position = 0
 
+    def _find_late_inputs(self) -> set[int]:
+        """Return the positions of gates with inputs that come behind a weight."""
+        found: set[int] = set()
+        trained: set[int] = set()
+        for position, item in enumerate(self._circuit.data, start=1):
+            qubits, parameters = {self._circuit.find_bit(q).index for q in item.qubits}, _parameters(item)
+            if qubits & trained or parameters & self._weights.keys():
+                if item.operation.name != "barrier":
+                    trained |= qubits
+                if parameters & self._inputs.keys():
+                    found.add(position)
+        return found
+
     def _find_encoding(self) -> set[int]:
-        """Return the positions of gates with inputs, and of all gates that one of them comes behind.
+        """Return the positions of other gates with inputs, and of all gates that one of them comes behind.
 
         What else a barrier once put before the trained gates may as well stand behind the encoding.
         """
@@ -94,7 +111,8 @@ class _Builder:
         for position in range(len(self._circuit.data), 0, -1):
             item = self._circuit.data[position - 1]
             qubits = {self._circuit.find_bit(qubit).index for qubit in item.qubits}
-            if qubits & before or any(p in self._inputs for p in _parameters(item)):
+            early = position not in self._late_gates and _parameters(item) & self._inputs.keys()
+            if qubits & before or early:
                 found.add(position)
                 before |= qubits
         return found
@@ -139,13 +157,13 @@ class _Builder:
         self._ansatz.close()
         self._ansatz.add_lone_blocks()
         measured = tuple(self._measured[bit] for bit in bits)
-        n_qubits = len(self._chain)
+        n_qubits = len(self._chain) + len(self._carriers)
         blocks = light_cone(self._ansatz.blocks, measured)
         read = {*measured, *(qubit for block in blocks for qubit in block.qubits)}
         return CompiledCircuit(
             n_qubits=n_qubits,
             n_data=n_data,
-            encoders=tuple(self._encoding.runs[k] for k in range(n_qubits)),
+            encoders=(*(self._encoding.runs[k] for k in range(len(self._chain))), *self._carriers),
             encoding_blocks=tuple(light_cone(self._encoding.blocks, sorted(read))),
             blocks=tuple(blocks),
             measured=measured,
@@ -164,12 +182,9 @@ class _Builder:
 
     def _add_gate(self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]) -> None:
         encoding = self._position in self._encoding_gates
-        if encoding and not _parameters(item) <= self._inputs.keys():
-            raise SimulationError(
-                "expected inputs before any trained gate of a qubit, found an input gate behind the weight "
-                f"of {item.operation.name!r} on qubits {list(physical)}; put a barrier between encoding and "
-                "ansatz, or use AerEvaluator"
-            )
+        if self._position in self._late_gates:
+            self._add_late_input(item, qubits, physical)
+            return
         part = self._encoding if encoding else self._ansatz
         if len(qubits) == 1:
             self._append(part.runs[qubits[0]], item, physical, part.angles)
@@ -179,6 +194,38 @@ class _Builder:
         if qubits[0] > qubits[1]:
             gate.coefficients = [swap_qubits(matrix) for matrix in gate.coefficients]
         part.add_gate(min(qubits), max(qubits), gate)
+
+    def _add_late_input(
+        self, item: CircuitInstruction, qubits: tuple[int, ...], physical: tuple[int, ...]
+    ) -> None:
+        """Add a rotation by an input behind weights as a constant block with a further qubit.
+
+        A rotation is `C_0 + cos(t) C_1 + sin(t) C_2`, so that it is one constant matrix on its qubit and the
+        vector `(1, cos t, sin t, 0)`, which enters as a qubit of its own that is traced out at once. Nothing
+        else changes: the planner finds on which side the samples' vectors come in.
+        """
+        where = f"{item.operation.name!r} on qubits {list(physical)}"
+        if self._basis is not PAULI:
+            raise SimulationError(f"expected no input behind a weight in state vectors, found {where}")
+        angles = [p for p in item.operation.params if isinstance(p, ParameterExpression) and p.parameters]
+        if len(qubits) > 1 or len(angles) > 1 or not _parameters(item) <= self._inputs.keys():
+            raise SimulationError(
+                "expected inputs behind weights in rotations of one qubit by inputs alone, found "
+                f"{where}; put barriers around the inputs' gates, or use AerEvaluator"
+            )
+        rotation = self._rotation(item.operation, angles[0])
+        carrier = len(self._chain) + len(self._carriers)
+        self._carriers.append(_carrier(self._input_angles.add(angles[0])))
+        self._ansatz.add_qubit(carrier)
+        matrix = np.zeros((self._one, self._one, self._one, self._one))
+        # Rows: the qubit behind the gate, the carrier traced out. Columns: the qubit, the harmonic.
+        matrix[:, 0, :, :3] = rotation[:3].transpose(1, 2, 0)
+        gate = MatrixFactors(self._two)
+        gate.append_constant(matrix.reshape(self._two, self._two))
+        self._ansatz.add_gate(qubits[0], carrier, gate)
+        error = self._noise.error_ptm(item.operation.name, item.operation.label, physical)
+        if error is not None:
+            self._ansatz.runs[qubits[0]].append_constant(error)
 
     def _append(
         self,
@@ -222,6 +269,14 @@ class _Builder:
         if key not in self._known:
             self._known[key] = self._basis.matrix(operation)
         return self._known[key]
+
+
+def _carrier(angle: int) -> MatrixFactors:
+    """Return the steps that turn |0> into the vector `(1, cos t, sin t, 0)` of an angle t."""
+    coefficients = np.zeros((N_HARMONICS, 4, 4))
+    for harmonic in range(3):
+        coefficients[harmonic, harmonic, 0] = 1.0
+    return MatrixFactors(4, [coefficients], [angle])
 
 
 def _parameters(item: CircuitInstruction) -> set[Parameter]:

@@ -344,9 +344,11 @@ class PauliEvaluator:
         needed = self._forecast(n_samples, gradient=gradient).bytes
         if needed > self._budget:
             what = "a particle's gradient" if gradient else "a particle"
+            plan = self.plan(n_samples)
+            widest = max(map(len, (plan.qubits, *plan.clusters)))
             raise SimulationError(
                 f"expected {what} within the memory budget of {_gib(self._budget)}, found "
-                f"{len(self.plan(n_samples).qubits)} qubits at once, which need {_gib(needed)}; raise "
+                f"{widest} qubits at once, which need {_gib(needed)}; raise "
                 "memory_budget, measure fewer qubits, or use AerEvaluator"
             )
         return needed

@@ -1,6 +1,12 @@
 """The structure of a VQCNN: kernels, layers, spec and model index, and its circuit."""
 
-from qkd_qiskit.vqcnn.circuit import build_circuit, encoding_circuit, parameter_vectors, without_idle_qubits
+from qkd_qiskit.vqcnn.circuit import (
+    build_circuit,
+    encoding_circuit,
+    inputs_again,
+    parameter_vectors,
+    without_idle_qubits,
+)
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.index import MAX_INDEX_BITS
 from qkd_qiskit.vqcnn.kernel import Kernel
@@ -21,6 +27,7 @@ __all__ = [
     "build_circuit",
     "default_plan",
     "encoding_circuit",
+    "inputs_again",
     "is_tight",
     "kernel_name",
     "native_two_qubit",

@@ -16,9 +16,10 @@ from qkd_qiskit.vqcnn.spec import VQCNNSpec
 def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
     """Return the VQCNN as a circuit with the ParameterVectors `x` and `w`.
 
-    The encoding's gates come first, then a barrier. Where inputs are states, there is neither, and no `x`:
-    the circuit acts on a state that the evaluator supplies. Bind through the vectors, never through
-    `circuit.parameters`, which are sorted by name.
+    The encoding's gates come first, then a barrier; rotations by inputs that come again stand between
+    barriers. Where inputs are states, there is none of these, and no `x`: the circuit acts on a state that
+    the evaluator supplies. Bind through the vectors, never through `circuit.parameters`, which are sorted
+    by name.
 
     Args:
         spec: The structure; its `n_features` and `n_weights` are the vectors' lengths.
@@ -37,13 +38,28 @@ def build_circuit(spec: VQCNNSpec) -> QuantumCircuit:
         name="vqcnn",
         metadata={"encoding": spec.encoding, "model_index": str(spec.index), "n_outcomes": spec.n_outcomes},
     )
+    x, w = ParameterVector("x", spec.n_features), ParameterVector("w", spec.n_weights)
     if not spec.takes_states:
-        spec.input_encoding.append(circuit, ParameterVector("x", spec.n_features))
+        spec.input_encoding.append(circuit, x)
         circuit.barrier()
-    w = ParameterVector("w", spec.n_weights)
-    for block in spec.blocks:
+    for number, block in enumerate(spec.blocks):
+        if number == spec.blocks_before_inputs:
+            _append_again(circuit, spec, x)
         _append(circuit, spec.kernels[block.layer], block.qubits, [w[weight] for weight in block.weights])
+    if spec.blocks_before_inputs == len(spec.blocks):
+        _append_again(circuit, spec, x)
     circuit.measure(spec.measured_qubits, range(spec.n_measured))
+    return circuit
+
+
+def inputs_again(spec: VQCNNSpec) -> QuantumCircuit:
+    """Return the rotations by inputs that come again between blocks, with the ParameterVector `x`."""
+    circuit = QuantumCircuit(spec.n_qubits)
+    if spec.blocks_before_inputs is not None:
+        before = spec.blocks[: spec.blocks_before_inputs]
+        discarded = {block.qubits[0] for block in before if block.kind != "conv"}
+        active = [qubit for qubit in range(spec.n_qubits) if qubit not in discarded]
+        spec.input_encoding.append_again(circuit, ParameterVector("x", spec.n_features), active)
     return circuit
 
 
@@ -79,6 +95,14 @@ def without_idle_qubits(
         qubits = [position[circuit.find_bit(qubit).index] for qubit in item.qubits]
         narrow.append(item.operation, qubits, item.clbits)
     return narrow, active
+
+
+def _append_again(circuit: QuantumCircuit, spec: VQCNNSpec, x: ParameterVector) -> None:
+    """Add the inputs' rotations between barriers: merged with weights, they would be neither's."""
+    again = inputs_again(spec)
+    circuit.barrier()
+    circuit.compose(again.assign_parameters({p: x[p.index] for p in again.parameters}), inplace=True)
+    circuit.barrier()
 
 
 def _append(circuit: QuantumCircuit, kernel: Kernel, pair: tuple[int, int], angles: list[Parameter]) -> None:

@@ -150,6 +150,18 @@ class VQCNNSpec:
         """Length of the weight vector `w`."""
         return 1 + max((weight for block in self.blocks for weight in block.weights), default=-1)
 
+    @cached_property
+    def blocks_before_inputs(self) -> int | None:
+        """Blocks before rotations by inputs come again: the first ones that share no qubit; None for none."""
+        if not self.input_encoding.comes_again:
+            return None
+        seen: set[int] = set()
+        for number, block in enumerate(self.blocks):
+            if seen & set(block.qubits):
+                return number
+            seen |= set(block.qubits)
+        return len(self.blocks)
+
     @property
     def n_features(self) -> int:
         """Length of one encoded input."""

@@ -14,6 +14,7 @@ from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
 from qkd_qiskit.sweep.measurements.noise import GradientMeasurement, NoiseMeasurement
 from qkd_qiskit.sweep.measurements.pair import PairMeasurement
+from qkd_qiskit.sweep.measurements.single import SingleModelMeasurement
 from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, WeightsMeasurement
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
@@ -27,6 +28,7 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "inversion": InversionMeasurement,
     "membership": MembershipMeasurement,
     "pair": PairMeasurement,
+    "single": SingleModelMeasurement,
     "kernel": KernelMeasurement,
     "search": SearchMeasurement,
     "damping": DampingMeasurement,

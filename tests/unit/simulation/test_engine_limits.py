@@ -43,9 +43,8 @@ def classical_control(circuit):
     circuit.measure(0, 0)
 
 
-def input_behind_weight(circuit):
-    circuit.ry(W[0], 0)
-    circuit.ry(X[0], 0)
+def input_beside_weight(circuit):
+    circuit.ry(W[0] + X[0], 0)
     circuit.measure(0, 0)
 
 
@@ -83,7 +82,7 @@ def nothing_measured(circuit):
     [
         (mid_circuit_measurement, "mid-circuit measurements need AerEvaluator"),
         (classical_control, "without classical control"),
-        (input_behind_weight, "put a barrier between encoding and ansatz"),
+        (input_beside_weight, "put barriers around the inputs' gates"),
         (product_of_weights, "affine in the parameters"),
         (two_angles, "at most one parametrized angle"),
         (three_qubits, "transpile the circuit first"),
@@ -206,7 +205,7 @@ def test_a_precision_may_be_named_in_any_way(dtype):
     [
         (None, None, None, "expected a VQCNNSpec, or what transpile_verified returns, found a NoneType"),
         (VQCNNSpec(2, plan="conv"), "loud", None, "expected a NoiseModel of Aer, found a str"),
-        (VQCNNSpec(2, plan="conv"), None, 5, "expected the name of a device, found a int"),
+        (VQCNNSpec(2, plan="conv"), None, 5, "device: expected a text or None, found 5 of type int"),
     ],
 )
 def test_other_things_than_circuits_noise_and_devices_are_refused(source, noise, device, reason):

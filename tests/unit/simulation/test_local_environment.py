@@ -21,6 +21,7 @@ from qkd_qiskit.vqcnn import VQCNNSpec
         (5, "conv, tree, conv", "RX0 CRX10 RZ1 CX01 RY0", "site", "angle", 3),
         (4, "conv, edge, conv", "su4", "layer", "angle", 2),
         (4, "conv, tree, conv", "su4", "site", "amplitude", 4),
+        (3, "conv", "su4", "site", "reupload", 4),
     ],
 )
 def test_environment_equals_full_evaluation(noise_zoo, n_qubits, plan, kernel, sharing, encoding, n_outcomes):
