@@ -1,4 +1,4 @@
-"""Rotations by inputs behind weights: exact, with and without noise; refused where they would cost too much."""
+"""Rotations by inputs behind weights: exact, with noise and without; refused where they cost too much."""
 
 from __future__ import annotations
 
