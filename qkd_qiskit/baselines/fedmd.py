@@ -3,8 +3,8 @@
 Every client has a circuit of the size that its gate budget grants on its own device, with an outcome for each
 class. It learns the labelled public samples, then its own. In each round the clients send their class
 probabilities on a random part of the public samples, and get the mean back; each approaches the mean
-(digest), then trains on its own samples (revisit). There is no global model: the client that is best on the
-server's labels, after the round that is best, stands for the method.
+(digest), then trains on its own samples (revisit). There is no global model: what is best on the server's
+labels stands for the method, a single client or the mean of all, after the round that is best.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines.base import BaselineData, FittedCircuit
 from qkd_qiskit.baselines.federated import FederatedClient, FederatedResult, PulledDescent
 from qkd_qiskit.baselines.validation import PublicJudge
 from qkd_qiskit.data import Samples
 from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.evaluation import Predictions
 from qkd_qiskit.evaluation.results import Traffic
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model, gate_budget
@@ -44,7 +45,8 @@ class ConsensusTask:
         rounds: Rounds, 0 or more.
         digest: L-BFGS iterations towards the mean in a round.
         revisit: L-BFGS iterations on own samples in a round.
-        judge: Loss of a client's parameters, by its position, on labels that the server has.
+        answers: Class probabilities [N, K] of a client's parameters, by its position, on judged samples.
+        judge: Loss of class probabilities on these samples.
         l2: Weight of the squared log of the logit scale in the local loss.
     """
 
@@ -56,16 +58,17 @@ class ConsensusTask:
     rounds: int
     digest: int
     revisit: int
-    judge: Callable[[int, FloatArray], float]
+    answers: Callable[[int, FloatArray], FloatArray]
+    judge: Callable[[FloatArray], float]
     l2: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class ConsensusResult(FederatedResult):
-    """The model that stands for the method.
+    """What stands for the method: its parameters are those of one client, or of all behind each other.
 
     Attributes:
-        client: Position of its client.
+        client: Position of the client; -1 for the mean of all.
     """
 
     client: int
@@ -124,12 +127,12 @@ def agree(
             progress.advance(label)
         history.append(float(share @ losses))
         path.append(list(params))
-    judged = np.array([[task.judge(k, one) for k, one in enumerate(step)] for step in path])
+    judged = np.array([_judged(task, step) for step in path])
     kept, chosen = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
     progress.done(label)
     traffic = task.rounds * n * task.subset * task.n_classes * BYTES_PER_SCORE
     return ConsensusResult(
-        params=path[kept][chosen],
+        params=np.concatenate(path[kept]) if chosen == n else path[kept][chosen],
         n_outcomes=task.n_classes,
         history=tuple(history),
         validation=tuple(judged.min(axis=1).tolist()),
@@ -138,8 +141,51 @@ def agree(
         bytes_up=traffic,
         bytes_down=traffic,
         evaluations=evaluations + sum(objective.evaluations for objective in own),
-        client=chosen,
+        client=-1 if chosen == n else chosen,
     )
+
+
+def _judged(task: ConsensusTask, params: Sequence[FloatArray]) -> list[float]:
+    """Return the loss of each client, then that of their mean."""
+    answers = [task.answers(number, one) for number, one in enumerate(params)]
+    return [task.judge(one) for one in (*answers, np.mean(answers, axis=0))]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedConsensus:
+    """The mean of all clients' class probabilities, each on its own device.
+
+    Attributes:
+        params: Of each client [W_k + 1].
+        compiled: Of each client.
+        n_classes: Number of all classes.
+        noisy: Whether the devices have noise.
+        traffic: Bytes that the training sent.
+    """
+
+    params: Sequence[FloatArray]
+    compiled: Sequence[CompiledModel]
+    n_classes: int
+    noisy: bool
+    traffic: Traffic
+
+    def predictions(self, inputs: FloatArray) -> Predictions:
+        """Predict the classes of encoded inputs [N, F], under noise and without."""
+
+        def classes(kind: str) -> IntArray:
+            answers = [
+                outcome_probabilities(one, getattr(compiled, kind), inputs, self.n_classes)
+                for one, compiled in zip(self.params, self.compiled, strict=True)
+            ]
+            return np.asarray(np.mean(answers, axis=0).argmax(axis=1), dtype=np.int64)
+
+        return Predictions(
+            classes("noisy"),
+            classes("ideal"),
+            "own devices" if self.noisy else None,
+            sum(map(len, self.params)),
+            sum(compiled.two_qubit_gates or 0 for compiled in self.compiled),
+        )
 
 
 class FedMD:
@@ -148,7 +194,7 @@ class FedMD:
     name = "fedmd"
     runs_circuits = True
 
-    def fit(self, data: BaselineData) -> FittedCircuit | None:
+    def fit(self, data: BaselineData) -> FittedCircuit | FittedConsensus | None:
         """Train all clients; None where it is not wanted, or the clients' samples are elsewhere."""
         run, settings = data.training_run, data.run.settings
         if self.name not in settings.baselines or not run.data.clients:
@@ -168,6 +214,10 @@ class FedMD:
 
         model = run.stage(FEDMD, ConsensusResult, work)
         traffic = Traffic(up=model.bytes_up, down=model.bytes_down, rounds=model.rounds)
+        if model.client < 0:
+            ends = np.cumsum([one.spec.n_weights + 1 for one in compiled])[:-1]
+            params = np.split(model.params, ends)
+            return FittedConsensus(params, compiled, model.n_outcomes, settings.noise.enabled, traffic)
         noise = settings.clients[model.client].backend if settings.noise.enabled else None
         return FittedCircuit(model, compiled[model.client], noise, traffic)
 
@@ -194,11 +244,8 @@ def _task(data: BaselineData, compiled: Sequence[CompiledModel]) -> ConsensusTas
         evaluator = one.descending(settings.training.dtype)
         clients.append(FederatedClient(evaluator, held.inputs, held.labels))
 
-    def loss(number: int, params: FloatArray) -> float:
-        noisy = compiled[number].noisy
-        return float(
-            judge.losses(outcome_probabilities(params, noisy, judge.samples.inputs, n_classes)).mean()
-        )
+    def answers(number: int, params: FloatArray) -> FloatArray:
+        return outcome_probabilities(params, compiled[number].noisy, judge.samples.inputs, n_classes)
 
     return ConsensusTask(
         clients,
@@ -210,7 +257,8 @@ def _task(data: BaselineData, compiled: Sequence[CompiledModel]) -> ConsensusTas
         federated.rounds,
         federated.local_steps,
         federated.local_steps,
-        loss,
+        answers,
+        lambda found: float(judge.losses(found).mean()),
         l2,
     )
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.data import PreparedData, Samples
-from qkd_qiskit.distillation.calibration import fit_calibration
-from qkd_qiskit.distillation.outputs import OUTPUT_FLOOR
+from qkd_qiskit.distillation.judging import Judge, difference
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,29 +18,23 @@ class PublicJudge:
 
     Attributes:
         samples: Calibration and validation samples with their copies [N].
-        originals: Number of each sample's original [N]; an original and its copies count as one together.
+        judge: Compares models on them.
     """
 
     samples: Samples
-    originals: IntArray
+    judge: Judge
 
     @classmethod
     def of(cls, data: PreparedData) -> PublicJudge:
         """Return the judge of an experiment."""
         public = data.public
         rows = np.concatenate([public.calibration_rows, public.validation_rows])
-        return cls(public.samples.rows(rows), (rows - public.n_labelled) % public.n_listed)
+        samples = public.samples.rows(rows)
+        return cls(samples, Judge(samples.labels, (rows - public.n_labelled) % public.n_listed))
 
     def losses(self, answers: FloatArray) -> FloatArray:
-        """Return the cross-entropy of class probabilities [N, G] on each original, at their best temperature.
-
-        One model may be surer of itself than another without knowing more: the temperature takes that out.
-        """
-        labels = self.samples.labels
-        fitted = fit_calibration(answers, labels, "temperature").apply(answers)
-        right = np.maximum(fitted[np.arange(len(labels)), labels], OUTPUT_FLOOR)
-        _, place, copies = np.unique(self.originals, return_inverse=True, return_counts=True)
-        return np.asarray(np.bincount(place, weights=-np.log(right)) / copies)
+        """Return the cross-entropy of class probabilities [N, G] on each original; see `Judge`."""
+        return self.judge.losses(answers)
 
 
 def kept_round(losses: Sequence[FloatArray]) -> int:
@@ -54,6 +47,5 @@ def kept_round(losses: Sequence[FloatArray]) -> int:
     """
     last = len(losses) - 1
     best = int(np.argmin([loss.mean() for loss in losses]))
-    apart = losses[last] - losses[best]
-    noise = float(apart.std(ddof=1)) / np.sqrt(len(apart)) if len(apart) > 1 else 0.0
-    return best if apart.mean() > noise else last
+    apart, noise = difference(losses[last], losses[best])
+    return best if apart > noise else last

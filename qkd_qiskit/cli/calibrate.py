@@ -13,6 +13,7 @@ from qkd_qiskit.estimator import calibration
 from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.calibration_plot import write_calibration
+from qkd_qiskit.reporting.probe_plot import write_probe_calibration
 
 # The only command of its app, which Typer would give options of its own.
 app = typer.Typer(add_completion=False)
@@ -29,11 +30,44 @@ _TASK_COLUMNS = (
     ("suffi-\ncient", "sufficient"),
 )
 
+_PROBE_COLUMNS = (
+    ("task", "task"),
+    ("use", "use"),
+    ("clas-\nses", "classes"),
+    ("sam-\nples", "samples"),
+    ("needed\nblocks", "needed"),
+    ("rule", "rule"),
+    ("probes", "probes"),
+    ("from", "interval.0"),
+    ("to", "interval.1"),
+    ("within\na point", "sufficient"),
+    ("covered", "covered"),
+)
+_FIGURE_COLUMNS = (
+    ("tasks of", "tasks of"),
+    ("tasks", "tasks"),
+    ("rule,\nmedian", "rule_median"),
+    ("\n90 %", "rule_90"),
+    ("within\na point", "rule_sufficient"),
+    ("probes,\nmedian", "probes_median"),
+    ("\n90 %", "probes_90"),
+    ("within\na point", "probes_sufficient"),
+    ("interval\ncovers", "covered"),
+    ("seconds", "seconds"),
+)
+
 
 @app.command()
 def calibrate(
     plan: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Sweep as .toml; the shipped one when omitted.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Sweep as .toml, or kinds, the shipped one of the probes; that of the rule when omitted.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the datasets that the package lacks.")
     ] = None,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and results.")] = Path(
         "runs/calibration"
@@ -46,12 +80,16 @@ def calibrate(
 ) -> None:
     """Train the estimator's calibration tasks, fit its coefficients and validate them.
 
-    An interrupted sweep goes on where it stopped. The shipped one takes the better part of an hour.
+    An interrupted sweep goes on where it stopped. The shipped ones take the better part of an hour each. A
+    sweep with probes fits the probes' numbers instead of the rule's.
     """
     check_folder(output)
     check_json(json_path)
 
     sweep = calibration.load_plan(plan)
+    if sweep.probes is not None:
+        _calibrate_probes(sweep, output, jobs=jobs, data=data, refit=refit, json_path=json_path)
+        return
     if refit:
         finished = calibration.evaluate_records(sweep, *calibration.shipped_records(sweep))
     else:
@@ -62,5 +100,33 @@ def calibrate(
     show("Calibration tasks", _TASK_COLUMNS, found["tasks"], None)
     typer.echo(finished.coefficients.method)
     typer.echo(f"coefficients: {output / 'coefficients.json'}")
+    if json_path is not None:
+        write_json(found, json_path)
+
+
+def _calibrate_probes(
+    sweep: calibration.CalibrationPlan,
+    output: Path,
+    *,
+    jobs: int,
+    data: Path | None,
+    refit: bool,
+    json_path: Path | None,
+) -> None:
+    """Finish a sweep with probes, fit their numbers, and show what rule and probes grant."""
+    if refit:
+        records, _ = calibration.shipped_records(sweep)
+    else:
+        with RichProgress() as progress:
+            path = output / "records.jsonl"
+            records = calibration.run_sweep(sweep, path, jobs=jobs, folder=data, progress=progress)
+    finished = calibration.calibrate_probes(sweep, records)
+    write_probe_calibration(finished, output)
+    found = finished.to_dict()
+    show("Rule and probes", _PROBE_COLUMNS, found["tasks"], None)
+    figures = [{"tasks of": use, **found[use]} for use in ("fit", "validation")]
+    show("Granted over smallest sufficient blocks", _FIGURE_COLUMNS, figures, None)
+    typer.echo(finished.model.method)
+    typer.echo(f"numbers: {output / 'probe_model.json'}\npicture: {output / 'probes.png'}")
     if json_path is not None:
         write_json(found, json_path)

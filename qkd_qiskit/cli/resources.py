@@ -25,12 +25,21 @@ from qkd_qiskit.cli.options import (
     model_index,
 )
 from qkd_qiskit.cli.tables import show
-from qkd_qiskit.config import ExperimentSettings, load_experiment, model_settings
+from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, load_experiment, model_settings
 from qkd_qiskit.data import DataSource
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
 from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import resources, write_json
+from qkd_qiskit.reporting.pareto import (
+    PARETO_COLUMNS,
+    ParetoRequest,
+    check_picture,
+    execution_costs,
+    measure_pareto,
+    pareto_lines,
+    write_pareto,
+)
 from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -54,6 +63,28 @@ def estimate(
     kernel: Kernel = "su4",
     sharing: Sharing = "site",
     fractional: Fractional = False,
+    probes: Annotated[
+        bool, typer.Option("--probes", help="Settle the sizes by short trainings; about a minute a client.")
+    ] = False,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="Shots of each circuit; fewer bear less noise.")
+    ] = None,
+    pareto: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --dataset: draw accuracy against gates, seconds and price; .png or .svg.",
+        ),
+    ] = None,
+    predictions: Annotated[int, typer.Option(min=1, help="With --pareto: samples to classify.")] = 1000,
+    prices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--price",
+            metavar="[DEVICE=]PRICE",
+            help="With --pareto: what a quantum second costs, on one device or all others; repeatable.",
+        ),
+    ] = None,
     seed: Seed = None,
     overrides: Overrides = None,
     json_path: Json = None,
@@ -64,6 +95,12 @@ def estimate(
     kernel and sharing then come from the options, and otherwise from the experiment.
     """
     check_json(json_path)
+    if pareto is not None and (dataset is None or probes):
+        raise ConfigError(
+            "--pareto needs --dataset, and stands without --probes: it trains every size itself"
+        )
+    if prices and pareto is None:
+        raise ConfigError("--price needs --pareto")
     if dataset is not None and (experiment is not None or overrides):
         raise ConfigError("--dataset stands without an experiment and without --set")
     if dataset is not None and fractional and not backends:
@@ -72,19 +109,40 @@ def estimate(
         raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
 
     named = _fractional_names(backends, fractional)
+    chosen = [f"estimator.{key}" for key in (("probes=true",) if probes else ())]
+    chosen += [f"estimator.shots={shots}"] if shots is not None else []
     if dataset is None:
-        settings = load_experiment(experiment or "quickstart", overrides=overrides or (), seed=seed)
+        settings = load_experiment(
+            experiment or "quickstart", overrides=[*(overrides or ()), *chosen], seed=seed
+        )
+        if shots is not None:
+            # Who names the shots asks for the floor that belongs to them.
+            free = settings.estimator.model_copy(update={"esp_floor": None})
+            settings = settings.model_copy(update={"estimator": free})
         found = resources.experiment_budgets(_with_fractional(settings, fractional), backends=named)
     else:
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
+        source = DataSource(dataset, dataset if is_path(dataset) else None, labels, class_names(classes))
+        devices = named or [name for name in list_backends() if unavailable(name) is None]
+        if pareto is not None:
+            costs = execution_costs(predictions, shots, prices or ())
+            asked = ParetoRequest(source, model, samples, tuple(devices), costs, seed or 0)
+            _draw_pareto(asked, pareto, json_path)
+            return
+        estimator = {"probes": probes, **({} if shots is None else {"shots": shots})}
         found = resources.dataset_budgets(
-            DataSource(dataset, dataset if is_path(dataset) else None, labels, class_names(classes)),
+            source,
             model,
             samples=samples,
-            backends=named or [name for name in list_backends() if unavailable(name) is None],
+            backends=devices,
+            estimator=EstimatorSettings.model_validate(estimator),
             seed=seed or 0,
         )
-    show("Gate budgets", resources.ESTIMATE_COLUMNS, [row.to_dict() for row in found], json_path)
+    rows = [row.to_dict() for row in found]
+    columns = resources.ESTIMATE_COLUMNS
+    if any(row.get("probes") for row in rows):
+        columns += resources.PROBE_COLUMNS
+    show("Gate budgets", columns, rows, json_path)
 
 
 @app.command()
@@ -146,6 +204,20 @@ def transpile(
     saves = any(row.get("saved") for row in rows)
     columns = resources.TRANSPILE_COLUMNS + (resources.SAVED_COLUMNS if saves else ())
     show("Native gates, predicted and counted", columns, rows, json_path)
+
+
+def _draw_pareto(request: ParetoRequest, picture: Path, json_path: Path | None) -> None:
+    check_picture(picture)
+    with RichProgress() as progress:
+        front = measure_pareto(request, progress=progress)
+    table = front.to_dict()
+    show("Sizes on devices", PARETO_COLUMNS, table["points"], None)
+    for line in pareto_lines(front):
+        typer.echo(line)
+    write_pareto(front, picture)
+    typer.echo(f"picture: {picture}")
+    if json_path is not None:
+        write_json(table, json_path)
 
 
 def _fractional_names(backends: Sequence[str] | None, fractional: bool) -> Sequence[str]:

@@ -91,21 +91,38 @@ class ModelSettings(Settings):
     """What all models of the experiment have in common."""
 
     n_qubits: int = Field(8, ge=2, le=16)
-    encoding: EncodingName = "angle"
+    encoding: EncodingName = Field(
+        "angle", description="a registered encoding, with its options where it has any: zz(reps=1)"
+    )
     kernel: str = Field("su4", max_length=1000, description="preset name or gate string")
     sharing: Literal["layer", "site"] = "site"
 
 
-class ClientSettings(Settings):
+class OutputPrivacySettings(Settings):
+    """How a client blurs its outputs before they leave it; results tell what that guarantees."""
+
+    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
+    output_shots: int = Field(
+        0, ge=0, description="shots that each of its outputs is drawn with; 0 answers with the probabilities"
+    )
+    output_floor: float = Field(
+        0.0, ge=0, lt=1, description="chance that a shot's outcome is replaced by a uniform one"
+    )
+
+    @model_validator(mode="after")
+    def _floor_is_of_shots(self) -> OutputPrivacySettings:
+        if self.output_floor and not self.output_shots:
+            raise ValueError("output_floor replaces outcomes of shots: it needs output_shots")
+        return self
+
+
+class ClientSettings(OutputPrivacySettings):
     """One client: its device and its share of the data."""
 
     name: str = Field(min_length=1)
     backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
     samples: int = Field(gt=0)
     classes: tuple[Label, ...] | None = None
-    output_noise: float = Field(
-        0.0, ge=0, description="deviation of Gaussian noise on its outputs; results tell its epsilon"
-    )
 
 
 class ServerSettings(Settings):
@@ -189,6 +206,12 @@ class TrainingSettings(Settings):
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
     )
+    encoded_memory: float = Field(
+        2.0,
+        ge=0,
+        description="GiB of samples that each process keeps encoded, where the encoding entangles qubits; "
+        "others are simulated again; results do not depend on it",
+    )
     device: str = Field(
         "cpu",
         description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
@@ -225,9 +248,9 @@ class DistillationSettings(Settings):
 
     recipe: Literal["auto", "fixed"] = Field(
         "auto",
-        description="auto tries alpha, loss, pooling and copies of these settings beside a few others, each in "
-        "a short training, keeps what is better on the labels that the server keeps to itself, and stops "
-        "early where they want it; fixed takes these settings",
+        description="auto tries the recipe of these settings (alpha, loss, pooling) beside others in short "
+        "trainings, keeps what is better on the labels that the server keeps to itself, and stops early "
+        "where these want it; fixed takes these settings",
     )
     alpha: float = Field(0.1, ge=0, le=1, description="share of the hard-label cross-entropy")
     alpha_end: float | None = Field(
@@ -261,6 +284,11 @@ class DistillationSettings(Settings):
         description="unlabelled public samples whose labels the server asks for: those on which the teacher "
         "is least certain; all baselines get them too",
     )
+    way_back: bool = Field(
+        False,
+        description="whether each client gets the server's soft labels once more after the last round, and "
+        "trains a personal model of all classes within its own gate budget, as long as before",
+    )
     aggregation: str = Field(
         "auto", description="the rule that combines clients; auto chooses on the public validation samples"
     )
@@ -285,6 +313,48 @@ class FedAvgSettings(Settings):
         False,
         description="whether each federated baseline is trained in three settings, of which the server's own "
         "labels choose; otherwise in the first one",
+    )
+
+
+class ProbeSettings(Settings):
+    """Short trainings that settle a gate budget: how many, on what."""
+
+    seconds: float = Field(
+        60.0,
+        gt=0,
+        description="time that the trainings may take on one core, by a closed form of their cost: "
+        "results do not depend on the machine's load",
+    )
+    samples: int = Field(600, ge=20, description="samples of a client that are used, at most")
+    folds: int = Field(4, ge=2, description="parts of the samples, each held out once in a round")
+    rounds: int = Field(6, ge=1, description="rounds of one size, at most")
+    noise: bool = Field(
+        False, description="train under the device's noise, so that too many gates show as lost accuracy"
+    )
+    confidence: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="least probability that the grant is within a point of the best; calibrated",
+    )
+    seed: int = Field(0, ge=0, description="of folds and starts; an experiment takes its own seed")
+
+
+class EstimatorSettings(Settings):
+    """How gate budgets are estimated."""
+
+    probes: bool = Field(False, description="settle each budget by short trainings, not by the rule alone")
+    probe: ProbeSettings = ProbeSettings.model_validate({})
+    shots: int = Field(
+        1024,
+        ge=1,
+        description="shots that a circuit will be run with: fewer bear less noise, and fewer gates",
+    )
+    esp_floor: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="least expected success probability of a granted structure; from shots if omitted",
     )
 
 
@@ -324,7 +394,7 @@ class LimitSettings(Settings):
     text_bytes: int | None = _limit("text_bytes", "bytes of a line of a table")
 
 
-class RemoteClientSettings(Settings):
+class RemoteClientSettings(OutputPrivacySettings):
     """A client on a machine of its own: what it has, and what it answers."""
 
     name: str = Field(min_length=1)
@@ -361,7 +431,6 @@ class RemoteClientSettings(Settings):
         description="public inputs that it answers in all, copies and rounds counted; beside output_noise it "
         "bounds epsilon",
     )
-    output_noise: float = Field(0.0, ge=0, description="deviation of Gaussian noise on its outputs")
     max_disk_bytes: int = Field(
         4 * 2**30, ge=2**20, description="most bytes of its folder; beyond, old experiments are deleted"
     )
@@ -392,6 +461,7 @@ class ExperimentSettings(Settings):
         "one_body, two_body",
     )
     noise: NoiseSettings = NoiseSettings()
+    estimator: EstimatorSettings = EstimatorSettings.model_validate({})
     federation: FederationSettings = FederationSettings()
     limits: LimitSettings = LimitSettings()
 

@@ -28,8 +28,14 @@ from qkd_qiskit.distillation.messages import (
     message_fault,
 )
 from qkd_qiskit.distillation.outputs import ClientOutputs, lift, soften
-from qkd_qiskit.distillation.privacy import DELTA, noisy_outputs, output_epsilon, shots_epsilon
-from qkd_qiskit.distillation.recipes import OWN, Recipe, recipes
+from qkd_qiskit.distillation.privacy import (
+    DELTA,
+    blur_epsilon,
+    blurred_outputs,
+    output_epsilon,
+    shots_epsilon,
+)
+from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_soft_labels, student_targets
@@ -40,7 +46,6 @@ __all__ = [
     "CALIBRATIONS",
     "DELTA",
     "MAX_MESSAGE_BYTES",
-    "OWN",
     "RULES",
     "Aggregate",
     "AggregationRule",
@@ -60,6 +65,8 @@ __all__ = [
     "aggregate_messages",
     "aggregate_outputs",
     "audit",
+    "blur_epsilon",
+    "blurred_outputs",
     "build_teacher",
     "check_label_queries",
     "check_message",
@@ -70,7 +77,6 @@ __all__ = [
     "lift",
     "make_message",
     "message_fault",
-    "noisy_outputs",
     "output_epsilon",
     "pool_copies",
     "query_labels",

@@ -28,6 +28,7 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.config import OutputPrivacySettings
 from qkd_qiskit.distillation.outputs import normalized
 from qkd_qiskit.errors import DistillationError
 
@@ -101,18 +102,48 @@ def shots_epsilon(shots: int, floor: float, n_outcomes: int, rows: int, delta: f
     return min(shots * rows * each, concentration + 2 * sqrt(concentration * log(1 / delta)))
 
 
-def noisy_outputs(outputs: FloatArray, noise: float, secret: str, question: str) -> FloatArray:
-    """Return outputs with Gaussian noise, clipped and scaled to probabilities again.
+def blurred_outputs(
+    outputs: FloatArray, blur: OutputPrivacySettings, secret: str, question: str
+) -> FloatArray:
+    """Return outputs as a client lets them leave it: drawn with shots, with Gaussian noise, or both.
 
-    The noise follows from the secret, the question and the outputs: who asks the same again gets the same
-    answer, and learns nothing from it; any other answer has noise of its own.
+    What is drawn follows from the secret, the question and the outputs: who asks the same again gets the same
+    answer, and learns nothing from it; any other answer has draws of its own.
 
     Args:
         outputs: Outcome probabilities [N, C].
-        noise: Standard deviation of the noise on each number.
+        blur: Shots, their floor, and noise.
         secret: Known to the client alone, or the noise can be taken off.
         question: What is asked: another text is another question.
+
+    Returns:
+        Probabilities [N, C]; the outputs themselves where the settings want nothing.
     """
     seed = hashlib.sha256(f"{secret}\n{question}\n{outputs.shape}\n".encode() + outputs.tobytes()).digest()
     rng = np.random.default_rng(np.frombuffer(seed, dtype=np.uint32))
-    return normalized(np.clip(outputs + noise * rng.standard_normal(outputs.shape), 0.0, 1.0))
+    shots, floor, uniform = blur.output_shots, blur.output_floor, 1.0 / outputs.shape[1]
+    if shots:
+        drawn = rng.multinomial(shots, normalized((1 - floor) * outputs + floor * uniform)) / shots
+        # What is known of the replaced outcomes is taken out again.
+        outputs = normalized(np.clip((drawn - floor * uniform) / (1 - floor), 0.0, 1.0))
+    if blur.output_noise:
+        noise = blur.output_noise * rng.standard_normal(outputs.shape)
+        outputs = normalized(np.clip(outputs + noise, 0.0, 1.0))
+    return outputs
+
+
+def blur_epsilon(blur: OutputPrivacySettings, n_outcomes: int, rows: int, delta: float = DELTA) -> float:
+    """Return an epsilon at which blurred outputs are (epsilon, delta)-differentially private.
+
+    Shots and noise follow each other, so the better of both guarantees holds.
+
+    Args:
+        blur: Shots, their floor, and noise.
+        n_outcomes: Outcomes of a row, 2 or more.
+        rows: Rows that were answered in all.
+        delta: In (0, 1).
+    """
+    noise = output_epsilon(blur.output_noise, rows, delta)
+    if not blur.output_shots:
+        return noise
+    return min(noise, shots_epsilon(blur.output_shots, blur.output_floor, n_outcomes, rows, delta))

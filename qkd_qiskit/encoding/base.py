@@ -58,7 +58,7 @@ class Encoding(Protocol):
     Attributes:
         name: What settings and specs call it, options that are not their defaults included.
         code: Its number in the model index: fixed for ever, and no other encoding's. 0 to 32767 are for the
-            package, 32768 to 65535 for encodings of one's own.
+            package, 32768 to 65534 for encodings of one's own.
         executable: Whether a device can run it: inputs are angles of its gates.
         options: What can be chosen in its name, `zz(reps=1)`, by the option's name.
         values: What was chosen.

@@ -10,6 +10,8 @@ from qkd_qiskit.errors import DataError
 
 CODES = 2**16
 """Codes of encodings lie below this number; what is chosen of options is counted in multiples of it."""
+OWN_CODE = CODES - 1
+"""Code of circuits of one's own; a digest of the circuit is counted in multiples of `CODES`."""
 
 _NAME = re.compile(r"\s*([^()\s]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _VALUE = re.compile(r"\s*(\w+)\s*=\s*(\d{1,9})\s*", re.ASCII)
@@ -89,7 +91,7 @@ def name_with(name: str, options: Mapping[str, Option], values: Mapping[str, int
 def option_number(options: Mapping[str, Option], values: Mapping[str, int]) -> int:
     """Return the one number for what is chosen: 0 for defaults alone."""
     number = 0
-    for key, option in reversed(options.items()):
+    for key, option in reversed(tuple(options.items())):
         number = number * option.radix + (values.get(key, option.default) - option.default) % option.radix
     return number
 

@@ -14,11 +14,10 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.exceptions import QiskitError
 
 from qkd_qiskit.encoding.base import Encoding
-from qkd_qiskit.encoding.options import CODES
+from qkd_qiskit.encoding.options import CODES, OWN_CODE
 from qkd_qiskit.encoding.principal_angles import PrincipalAngles, array_fault
 from qkd_qiskit.errors import DataError
 
-_OWN_CODE = CODES - 1
 _DIGITS = 20
 _NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
 # Gates that stay as they are; all have at most one angle. Others are written in these.
@@ -79,7 +78,7 @@ class CircuitEncoding(Encoding):
         self._encoder()  # refuses numbers out of range
         digest = self._digest()
         self.name = f"{name}@{digest}"
-        self.code = _OWN_CODE + CODES * int(digest, 16)
+        self.code = OWN_CODE + CODES * int(digest, 16)
 
     def n_features(self, n_qubits: int) -> int:
         """Return the number of the circuit's parameters.

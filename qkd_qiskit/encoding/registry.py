@@ -12,7 +12,6 @@ from qkd_qiskit.encoding.amplitude_exact import ExactAmplitudeEncoding
 from qkd_qiskit.encoding.amplitude_mps import MpsAmplitudeEncoding
 from qkd_qiskit.encoding.angle import AngleEncoding
 from qkd_qiskit.encoding.base import Encoder, Encoding
-from qkd_qiskit.encoding.dense_angle import DenseAngleEncoding
 from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.encoding.reupload import ReuploadEncoding
@@ -29,7 +28,6 @@ ENCODINGS: dict[str, Encoding] = {
         MpsAmplitudeEncoding(),
         BrickAmplitudeEncoding(),
         ReuploadEncoding(),
-        DenseAngleEncoding(),
         HardwareEfficientEncoding(),
         ZZEncoding(),
     )

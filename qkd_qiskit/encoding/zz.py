@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.circuit import ParameterVector
 
-# Of five scales between 0.15 and 0.75 the best compromise for one and two repetitions: on validation images of
-# ten MNIST digits, 8 qubits, a support vector machine on the fidelity kernel of 1000 samples reaches 82 and
+# Of five scales between 0.15 and 0.75 the best compromise for one and two repetitions: on validation images
+# of ten MNIST digits, 8 qubits, a support vector machine on the fidelity kernel of 1000 samples gets 82 and
 # 84 % (0.15: 81 and 84 %, 0.5: 83 and 77 %; the angle encoding with its 16 components 92.5 %).
 _SCALE = 0.25
 

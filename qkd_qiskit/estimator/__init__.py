@@ -1,6 +1,15 @@
 """Data statistics to gate budget, by a stated rule whose coefficients are shipped as data."""
 
-from qkd_qiskit.estimator.budget import BudgetTerms, GateBudget, budget_terms, estimate_gate_budget, grant
+from qkd_qiskit.estimator.budget import (
+    BudgetTerms,
+    GateBudget,
+    budget_terms,
+    estimate_gate_budget,
+    estimator_arguments,
+    grant,
+)
+from qkd_qiskit.estimator.pareto import ExecutionCosts, ParetoFront, ParetoPoint, pareto_front
+from qkd_qiskit.estimator.probes import ProbedSize, ProbeModel, ProbeResult, load_probe_model
 from qkd_qiskit.estimator.rule import (
     FULL_BLOCK,
     Coefficients,
@@ -25,9 +34,15 @@ __all__ = [
     "DataCoefficients",
     "DataStatistics",
     "DeviceCoefficients",
+    "ExecutionCosts",
     "FittedRange",
     "GateBudget",
     "NeedCoefficients",
+    "ParetoFront",
+    "ParetoPoint",
+    "ProbeModel",
+    "ProbeResult",
+    "ProbedSize",
     "budget_terms",
     "build_size_ladder",
     "class_diversity",
@@ -36,8 +51,11 @@ __all__ = [
     "data_statistics",
     "device_bound",
     "estimate_gate_budget",
+    "estimator_arguments",
     "grant",
     "load_coefficients",
+    "load_probe_model",
     "need_bound",
+    "pareto_front",
     "trainable_blocks",
 ]

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkd_qiskit.arguments import NOTHING, takes
+from qkd_qiskit.config import EstimatorSettings, ProbeSettings
 from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
+from qkd_qiskit.estimator.probes import ProbeResult, ProbeTask, probe_sizes
 from qkd_qiskit.estimator.rule import (
+    DEFAULT_SHOTS,
     Coefficients,
     Limit,
     class_diversity,
@@ -62,6 +65,7 @@ class GateBudget:
         backend: Name of the device.
         provisional: Whether the coefficients wait for their calibration.
         notes: What the reader should know, one sentence each.
+        probes: What short trainings found, where they settled the size; None for the rule alone.
     """
 
     blocks: int
@@ -75,6 +79,7 @@ class GateBudget:
     backend: str
     provisional: bool
     notes: tuple[str, ...] = ()
+    probes: ProbeResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the budget, ready for JSON; the model index is a decimal string."""
@@ -91,6 +96,7 @@ class GateBudget:
             "backend": self.backend,
             "provisional": self.provisional,
             "notes": list(self.notes),
+            "probes": None if self.probes is None else self.probes.to_dict(),
         }
 
 
@@ -110,11 +116,41 @@ class ModelFamily(TypedDict, total=False):
     sharing: str
 
 
+class EstimatorArguments(TypedDict):
+    """Arguments of `estimate_gate_budget` that settings decide.
+
+    Attributes:
+        coefficients: The shipped ones, with another ESP floor where the settings fix one.
+        shots: Shots that a circuit will be run with.
+        probes: How to probe; False for the rule alone.
+    """
+
+    coefficients: Coefficients
+    shots: int
+    probes: ProbeSettings | bool
+
+
+def estimator_arguments(settings: EstimatorSettings, seed: int) -> EstimatorArguments:
+    """Return what settings mean for `estimate_gate_budget`.
+
+    Args:
+        settings: Of the estimator.
+        seed: Of the probes, in place of that of the settings.
+    """
+    return {
+        "coefficients": load_coefficients().with_floor(settings.esp_floor),
+        "shots": settings.shots,
+        "probes": settings.probe.model_copy(update={"seed": seed}) if settings.probes else False,
+    }
+
+
 @takes(
     EstimatorError,
     backend=(str, Path, Device),
     n_outcomes=(Integral, NOTHING),
     coefficients=(Coefficients, NOTHING),
+    shots=Integral,
+    probes=(bool, ProbeSettings),
 )
 def estimate_gate_budget(
     X: ArrayLike,
@@ -123,9 +159,14 @@ def estimate_gate_budget(
     backend: str | Path | Device,
     n_outcomes: int | None = None,
     coefficients: Coefficients | None = None,
+    shots: int = DEFAULT_SHOTS,
+    probes: ProbeSettings | bool = False,
     **family: Unpack[ModelFamily],
 ) -> GateBudget:
     """Grant a client two-qubit blocks from its data and its device.
+
+    The rule answers at once. With probes its proposal is a prior, and a few short trainings of sizes around
+    it, judged on samples that were held out, settle the size.
 
     Args:
         X: Encoded inputs [N, F], as many as the encoding has. Raw features [N, F] of any other width are
@@ -136,15 +177,18 @@ def estimate_gate_budget(
         n_outcomes: Outcomes of the model; by default the number of classes, at least 2. One more makes
             room for the reject outcome.
         coefficients: Other coefficients than the shipped ones.
+        shots: Shots that the circuit will be run with; fewer bear less noise, and so fewer gates.
+        probes: Whether to probe, or how.
         **family: `n_qubits`, `encoding`, `kernel` and `sharing` of the model, as in `ModelFamily`.
 
     Raises:
         EstimatorError: If the data cannot be measured, no structure fits the arguments, or the smallest
-            structure exceeds the data or the device bound.
+            structure exceeds the data or the device bound; with probes, if there are too few samples to hold
+            some out.
         HardwareError: If the device is unknown.
     """
-    rule = load_coefficients() if coefficients is None else coefficients
-    features, classes, _ = check_data(X, y)
+    rule = (load_coefficients() if coefficients is None else coefficients).with_shots(shots)
+    features, classes, numbers = check_data(X, y)
     outcomes = max(len(classes), 2) if n_outcomes is None else n_outcomes
     if outcomes < max(len(classes), 2):
         raise EstimatorError(
@@ -162,7 +206,17 @@ def estimate_gate_budget(
     statistics = data_statistics(inputs, y, encoding=encoding)
     device = backend if isinstance(backend, Device) else load_backend(backend)
     terms = budget_terms(ladder, statistics, rule, device)
-    spec, limit = grant(ladder, terms)
+    found = None
+    if not probes or terms.device < terms.minimum:
+        spec, limit = grant(ladder, terms)
+    else:
+        # Held-out samples tell themselves what they support, better than the bound on the data.
+        settings = ProbeSettings() if probes is True else probes
+        allowed = tuple(rung for rung in ladder if len(rung.blocks) <= terms.device)
+        bounded = len(allowed) < len(ladder)
+        task = ProbeTask(allowed, inputs, numbers, statistics, terms.need, device, bounded)
+        spec, found = probe_sizes(task, settings)
+        limit, notes = found.limited_by, (*notes, found.explanation)
     predicted = predict_counts(spec, device)
     notes += _extrapolation(rule, spec, statistics.classes)
     return GateBudget(
@@ -177,6 +231,7 @@ def estimate_gate_budget(
         backend=device.name,
         provisional=rule.provisional,
         notes=notes,
+        probes=found,
     )
 
 
@@ -224,7 +279,7 @@ def grant(ladder: tuple[VQCNNSpec, ...], terms: BudgetTerms) -> tuple[VQCNNSpec,
 def _device_blocks(ladder: tuple[VQCNNSpec, ...], device: Device, rule: Coefficients) -> float:
     """Return the device bound in blocks; 0 if no rung keeps the ESP above the floor."""
     try:
-        runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.esp_floor)
+        runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.floor)
     except HardwareError as error:
         raise EstimatorError(f"no gate budget: the device bound: {error}") from None
     return float(len(ladder[runnable - 1].blocks)) if runnable else 0.0

@@ -27,6 +27,14 @@ _DATA: Limit = "data"
 _DEVICE: Limit = "device"
 _T = TypeVar("_T")
 
+DEFAULT_SHOTS = 1024
+"""Shots of a circuit unless told otherwise, those of `submit`."""
+
+DEFAULT_RESOLUTION = 10.0
+"""ESP times the root of the shots below which more gates cost accuracy; measured by the sweep `esp`."""
+
+_HIGHEST_FLOOR = 0.95
+
 FULL_BLOCK = 9
 """Trainable directions that one SU(4) block adds inside a circuit: 15, less 3 for each merging qubit."""
 
@@ -54,9 +62,22 @@ class DataCoefficients(Settings):
 
 
 class DeviceCoefficients(Settings):
-    """`T_device` is the largest structure with an ESP of `esp_floor` or more."""
+    """`T_device` is the largest structure with an ESP of `resolution / sqrt(shots)` or more.
 
-    esp_floor: float = Field(ge=0, lt=1)
+    Noise shrinks the differences between outcomes in proportion to the ESP, and S shots resolve them to
+    `1 / sqrt(S)`. A fixed `esp_floor` takes the place of the quotient.
+    """
+
+    resolution: float = Field(DEFAULT_RESOLUTION, ge=0, allow_inf_nan=False)
+    shots: int = Field(DEFAULT_SHOTS, ge=1)
+    esp_floor: float | None = Field(None, ge=0, lt=1)
+
+    @property
+    def floor(self) -> float:
+        """Least ESP of a granted structure."""
+        if self.esp_floor is not None:
+            return self.esp_floor
+        return min(self.resolution / math.sqrt(self.shots), _HIGHEST_FLOOR)
 
 
 class FittedRange(Settings):
@@ -91,6 +112,23 @@ class Coefficients(Settings):
     need: NeedCoefficients
     data: DataCoefficients
     device: DeviceCoefficients
+
+    def with_shots(self, shots: int) -> Coefficients:
+        """Return the same for circuits that are run with so many shots; a fixed ESP floor stays.
+
+        Raises:
+            EstimatorError: If there is no shot.
+        """
+        if shots < 1:
+            raise EstimatorError(f"shots: expected at least 1, found {shots}")
+        return self.model_copy(update={"device": self.device.model_copy(update={"shots": shots})})
+
+    def with_floor(self, esp_floor: float | None) -> Coefficients:
+        """Return the same with a fixed ESP floor; None leaves it as it is."""
+        if esp_floor is None:
+            return self
+        device = self.device.model_copy(update={"esp_floor": esp_floor})
+        return self.model_copy(update={"device": device})
 
 
 def load_coefficients(path: Path | None = None) -> Coefficients:

@@ -37,7 +37,7 @@ COMPARED = (
     ComparedModel("fedprox", "FedProx", required=False, comparison=9),
     ComparedModel("scaffold", "SCAFFOLD", required=False, comparison=10),
     ComparedModel("feddf", "FedDF", required=False, comparison=11),
-    ComparedModel("fedmd", "FedMD, best client", required=False, comparison=12),
+    ComparedModel("fedmd", "FedMD", required=False, comparison=12),
     ComparedModel("unentangled", "unentangled", required=False, comparison=13),
     ComparedModel("teacher_ensemble", "teacher ensemble", absent=NO_MODELS),
     ComparedModel("best_client", "best client", comparison=3, absent=NO_MODELS),

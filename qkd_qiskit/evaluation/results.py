@@ -69,10 +69,21 @@ class ClientAccuracy(ResultsModel):
     all_classes: Share
 
 
+class PersonalResult(ResultsModel):
+    """What a client has after the way back; null where its device or data grant no model of all classes."""
+
+    accuracy: ClientAccuracy
+    blocks: Natural
+    weights: Natural
+    two_qubit_gates: Natural | None
+
+
 class PrivacyRecord(ResultsModel):
     """What the noise on a client's outputs guarantees for its data set as a whole."""
 
-    output_noise: float = Field(gt=0, description="standard deviation of the noise on each number")
+    output_noise: float = Field(ge=0, description="standard deviation of the noise on each number")
+    output_shots: Natural = Field(description="shots of each output; 0 for none")
+    output_floor: Share = Field(description="chance that a shot's outcome was replaced by a uniform one")
     answers: Natural = Field(description="public inputs that it answered in all rounds, copies counted")
     epsilon: float = Field(ge=0, description="of all these answers together")
     epsilon_each: float = Field(ge=0, description="of one of them")
@@ -81,9 +92,10 @@ class PrivacyRecord(ResultsModel):
     @property
     def sentence(self) -> str:
         """Return it in one sentence."""
+        shots = f", {self.output_shots} shots with floor {self.output_floor:g}" if self.output_shots else ""
         return (
-            f"output noise {self.output_noise:g}: epsilon {self.epsilon:.3g} for {self.answers} answers, "
-            f"{self.epsilon_each:.3g} for each, at delta {self.delta:g}"
+            f"output noise {self.output_noise:g}{shots}: epsilon {self.epsilon:.3g} for {self.answers} "
+            f"answers, {self.epsilon_each:.3g} for each, at delta {self.delta:g}"
         )
 
 
@@ -102,6 +114,9 @@ class ClientResult(ResultsModel):
     accuracy: ClientAccuracy | None
     bytes_sent: Natural
     seconds: float | None = Field(ge=0)
+    personal: PersonalResult | None = Field(
+        None, description="its model of all classes, after the way back; `accuracy` is what it had before"
+    )
     privacy: PrivacyRecord | None = Field(None, description="of a client of this process with noisy outputs")
 
 
@@ -150,6 +165,7 @@ class Communication(ResultsModel):
 
     distillation: Traffic
     fedavg: Traffic | None
+    way_back: Traffic | None = Field(None, description="what the clients' personal models took")
     baselines: dict[Text, Traffic] | None = Field(None, description="of further federated baselines, by name")
     wire: dict[Text, Wire] | None = Field(None, description="by client, where they are on other machines")
 
@@ -236,6 +252,30 @@ class LabelQueryRecord(ResultsModel):
     teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
 
 
+class RecipeTrial(ResultsModel):
+    """One recipe's short training, judged by the labels that the server keeps to itself."""
+
+    recipe: Text
+    loss: float = Field(description="cross-entropy in nats, at the best temperature")
+    minus_own: float = Field(description="paired difference from the recipe of the settings")
+    error: float = Field(ge=0, description="standard error of that difference")
+
+
+class RecipeRecord(ResultsModel):
+    """How the global model was taught."""
+
+    taken: Text = Field(description="name of the recipe")
+    stopped_at: Share = Field(description="share of its last phase after which training was stopped")
+    trials: list[RecipeTrial]
+
+    @property
+    def sentence(self) -> str:
+        """Return in one line what was taken, and against how many others."""
+        early = "" if self.stopped_at == 1 else f", stopped after {100 * self.stopped_at:.0f} % of the steps"
+        tried = f" (of {len(self.trials)} that were tried)" if self.trials else ""
+        return f"the global model was taught {self.taken}{tried}{early}"
+
+
 class TeacherRecord(ResultsModel):
     """The ensemble that taught the global model, where clients' models are elsewhere."""
 
@@ -264,6 +304,7 @@ class Results(ResultsModel):
     asked: LabelQueryRecord | None = None
     timings: dict[Text, float]
     teacher: TeacherRecord | None = None
+    recipe: RecipeRecord | None = None
     fallback: str | None = Field(
         None, description="why the global model is the one trained on public data alone, where it is"
     )

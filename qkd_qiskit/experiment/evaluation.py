@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
-from qkd_qiskit.distillation import DELTA, lift, output_epsilon
+from qkd_qiskit.distillation import DELTA, blur_epsilon, lift
 from qkd_qiskit.evaluation import (
     COMPARED,
     DIFFERENCES,
@@ -27,10 +28,12 @@ from qkd_qiskit.evaluation.results import (
     GateCounts,
     Gates,
     ModelResult,
+    PersonalResult,
     PrivacyRecord,
     QuantityRange,
 )
 from qkd_qiskit.federation.client import ClientOutcome
+from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import NativeCounts
@@ -217,20 +220,46 @@ def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
         ),
         bytes_sent=client.bytes_sent,
         seconds=round(client.seconds, 3),
-        **_privacy(run, client.settings.output_noise),
+        **(
+            {}
+            if client.personal is None
+            else {"personal": _personal(client, client.personal, inputs, labels)}
+        ),
+        **_privacy(run, client),
     )
 
 
-def _privacy(run: RunContext, noise: float) -> dict[str, PrivacyRecord]:
-    """Return what noise on outputs guarantees; nothing where there is none."""
-    if noise == 0:
-        return {}
+def _personal(
+    client: ClientOutcome, personal: PersonalModel, inputs: FloatArray, labels: IntArray
+) -> PersonalResult:
+    """Return what a client has after the way back, judged as its first model is."""
+    own = np.isin(labels, client.held)
+    p = personal.model.class_probabilities(personal.compiled.noisy, inputs)
+    among_own = client.held[p[:, client.held].argmax(axis=1)]
+    return PersonalResult(
+        accuracy=ClientAccuracy(
+            own_classes=accuracy(among_own[own], labels[own]), all_classes=accuracy(p.argmax(axis=1), labels)
+        ),
+        blocks=len(personal.compiled.spec.blocks),
+        weights=len(personal.model.params),
+        two_qubit_gates=personal.compiled.two_qubit_gates,
+    )
+
+
+def _privacy(run: RunContext, client: ClientOutcome) -> dict[str, PrivacyRecord]:
+    """Return what the blur of a client's outputs guarantees; nothing where there is none."""
+    blur, outcomes = client.settings, client.model.n_outcomes
     answers = run.data.public.n_answered * run.settings.distillation.rounds
+    epsilon, each = (blur_epsilon(blur, outcomes, rows) for rows in (answers, 1))
+    if not isfinite(epsilon):
+        return {}
     record = PrivacyRecord(
-        output_noise=noise,
+        output_noise=blur.output_noise,
+        output_shots=blur.output_shots,
+        output_floor=blur.output_floor,
         answers=answers,
-        epsilon=output_epsilon(noise, answers),
-        epsilon_each=output_epsilon(noise, 1),
+        epsilon=epsilon,
+        epsilon_each=each,
         delta=DELTA,
     )
     return {"privacy": record}

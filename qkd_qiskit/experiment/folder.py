@@ -19,9 +19,11 @@ _MOST_TOLD = 4
 
 def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
     """Return what of the settings a result depends on, as JSON holds it."""
-    # How many processes and threads work, how long they wait and what files may ask for changes no result.
+    # How many processes and threads work, how long they wait, what they keep, and what files may ask for:
+    # this changes no result.
     return settings.model_dump(
-        mode="json", exclude={"federation": True, "limits": True, "training": {"threads": True}}
+        mode="json",
+        exclude={"federation": True, "limits": True, "training": {"threads": True, "encoded_memory": True}},
     )
 
 

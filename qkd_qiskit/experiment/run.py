@@ -13,7 +13,7 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.arguments import takes
-from qkd_qiskit.baselines import BaselineData, FittedBaseline, FittedCircuit, check_baselines, fit_baselines
+from qkd_qiskit.baselines import BaselineData, FittedBaseline, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, ModelSettings, load_experiment
 from qkd_qiskit.data import PreparedData, hellinger_distances, prepare_data, public_digest
 from qkd_qiskit.encoding import encoding_named
@@ -25,16 +25,18 @@ from qkd_qiskit.evaluation.results import (
     FidelityResult,
     LabelQueryRecord,
     PartitionRecord,
+    RecipeRecord,
+    RecipeTrial,
     TeacherRecord,
     Traffic,
 )
 from qkd_qiskit.experiment.evaluation import Evaluation, evaluate
 from qkd_qiskit.experiment.folder import finished_here, plain_settings, take_folder
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
-from qkd_qiskit.federation import LocalTransport, ServerResult, Transport, run_server
+from qkd_qiskit.federation import LocalTransport, ServerResult, Student, Transport, run_server
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import RunContext, model_compiler
-from qkd_qiskit.simulation import use_threads
+from qkd_qiskit.simulation import limit_encoded_memory, use_threads
 from qkd_qiskit.store import open_store
 from qkd_qiskit.versions import blas_kernel, installed_versions
 
@@ -90,6 +92,7 @@ def run_experiment(
     fingerprint = _fingerprint(settings, samples)
     timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
+    limit_encoded_memory(settings.training.encoded_memory)
     with (
         open_store(folder, fingerprint, resume=resume) as store,
         threadpool_limits(1, user_api="blas"),
@@ -162,7 +165,7 @@ def _communication(
     run: RunContext, server: ServerResult, baselines: dict[str, FittedBaseline], transport: Transport
 ) -> Communication:
     wire = transport.traffic()
-    sent = {name: fitted.traffic for name, fitted in baselines.items() if isinstance(fitted, FittedCircuit)}
+    sent = {name: getattr(fitted, "traffic", None) for name, fitted in baselines.items()}
     fedavg = sent.pop("fedavg", None)
     further = {name: traffic for name, traffic in sent.items() if traffic is not None}
     return Communication(
@@ -172,8 +175,20 @@ def _communication(
             rounds=run.settings.distillation.rounds,
         ),
         fedavg=fedavg,
+        **({} if server.way_back is None else {"way_back": server.way_back}),
         **({"baselines": further} if further else {}),
         **({} if wire is None else {"wire": wire}),
+    )
+
+
+def _recipe(student: Student) -> RecipeRecord:
+    return RecipeRecord(
+        taken=student.recipe,
+        stopped_at=student.model.stopped_at,
+        trials=[
+            RecipeTrial(recipe=trial.name, loss=trial.loss, minus_own=trial.minus_own, error=trial.error)
+            for trial in student.scores
+        ],
     )
 
 
@@ -218,6 +233,8 @@ def _record(
         optional["absent"] = evaluation.absent
     if not server.distilled:
         optional["fallback"] = "on public labels the distilled model was worse than public data alone"
+    if settings.distillation.recipe == "auto":
+        optional["recipe"] = _recipe(server.student)
     if queries is not None:
         optional["asked"] = LabelQueryRecord(labels=queries.n_labels, teacher_right=queries.teacher_right)
     if "teacher_ensemble" in evaluation.absent:

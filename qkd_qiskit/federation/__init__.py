@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qkd_qiskit.federation.remote_client import RemoteClient
     from qkd_qiskit.federation.rounds import RoundsResult, decode_answer, run_rounds
     from qkd_qiskit.federation.server import ServerResult, distil, distil_messages, run_server
+    from qkd_qiskit.federation.student import Student
     from qkd_qiskit.federation.train_request import MAX_QUERY_BYTES, TaskDescription, TrainRequest
     from qkd_qiskit.federation.transport import Arrival, RecordedTransport, Transport
 
@@ -41,6 +42,7 @@ _HOMES = {
     "RequestRejected": "rejection",
     "RoundsResult": "rounds",
     "ServerResult": "server",
+    "Student": "student",
     "TaskDescription": "train_request",
     "TrainRequest": "train_request",
     "Transport": "transport",
@@ -70,6 +72,7 @@ __all__ = [
     "RequestRejected",
     "RoundsResult",
     "ServerResult",
+    "Student",
     "TaskDescription",
     "TrainRequest",
     "Transport",

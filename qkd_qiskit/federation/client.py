@@ -13,18 +13,19 @@ from qkd_qiskit.config import ClientSettings
 from qkd_qiskit.distillation import (
     ClientMessage,
     ClientTrainingSet,
+    blurred_outputs,
     client_training_set,
     make_message,
-    noisy_outputs,
     refined_training_set,
 )
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.estimator import GateBudget
+from qkd_qiskit.federation.personal import MADE, NOT_MADE, PersonalModel, personal_model
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
 from qkd_qiskit.run.stages import client_stage
-from qkd_qiskit.simulation import CompiledModel, ModelCompiler
+from qkd_qiskit.simulation import CompiledModel, ModelCompiler, limit_encoded_memory
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
     KernelSpace,
@@ -54,6 +55,7 @@ class ClientOutcome:
         bytes_sent: Bytes of all that it sent.
         class_counts: Its samples of each class of the experiment, [K].
         seconds: Time it took.
+        personal: Its model of all classes, which it got on the way back; None without one.
     """
 
     settings: ClientSettings
@@ -66,6 +68,7 @@ class ClientOutcome:
     bytes_sent: int
     class_counts: IntArray
     seconds: float
+    personal: PersonalModel | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all but the compiled model, which is sooner made again than sent."""
@@ -73,8 +76,16 @@ class ClientOutcome:
 
     def compiled_by(self, compiler: ModelCompiler) -> ClientOutcome:
         """Return the same with its model compiled, for an outcome that comes from another process."""
-        spec = VQCNNSpec.from_index(self.message.model_index)
-        return replace(self, compiled=compiler.model(spec, self.settings.backend))
+        spec, backend, personal = VQCNNSpec.from_index(self.message.model_index), self.settings.backend, None
+        if self.personal is not None:
+            personal = self.personal.compiled_by(compiler, backend)
+        return replace(self, compiled=compiler.model(spec, backend), personal=personal)
+
+    def reply(self, request: TrainRequest) -> bytes:
+        """Return what it sends in answer to the request that it was trained for."""
+        if request.personal:
+            return NOT_MADE if self.personal is None else MADE
+        return self.message.to_bytes()
 
 
 def run_client(run: RunContext, compiler: ModelCompiler, number: int) -> ClientOutcome:
@@ -129,9 +140,14 @@ def answer_request(
     Raises:
         QKDError: If its budget, circuit or training is impossible.
     """
+    limit_encoded_memory(run.settings.training.encoded_memory)
     outcome = run_client(run, compiler, 0) if before is None else before
     if request.soft is None:
         return outcome
+    if request.personal:
+        return _with_personal_model(
+            run.given(request.soft), compiler, request.soft.astype(np.float64), outcome
+        )
     # Another set of answers at the server gives other soft labels, and then this round's model is another.
     return refine_client(run.given(request.soft), outcome, request.soft.astype(np.float64), request.round)
 
@@ -166,6 +182,16 @@ def refine_client(run: RunContext, before: ClientOutcome, soft: FloatArray, numb
     )
 
 
+def _with_personal_model(
+    run: RunContext, compiler: ModelCompiler, soft: FloatArray, before: ClientOutcome
+) -> ClientOutcome:
+    start = time.perf_counter()
+    personal = personal_model(run, compiler, before.settings, before.search, soft)
+    bytes_sent = before.bytes_sent + len(NOT_MADE if personal is None else MADE)
+    seconds = before.seconds + time.perf_counter() - start
+    return replace(before, personal=personal, bytes_sent=bytes_sent, seconds=seconds)
+
+
 def _first_training_set(run: RunContext, number: int) -> ClientTrainingSet:
     """Return what a client learns before the server has labelled anything."""
     own, known = run.data.clients[number], run.data.public.labelled
@@ -179,10 +205,10 @@ def _answer(
 ) -> ClientMessage:
     data = run.data
     outputs = model.outcome_probabilities(compiled.noisy, data.public.answered.inputs)
-    if client.output_noise > 0:
+    if client.output_noise or client.output_shots:
         secret = run.settings.secret or f"simulated with seed {run.settings.seed}"
         question = f"{client.name}, {compiled.spec.index}, {data.public.digest}"
-        outputs = noisy_outputs(outputs, client.output_noise, secret, question)
+        outputs = blurred_outputs(outputs, client, secret, question)
     return make_message(
         client.name,
         compiled.spec.index,

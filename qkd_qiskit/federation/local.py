@@ -82,7 +82,7 @@ class LocalTransport:
         workers = min(wanted, len(tasks))
         for position, outcome in self._here(tasks) if workers <= 1 else self._in_workers(tasks, workers):
             self._outcomes[position] = outcome
-            yield Arrival(position, outcome.message.to_bytes())
+            yield Arrival(position, outcome.reply(decoded[requests[position]]))
 
     def _task(self, position: int, request: TrainRequest) -> _WorkerTask:
         run = self._run

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -20,6 +21,7 @@ from qkd_qiskit.config import (
     DataSettings,
     DistillationSettings,
     ExperimentSettings,
+    OutputPrivacySettings,
     RemoteClientSettings,
 )
 from qkd_qiskit.data import (
@@ -141,9 +143,14 @@ class RemoteClient:
             if answer is None:
                 with threadpool_limits(1, user_api="blas"):
                     training = _Training(originals, own, kept, StageStore(folder, key), progress)
-                    answer = self._trained(request, raw, training).message.to_bytes()
+                    answer = self._trained(request, raw, training).reply(request)
                 kept.keep(request.round, raw, answer)
         return answer
+
+    @property
+    def _blur(self) -> dict[str, Any]:
+        """Return the client's own settings of what blurs its outputs."""
+        return self._settings.model_dump(include=set(OutputPrivacySettings.model_fields))
 
     def _read(self, raw: bytes) -> TrainRequest:
         return TrainRequest.from_bytes(raw, limit=self._settings.max_query_bytes)
@@ -188,14 +195,14 @@ class RemoteClient:
 
     def _experiment(self, task: TaskDescription, samples: int) -> ExperimentSettings:
         """Return the experiment as far as this client knows it."""
-        noise = self._settings.output_noise
+        blur = self._blur
         own = ClientSettings(
-            name=self._settings.name, backend=self._settings.backend, samples=samples, output_noise=noise
+            name=self._settings.name, backend=self._settings.backend, samples=samples, **blur
         )
         return ExperimentSettings(
             name=task.experiment,
             seed=task.seed,
-            secret=self._grants.secret() if noise > 0 else "",
+            secret=self._grants.secret() if any(blur.values()) else "",
             data=DataSettings(augment=task.augment),
             model=task.model,
             clients=(own,),
@@ -211,8 +218,8 @@ class RemoteClient:
         digest.update(request.public_digest.encode())
         digest.update(f"{self._settings.name}\n{self._settings.backend}\n".encode())
         digest.update(own.digest)
-        if self._settings.output_noise > 0:
-            digest.update(f"noise {self._settings.output_noise!r}\n".encode())
+        if any(self._blur.values()):
+            digest.update(f"{self._blur}\n".encode())
         return digest.hexdigest()
 
 

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from qkd_qiskit.distillation import LabelQueryResult, query_labels
 from qkd_qiskit.estimator import GateBudget
+from qkd_qiskit.evaluation.results import Traffic
+from qkd_qiskit.federation.personal import count_answers
 from qkd_qiskit.federation.public_model import PublicModel
 from qkd_qiskit.federation.rounds import RoundsResult, run_rounds
 from qkd_qiskit.federation.student import Lessons, Student, train_student
+from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.transport import RecordedTransport, Transport
 from qkd_qiskit.run import RunContext, Stage
 from qkd_qiskit.run.stages import GLOBAL
@@ -30,6 +35,7 @@ class ServerResult:
         public_only: The global structure, trained on the public examples alone.
         student: The distilled model, and how it was taught.
         global_model: That model; the former where it is worse on the public labels that nobody else knows.
+        way_back: Bytes that the clients' personal models took; None where the settings want none.
     """
 
     budget: GateBudget
@@ -39,6 +45,7 @@ class ServerResult:
     public_only: TrainedModel
     student: Student
     global_model: TrainedModel
+    way_back: Traffic | None = None
 
     @property
     def distilled(self) -> bool:
@@ -63,7 +70,30 @@ def run_server(
         QKDError: If a model's budget or circuit is impossible.
     """
     own = PublicModel(run, compiler)
-    return distil(run, compiler, run_rounds(run, transport, folder=folder, own=own.answers), own=own)
+    found = distil(run, compiler, run_rounds(run, transport, folder=folder, own=own.answers), own=own)
+    if not run.settings.distillation.way_back:
+        return found
+    with run.timed("way back"):
+        return replace(found, way_back=_send_back(run, transport, found))
+
+
+def _send_back(run: RunContext, transport: Transport, found: ServerResult) -> Traffic:
+    """Let every client that has answered train a personal model on the server's soft labels."""
+    settings, data = run.settings, run.data
+    soft = found.rounds.aggregate.soft_labels
+    if not found.distilled:
+        soft = found.global_model.outcome_probabilities(found.compiled.noisy, data.public.answered.inputs)
+    request = TrainRequest(
+        TaskDescription.of(settings, data.classes),
+        settings.distillation.rounds + 1,
+        data.public.digest,
+        None,
+        soft.astype(np.float16),
+        personal=True,
+    ).to_bytes()
+    requests = dict.fromkeys(sorted(found.rounds.messages.positions), request)
+    arrivals = transport.exchange(requests, timeout=settings.federation.timeout)
+    return count_answers(requests, {arrival.position: arrival.raw for arrival in arrivals})
 
 
 def distil_messages(

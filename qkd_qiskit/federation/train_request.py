@@ -94,6 +94,7 @@ class _Header(Settings):
     public_digest: str = Field(pattern="^[0-9a-f]{64}$")
     public: _Public | None
     soft_rows: Size | None = Field(ge=1)
+    personal: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,7 @@ class TrainRequest:
             that have got them in an earlier round.
         soft: The server's class probabilities on all public inputs that clients answer [M, G], as float16;
             None in the first round.
+        personal: Whether a personal model is to be trained, and no outputs are wanted.
     """
 
     task: TaskDescription
@@ -115,6 +117,7 @@ class TrainRequest:
     public_digest: str
     originals: PublicOriginals | None
     soft: NDArray[np.float16] | None = None
+    personal: bool = False
 
     def to_bytes(self) -> bytes:
         """Return the request as it travels; equal requests give equal bytes."""
@@ -139,8 +142,11 @@ class TrainRequest:
             public_digest=self.public_digest,
             public=public,
             soft_rows=None if self.soft is None else len(self.soft),
+            personal=self.personal,
         )
-        text = header.model_dump_json(by_alias=True).encode()
+        # A client of an earlier version knows no such key, and reads all other requests.
+        left_out = None if self.personal else {"personal"}
+        text = header.model_dump_json(by_alias=True, exclude=left_out).encode()
         return _PREFIX.pack(_MAGIC, len(text)) + text + body
 
     @classmethod
@@ -175,7 +181,7 @@ class TrainRequest:
             originals = _originals(header.public, len(header.task.classes), raw, start)
         if header.soft_rows is not None:
             soft = _soft(raw, start + sizes[0], header.soft_rows, len(header.task.classes))
-        return cls(header.task, header.round, header.public_digest, originals, soft)
+        return cls(header.task, header.round, header.public_digest, originals, soft, header.personal)
 
 
 def _parsed(text: bytes) -> _Header:

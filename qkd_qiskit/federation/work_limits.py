@@ -87,10 +87,11 @@ def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) 
     samples = originals.n_inputs(task.augment) + n_own * (1 + task.augment.copies)
     encoding, training = encoding_named(task.model.encoding), task.training
     width = originals.features.shape[1] + encoding.numbers(task.model.n_qubits)
+    kept = training.encoded_memory * 2**30 if encoding.pairs(task.model.n_qubits) else 0.0
     seen = min(task.descent.search_samples, samples) if task.descent.steps else samples
     outcomes = 2 ** len(task.classes).bit_length()
     swarm = training.particles * (_MOST_WEIGHTS * _PARTICLE_ARRAYS + _COPIES * seen * outcomes)
-    return int(_BASE_BYTES + _NUMBER * (_COPIES * samples * width + swarm))
+    return int(_BASE_BYTES + kept + _NUMBER * (_COPIES * samples * width + swarm))
 
 
 def public_set(originals: PublicOriginals) -> str:

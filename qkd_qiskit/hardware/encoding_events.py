@@ -84,7 +84,8 @@ def _pair(name: str, qubits: tuple[int, ...], gate: str) -> Iterator[Event]:
     elif name in _CONTROLLED:
         yield from controlled_events(_CONTROLLED[name], qubits, gate)
     elif name == "cp":
-        yield from (Event("rotation", (qubit,), "Z") for qubit in qubits)
+        yield Event("rotation", qubits[:1], "Z")
         yield from ising_events("ZZ", qubits, gate)
+        yield Event("rotation", qubits[1:], "Z")
     elif name in _ISING:
         yield from ising_events(_ISING[name], qubits, gate)

@@ -100,7 +100,7 @@ def ising_events(axes: str, qubits: tuple[int, ...], gate: str) -> Iterator[Even
     if gate in TURNING_GATES:
         yield Event("turn", qubits, axes)
         return
-    pair = Event("pair", qubits, axes[0] + _PARTNER[axes[1]], is_opaque=axes[0] != "Z")
+    pair = Event("pair", qubits, axes[0] + _PARTNER[axes[1]], is_opaque=axes != "ZZ")
     yield pair
     yield Event("rotation", qubits[1:], axes[1])
     yield pair

@@ -32,7 +32,11 @@ _OPERATIONS = {
     "y": "PauliY",
     "z": "PauliZ",
     "id": "Identity",
+    "h": "Hadamard",
+    "s": "S",
+    "t": "T",
     "sx": "SX",
+    "p": "PhaseShift",
     "rx": "RX",
     "ry": "RY",
     "rz": "RZ",
@@ -43,7 +47,10 @@ _OPERATIONS = {
     "crx": "CRX",
     "cry": "CRY",
     "crz": "CRZ",
+    "swap": "SWAP",
+    "cp": "ControlledPhaseShift",
     "rxx": "IsingXX",
+    "ryy": "IsingYY",
     "rzz": "IsingZZ",
 }
 
@@ -267,6 +274,9 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
         spec: The structure.
         weights: Radians [W].
         sample: One encoded sample [F]; states are no gates and are left to the caller.
+
+    Raises:
+        InteropError: If the encoding has a gate that PennyLane lacks.
     """
     yield from _input_gates(encoding_circuit(spec), sample)
     for number, block in enumerate(spec.blocks):
@@ -284,13 +294,17 @@ def native_gates(spec: VQCNNSpec, weights: FloatArray, sample: FloatArray) -> It
 def _input_gates(circuit: QuantumCircuit, sample: FloatArray) -> Iterable[_NativeGate]:
     bound = circuit.assign_parameters({p: float(sample[p.index]) for p in circuit.parameters})
     for item in bound.data:
+        if item.operation.name not in _OPERATIONS:
+            raise InteropError(
+                f"expected gates among {', '.join(_OPERATIONS)}, found {item.operation.name!r}"
+            )
         qubits = tuple(bound.find_bit(qubit).index for qubit in item.qubits)
         yield _NativeGate(item.operation.name, tuple(map(float, item.operation.params)), qubits)
 
 
 def _check_density_matrix(source: MeasuredCircuit) -> None:
     """Refuse what Aer's density matrices would have to decompose into gates that bear other noise."""
-    if source.spec.takes_states:
+    if not source.spec.executable:
         raise InteropError(
             f"expected an encoding of gates for noise on qiskit.aer, found {source.spec.encoding}"
         )

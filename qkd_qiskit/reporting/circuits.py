@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from qiskit.circuit import ClassicalRegister, Gate, QuantumCircuit, QuantumRegister
+from qiskit.circuit import ClassicalRegister, Gate, ParameterExpression, QuantumCircuit, QuantumRegister
 
 from qkd_qiskit.vqcnn import VQCNNSpec, encoding_circuit, inputs_again, kernel_name
 
@@ -48,9 +48,11 @@ def _features(encoded: QuantumCircuit) -> dict[int, list[int]]:
     """Find the features on each qubit that gates by inputs are on."""
     features: dict[int, list[int]] = {}
     for item in encoded.data:
-        found = sorted(p.index for angle in item.operation.params for p in angle.parameters)
+        angles = (a for a in item.operation.params if isinstance(a, ParameterExpression))
+        found = sorted(p.index for angle in angles for p in angle.parameters)
         for qubit in item.qubits:
-            features.setdefault(encoded.find_bit(qubit).index, []).extend(found)
+            here = features.setdefault(encoded.find_bit(qubit).index, [])
+            here += (feature for feature in found if feature not in here)
     return features
 
 

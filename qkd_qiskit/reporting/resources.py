@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.config import ExperimentSettings, ModelSettings
+from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, ModelSettings
 from qkd_qiskit.data import DataSource, load_dataset, prepare_data
 from qkd_qiskit.encoding import Encoder, encoding_named, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
-from qkd_qiskit.estimator import GateBudget, estimate_gate_budget
+from qkd_qiskit.estimator import GateBudget, estimate_gate_budget, estimator_arguments
+from qkd_qiskit.estimator.budget import EstimatorArguments
 from qkd_qiskit.hardware import (
     Device,
     NativeCounts,
@@ -46,6 +47,13 @@ ESTIMATE_COLUMNS: Columns = (
     ("weights", "weights"),
     ("2-qubit\ngates", "two_qubit_gates"),
     ("ESP", "predicted.esp"),
+)
+PROBE_COLUMNS: Columns = (
+    ("need from", "probes.low"),
+    ("\nto", "probes.high"),
+    ("suffi-\ncient", "probes.sufficient"),
+    ("train-\nings", "probes.trainings"),
+    ("seconds", "probes.seconds"),
 )
 TRANSPILE_COLUMNS: Columns = (
     ("client", "client"),
@@ -138,6 +146,23 @@ class ChainSummary:
     chain_errors: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class HeldSamples:
+    """What one client holds.
+
+    Attributes:
+        name: Name of the dataset.
+        inputs: Encoded inputs [N, F].
+        labels: Class labels [N].
+        note: What the reader should know of the encoding; none for nothing.
+    """
+
+    name: str
+    inputs: Inputs
+    labels: Labels
+    note: tuple[str, ...]
+
+
 def experiment_budgets(settings: ExperimentSettings, *, backends: Sequence[str] = ()) -> list[ClientBudget]:
     """Gate budgets of all clients of an experiment.
 
@@ -157,7 +182,8 @@ def experiment_budgets(settings: ExperimentSettings, *, backends: Sequence[str] 
         samples = prepared.task(number)
         outcomes = max(2, len(np.unique(samples.labels)))
         for backend in backends or (client.backend,):
-            budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes)
+            arguments = estimator_arguments(settings.estimator, settings.shared_seed)
+            budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes, arguments)
             found.append(ClientBudget(client.name, backend, budget))
     return found
 
@@ -167,6 +193,7 @@ def dataset_budgets(
     model: ModelSettings,
     *,
     backends: Sequence[str],
+    estimator: EstimatorSettings | None = None,
     samples: int | None = None,
     seed: int = 0,
 ) -> list[ClientBudget]:
@@ -176,12 +203,37 @@ def dataset_budgets(
         source: Which dataset.
         model: Qubits, encoding, kernel and sharing.
         backends: Devices to estimate for.
+        estimator: How budgets are estimated; by the rule alone when omitted.
         samples: How many samples the client holds, drawn at random; all when omitted.
-        seed: Of the random part.
+        seed: Of the random part, and of probes.
 
     Raises:
         DataError: If the dataset cannot be loaded, or has fewer samples.
         HardwareError: If a device is unknown.
+    """
+    held = held_samples(source, model, samples=samples, seed=seed)
+    arguments = estimator_arguments(estimator or EstimatorSettings.model_validate({}), seed)
+    return [
+        ClientBudget(
+            held.name,
+            backend,
+            _noted(_budget(held.inputs, held.labels, backend, model, None, arguments), held.note),
+        )
+        for backend in backends
+    ]
+
+
+def held_samples(source: DataSource, model: ModelSettings, *, samples: int | None, seed: int) -> HeldSamples:
+    """Return the part of a dataset that a client holds, encoded.
+
+    Args:
+        source: Which dataset.
+        model: Qubits and encoding.
+        samples: How many samples the client holds, drawn at random; all if None.
+        seed: Of the random part.
+
+    Raises:
+        DataError: If the dataset cannot be loaded, or has fewer samples.
     """
     dataset = load_dataset(source.name, path=source.path, labels=source.labels, classes=source.classes)
     size = len(dataset.labels)
@@ -192,12 +244,8 @@ def dataset_budgets(
         held = np.random.default_rng(seed).permutation(size)[:samples]
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=dataset.image_shape)
     inputs = encoder.fit(dataset.features[held]).transform(dataset.features[held])
-    labels = dataset.labels[held]
     note = _fidelity_note(model, encoder, dataset.features[held[:_FIDELITY_SAMPLES]])
-    return [
-        ClientBudget(dataset.name, backend, _noted(_budget(inputs, labels, backend, model, None), note))
-        for backend in backends
-    ]
+    return HeldSamples(dataset.name, inputs, dataset.labels[held], note)
 
 
 def transpile_structure(
@@ -284,7 +332,12 @@ def _noted(budget: GateBudget | str, notes: tuple[str, ...]) -> GateBudget | str
 
 
 def _budget(
-    inputs: Inputs, labels: Labels, backend: str, model: ModelSettings, outcomes: int | None
+    inputs: Inputs,
+    labels: Labels,
+    backend: str,
+    model: ModelSettings,
+    outcomes: int | None,
+    arguments: EstimatorArguments,
 ) -> GateBudget | str:
     """Return the budget, or the estimator's reason to refuse: one refusal must not hide the other rows."""
     device = load_backend(backend)
@@ -298,6 +351,7 @@ def _budget(
             kernel=model.kernel,
             sharing=model.sharing,
             n_outcomes=outcomes,
+            **arguments,
         )
     except EstimatorError as error:
         return str(error)

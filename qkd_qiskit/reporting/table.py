@@ -11,7 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from qkd_qiskit.evaluation import COMPARED, model_title
-from qkd_qiskit.evaluation.results import Gates, ModelResult, Quantity, QuantityRange, Results
+from qkd_qiskit.evaluation.results import (
+    ClientAccuracy,
+    Gates,
+    ModelResult,
+    PersonalResult,
+    Quantity,
+    QuantityRange,
+    Results,
+)
 from qkd_qiskit.versions import version_remarks
 
 
@@ -113,12 +121,19 @@ def clients_table(results: Results) -> Table:
             "-" if budget is None else f"{budget.blocks}\n[dim]{escape(budget.limited_by or '')}[/dim]",
             counts,
             "-" if esp is None else f"{esp:.2f}",
-            "-"
-            if accuracy is None
-            else f"{100 * accuracy.own_classes:.1f} own\n{100 * accuracy.all_classes:.1f} all",
+            "-" if accuracy is None else _before_and_after(accuracy, client.personal),
             str(client.bytes_sent),
         )
     return table
+
+
+def _before_and_after(before: ClientAccuracy, personal: PersonalResult | None) -> str:
+    """Return a client's accuracies on its own classes and on all; those after the way back behind."""
+    own, everywhere = f"{100 * before.own_classes:.1f}", f"{100 * before.all_classes:.1f}"
+    if personal is not None:
+        own += f" > {100 * personal.accuracy.own_classes:.1f}"
+        everywhere += f" > {100 * personal.accuracy.all_classes:.1f}"
+    return f"{own} own\n{everywhere} all"
 
 
 def _predicted_and_counted(gates: Gates) -> str:
@@ -197,8 +212,11 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for part in results.participation:
         if part.remark:
             out.print(f"client {part.client} {part.remark}", highlight=False, markup=False)
+    if results.recipe is not None:
+        out.print(results.recipe.sentence, highlight=False, markup=False)
     for label, traffic in (
         ("distillation", results.communication.distillation),
+        ("the way back", results.communication.way_back),
         ("FedAvg", results.communication.fedavg),
         *((model_title(name), sent) for name, sent in (results.communication.baselines or {}).items()),
     ):

@@ -16,7 +16,7 @@ from typing import Any
 from qkd_qiskit.config import AugmentSettings, load_experiment, shipped_experiments
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import HardwareError, ReportingError
-from qkd_qiskit.estimator import estimate_gate_budget, load_coefficients
+from qkd_qiskit.estimator import estimate_gate_budget, estimator_arguments, load_coefficients
 from qkd_qiskit.hardware import (
     descriptor_folder,
     list_backends,
@@ -126,6 +126,7 @@ def report_inputs() -> str:
         settings = load_experiment(name)
         # How a model is trained does not change its structure.
         shaping = {"seed": True, "data": True, "model": True, "server": True, "clients": True}
+        shaping["estimator"] = True
         digest.update(settings.model_dump_json(include=shaping, exclude_unset=True).encode())
     # How they were fitted, and to what, gives notes and no other structure.
     digest.update(load_coefficients().model_dump_json(exclude={"method", "encoding", "fitted"}).encode())
@@ -203,6 +204,7 @@ def _experiment_specs() -> Iterator[tuple[str, VQCNNSpec]]:
             kernel=model.kernel,
             sharing=model.sharing,
             n_outcomes=len(prepared.classes),
+            **estimator_arguments(settings.estimator, settings.shared_seed),
         )
         yield f"{name}: global model", budget.spec
 

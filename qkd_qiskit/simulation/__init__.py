@@ -3,6 +3,7 @@
 from qkd_qiskit.simulation.aer import AerEvaluator
 from qkd_qiskit.simulation.agreement import Agreement, count_agreement
 from qkd_qiskit.simulation.compiled import CompiledModel, ModelCompiler, compile_model, compile_transpiled
+from qkd_qiskit.simulation.encoded_samples import limit_encoded_memory
 from qkd_qiskit.simulation.evaluator import ActiveCircuit, Evaluator, MeasuredCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
@@ -24,6 +25,7 @@ __all__ = [
     "compile_model",
     "compile_transpiled",
     "count_agreement",
+    "limit_encoded_memory",
     "outcome_counts",
     "parameter_pub",
     "use_threads",

@@ -97,13 +97,16 @@ class EncodedStore:
 _STORE = EncodedStore()
 
 
-def limit_encoded_memory(limit: int) -> None:
-    """Let this process keep at most so many bytes of encoded samples; results do not depend on it.
+def limit_encoded_memory(gibibytes: float) -> None:
+    """Let this process keep so much of encoded samples, 2 GiB by default; results do not depend on it.
+
+    A sample takes 4^g numbers for each group of g qubits that its encoding joins: 256 KiB in single precision
+    on 8 qubits.
 
     Args:
-        limit: Bytes; with 0 every evaluation simulates the encoding again.
+        gibibytes: GiB; with 0 every evaluation simulates the encoding again.
     """
-    _STORE.resize(limit)
+    _STORE.resize(int(gibibytes * 2**30))
 
 
 class EncodedSamples:
@@ -128,8 +131,8 @@ class EncodedSamples:
     @property
     def stays(self) -> bool:
         """Whether all vectors may be held for the next evaluation of the same samples."""
-        element = np.dtype(self._encoder.dtype).itemsize
-        return self.n_samples * sum(self._encoder.sizes) * element <= _STAYING_BYTES
+        n_bytes: int = self.n_samples * sum(self._encoder.sizes) * np.dtype(self._encoder.dtype).itemsize
+        return n_bytes <= _STAYING_BYTES
 
     def gathered(self, part: slice) -> list[Vectors]:
         """Return the groups' vectors `[samples, elements]` of some samples."""

@@ -70,7 +70,7 @@ class SampleEncoder:
         """Samples that go through together; fewer are filled up, so that a sample always has equal bits."""
         widest = max((len(group) for group in self._compiled.input_groups), default=1)
         room = _CHUNK_BYTES // (np.dtype(self.dtype).itemsize * self._basis.levels**widest)
-        return max(1, min(_MOST_TOGETHER, room))
+        return int(max(1, min(_MOST_TOGETHER, room)))
 
     def key(self) -> bytes:
         """Return a digest of all that the vectors depend on, but the inputs."""
@@ -153,8 +153,8 @@ class _Together:
             flat = self._vectors.reshape(n, left, width)
             return self._with(self.qubits, np.matmul(flat, np.swapaxes(matrices, 1, 2)).reshape(n, -1))
         if neighbours and (left == 1 or right >= _NARROW):
-            tensor = self._vectors.reshape(n, left, width, right)
-            return self._with(self.qubits, np.matmul(matrices[:, None], tensor).reshape(n, -1))
+            apart = self._vectors.reshape(n, left, width, right)
+            return self._with(self.qubits, np.matmul(matrices[:, None], apart).reshape(n, -1))
         order = (first, second, *(q for q in self.qubits if q not in (first, second)))
         tensor = self.ordered(order).reshape(n, width, -1)
         return self._with(order, np.matmul(matrices, tensor).reshape(n, -1))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from qkd_qiskit.encoding import ENCODINGS, encoding_coded, encoding_named
+from qkd_qiskit.encoding.options import CODES, OWN_CODE
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.kernel import MAX_GENES, Kernel
@@ -103,6 +104,11 @@ class _Digits:
 
 def _encoding(code: int) -> str:
     found = encoding_coded(code)
+    if found is None and code % CODES == OWN_CODE:
+        raise VQCNNError(
+            "model index: expected a circuit of one's own that this process has made, found the digest "
+            f"{code // CODES:x}"[:160]
+        )
     if found is None:
         known = ", ".join(str(encoding.code) for encoding in ENCODINGS.values())
         raise VQCNNError(f"model index: expected an encoding with a code among {known}, found {_shown(code)}")

@@ -19,6 +19,7 @@ LONG = {
     "records": 2400,
     "stores": 800,
     "jobs": 800,
+    "local_jobs": 400,
     "public_sets": 800,
     "indices": 3200,
 }

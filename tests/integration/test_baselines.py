@@ -80,6 +80,8 @@ def test_noise_on_outputs_is_told_with_its_epsilon():
     answers = 2 * (20 + 15 + 15)
     assert second["privacy"] == {
         "output_noise": 2.0,
+        "output_shots": 0,
+        "output_floor": 0.0,
         "answers": answers,
         "epsilon": pytest.approx(output_epsilon(2.0, answers)),
         "epsilon_each": pytest.approx(output_epsilon(2.0, 1)),

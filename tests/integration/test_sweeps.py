@@ -11,8 +11,12 @@ import pytest
 
 from qkd_qiskit import run_experiment
 from qkd_qiskit.cli import main
+from qkd_qiskit.config import load_experiment
+from qkd_qiskit.hardware import descriptor_folder
 from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
 from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
+from qkd_qiskit.sweep.plot import draw_sweep
+from qkd_qiskit.vqcnn import VQCNNSpec, default_plan, native_two_qubit
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
 DOCS = Path(__file__).parents[2] / "docs"
@@ -90,6 +94,31 @@ def test_the_sweep_of_attacks_compares_each_number_of_liars_with_their_silence()
     silent = {f"{count} silent" for count in {name.split()[0] for name in names} - {"honest"}}
     assert silent <= names
     assert {difference.variant for difference in sweep.differences} == {"honest"} | silent
+
+
+def test_the_map_tells_gates_noise_and_shots_of_one_model(tmp_path):
+    device = tmp_path / "short.toml"
+    line = (descriptor_folder() / "noisy_line.toml").read_text("utf-8")
+    device.write_text(line.replace("n_qubits = 16", "n_qubits = 5").replace("noisy_line", "short"), "utf-8")
+    grid = {"model.encoding": ["angle"], "model.n_qubits": [4, 6], "measurement.depth": [1, 2]}
+    sweep = small("hardware-map", grid=grid, set=[f"server.backend={device}"])
+    found = run_sweep(sweep, SweepOptions(folder=tmp_path / "records"))
+    flat, deep, *wide = found.rows()
+    classes = load_experiment(TINY).data.classes
+    for row, depth in ((flat, 1), (deep, 2)):
+        plan = default_plan(4, len(classes), depth=depth)
+        spec = VQCNNSpec(4, plan=plan, kernels=load_experiment(TINY).model.kernel, n_outcomes=len(classes))
+        assert row["two qubit gates"] == str(native_two_qubit(spec))
+        assert row["blocks"] == str(len(spec.blocks))
+    assert float(deep["ESP"]) < float(flat["ESP"])
+    for record in found.records[:2]:
+        shares = {name: marks.count("1") / len(marks) for name, marks in record.right.items()}
+        assert {"exact", "100 shots", "10000 shots", "logistic_regression", "rbf_svm"} <= set(shares)
+        # With this many shots hardly an answer differs from that of the exact probabilities.
+        assert abs(shares["10000 shots"] - shares["exact"]) < 0.1
+        assert len(record.ideal["exact"]) == len(record.right["exact"])
+    assert all("short" in row["refused"] for row in wide)
+    assert draw_sweep(found).axes[0].get_legend_handles_labels()[1] == ["angle, 4 qubits"]
 
 
 def test_each_attack_on_privacy_has_areas_of_all_clients():

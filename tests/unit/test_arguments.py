@@ -30,7 +30,10 @@ def test_arguments_of_the_right_type_pass() -> None:
         ({"count": 2.5}, r"count: expected a whole number, found 2\.5 of type float"),
         ({"count": None}, "count: expected a whole number, found None"),
         ({"count": 1, "name": b"x"}, "name: expected a text or None, found b'x' of type bytes"),
-        ({"count": 1, "name": ["x\n"] * 99}, r"name: expected a text or None, found \['x\\\\n', 'x"),
+        (
+            {"count": 1, "name": ["x"] * 99},
+            r"name: expected a text or None, found \['x', .*\.\.\. of type list",
+        ),
     ],
 )
 def test_others_are_refused(given: dict[str, object], expected: str) -> None:

@@ -3,6 +3,7 @@
 from qkd_qiskit.estimator.calibration.assessment import MOST_GATES, Summary, TaskAssessment
 from qkd_qiskit.estimator.calibration.curves import Curve
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
+from qkd_qiskit.estimator.calibration.probed import ProbeAssessment, ProbeCalibration, calibrate_probes
 from qkd_qiskit.estimator.calibration.records import (
     RungRecord,
     UnitRecord,
@@ -23,11 +24,14 @@ __all__ = [
     "CalibrationResult",
     "CalibrationTask",
     "Curve",
+    "ProbeAssessment",
+    "ProbeCalibration",
     "RungRecord",
     "Summary",
     "TaskAssessment",
     "UnitRecord",
     "calibrate",
+    "calibrate_probes",
     "draw_task",
     "evaluate_records",
     "load_plan",

@@ -49,8 +49,12 @@ class Curve:
     @property
     def smooth_smallest(self) -> int:
         """The same on the rising curve nearest to the means, which chance moves less: what is fitted."""
-        rising = np.asarray(isotonic_regression(self.accuracy))
-        return self.blocks[int(np.argmax(rising >= rising[-1] - POINT))]
+        return self.blocks[int(np.argmax(self.smooth >= self.smooth[-1] - POINT))]
+
+    @property
+    def smooth(self) -> NDArray[np.float64]:
+        """The rising curve nearest to the mean accuracies [R]."""
+        return np.asarray(isotonic_regression(self.accuracy))
 
     @property
     def overlap(self) -> float:

@@ -70,7 +70,7 @@ def fit_coefficients(plan: CalibrationPlan, found: Sequence[Curve], *, method: s
             fitted=_range(plan, used),
             need=need,
             data=DataCoefficients(constant=round(_EPSILON / gap, 4), epsilon=_EPSILON),
-            device=DeviceCoefficients(esp_floor=0.5),
+            device=DeviceCoefficients(),
         )
 
     unlimited = 1e3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,18 @@ from pydantic import Field
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import Settings
-from qkd_qiskit.data import load_dataset
+from qkd_qiskit.data import Dataset, load_dataset
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
-from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, ProbePlan
+from qkd_qiskit.estimator.calibration.synthetic import synthetic_dataset
+from qkd_qiskit.estimator.probes.heldout import (
+    HeldOutTask,
+    held_out_answers,
+    probed_rows,
+    stratified_folds,
+)
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled
@@ -45,6 +53,18 @@ class RungRecord(Settings):
     loss: float
 
 
+class ProbeRecord(Settings):
+    """Probes of one size: what was right on held-out samples.
+
+    Each text is the samples' bits in order, packed to bytes, as hexadecimal digits: one text a repeat.
+    """
+
+    blocks: int = Field(ge=1)
+    correct: tuple[str, ...]
+    log_loss: tuple[float, ...] = Field(description="mean of each repeat, in nats")
+    seconds: tuple[float, ...] = Field(description="of each repeat")
+
+
 class UnitRecord(Settings):
     """One task with one seed, trained on all rungs."""
 
@@ -55,6 +75,8 @@ class UnitRecord(Settings):
     evaluated: int = Field(ge=1, description="evaluation samples")
     rungs: tuple[RungRecord, ...]
     seconds: float = Field(ge=0)
+    probed: int = Field(0, ge=0, description="samples of the draw that were probed")
+    probes: tuple[ProbeRecord, ...] = ()
 
 
 class TaskData(NamedTuple):
@@ -91,11 +113,33 @@ def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec
         encoding=plan.encoding,
         kernel=task.kernel,
         sharing=task.sharing,
-        n_outcomes=len(task.classes),
+        n_outcomes=task.n_outcomes,
     )
 
 
-def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskData:
+def task_dataset(task: CalibrationTask, folder: Path | None = None) -> Dataset:
+    """Load or make the dataset of a task.
+
+    Raises:
+        DataError: If it cannot be had, or has other classes than the task says.
+        EstimatorError: If it lies in the data folder, and there is none.
+    """
+    if task.synthetic is not None:
+        dataset = synthetic_dataset(task.synthetic, task.name)
+    elif task.file is None:
+        dataset = load_dataset(task.dataset, classes=task.classes)
+    elif folder is None:
+        raise EstimatorError(f"task {task.name}: {task.file} lies in the data folder: name it with --data")
+    else:
+        dataset = load_dataset(path=folder / task.file, classes=task.classes)
+    if len(dataset.classes) != task.n_outcomes:
+        raise DataError(f"task {task.name}: expected {task.n_outcomes} classes, found {len(dataset.classes)}")
+    return dataset
+
+
+def draw_task(
+    plan: CalibrationPlan, task: CalibrationTask, seed: int, folder: Path | None = None
+) -> TaskData:
     """Draw a task's data; public, training and evaluation samples are disjoint.
 
     All rungs of a seed see one draw, so that their accuracies differ by structure and start alone.
@@ -103,19 +147,22 @@ def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskDa
     Raises:
         DataError: If the dataset has too few samples of a class.
     """
-    dataset = load_dataset(task.dataset, classes=task.classes)
+    dataset = task_dataset(task, folder)
     rng = np.random.default_rng([seed, zlib.crc32(task.name.encode())])
-    k = len(task.classes)
-    public, training = (-(-count // k) for count in (plan.public, task.samples))
     parts: tuple[list[IntArray], list[IntArray], list[IntArray]] = ([], [], [])
+    k = task.n_outcomes
     for label in dataset.classes:
         rows = rng.permutation(np.flatnonzero(dataset.labels == label))
+        share = 1 / k if task.shares == "equal" else len(rows) / len(dataset.labels)
+        public, training, evaluation = (
+            math.ceil(round(count * share, 6)) for count in (plan.public, task.samples, plan.evaluation)
+        )
         if len(rows) <= public + training:
             raise DataError(
                 f"task {task.name}: expected more than {public + training} samples of class {label}, "
                 f"found {len(rows)}"
             )
-        rest = rows[public + training :][: -(-plan.evaluation // k)]
+        rest = rows[public + training :][:evaluation]
         for part, chosen in zip(parts, (rows[:public], rows[public : public + training], rest), strict=True):
             part.append(chosen)
     rows_public, rows_training, rows_evaluation = (np.concatenate(part) for part in parts)
@@ -131,7 +178,12 @@ def draw_task(plan: CalibrationPlan, task: CalibrationTask, seed: int) -> TaskDa
 
 
 def train_unit(
-    plan: CalibrationPlan, task: CalibrationTask, seed: int, specs: tuple[VQCNNSpec, ...] | None = None
+    plan: CalibrationPlan,
+    task: CalibrationTask,
+    seed: int,
+    specs: tuple[VQCNNSpec, ...] | None = None,
+    *,
+    folder: Path | None = None,
 ) -> UnitRecord:
     """Train one task with one seed on all rungs.
 
@@ -139,21 +191,22 @@ def train_unit(
         plan: The sweep.
         task: One of its tasks.
         seed: Of the draw and the starts.
-        specs: Structures to train; the plan's rungs when omitted.
+        specs: Structures to train; the plan's rungs, with their probes, when omitted.
+        folder: Holds the datasets that do not come with the package.
 
     Raises:
         DataError: If the dataset has too few samples.
         HardwareError: If the task's device is unknown, or too small.
     """
     start = time.perf_counter()
-    data = draw_task(plan, task, seed)
+    data = draw_task(plan, task, seed, folder)
     records = []
     for spec in task_rungs(plan, task) if specs is None else specs:
         evaluator = _evaluator(spec, task.backend)
         model = train_model(
             evaluator,
             data.inputs,
-            Targets(n_outcomes=len(task.classes), labels=data.labels),
+            Targets(n_outcomes=task.n_outcomes, labels=data.labels),
             plan.training,
             rng=np.random.default_rng([seed, len(spec.blocks)]),
         )
@@ -168,6 +221,8 @@ def train_unit(
                 loss=model.loss,
             )
         )
+    probed = specs is None and plan.probes is not None and seed < plan.probes.draws
+    probes = _probe(plan, task, seed, data) if probed else (0, ())
     return UnitRecord(
         task=task.name,
         fingerprint=plan.fingerprint(task),
@@ -176,11 +231,50 @@ def train_unit(
         evaluated=len(data.evaluation_labels),
         rungs=tuple(records),
         seconds=round(time.perf_counter() - start, 2),
+        probed=probes[0],
+        probes=probes[1],
     )
 
 
+def _probe(
+    plan: CalibrationPlan, task: CalibrationTask, seed: int, data: TaskData
+) -> tuple[int, tuple[ProbeRecord, ...]]:
+    """Return the number of samples, and what was right of them at every size."""
+    settings = plan.probes or ProbePlan()
+    rng = np.random.default_rng([seed, 1])
+    chosen = probed_rows(data.labels, settings.samples, rng=rng)
+    inputs, labels = data.inputs[chosen], data.labels[chosen]
+    folds = [stratified_folds(labels, settings.folds, rng=rng) for _ in range(settings.repeats)]
+    records = []
+    for spec in task_rungs(plan, task):
+        evaluator = _evaluator(spec, task.backend)
+        found = [
+            held_out_answers(
+                evaluator,
+                HeldOutTask(inputs, labels, fold_of, task.n_outcomes),
+                rng=np.random.default_rng([seed, 2, repeat, len(spec.blocks)]),
+                training=plan.training,
+            )
+            for repeat, fold_of in enumerate(folds)
+        ]
+        records.append(
+            ProbeRecord(
+                blocks=len(spec.blocks),
+                correct=tuple(np.packbits(answers.correct > 0.5).tobytes().hex() for answers in found),
+                log_loss=tuple(round(float(answers.log_loss.mean()), 5) for answers in found),
+                seconds=tuple(round(answers.seconds, 3) for answers in found),
+            )
+        )
+    return len(labels), tuple(records)
+
+
 def run_sweep(
-    plan: CalibrationPlan, path: Path, *, jobs: int = 1, progress: Progress | None = None
+    plan: CalibrationPlan,
+    path: Path,
+    *,
+    jobs: int = 1,
+    folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> tuple[UnitRecord, ...]:
     """Train what the records do not hold yet, and append each unit as soon as it is done.
 
@@ -190,6 +284,7 @@ def run_sweep(
         plan: The sweep.
         path: File of records, one JSON object a line; made if missing.
         jobs: Processes that train at the same time.
+        folder: Holds the datasets that do not come with the package.
         progress: Notified of every unit.
 
     Returns:
@@ -206,7 +301,7 @@ def run_sweep(
     missing = [(task, seed) for task, seed in plan.units() if (task.name, seed) not in found]
     progress.start(label, len(found) + len(missing))
     progress.advance(label, len(found))
-    for record in _trained(plan, missing, jobs):
+    for record in _trained(plan, missing, jobs, folder):
         _append(path, record)
         found[record.task, record.seed] = record
         progress.advance(label)
@@ -291,12 +386,12 @@ def _append(path: Path, record: UnitRecord) -> None:
 
 
 def _trained(
-    plan: CalibrationPlan, units: list[tuple[CalibrationTask, int]], jobs: int
+    plan: CalibrationPlan, units: list[tuple[CalibrationTask, int]], jobs: int, folder: Path | None
 ) -> Iterator[UnitRecord]:
     if jobs == 1:
-        yield from (train_unit(plan, task, seed) for task, seed in units)
+        yield from (train_unit(plan, task, seed, folder=folder) for task, seed in units)
         return
-    work: Any = (delayed(train_unit)(plan, task, seed) for task, seed in units)
+    work: Any = (delayed(train_unit)(plan, task, seed, folder=folder) for task, seed in units)
     yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
 
 

@@ -60,7 +60,7 @@ class CalibrationResult:
                     **assessment.to_dict(),
                     "seeds": len(curve.records),
                     "samples": curve.task.samples,
-                    "classes": len(curve.task.classes),
+                    "classes": curve.task.n_outcomes,
                     "kernel": curve.task.kernel,
                     "overlap": curve.overlap,
                     "blocks": list(curve.blocks),
@@ -136,6 +136,9 @@ def shipped_records(
         EstimatorError: If a file is damaged.
     """
     folder = resources.files("qkd_qiskit.estimator.calibration")
+    if plan.probes is not None:
+        with resources.as_file(folder / "kinds.jsonl") as path:
+            return tuple(read_records(path, plan).values()), {}
     with resources.as_file(folder / "records.jsonl") as path:
         records = tuple(read_records(path, plan).values())
     with resources.as_file(folder / "granted.jsonl") as path:
@@ -148,7 +151,7 @@ def _method(
     """Say in words how the values were chosen."""
     seeds = sorted({len(curve.records) for curve in found})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    classes = max(len(curve.task.classes) for curve in found)
+    classes = max(curve.task.n_outcomes for curve in found)
     samples = sorted(curve.task.samples for curve in found)
     return (
         f"Fitted by `qkd-qiskit calibrate` to {sum(c.task.use == 'fit' for c in found)} tasks (mnist5000 and "
@@ -161,8 +164,8 @@ def _method(
         f"plateau, with {validation.need_ratio:.2f} times the smallest sufficient two-qubit gates (median); "
         f"where a bound limits, {_of(validation.bound_sufficient, validation.bound_tasks)} are within one "
         f"point of the best allowed structure. Fitted tasks: {_of(fit.need_sufficient, fit.need_tasks)} at "
-        f"{fit.need_ratio:.2f} times, and {_of(fit.bound_sufficient, fit.bound_tasks)}. The ESP floor is "
-        "chosen by reason."
+        f"{fit.need_ratio:.2f} times, and {_of(fit.bound_sufficient, fit.bound_tasks)}. The ESP floor "
+        "follows from the shots, by the sweep `esp`."
     )
 
 

@@ -6,6 +6,7 @@ from qkd_qiskit.sweep.measurements.benchmark import BenchmarkMeasurement
 from qkd_qiskit.sweep.measurements.damping import DampingMeasurement
 from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
+from qkd_qiskit.sweep.measurements.esp import EspMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
 from qkd_qiskit.sweep.measurements.inversion import InversionMeasurement
 from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
@@ -13,6 +14,7 @@ from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
 from qkd_qiskit.sweep.measurements.noise import GradientMeasurement, NoiseMeasurement
 from qkd_qiskit.sweep.measurements.pair import PairMeasurement
+from qkd_qiskit.sweep.measurements.single import SingleModelMeasurement
 from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, WeightsMeasurement
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
@@ -26,10 +28,12 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "inversion": InversionMeasurement,
     "membership": MembershipMeasurement,
     "pair": PairMeasurement,
+    "single": SingleModelMeasurement,
     "kernel": KernelMeasurement,
     "search": SearchMeasurement,
     "damping": DampingMeasurement,
     "weights": WeightsMeasurement,
     "cooperative": CooperativeMeasurement,
     "drift": DriftMeasurement,
+    "esp": EspMeasurement,
 }

@@ -15,6 +15,7 @@ from qkd_qiskit.baselines import (
 )
 from qkd_qiskit.config import AdamSettings, TrainingSettings
 from qkd_qiskit.data import Samples
+from qkd_qiskit.distillation.judging import Judge
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.training import Objective, Targets, outcome_probabilities, random_params, train_model
@@ -130,7 +131,7 @@ class _Harmful(FederatedMethod):
 
 def test_no_method_loses_to_its_start_on_what_judges_it(evaluator):
     inputs, labels = _data(60, seed=4)
-    judge = PublicJudge(Samples(inputs, labels), np.arange(60))
+    judge = PublicJudge(Samples(inputs, labels), Judge(labels, np.arange(60)))
     start = _run(_participants(evaluator), Averaging(10), rounds=2).params
 
     def losses(params):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from qkd_qiskit.baselines import ConsensusTask, FederatedClient, agree
+from qkd_qiskit.baselines.fedmd import FittedConsensus
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.simulation import PauliEvaluator
+from qkd_qiskit.evaluation.results import Traffic
+from qkd_qiskit.simulation import CompiledModel, PauliEvaluator
 from qkd_qiskit.training import Objective, Targets, minimize_lbfgs, outcome_probabilities, random_params
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -39,7 +41,8 @@ def _task(clients=2, **changes):
         "rounds": 3,
         "digest": 4,
         "revisit": 2,
-        "judge": lambda number, params: 1.0,
+        "answers": lambda number, params: params[:3],
+        "judge": lambda answers: 1.0,
     }
     return ConsensusTask(**fields | changes)
 
@@ -52,7 +55,7 @@ def test_scores_travel_and_are_counted():
 
 def test_a_client_alone_agrees_with_itself():
     """Its own scores, rounded to float16, are where it stands: only the revisits move it."""
-    task = _task(clients=1, rounds=1, judge=lambda number, params: float(np.all(params == task.initial[0])))
+    task = _task(clients=1, rounds=1, judge=lambda params: float(np.all(params == task.initial[0][:3])))
     found = agree(task, rng=np.random.default_rng(0))
     client = task.clients[0]
     own = Objective(client.evaluator, client.inputs, Targets(2, labels=client.labels))
@@ -65,11 +68,11 @@ def test_clients_that_hold_one_class_each_come_to_agree():
     task = _task(rounds=6, revisit=0)
     seen = {}
 
-    def judge(number, params):
+    def answers(number, params):
         seen.setdefault(number, []).append(params)
-        return 1.0
+        return np.zeros(1)
 
-    agree(_task(rounds=6, revisit=0, judge=judge), rng=np.random.default_rng(0))
+    agree(_task(rounds=6, revisit=0, answers=answers), rng=np.random.default_rng(0))
 
     def apart(step):
         first, second = (
@@ -80,24 +83,36 @@ def test_clients_that_hold_one_class_each_come_to_agree():
     assert apart(-1) < 0.5 * apart(0)
 
 
-def test_the_best_client_after_the_best_round_is_kept():
-    seen = []
+@pytest.mark.parametrize(("best", "kept", "client"), [(7, 2, 1), (0, 0, 0), (11, 3, -1)])
+def test_what_is_best_after_the_best_round_is_kept(best, kept, client):
+    """Of each round the two clients are judged, then their mean."""
+    seen, judged = [], []
 
-    def judge(number, params):
-        seen.append((number, params))
-        return 0.0 if len(seen) == 6 else 1.0
+    def judge(answers):
+        judged.append(answers)
+        return 0.0 if len(judged) == best + 1 else 1.0
 
-    found = agree(_task(judge=judge), rng=np.random.default_rng(0))
-    assert (found.kept, found.client) == (2, 1)
-    np.testing.assert_array_equal(found.params, seen[5][1])
+    def answers(number, params):
+        seen.append(params)
+        return np.array([float(len(seen))])
+
+    found = agree(_task(judge=judge, answers=answers), rng=np.random.default_rng(0))
+    assert (found.kept, found.client) == (kept, client)
+    wanted = seen[2 * kept + client] if client >= 0 else np.concatenate(seen[2 * kept : 2 * kept + 2])
+    np.testing.assert_array_equal(found.params, wanted)
+    assert judged[2] == (judged[0] + judged[1]) / 2
+    assert found.validation[kept] == 0.0
 
 
-def test_the_start_is_kept_where_every_round_is_worse():
-    steps = []
-    task = _task(judge=lambda number, params: steps.append(params) or float(len(steps)))
-    found = agree(task, rng=np.random.default_rng(0))
-    assert found.kept == 0
-    np.testing.assert_array_equal(found.params, task.initial[0])
+def test_a_consensus_predicts_the_class_of_the_mean():
+    task, inputs = _task(), _data(12, seed=5)[0]
+    compiled = [CompiledModel(spec) for spec in SPECS]
+    fitted = FittedConsensus(task.initial, compiled, 2, False, Traffic(up=1, down=1, rounds=1))
+    found = fitted.predictions(inputs)
+    both = [outcome_probabilities(p, c.ideal, inputs, 2) for p, c in zip(task.initial, compiled, strict=True)]
+    np.testing.assert_array_equal(found.ideal, (both[0] + both[1]).argmax(axis=1))
+    np.testing.assert_array_equal(found.noisy, found.ideal)
+    assert (found.noise, found.weights) == (None, sum(map(len, task.initial)))
 
 
 def test_what_does_not_fit_is_refused():

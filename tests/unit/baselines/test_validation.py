@@ -11,6 +11,7 @@ from qkd_qiskit.baselines import PublicJudge
 from qkd_qiskit.baselines.validation import kept_round
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import Samples, prepare_data
+from qkd_qiskit.distillation.judging import Judge
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 
@@ -18,7 +19,8 @@ TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 def _judge(labels, originals=None):
     labels = np.asarray(labels)
     samples = Samples(np.zeros((len(labels), 2)), labels)
-    return PublicJudge(samples, np.arange(len(labels)) if originals is None else np.asarray(originals))
+    originals = np.arange(len(labels)) if originals is None else np.asarray(originals)
+    return PublicJudge(samples, Judge(labels, originals))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
@@ -53,7 +55,7 @@ def test_the_judge_has_the_labels_that_nobody_trains_on():
     data = prepare_data(load_experiment(TINY))
     judge = PublicJudge.of(data)
     assert (judge.samples.labels >= 0).all()
-    assert len(np.unique(judge.originals)) == 15 + 15
+    assert len(np.unique(judge.judge.originals)) == 15 + 15
     trained = {row.tobytes() for row in data.public.labelled.inputs}
     assert not trained & {row.tobytes() for row in judge.samples.inputs}
 

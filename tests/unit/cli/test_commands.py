@@ -457,3 +457,64 @@ def test_every_command_of_a_module_is_listed() -> None:
         found: Any = typer.main.get_command(importlib.import_module(f"qkd_qiskit.cli.{module}").app)
         names = set(found.list_commands(None)) if hasattr(found, "list_commands") else {found.name}
         assert names == {name for name, (of, _) in COMMANDS.items() if of == module}
+
+
+def test_estimate_settles_sizes_by_probes(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "budget.json"
+    arguments = ["estimate", "--dataset", "digits", "--classes", "0,1", "--samples", "24", "--qubits", "4"]
+    assert main([*arguments, "--backend", "noisy_line", "--probes", "--json", str(path)]) == 0
+    (row,) = json.loads(path.read_text("utf-8"))
+    assert row["probes"]["blocks"] == row["blocks"]
+    assert row["probes"]["low"] <= row["probes"]["high"]
+    assert "24 different samples of 2 classes" in capsys.readouterr().out
+
+
+def test_estimate_follows_the_shots(experiment: str, tmp_path: Path) -> None:
+    bounds = []
+    for shots in ("400", "10000"):
+        path = tmp_path / f"{shots}.json"
+        assert main(["estimate", experiment, "--shots", shots, "--json", str(path)]) == 0
+        bounds.append([row["terms"]["device"] for row in json.loads(path.read_text("utf-8"))])
+    assert bounds[0] <= bounds[1]
+    assert bounds[0] != bounds[1]
+
+
+def test_estimate_draws_a_pareto_front(tmp_path: Path, capsys: Capture) -> None:
+    picture, path = tmp_path / "front.png", tmp_path / "front.json"
+    arguments = ["estimate", "--dataset", "digits", "--classes", "0,1", "--samples", "16", "--qubits", "2"]
+    devices = ["--backend", "noisy_line", "--backend", "ion_trap"]
+    prices = ["--price", "2", "--price", "noisy_line=0.5", "--predictions", "10"]
+    assert main([*arguments, *devices, *prices, "--pareto", str(picture), "--json", str(path)]) == 0
+    table = json.loads(path.read_text("utf-8"))
+    assert {row["backend"] for row in table["points"]} == {"noisy_line", "ion_trap"}
+    for row in table["points"]:
+        price = 0.5 if row["backend"] == "noisy_line" else 2.0
+        assert row["cost"] == pytest.approx(price * row["seconds"])
+    assert picture.stat().st_size > 10_000
+    out = capsys.readouterr().out
+    assert "front: " in out
+    # An ion trap is slow: with the dearer seconds it can only win by accuracy or gates.
+    assert table["predictions"] == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pareto", "a.png"], "--pareto needs --dataset"),
+        (["--dataset", "digits", "--pareto", "a.png", "--probes"], "stands without --probes"),
+        (["--dataset", "digits", "--price", "1"], "--price needs --pareto"),
+        (
+            ["--dataset", "digits", "--pareto", "a.txt"],
+            "--pareto: expected a file that ends in .png, .svg, .pdf",
+        ),
+        (["--dataset", "digits", "--pareto", "no/where.png"], "there is no folder no"),
+        (["--dataset", "digits", "--pareto", "a.png", "--price", "x"], "expected PRICE or DEVICE=PRICE"),
+        (
+            ["--dataset", "digits", "--pareto", "a.png", "--price", "d=-1"],
+            "a number of at least 0, found 'd=-1'",
+        ),
+    ],
+)
+def test_what_pareto_and_price_need_is_said(arguments: list[str], message: str, capsys: Capture) -> None:
+    assert main(["estimate", *arguments]) == 2
+    assert message in capsys.readouterr().err

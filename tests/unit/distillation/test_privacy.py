@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from qkd_qiskit.distillation import noisy_outputs, output_epsilon, shots_epsilon
+from qkd_qiskit.config import OutputPrivacySettings
+from qkd_qiskit.distillation import blur_epsilon, blurred_outputs, output_epsilon, shots_epsilon
 from qkd_qiskit.errors import DistillationError
 
 
@@ -70,10 +72,11 @@ def test_shots_are_as_private_as_said(shots, floor):
 
 
 OUTPUTS = np.random.default_rng(0).dirichlet([1, 1, 1], 2000)
+NOISE = OutputPrivacySettings(output_noise=0.02)
 
 
 def test_noisy_outputs_are_probabilities_with_so_much_noise():
-    found = noisy_outputs(OUTPUTS, 0.02, "secret", "question")
+    found = blurred_outputs(OUTPUTS, NOISE, "secret", "question")
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
     assert found.min() >= 0
     inner = OUTPUTS.min(axis=1) > 0.15
@@ -81,16 +84,55 @@ def test_noisy_outputs_are_probabilities_with_so_much_noise():
     assert (found - OUTPUTS)[inner].std() == pytest.approx(0.02 * sqrt(2 / 3), rel=0.1)
 
 
-def test_the_same_question_gets_the_same_answer_and_another_another():
-    first = noisy_outputs(OUTPUTS, 0.1, "secret", "question")
-    np.testing.assert_array_equal(first, noisy_outputs(OUTPUTS, 0.1, "secret", "question"))
+@pytest.mark.parametrize(("shots", "floor"), [(1, 0.0), (400, 0.0), (400, 0.4)])
+def test_shots_scatter_about_the_outputs(shots, floor):
+    blur = OutputPrivacySettings(output_shots=shots, output_floor=floor)
+    found = blurred_outputs(OUTPUTS, blur, "secret", "question")
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    if floor == 0:
+        np.testing.assert_allclose(found * shots, np.rint(found * shots), atol=1e-9)
+    inner = OUTPUTS.min(axis=1) > 0.15
+    shown = (1 - floor) * OUTPUTS + floor / 3
+    expected = np.sqrt(shown * (1 - shown) / shots) / (1 - floor)
+    apart = (found - OUTPUTS)[inner]
+    assert apart.std() == pytest.approx(expected[inner].mean(), rel=0.15)
+    assert np.abs(apart.mean(axis=0)).max() < 6 * expected.mean() / sqrt(inner.sum())
+
+
+@pytest.mark.parametrize(
+    "blur",
+    [OutputPrivacySettings(output_noise=0.1), OutputPrivacySettings(output_shots=20, output_floor=0.1)],
+)
+def test_the_same_question_gets_the_same_answer_and_another_another(blur):
+    first = blurred_outputs(OUTPUTS, blur, "secret", "question")
+    np.testing.assert_array_equal(first, blurred_outputs(OUTPUTS, blur, "secret", "question"))
     moved = OUTPUTS.copy()
     moved[0] = moved[0][::-1]
     for other in (
-        noisy_outputs(OUTPUTS, 0.1, "another", "question"),
-        noisy_outputs(OUTPUTS, 0.1, "secret", "another"),
-        noisy_outputs(moved, 0.1, "secret", "question"),
+        blurred_outputs(OUTPUTS, blur, "another", "question"),
+        blurred_outputs(OUTPUTS, blur, "secret", "another"),
+        blurred_outputs(moved, blur, "secret", "question"),
     ):
-        # Nothing of the noise can be taken off by taking one answer from the other.
-        assert abs(np.corrcoef((first - OUTPUTS)[1:, 0], (other - OUTPUTS)[1:, 0])[0, 1]) < 0.75
         assert (other[1:] != first[1:]).mean() > 0.5
+        inner = OUTPUTS.min(axis=1) > 0.2
+        # Nothing of the noise can be taken off by taking one answer from the other.
+        noise = (first - OUTPUTS)[inner, 0], (other - OUTPUTS)[inner, 0]
+        assert abs(np.corrcoef(*noise)[0, 1]) < 5 / sqrt(inner.sum())
+
+
+def test_the_better_of_both_guarantees_holds():
+    noise = OutputPrivacySettings(output_noise=2.0)
+    shots = OutputPrivacySettings(output_shots=1, output_floor=0.9)
+    both = OutputPrivacySettings(output_noise=2.0, output_shots=1, output_floor=0.9)
+    assert blur_epsilon(noise, 3, 10) == output_epsilon(2.0, 10)
+    assert blur_epsilon(shots, 3, 10) == shots_epsilon(1, 0.9, 3, 10)
+    assert blur_epsilon(both, 3, 10) == min(blur_epsilon(noise, 3, 10), blur_epsilon(shots, 3, 10))
+    assert blur_epsilon(OutputPrivacySettings(output_shots=9), 3, 10) == inf
+    assert blur_epsilon(OutputPrivacySettings(), 3, 10) == inf
+
+
+def test_a_floor_without_shots_is_refused():
+    with pytest.raises(
+        ValidationError, match="output_floor replaces outcomes of shots: it needs output_shots"
+    ):
+        OutputPrivacySettings(output_floor=0.1)

@@ -193,7 +193,10 @@ def test_names_and_codes_are_those_of_saved_models():
     assert {name: (encoding.name, encoding.code) for name, encoding in ENCODINGS.items()} == {
         "angle": ("angle", 0),
         "amplitude": ("amplitude", 1),
+        "zz": ("zz", 8),
+        "hardware_efficient": ("hardware_efficient", 10),
         "amplitude_exact": ("amplitude_exact", 16),
         "amplitude_mps": ("amplitude_mps", 17),
         "amplitude_brick": ("amplitude_brick", 18),
+        "reupload": ("reupload", 32),
     }

@@ -84,9 +84,9 @@ def test_an_interrupted_sweep_goes_on(folder, tmp_path, monkeypatch):
     trained = []
     honest = sweep.train_unit
 
-    def counted(plan, task, seed):
+    def counted(plan, task, seed, **named):
         trained.append((task.name, seed))
-        return honest(plan, task, seed)
+        return honest(plan, task, seed, **named)
 
     monkeypatch.setattr(sweep, "train_unit", counted)
     records = run_sweep(SHORT, path)

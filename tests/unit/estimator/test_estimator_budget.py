@@ -239,6 +239,7 @@ def test_clients_of_the_quickstart_get_different_budgets():
             images.labels[rows],
             backend=load_backend(backend),
             n_outcomes=len(classes) + 1,
+            coefficients=load_coefficients().with_floor(0.5),
         )
         blocks[backend] = budget.blocks
         assert 7 <= budget.blocks <= 60

@@ -205,7 +205,7 @@ def test_a_precision_may_be_named_in_any_way(dtype):
     [
         (None, None, None, "expected a VQCNNSpec, or what transpile_verified returns, found a NoneType"),
         (VQCNNSpec(2, plan="conv"), "loud", None, "expected a NoiseModel of Aer, found a str"),
-        (VQCNNSpec(2, plan="conv"), None, 5, "expected the name of a device, found a int"),
+        (VQCNNSpec(2, plan="conv"), None, 5, "device: expected a text or None, found 5 of type int"),
     ],
 )
 def test_other_things_than_circuits_noise_and_devices_are_refused(source, noise, device, reason):

@@ -14,7 +14,7 @@ from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.result import SweepResult
 from qkd_qiskit.sweep.settings import SweepSettings, Variant
 
-BASE = load_experiment("benchmark")
+BASE = load_experiment("small")
 
 
 def _settings(dataset, base=BASE):

@@ -115,7 +115,7 @@ def test_describe_writes_equal_layers_once() -> None:
         ({"plan": ""}, "expected layers conv, edge, tree, found '', at layer 0"),
         ({"plan": ()}, "expected 1 to 32 layers, found 0"),
         ({"plan": ("conv",) * 33}, "expected 1 to 32 layers, found 33"),
-        ({"plan": (3,)}, "expected layers conv, edge, tree, found '3', at layer 0"),
+        ({"plan": (3,)}, "plan: expected layers as texts, found 3 of type int"),
         ({"plan": "16*conv, edge, 16*conv"}, "expected 1 to 32 layers, found 33"),
         ({"plan": "conv, pool"}, "found 'pool', at layer 1 of conv, pool"),
         ({"plan": "edge, edge"}, "edge needs at least 3 active qubits, found 2, at layer 1"),

@@ -1,0 +1,158 @@
+"""The calibration of probes: a shortened sweep for real, and the fit to what is recorded."""
+
+import json
+
+import numpy as np
+import pytest
+
+from qkd_qiskit.errors import ConfigError, DataError, EstimatorError, ReportingError
+from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients, load_probe_model
+from qkd_qiskit.estimator.calibration import probed
+from qkd_qiskit.estimator.calibration.curves import curves
+from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
+from qkd_qiskit.estimator.calibration.records import draw_task, read_records, run_sweep
+from qkd_qiskit.estimator.calibration.synthetic import Synthetic, synthetic_dataset
+from qkd_qiskit.reporting.probe_plot import write_probe_calibration
+
+
+def task(name, use="fit", **named):
+    return {"name": name, "use": use, "samples": 24, "outcomes": 2, "shares": "natural", **named}
+
+
+SHORT = CalibrationPlan.model_validate(
+    {
+        "n_qubits": 4,
+        "seeds": 1,
+        "rungs": [3, 6],
+        "public": 20,
+        "evaluation": 60,
+        "training": {"particles": 2, "iterations": 0, "refine": 5},
+        "probes": {"draws": 1, "folds": 2, "repeats": 2, "samples": 20},
+        "tasks": [
+            task("table", file="table.npz"),
+            task("clouds", synthetic={"kind": "blobs"}),
+            task("parity", synthetic={"kind": "parity"}),
+            task("shells", synthetic={"kind": "shells", "order": 3}),
+            task("digits", use="validation", dataset="digits", classes=[0, 1], shares="equal"),
+        ],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with one table of unequal classes."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    labels = np.array(["no"] * 90 + ["yes"] * 30)
+    features = rng.normal(size=(120, 6)) + (labels == "yes")[:, None]
+    np.savez(folder / "table.npz", X=features, y=labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def records(data, tmp_path_factory):
+    """Records of the short sweep."""
+    return run_sweep(SHORT, tmp_path_factory.mktemp("sweep") / "records.jsonl", folder=data)
+
+
+def test_the_sweep_records_probes_and_reads_them_again(records, data, tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(record.model_dump_json() + "\n" for record in records), "utf-8")
+    assert tuple(read_records(path, SHORT).values()) == records
+    for record in records:
+        assert record.probed == 20
+        assert [probe.blocks for probe in record.probes] == [rung.blocks for rung in record.rungs]
+        for probe in record.probes:
+            assert len(probe.correct) == len(probe.seconds) == len(probe.log_loss) == 2
+            assert all(len(bytes.fromhex(text)) == 3 for text in probe.correct)
+    # Nothing is missing, so that the folder of the datasets is not needed.
+    assert run_sweep(SHORT, path) == records
+
+
+def test_a_fit_and_its_figures_are_written(records, tmp_path):
+    finished = calibration.calibrate_probes(SHORT, records)
+    write_probe_calibration(finished, tmp_path)
+    found = json.loads((tmp_path / "probes.json").read_text("utf-8"))
+    assert [row["task"] for row in found["tasks"]] == [task.name for task in SHORT.tasks]
+    assert (
+        ProbeModel.model_validate_json((tmp_path / "probe_model.json").read_text("utf-8")) == finished.model
+    )
+    assert (tmp_path / "probes.png").stat().st_size > 10_000
+    assert finished.fit["tasks"] == 4
+    for row in finished.assessments:
+        assert row.interval[0] <= row.interval[1]
+        assert row.to_dict()["ratio"] == row.probes / row.needed
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportingError, match="cannot write .*file"):
+        write_probe_calibration(finished, tmp_path / "file")
+
+
+def test_too_few_tasks_are_refused(records):
+    with pytest.raises(EstimatorError, match="at least 4 probed tasks of use 'fit', found 3"):
+        calibration.calibrate_probes(SHORT.model_copy(update={"tasks": SHORT.tasks[1:]}), records)
+    fitted = SHORT.model_copy(update={"tasks": SHORT.tasks[:4]})
+    with pytest.raises(EstimatorError, match="expected probed tasks of use 'validation', found none"):
+        calibration.calibrate_probes(fitted, records)
+
+
+def test_classes_are_drawn_in_their_shares(data):
+    found = draw_task(SHORT, SHORT.tasks[0], 0, data)
+    assert np.bincount(found.labels).tolist() == [18, 6]
+    evaluated = np.bincount(found.evaluation_labels)
+    assert evaluated.tolist() == [45, 15]
+
+
+def test_a_missing_folder_and_other_classes_are_named(data):
+    with pytest.raises(
+        EstimatorError, match="task table: table.npz lies in the data folder: name it with --data"
+    ):
+        draw_task(SHORT, SHORT.tasks[0], 0)
+    three = SHORT.tasks[0].model_copy(update={"outcomes": 3})
+    with pytest.raises(DataError, match="task table: expected 3 classes, found 2"):
+        draw_task(SHORT, three, 0, data)
+
+
+def test_a_task_without_classes_is_refused(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text('rungs = [7, 10]\ntasks = [{name = "a", use = "fit", samples = 10}]\n', "utf-8")
+    with pytest.raises(ConfigError, match="expected classes or the number of outcomes, found neither"):
+        load_plan(path)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_no_fewer_features_tell_a_parity(order):
+    made = synthetic_dataset(Synthetic(kind="parity", order=order), "parity")
+    signs = np.sign(made.features[:, :order])
+    labels = np.where(made.labels == 1, 1, -1)
+    assert np.mean(signs.prod(axis=1) == labels) > 0.95
+    for left_out in range(order):
+        rest = np.delete(signs, left_out, axis=1).prod(axis=1)
+        assert abs(np.mean(rest == labels) - 0.5) < 0.05
+
+
+def test_shells_and_clouds_have_equal_shares():
+    for kind in ("shells", "blobs"):
+        made = synthetic_dataset(Synthetic(kind=kind, classes=4), kind)
+        assert np.bincount(made.labels).tolist() == [1000] * 4
+    radius = np.linalg.norm(synthetic_dataset(Synthetic(kind="shells"), "s").features[:, :2], axis=1)
+    labels = synthetic_dataset(Synthetic(kind="shells"), "s").labels
+    assert radius[labels == 0].max() <= radius[labels == 1].min()
+
+
+def test_the_shipped_numbers_are_those_of_the_shipped_records():
+    plan = load_plan("kinds")
+    records, _ = calibration.shipped_records(plan)
+    found = probed.probed_tasks(plan, curves(plan, records), load_coefficients(), ProbeModel())
+    assert probed.fit_probe_model(found) == load_probe_model()
+
+
+def test_tables_of_a_family_stand_in_one_half():
+    plan = load_plan("kinds")
+    halves = {task.name: task.use for task in plan.tasks if task.file and task.file.endswith(".npz")}
+    assert list(halves) == sorted(halves)
+    assert [*halves.values()] == ["fit", "validation"] * (len(halves) // 2)
+
+
+def test_a_listed_task_counts_its_classes():
+    assert CalibrationTask.model_validate(task("a", classes=[1, 2, 3], outcomes=None)).n_outcomes == 3
