@@ -40,7 +40,7 @@ CONFIGURED = [
         *(
             f"{plain}({key}={value})"
             for key, option in encoding.options.items()
-            for value in (option.low, (option.low + option.high) // 2, option.high)
+            for value in sorted({option.low, min(option.low + 2, option.high), option.high})
         ),
     )
 ]
@@ -59,7 +59,11 @@ def test_closed_forms_are_the_circuits_counts(name, n_qubits):
     ]
     assert list(encoding.pairs(n_qubits)) == pairs
     if encoding.executable:
-        assert {p.index for p in circuit.parameters} <= set(range(encoding.n_features(n_qubits)))
+        # Every input is used, some perhaps only behind the first blocks.
+        again = QuantumCircuit(n_qubits)
+        encoding.append_again(again, ParameterVector("x", encoding.n_features(n_qubits)), range(n_qubits))
+        used = {p.index for p in (*circuit.parameters, *again.parameters)}
+        assert used == set(range(encoding.n_features(n_qubits)))
 
 
 @pytest.mark.parametrize("reps", [1, 3])
