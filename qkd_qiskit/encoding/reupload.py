@@ -25,7 +25,7 @@ AGAIN = 0.3
 """What inputs are multiplied by where they come again.
 
 Tried on validation images of ten MNIST digits (8 qubits, 64 blocks, without noise, 400 steps, one seed): with
-1 the second angles cost 3 to 4 points of accuracy, with 0.3 none.
+1 the same angles again cost 2.7 points of accuracy, with 0.3 only 0.6, and further ones none.
 """
 
 

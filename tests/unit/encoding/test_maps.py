@@ -40,7 +40,7 @@ CONFIGURED = [
         *(
             f"{plain}({key}={value})"
             for key, option in encoding.options.items()
-            for value in (option.low, option.low + 2, option.high)
+            for value in sorted({option.low, min(option.low + 2, option.high), option.high})
         ),
     )
 ]
@@ -59,7 +59,11 @@ def test_closed_forms_are_the_circuits_counts(name, n_qubits):
     ]
     assert list(encoding.pairs(n_qubits)) == pairs
     if encoding.executable:
-        assert circuit.num_parameters == encoding.n_features(n_qubits)
+        # Every input is used, some perhaps only behind the first blocks.
+        again = QuantumCircuit(n_qubits)
+        encoding.append_again(again, ParameterVector("x", encoding.n_features(n_qubits)), range(n_qubits))
+        used = {p.index for p in (*circuit.parameters, *again.parameters)}
+        assert used == set(range(encoding.n_features(n_qubits)))
 
 
 @pytest.mark.parametrize("reps", [1, 3])
@@ -257,7 +261,7 @@ def conditional():
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: CircuitEncoding("zz"), "expected a QuantumCircuit, found a str"),
+        (lambda: CircuitEncoding("zz"), "expected a QuantumCircuit, found 'zz' of type str"),
         (lambda: CircuitEncoding(QuantumCircuit(2)), "encoding own: expected a circuit with parameters"),
         (lambda: CircuitEncoding(measured()), "expected gates alone, found 'measure'"),
         (lambda: CircuitEncoding(resetting()), "expected gates alone, found 'reset'"),
@@ -295,7 +299,7 @@ def test_names_and_codes_of_own_encodings_may_not_be_taken():
         with pytest.raises(VQCNNError, match="expected a name and a code of its own"):
             VQCNNSpec(4, kind())
     assert introduce(HardwareEfficientEncoding()).name == "hardware_efficient"
-    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found a int"):
+    with pytest.raises(VQCNNError, match="expected a name or an Encoding, found 3 of type int"):
         VQCNNSpec(4, 3)
 
 

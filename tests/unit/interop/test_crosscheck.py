@@ -80,6 +80,17 @@ def test_isa_circuits_with_idle_noise_agree(name):
     assert [row.cases for row in rows if row.route == "PennyLane on qiskit.aer"] == [0]
 
 
+@pytest.mark.parametrize("plan", ["conv, edge", "conv"])
+def test_inputs_that_come_again_agree_on_all_routes(plan):
+    rng = np.random.default_rng(8)
+    spec = VQCNNSpec(3 if "edge" in plan else 2, "reupload", plan, "two_cx")
+    weights, inputs = random_points(spec, 2, rng=rng)
+    noise = random_noise(spec.n_qubits, rng=rng)
+    rows = crosscheck([CrosscheckCase(spec, weights, inputs), CrosscheckCase(spec, weights, inputs, noise)])
+    assert [row.to_dict() for row in rows if row.passed is False] == []
+    assert {row.route for row in rows if row.cases == 0} == ABSENT
+
+
 @pytest.mark.parametrize("route", ["native", pytest.param("converted", marks=needs_plugin)])
 def test_the_check_finds_a_wrong_weight(route):
     weights, inputs = random_points(SPEC, 2, rng=np.random.default_rng(5))
