@@ -88,7 +88,7 @@ def fit_coefficients(plan: CalibrationPlan, found: Sequence[Curve], *, method: s
 
 def _range(plan: CalibrationPlan, used: Sequence[Curve]) -> FittedRange:
     blocks = [count for curve in used for count in curve.blocks]
-    classes = [len(curve.task.classes) for curve in used]
+    classes = [curve.task.n_outcomes for curve in used]
     return FittedRange(
         n_qubits=plan.n_qubits,
         blocks=(min(blocks), max(blocks)),
