@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 from qkd_qiskit.errors import QKDError
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 Kinds = type | tuple[type, ...]
 
 NOTHING = type(None)
-_WORDS = {NOTHING: "None", Integral: "a whole number", str: "a text"}
+_WORDS = {NOTHING: "None", Integral: "a whole number", Real: "a number", str: "a text"}
 _MOST_SIGNS = 60
 
 

@@ -206,12 +206,6 @@ class TrainingSettings(Settings):
     threads: int = Field(
         0, ge=0, description="threads of the exact simulation; 0: one a core; results do not depend on it"
     )
-    encoded_memory: float = Field(
-        2.0,
-        ge=0,
-        description="GiB of samples that each process keeps encoded, where the encoding entangles qubits; "
-        "others are simulated again; results do not depend on it",
-    )
     device: str = Field(
         "cpu",
         description="where the exact simulation computes: cpu, or cuda and the like with the extra gpu; it "
@@ -372,6 +366,12 @@ class FederationSettings(Settings):
     )
     minimum: int = Field(1, ge=1, description="clients whose answers must be of use in each round")
     timeout: float = Field(3600.0, gt=0, description="seconds that clients on other machines have to answer")
+    encoded_memory: float = Field(
+        2.0,
+        ge=0,
+        description="GiB of samples that each process keeps encoded, where the encoding entangles qubits; "
+        "others are simulated again",
+    )
     late: Literal["ignore", "use"] = Field(
         "ignore",
         description="an answer to an earlier round: ignored, or used where none to the present one arrives",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.exceptions import QiskitError
 
+from qkd_qiskit.arguments import takes
 from qkd_qiskit.encoding.base import Encoding
 from qkd_qiskit.encoding.options import CODES, OWN_CODE
 from qkd_qiskit.encoding.principal_angles import PrincipalAngles, array_fault
@@ -41,6 +43,7 @@ class CircuitEncoding(Encoding):
         (4, 'zz_full')
     """
 
+    @takes(DataError, circuit=QuantumCircuit, name=str, scale=Real, shift=Real, reach=Real)
     def __init__(
         self,
         circuit: QuantumCircuit,
@@ -64,8 +67,6 @@ class CircuitEncoding(Encoding):
             DataError: If the circuit has no parameter, or anything but gates; or a number or the name is out
                 of range.
         """
-        if not isinstance(circuit, QuantumCircuit):
-            raise DataError(f"encoding: expected a QuantumCircuit, found a {type(circuit).__name__}")
         if not _NAME.fullmatch(name):
             raise DataError(
                 f"encoding: expected a word of at most 40 letters as its name, found {name[:80]!r}"

@@ -23,7 +23,7 @@ def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
     # this changes no result.
     return settings.model_dump(
         mode="json",
-        exclude={"federation": True, "limits": True, "training": {"threads": True, "encoded_memory": True}},
+        exclude={"federation": True, "limits": True, "training": {"threads": True}},
     )
 
 

@@ -92,7 +92,7 @@ def run_experiment(
     fingerprint = _fingerprint(settings, samples)
     timings = {"data": time.perf_counter() - start}
     # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
-    limit_encoded_memory(settings.training.encoded_memory)
+    limit_encoded_memory(settings.federation.encoded_memory)
     with (
         open_store(folder, fingerprint, resume=resume) as store,
         threadpool_limits(1, user_api="blas"),

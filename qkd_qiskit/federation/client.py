@@ -140,7 +140,7 @@ def answer_request(
     Raises:
         QKDError: If its budget, circuit or training is impossible.
     """
-    limit_encoded_memory(run.settings.training.encoded_memory)
+    limit_encoded_memory(run.settings.federation.encoded_memory)
     outcome = run_client(run, compiler, 0) if before is None else before
     if request.soft is None:
         return outcome

@@ -133,7 +133,8 @@ def train_student(lessons: Lessons, stage: Stage) -> Student:
         return len(points) - 1 - simplest([losses(point) for point in back])
 
     tried = recipes(run.settings.distillation, run.data.public.origins)
-    name, scores = next(iter(tried)), ()
+    name = next(iter(tried))
+    scores: tuple[RecipeScore, ...] = ()
     if len(tried) > 1:
         short = replace(run, settings=_shortened(run.settings, len(tried)))
         found = {

@@ -12,6 +12,7 @@ from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.simulation.encoded_samples import DEFAULT_ENCODED_MEMORY
 
 _NUMBER = 8
 # The program and its libraries, and room for what is made and thrown away.
@@ -87,7 +88,8 @@ def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) 
     samples = originals.n_inputs(task.augment) + n_own * (1 + task.augment.copies)
     encoding, training = encoding_named(task.model.encoding), task.training
     width = originals.features.shape[1] + encoding.numbers(task.model.n_qubits)
-    kept = training.encoded_memory * 2**30 if encoding.pairs(task.model.n_qubits) else 0.0
+    joined = bool(encoding.pairs(task.model.n_qubits))
+    kept = joined * min(_NUMBER * samples * 4**task.model.n_qubits, DEFAULT_ENCODED_MEMORY)
     seen = min(task.descent.search_samples, samples) if task.descent.steps else samples
     outcomes = 2 ** len(task.classes).bit_length()
     swarm = training.particles * (_MOST_WEIGHTS * _PARTICLE_ARRAYS + _COPIES * seen * outcomes)

@@ -113,6 +113,10 @@ def predict(spec: VQCNNSpec, device: Device, *, chain: tuple[int, ...] | None = 
         two_qubit_range=Range(0 if simplifies else logical, logical + extra, logical + 2 * SWAP_COST * swaps),
     )
     exact = not notes
+    if spec.encoding_pairs:
+        gates = spec.input_encoding.gate_counts(spec.n_qubits).items()
+        listed = ", ".join(f"{count} {name}" for name, count in gates)
+        notes.append(f"The encoding's own gates are among those counted: {listed}.")
     if chain is not None and route.swaps + route.absorbed:
         notes.append(f"Tree pooling on a line: {route.swaps} swaps, and {route.absorbed} absorbed by blocks.")
     return CountPrediction(counts, chain, None if chain is None else route, exact=exact, notes=tuple(notes))

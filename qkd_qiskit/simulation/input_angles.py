@@ -121,11 +121,6 @@ class Formula:
         if np.allclose(found * np.ones(len(tried)), expected, rtol=_EXACT, atol=_EXACT):
             self._tree = tree
 
-    @property
-    def is_vectorized(self) -> bool:
-        """Whether NumPy computes it for all rows at once."""
-        return self._tree is not None
-
     def __call__(self, values: FloatArray) -> FloatArray:
         """Return the values `[N]` of rows `[N, parameters]`."""
         if self._tree is None:

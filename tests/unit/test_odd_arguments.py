@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import zz_feature_map
 from qiskit_aer.noise import NoiseModel
 
 import qkd_qiskit
 from qkd_qiskit import (
     AerEvaluator,
+    CircuitEncoding,
     Kernel,
     PauliEvaluator,
     SamplerEvaluator,
@@ -79,6 +81,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any], tuple[str, ...]]] = {
     ),
     "VQCNNSpec.from_index": (VQCNNSpec.from_index, {"index": SPEC.index}, ("index",)),
     "Kernel": (Kernel, {"genes": (Gene(8, 0),)}, ("genes",)),
+    "CircuitEncoding": (
+        CircuitEncoding,
+        {"circuit": zz_feature_map(2, reps=1)},
+        ("circuit", "name", "scale", "shift", "reach"),
+    ),
     "build_circuit": (build_circuit, {"spec": SPEC}, ("spec",)),
     "load_backend": (load_backend, {"name": "noisy_line"}, ("name",)),
     "device_from_backend": (device_from_backend, {}, ("backend",)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qkd_qiskit.arrays import FloatArray, IntArray
+from qkd_qiskit.arrays import BoolArray, FloatArray, IntArray
 from qkd_qiskit.estimator.probes.posterior import (
     POINT,
     CurveGrid,
@@ -78,7 +78,8 @@ class Evidence:
 
     def smallest(self) -> FloatArray:
         """Return the probability [R] of each size to be the smallest sufficient one."""
-        return np.bincount(self.grid.smallest, weights=self.curves(), minlength=len(self.blocks))
+        found = np.bincount(self.grid.smallest, weights=self.curves(), minlength=len(self.blocks))
+        return np.asarray(found, dtype=np.float64)
 
     def sufficient(self) -> FloatArray:
         """Return the probability [R] of each size to be within a point of the best."""
@@ -163,7 +164,7 @@ def search_sizes(
         spent += float(cost[size])
 
 
-def _sampling(covariance: FloatArray, tried: FloatArray) -> FloatArray:
+def _sampling(covariance: FloatArray, tried: BoolArray) -> FloatArray:
     """Return the variance of each size's difference to those that were tried [R], as a draw of samples."""
     used = np.flatnonzero(tried)
     variance = np.diag(covariance)

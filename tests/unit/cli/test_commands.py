@@ -471,7 +471,7 @@ def test_estimate_settles_sizes_by_probes(tmp_path: Path, capsys: Capture) -> No
 
 def test_estimate_follows_the_shots(experiment: str, tmp_path: Path) -> None:
     bounds = []
-    for shots in ("400", "10000"):
+    for shots in ("150", "10000"):
         path = tmp_path / f"{shots}.json"
         assert main(["estimate", experiment, "--shots", shots, "--json", str(path)]) == 0
         bounds.append([row["terms"]["device"] for row in json.loads(path.read_text("utf-8"))])

@@ -12,6 +12,8 @@ from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.simulation.pauli_features import light_cone, pauli_features
 from qkd_qiskit.vqcnn import VQCNNSpec
 
+ONCE = sorted(name for name, encoding in ENCODINGS.items() if not encoding.comes_again)
+
 
 def _state(spec, row):
     """The encoded state, by Qiskit."""
@@ -20,7 +22,7 @@ def _state(spec, row):
     return Statevector(spec.input_encoding.circuit(spec.n_qubits).assign_parameters(row))
 
 
-@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+@pytest.mark.parametrize("encoding", ONCE)
 def test_they_are_the_expectation_values_of_the_encoded_state(encoding):
     spec = VQCNNSpec(3, encoding, n_outcomes=2)
     inputs = spec.input_encoding.random_inputs(3, 4, rng=np.random.default_rng(0))
@@ -35,7 +37,7 @@ def test_they_are_the_expectation_values_of_the_encoded_state(encoding):
     np.testing.assert_array_equal(pauli_features(spec, inputs, 1), found[:, :9])
 
 
-@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+@pytest.mark.parametrize("encoding", ONCE)
 def test_outcomes_of_two_qubits_are_linear_in_them(encoding):
     """On two qubits two bodies are all: no residual remains, whatever the weights."""
     spec = VQCNNSpec(2, encoding, plan="conv, conv", n_outcomes=4)
@@ -82,3 +84,12 @@ def test_other_numbers_of_bodies_are_refused(bodies):
 def test_inputs_that_do_not_fit_are_refused():
     with pytest.raises(SimulationError, match=r"expected inputs \[N, 4\]"):
         pauli_features(VQCNNSpec(2), np.zeros((1, 3)), 1)
+
+
+@pytest.mark.parametrize("encoding", sorted(set(ENCODINGS) - set(ONCE)))
+def test_inputs_that_come_again_are_refused(encoding):
+    spec = VQCNNSpec(3, encoding)
+    with pytest.raises(
+        SimulationError, match=f"inputs in front of all blocks, found the encoding {encoding}"
+    ):
+        pauli_features(spec, np.zeros((1, spec.n_features)), 1)

@@ -110,7 +110,7 @@ def test_describe_writes_equal_layers_once() -> None:
         ({"n_outcomes": True}, "n_outcomes: expected an integer from 2"),
         ({"n_outcomes": 17}, "17 outcomes need 5 qubits, found 4"),
         ({"plan": "conv, edge", "n_outcomes": 5}, "5 outcomes need 3 surviving qubits, found 2"),
-        ({"encoding": "basis"}, "encoding: expected angle or amplitude .*, found 'basis'"),
+        ({"encoding": "basis"}, "encoding: expected angle or amplitude or .*, found 'basis'"),
         ({"sharing": "none"}, "sharing: expected layer or site, found 'none'"),
         ({"plan": ""}, "expected layers conv, edge, tree, found '', at layer 0"),
         ({"plan": ()}, "expected 1 to 32 layers, found 0"),
