@@ -23,6 +23,8 @@ from qkd_qiskit.simulation.sample_side import SampleChunk, contract_samples, pul
 from qkd_qiskit.simulation.threads import engine_threads
 
 SLICE_BYTES = 32 * 2**20
+# What no particle changes is kept for the next call up to so many bytes; beyond, it is made again.
+_KEPT_BYTES = 64 * 2**20
 # Fewer samples make products too narrow.
 _LEAST_SAMPLES = 50
 # Samples of a particle that takes longer than this many seconds are cut in two, for a second thread.
@@ -115,6 +117,7 @@ class Contraction:
             size = -(-n // 2)
         self.parts = list(slices(n, size))
         self._samples = samples
+        self._stays = samples.stays and _kept_elements(plan) * n * itemsize <= _KEPT_BYTES
         self._chunks: dict[int, SampleChunk] = {}
         longest = max((part.stop - part.start for part in self.parts), default=0)
         needed = itemsize * max(widest * longest, sum(plan.observable_sizes))
@@ -125,8 +128,8 @@ class Contraction:
         found = self._chunks.get(number)
         if found is None:
             groups = self._samples.groups(self.plan, self.parts[number])
-            found = SampleChunk(tuple(self.ops.vectors(group[None]) for group in groups))
-            if self._samples.stays:
+            found = SampleChunk(tuple(self.ops.vectors(group[None]) for group in groups), self._stays)
+            if self._stays:
                 self._chunks[number] = found
         return found
 
@@ -260,6 +263,13 @@ def in_order(work: Callable[[_T], _R], items: Sequence[_T], threads: int) -> lis
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Return the threads of all contractions: to start them for each call takes as long as a small call."""
     return ThreadPoolExecutor(threads, thread_name_prefix="contraction")
+
+
+def _kept_elements(plan: ContractionPlan) -> int:
+    """Return numbers a sample that chunks keep for the next call: what no particle changes."""
+    shared = sum(step.left * step.width * step.right for step in plan.sample_steps if step.shares)
+    joined = plan.meeting.joined
+    return shared + (plan.meeting.joined_size if all(k < plan.n_groups for k in joined) else 0)
 
 
 def sample_slices(n_samples: int, bytes_per_sample: int) -> Iterator[slice]:

@@ -46,7 +46,7 @@ def meet(
 def _joined(
     ops: ArrayOps, plan: ContractionPlan, clusters: dict[int, Array], chunk: SampleChunk
 ) -> list[Array]:
-    """Return partial products of the joined clusters; of groups that enter the last one only, and kept."""
+    """Return partial products of the joined clusters; of groups that enter the last one only."""
     joined = plan.meeting.joined
     if joined in chunk.kept:
         return [chunk.kept[joined]]
@@ -54,11 +54,12 @@ def _joined(
     for number in joined[1:]:
         product = ops.outer(partial[-1], clusters[number])
         partial.append(ops.reshape(product, (product.shape[0], -1, product.shape[-1])))
-    if all(number < plan.n_groups for number in joined):
+    if any(number >= plan.n_groups for number in joined):
+        return partial
+    if chunk.stays:
         ops.keep(partial[-1])
         chunk.kept[joined] = partial[-1]
-        return partial[-1:]
-    return partial
+    return partial[-1:]
 
 
 def pull_back_meeting(

@@ -21,10 +21,12 @@ class SampleChunk:
     Attributes:
         groups: For each group of qubits `[1, elements, samples]`.
         kept: What no particle changes is made once: operands of steps by the number of their result, and
-            products of groups by their numbers.
+            products of groups by their numbers. Nothing where the chunk does not stay.
+        stays: Whether the chunk is there for the next call too.
     """
 
     groups: tuple[Array, ...]
+    stays: bool = True
     kept: dict[int | tuple[int, ...], Array] = field(default_factory=dict, repr=False)
 
     @property
@@ -76,7 +78,7 @@ def _operand(ops: ArrayOps, step: SampleStep, clusters: dict[int, Array], chunk:
         axes = (0, *(axis + 1 for axis in step.permutation), 1 + len(step.shape))
         joined = ops.moved(tensor, axes)
     operand = ops.reshape(joined, (joined.shape[0], step.left, step.width, step.right * n))
-    if step.shares:
+    if step.shares and chunk.stays:
         ops.keep(operand)
         chunk.kept[step.result] = operand
     return operand

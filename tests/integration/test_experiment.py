@@ -199,7 +199,7 @@ def test_a_second_run_in_a_folder_is_refused(tmp_path, capsys):
         (["run", TINY, "--set", "clients.0.samples=0"], "clients.0.samples"),
         (["run", TINY, "--set", "clients.0.samples=100000"], "one class"),
         (["run", TINY, "--set", "data.classes=[1]"], "class"),
-        (["run", TINY, "--set", "model.n_qubits=16"], "no gate budget"),
+        (["run", TINY, "--set", "model.n_qubits=16", "--set", "estimator.esp_floor=0.9"], "no gate budget"),
         (["run", TINY, "--set", "clients.1.backend=ibm_nowhere"], "ibm_nowhere"),
     ],
 )

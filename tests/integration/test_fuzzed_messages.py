@@ -227,7 +227,9 @@ def test_a_spoilt_request_is_answered_or_refused_by_a_code(
     client = RemoteClient(own, tmp_path / "client")
 
     class Outcome:
-        message = ClientMessage.from_bytes(messages[0])
+        def reply(self, request: object) -> bytes:
+            del request
+            return messages[0]
 
     codes: dict[RejectionCode | None, int] = {}
     with patch("qkd_qiskit.federation.remote_client.answer_request", return_value=Outcome()):

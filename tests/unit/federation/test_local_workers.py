@@ -95,7 +95,7 @@ def test_many_workers_end_in_the_bits_of_one(alone, tmp_path):
 
 
 def test_a_worker_s_error_is_the_error_of_the_run():
-    context = _context(2, overrides=["model.n_qubits=16"])
+    context = _context(2, overrides=["model.n_qubits=16", "estimator.esp_floor=0.9"])
     with pytest.raises(EstimatorError, match="client .*: no gate budget"):
         list(_transport(context).exchange(_requests(context), timeout=1.0))
 

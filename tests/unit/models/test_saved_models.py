@@ -102,7 +102,7 @@ def with_meta(meta):
         (rewritten(meta={"more": 1}), "meta: unknown key more"),
         (rewritten(meta={"backend": "x" * 2000}), "meta: backend: "),
         (without("params"), "params: params is missing"),
-        (without("encoder_mean"), "array mean: expected shape"),
+        (without("encoder_mean"), "array mean is missing"),
         (rewritten(encoder_directions=np.zeros((10**6, 6))), "array directions: expected shape .16, 6."),
         (rewritten(params=np.full(make_model().params.shape, 800.0)), "log of the logit scale up to 700"),
         (with_meta("[" * 5000), "meta is not JSON: it is nested too deeply"),

@@ -1,5 +1,6 @@
 import sys
 
+import numpy as np
 import pytest
 
 from qkd_qiskit.errors import SimulationError
@@ -44,3 +45,28 @@ def test_the_pool_gives_an_array_again_only_when_it_came_back():
     assert pool.take(10, float) is not first
     pool.give(first)
     assert pool.take(20, float) is first
+
+
+def test_the_pool_is_bounded_and_lets_go_what_was_not_asked_for_the_longest():
+    unit = 2**12
+    pool = Pool(limit=3 * unit * 8)
+    old, new, large = pool.take(unit, float), pool.take(2 * unit, float), pool.take(4 * unit, float)
+    pool.give(old)
+    pool.give(new)
+    assert pool.n_bytes == 3 * unit * 8
+    pool.give(large)  # exceeds the limit alone
+    assert pool.n_bytes == 3 * unit * 8
+    assert pool.take(unit, float) is old
+    pool.give(old)  # now the other size waits the longest
+    pool.give(np.empty(unit))
+    assert pool.n_bytes == 2 * unit * 8
+    assert pool.take(2 * unit, float) is not new
+
+
+def test_evaluators_share_one_pool_for_each_precision():
+    first, second = array_ops(None, np.float64), array_ops("cpu", np.float64)
+    array = first.outer(np.ones((1, 2, 3)), np.ones((1, 5, 3)))
+    flat = array.base
+    first.close()
+    assert second.outer(np.ones((1, 2, 3)), np.ones((1, 5, 3))).base is flat
+    assert array_ops(None, np.float32).outer(np.ones((1, 2, 3)), np.ones((1, 5, 3))).base is not flat

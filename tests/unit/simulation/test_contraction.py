@@ -132,6 +132,30 @@ def chain(n, depth):
     return Network((*blocks, (left, right)), (left, right), tuple((q,) for q in range(n)))
 
 
+@pytest.mark.parametrize("depth", [0, 1])
+def test_what_is_kept_for_the_next_call_is_bounded(monkeypatch, depth):
+    network = chain(6, depth)
+    matrices, samples = some(network, 1)
+    slope = np.random.default_rng(2).normal(size=(PARTICLES, SAMPLES, network.n_strings))
+    # All blocks on the observables' side meet products of the groups, and on the samples' side none.
+    order = BlockOrder(network)
+    for cut in (0, a_cut(order, 0b11)):
+        plan = lay_out(network, order, cut, Workload(SAMPLES, True))
+        monkeypatch.setattr(engine, "_KEPT_BYTES", 2**20)
+        keeps = Contraction(plan, ArrayOps(), samples, budget=2**30)
+        whole = run(plan, network, matrices, samples, slope)
+        keeps.values(matrices)
+        assert keeps.chunk(0) is keeps.chunk(0)
+        assert keeps.chunk(0).kept
+        monkeypatch.setattr(engine, "_KEPT_BYTES", 0)
+        makes = Contraction(plan, ArrayOps(), samples, budget=2**30)
+        makes.values(matrices)
+        assert makes.chunk(0) is not makes.chunk(0)
+        values, into = run(plan, network, matrices, samples, slope)
+        assert np.array_equal(values, whole[0])
+        assert all(np.array_equal(a, b) for a, b in zip(into, whole[1], strict=True))
+
+
 @pytest.fixture
 def tiny_chunks(monkeypatch):
     monkeypatch.setattr(array_ops, "_CACHE_BYTES", 2**14)
