@@ -40,7 +40,7 @@ class ArrayOps:
     def __init__(self, dtype: type[np.floating] = np.float64, pool: Pool | None = None) -> None:
         self.dtype = dtype
         self.xp: Any = np
-        self._pool = _shared_pool(dtype) if pool is None else pool
+        self._pool = _shared_pool(np.dtype(dtype).name) if pool is None else pool
         self._held: dict[int, FloatArray] = {}
 
     @property
@@ -176,7 +176,7 @@ class Pool:
 
 
 @cache
-def _shared_pool(dtype: type[np.floating]) -> Pool:
+def _shared_pool(dtype: str) -> Pool:
     """Return the pool of all evaluators of this process: one each would keep what none needs any more."""
     del dtype  # a pool has arrays of one kind
     return Pool()
