@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from qiskit import QuantumCircuit, generate_preset_pass_manager
 from qiskit.circuit import QuantumRegister
+from qiskit.circuit.library import GlobalPhaseGate
+from qiskit.dagcircuit import DAGCircuit
 from qiskit.transpiler import PassManager, Target
+from qiskit.transpiler.basepasses import TransformationPass
 from qiskit.transpiler.passes import Optimize1qGatesDecomposition, RemoveBarriers
 from qiskit_ibm_runtime.transpiler.passes import FoldRzzAngle
 
@@ -121,5 +124,16 @@ def without_idle_ends(circuit: QuantumCircuit, inputs: tuple[int, ...]) -> Quant
     return trimmed
 
 
-def _folding(target: Target) -> tuple[FoldRzzAngle, Optimize1qGatesDecomposition]:
-    return FoldRzzAngle(), Optimize1qGatesDecomposition(target=target)
+class _PhaseOfTheCircuit(TransformationPass):  # type: ignore[misc]
+    """Turn gates of a global phase into the circuit's own: old folding leaves some, without duration."""
+
+    def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """Return the circuit without these gates."""
+        for node in dag.op_nodes(GlobalPhaseGate):
+            dag.global_phase += node.op.params[0]
+            dag.remove_op_node(node)
+        return dag
+
+
+def _folding(target: Target) -> tuple[TransformationPass, ...]:
+    return FoldRzzAngle(), _PhaseOfTheCircuit(), Optimize1qGatesDecomposition(target=target)
