@@ -10,8 +10,9 @@ from sklearn.base import clone
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import ClassicalTask, LogisticBaseline, SupportVectorBaseline
+from qkd_qiskit.baselines.classical import fit_quietly
 from qkd_qiskit.config import AugmentSettings
-from qkd_qiskit.data import Dataset, load_dataset
+from qkd_qiskit.data import Dataset, Samples, load_dataset
 from qkd_qiskit.data.augmentation import augment_images
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
@@ -91,16 +92,30 @@ def draw(
 
 
 def classical_accuracies(data: Draw, *, seed: int) -> dict[str, float]:
-    """Return the test accuracy of logistic regression and an RBF support vector machine on the same inputs.
+    """Return the test accuracy of `classical_answers` on the same inputs as the circuit's."""
+    samples = Samples(data.inputs, data.labels)
+    answers = classical_answers(samples, np.arange(data.n_own), data.test_inputs, seed=seed)
+    return {name: float((found == data.test_labels).mean()) for name, found in answers.items()}
+
+
+def classical_answers(
+    samples: Samples, own: IntArray, test_inputs: FloatArray, *, seed: int
+) -> dict[str, IntArray]:
+    """Return what logistic regression and an RBF support vector machine answer, by name.
 
     Cross-validation chooses their hyperparameters on the originals, so that no copy of a validation image is
     trained on; then both are fitted on originals and copies, as the circuit is.
+
+    Args:
+        samples: Originals and their copies.
+        own: Rows of the originals.
+        test_inputs: Encoded inputs [M, F].
+        seed: Seeds folds and random starts.
     """
     found = {}
-    own = slice(0, data.n_own)
-    task = ClassicalTask(data.inputs[own], data.labels[own], n_weights=1, seed=seed)
+    task = ClassicalTask(samples.inputs[own], samples.labels[own], n_weights=1, seed=seed)
     for baseline in (LogisticBaseline(), SupportVectorBaseline()):
-        chosen = baseline.fit_task(task)
-        model = clone(chosen.model).fit(data.inputs, data.labels)
-        found[baseline.name] = float((model.predict(data.test_inputs) == data.test_labels).mean())
+        model = clone(baseline.fit_task(task).model)
+        fit_quietly(model.fit, samples.inputs, samples.labels)
+        found[baseline.name] = np.asarray(model.predict(test_inputs), dtype=np.int64)
     return found

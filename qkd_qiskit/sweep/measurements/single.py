@@ -7,17 +7,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
-from sklearn.base import clone
 
-from qkd_qiskit.baselines import ClassicalTask, LogisticBaseline, SupportVectorBaseline
 from qkd_qiskit.baselines.base import together, train_supervised
-from qkd_qiskit.baselines.classical import fit_quietly
 from qkd_qiskit.data.prepared import originals
 from qkd_qiskit.errors import HardwareError, VQCNNError
 from qkd_qiskit.reporting.figures import BLUE, GREY, INK, ORANGE, new_figure
 from qkd_qiskit.run import RunContext, Stage
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
+from qkd_qiskit.sweep.measurements.draws import classical_answers
 from qkd_qiskit.sweep.measurements.federations import open_run, right
 from qkd_qiskit.sweep.measurements.noise import sampled
 from qkd_qiskit.sweep.result import SweepResult
@@ -81,13 +79,8 @@ class SingleModelMeasurement(Measurement):
         data, samples = run.data, together(run.data)
         groups = originals((*data.clients, data.public.labelled), (*data.sizes, len(data.split.public_train)))
         own = np.sort(np.unique(groups, return_index=True)[1])
-        task = ClassicalTask(samples.inputs[own], samples.labels[own], 1, run.settings.seed)
-        found = {}
-        for baseline in (LogisticBaseline(), SupportVectorBaseline()):
-            model = clone(baseline.fit_task(task).model)
-            fit_quietly(model.fit, samples.inputs, samples.labels)
-            found[baseline.name] = right(run, model.predict(data.test.inputs))
-        return found
+        answers = classical_answers(samples, own, data.test.inputs, seed=run.settings.seed)
+        return {name: right(run, found) for name, found in answers.items()}
 
     @classmethod
     def draw(cls, result: SweepResult) -> Figure:
