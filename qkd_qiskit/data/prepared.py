@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
+from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.partitions import noisy_features, partition_named
@@ -43,6 +44,7 @@ class PreparedData:
         split: Indices of the samples in the dataset, or in a client's or server's own numbering.
         pool_labels: Class index of each unlabelled public original in the order of the list, without copies;
             only for those who may ask for some of them. None where they are unknown.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PreparedData:
     test: Samples
     split: Split
     pool_labels: IntArray | None = None
+    columns: FeatureColumns | None = None
 
     def own(self, client: int) -> Samples:
         """Return a client's own samples, without copies."""
@@ -120,6 +123,7 @@ class RawData:
         codes: Index of each sample's class [N].
         split: Who holds which.
         image_shape: Rows and columns of the images; None for features that are no pixels.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -128,6 +132,7 @@ class RawData:
     codes: IntArray
     split: Split
     image_shape: tuple[int, int] | None
+    columns: FeatureColumns | None = None
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
@@ -149,7 +154,13 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     """
     data = settings.data
     with use_limits(**settings.limits.model_dump()):
-        dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
+        dataset = load_dataset(
+            data.dataset,
+            path=data.path,
+            labels=data.labels,
+            classes=data.classes,
+            table=TableOptions(data.headings, data.missing, data.row_numbers),
+        )
     split = make_split(
         dataset.labels,
         SplitSizes(
@@ -166,7 +177,9 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
     features = dataset.features if data.noise == 0 else _with_client_noise(dataset, split, settings)
-    return RawData(dataset.name, dataset.classes, features, codes, split, dataset.image_shape)
+    return RawData(
+        dataset.name, dataset.classes, features, codes, split, dataset.image_shape, dataset.columns
+    )
 
 
 def _with_client_noise(dataset: Dataset, split: Split, settings: ExperimentSettings) -> FloatArray:
@@ -220,6 +233,7 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
         test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
         split=replace(raw.split, public_unlabelled=pool),
         pool_labels=raw.codes[pool],
+        columns=raw.columns,
     )
 
 

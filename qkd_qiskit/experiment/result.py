@@ -22,7 +22,7 @@ from qkd_qiskit.experiment.comparison import write_predictions
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SavedModel
+from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SETTINGS_FILE, SavedModel
 from qkd_qiskit.reporting import (
     ReportExtras,
     TrainingCurve,
@@ -35,7 +35,7 @@ from qkd_qiskit.reporting import (
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.training import TrainedModel
 
-RESULTS_FILE, REPORT_FILE, SETTINGS_FILE = "results.json", "report.html", "settings.json"
+RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
 
 
@@ -142,6 +142,7 @@ class ExperimentResult:
                     backend=client.settings.backend,
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
+                    columns=data.columns,
                 )
                 name = re.sub(r"[^\w.-]", "_", client.settings.name)
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
@@ -182,4 +183,5 @@ def _saved_model(settings: ExperimentSettings, data: PreparedData, server: Serve
         backend=settings.server.backend,
         noise=settings.noise.enabled,
         seed=settings.seed,
+        columns=data.columns,
     ).to_bytes()
