@@ -449,6 +449,9 @@ class RemoteClientSettings(OutputPrivacySettings):
     max_public_sets: int = Field(
         1, ge=1, description="public sets that it answers on where public_digest names none, the first ones"
     )
+    missing: Literal["drop", "median"] | None = Field(
+        None, description="rows of a table with missing values; refused when omitted", examples=["drop"]
+    )
     max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
     max_samples: int = Field(
         200_000, ge=1, description="most public inputs, or own ones, that copies may make of a query"

@@ -2,10 +2,11 @@
 
 from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
+from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
-from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.loading import load_data, load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
 from qkd_qiskit.data.prepared import (
     PreparedData,
@@ -29,6 +30,7 @@ __all__ = [
     "DataSource",
     "Dataset",
     "DatasetLoader",
+    "FeatureColumns",
     "Origins",
     "PreparedData",
     "PublicOriginals",
@@ -38,11 +40,13 @@ __all__ = [
     "Samples",
     "Split",
     "SplitSizes",
+    "TableOptions",
     "augment_images",
     "deal_data",
     "draw_blends",
     "hellinger_distances",
     "load_client_samples",
+    "load_data",
     "load_dataset",
     "make_public",
     "make_split",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,8 +54,22 @@ class TableOptions:
     """
 
     headings: bool | None = None
-    missing: Literal["drop", "median"] | None = None
-    row_numbers: Literal["drop", "keep"] | None = None
+    missing: str | None = None
+    row_numbers: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises:
+            DataError: If there is no such choice.
+        """
+        for name, given, words in (
+            ("headings", self.headings, (True, False)),
+            ("missing", self.missing, ("drop", "median")),
+            ("row_numbers", self.row_numbers, ("drop", "keep")),
+        ):
+            if given is not None and given not in words:
+                raise DataError(f"{name}: expected {words[0]!r} or {words[1]!r}, found {given!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +124,7 @@ class Columns:
         """
         self._frame, self._where, self._place, self._texts = frame, where, place, texts
         self._headings = headings
-        self._width = frame.shape[1]
+        self._width: int = frame.shape[1]
 
     @classmethod
     def of_file(cls, table: TextTable) -> Columns:
@@ -213,7 +227,7 @@ class Columns:
         return headings.index(name)
 
     def _label_column(self, wanted: str | None) -> int:
-        headings = self._headings or ()
+        headings: tuple[str, ...] = self._headings or ()
         if wanted is not None:
             if headings.count(wanted) == 1:
                 return headings.index(wanted)
@@ -242,7 +256,8 @@ class Columns:
 
     def _is_text(self, column: int) -> bool:
         values = self._frame[column]
-        return not pd.api.types.is_numeric_dtype(values) and bool(self._not_numbers(column).any())
+        # A wrong cell makes no column of texts.
+        return 2 * int(self._not_numbers(column).sum()) > int(values.notna().sum())
 
     def _not_numbers(self, column: int) -> BoolArray:
         """Return which cells hold something that is neither a number nor missing [N]."""
@@ -253,7 +268,7 @@ class Columns:
         return np.asarray(values.notna() & np.isnan(_numbers(values)) & ~missing)
 
     def _repeats(self, column: int) -> bool:
-        different = self._frame[column].nunique()
+        different = int(self._frame[column].nunique())
         return 2 <= different <= min(len(self._frame) // 2, _MOST_CLASSES)
 
     def _looks_like_labels(self, column: int) -> bool:
@@ -318,6 +333,13 @@ class Columns:
         for column in chosen:
             self._check_numbers(column)
         table = np.column_stack([_numbers(self._frame[column]) for column in chosen])
+        infinite = np.argwhere(np.isinf(table))
+        if len(infinite):
+            row, at = (int(k) for k in infinite[0])
+            raise DataError(
+                f"{self._where}: expected a finite number in {self._place(row, chosen[at])}, "
+                f"found {table[row, at]}"
+            )
         labels, unlabelled = (None, np.zeros(len(table), bool)) if label is None else self._labels(label)
         empty = np.isnan(table).all(axis=1) & (unlabelled | (label is None))
         kept = ~empty
@@ -347,7 +369,7 @@ class Columns:
                 )
             if medians is None:
                 self._refuse_missing(absent & kept[:, None], chosen, model)
-            table = np.where(absent, medians, table)
+            table = np.where(absent, np.asarray(medians), table)
         elif options.missing == "median" and model is None:
             medians = self._medians(table[kept], chosen)
         names = None if self._headings is None else tuple(self._headings[k] for k in chosen)
@@ -381,13 +403,6 @@ class Columns:
             raise DataError(
                 f"{self._where}: expected a number in {self._place(row, column)}, "
                 f"found {printable(values.iloc[row], 60)!r}{more}"
-            )
-        infinite = np.isinf(_numbers(self._frame[column]))
-        if infinite.any():
-            row = int(np.argmax(infinite))
-            raise DataError(
-                f"{self._where}: expected a finite number in {self._place(row, column)}, "
-                f"found {self._frame[column].iloc[row]}"
             )
 
     def _medians(self, table: FloatArray, chosen: Sequence[int]) -> FloatArray:

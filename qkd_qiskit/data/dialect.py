@@ -26,7 +26,7 @@ SAMPLE = 2**20
 """Characters of a table that show how it is written."""
 
 _SEPARATORS = ("\t", ";", ",", "|", BLANKS)
-_SAMPLE_ROWS = 100
+_SAMPLE_ROWS = 60
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -228,9 +228,16 @@ def _are_headings(
     if not any(map(numeric, first)):
         return True
     columns = [[row[k] for row in rest if k < len(row)] for k in range(len(first))]
-    for cell, below in zip(first, columns, strict=True):
-        if not numeric(cell) and not is_missing(cell) and 2 * sum(map(numeric, below)) > len(below):
-            return True
+    over_numbers = sum(
+        not numeric(cell) and not is_missing(cell) and 2 * sum(map(numeric, column)) > len(column)
+        for cell, column in zip(first, columns, strict=True)
+    )
+    numbers_above = [cell for cell in first if numeric(cell)]
+    if over_numbers:
+        # A row of values with one wrong cell is no row of headings.
+        if not all(map(_WHOLE.fullmatch, numbers_above)):
+            return False
+        return True if over_numbers >= len(numbers_above) else None
     named = first[1:] if is_missing(first[0]) else first
     if not rest or len(first) < 2 or not all(map(_WHOLE.fullmatch, named)):
         return False

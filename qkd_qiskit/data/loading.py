@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from qkd_qiskit.arguments import NOTHING, found, items, takes
-from qkd_qiskit.config import Label
+from qkd_qiskit.config import DataSettings, Label
 from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digits import DigitsLoader
@@ -82,3 +82,22 @@ def load_dataset(
         raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}")
     dataset = loader.load(source)
     return dataset if classes is None else dataset.select(tuple(classes))
+
+
+def load_data(settings: DataSettings, *, name: str | None = None) -> Dataset:
+    """Load the dataset that an experiment's settings name.
+
+    Args:
+        settings: Of the data.
+        name: Another dataset than that of the settings; a path counts more.
+
+    Raises:
+        DataError: If it cannot be loaded.
+    """
+    return load_dataset(
+        name or settings.dataset,
+        path=settings.path,
+        labels=settings.labels,
+        classes=settings.classes,
+        table=TableOptions(settings.headings, settings.missing, settings.row_numbers),
+    )

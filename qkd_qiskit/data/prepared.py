@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.columns import FeatureColumns, TableOptions
+from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.data.dataset import Dataset
-from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.loading import load_data
 from qkd_qiskit.data.partitions import noisy_features, partition_named
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
@@ -154,13 +154,7 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     """
     data = settings.data
     with use_limits(**settings.limits.model_dump()):
-        dataset = load_dataset(
-            data.dataset,
-            path=data.path,
-            labels=data.labels,
-            classes=data.classes,
-            table=TableOptions(data.headings, data.missing, data.row_numbers),
-        )
+        dataset = load_data(data)
     split = make_split(
         dataset.labels,
         SplitSizes(
