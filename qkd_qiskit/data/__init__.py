@@ -4,6 +4,7 @@ from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mi
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
+from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
@@ -29,6 +30,8 @@ __all__ = [
     "DataSource",
     "Dataset",
     "DatasetLoader",
+    "GivenPart",
+    "GivenSamples",
     "Origins",
     "PreparedData",
     "PublicOriginals",
@@ -40,7 +43,10 @@ __all__ = [
     "SplitSizes",
     "augment_images",
     "deal_data",
+    "deal_given",
     "draw_blends",
+    "given_part",
+    "given_sizes",
     "hellinger_distances",
     "load_client_samples",
     "load_dataset",

@@ -14,6 +14,8 @@ from qkd_qiskit.errors import DataError
 
 Labels = NDArray[Any]
 
+ARRAYS = "arrays:"
+"""What the name of a dataset begins with that a program has passed; a digest follows."""
 _SMALLEST_SQUARE_IMAGE = 64
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qkd_qiskit.arguments import NOTHING, found, items, takes
 from qkd_qiskit.config import Label
-from qkd_qiskit.data.dataset import Dataset
+from qkd_qiskit.data.dataset import ARRAYS, Dataset
 from qkd_qiskit.data.digits import DigitsLoader
 from qkd_qiskit.data.files import FileLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
@@ -57,6 +57,8 @@ def load_dataset(
         raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")
     loader = next((loader for loader in LOADERS if loader.takes(source)), None)
     if loader is None:
+        if name.startswith(ARRAYS):
+            raise DataError(f"dataset {name!r} are arrays of a Python program, which alone has the samples")
         *known, last = [loader.name for loader in LOADERS[1:]] + [LOADERS[0].name]
         raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}")
     dataset = loader.load(source)

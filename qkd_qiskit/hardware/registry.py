@@ -15,7 +15,10 @@ from qkd_qiskit.hardware.custom import build_target
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.fractional import fractional_name, split_name
+from qkd_qiskit.own import OwnObjects
 from qkd_qiskit.store import guarded
+
+OWN_DEVICES: OwnObjects[Device] = OwnObjects("devices")
 
 
 def unavailable(name: str) -> str | None:
@@ -42,10 +45,18 @@ def load_backend(name: str | Path) -> Device:
         HardwareError: If the device is unknown, its descriptor wrong, the installed qiskit-ibm-runtime
             without its fake backend, or the device without what circuits need.
     """
+    own = OWN_DEVICES.all().get(str(name))
+    if own is not None:
+        return own
     plain, fractional = split_name(str(name))
     path = Path(plain)
     if path.suffix != ".toml":
         if plain not in list_backends():
+            if "@" in plain:
+                raise HardwareError(
+                    f"device {plain!r} was an object of a Python program: it is known while that runs "
+                    "an experiment with it, and another device takes its place elsewhere"
+                )
             known = ", ".join(list_backends())
             raise HardwareError(
                 f"unknown device {plain!r}: expected one of {known}, or the path of a .toml file"
