@@ -5,6 +5,7 @@ from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
+from qkd_qiskit.data.kept_samples import keep_test_samples, kept_test_samples
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
@@ -48,6 +49,8 @@ __all__ = [
     "given_part",
     "given_sizes",
     "hellinger_distances",
+    "keep_test_samples",
+    "kept_test_samples",
     "load_client_samples",
     "load_dataset",
     "make_public",

@@ -162,7 +162,7 @@ class RunComparison:
     paired: bool
 
 
-def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunComparison]:
+def compare_runs(folders: Sequence[str | Path], *, model: str = "global") -> list[RunComparison]:
     """Compare finished runs with the first of them.
 
     Args:
@@ -180,7 +180,7 @@ def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunC
     """
     if len(folders) < 2:
         raise ReportingError(f"expected two runs at least, found {len(folders)}")
-    return compare_tested([TestedRun.read(folder) for folder in folders], model=model)
+    return compare_tested([TestedRun.read(Path(folder)) for folder in folders], model=model)
 
 
 def compare_tested(runs: Sequence[TestedRun], *, model: str = "global") -> list[RunComparison]:

@@ -18,7 +18,8 @@ from rich.console import Console
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
-from qkd_qiskit.data import PreparedData
+from qkd_qiskit.data import PreparedData, keep_test_samples
+from qkd_qiskit.data.dataset import ARRAYS
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import (
@@ -118,6 +119,8 @@ class ExperimentResult:
         if self.data is not None and self.server is not None:
             write_atomic(folder / MODEL_FILE, self.model.to_bytes(), ReportingError)
             self._write_client_models(folder / CLIENTS_FOLDER, self.data)
+            if self.settings.data.dataset.startswith(ARRAYS):
+                keep_test_samples(self.data.test, folder)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
         # Last, so that a folder with results is complete.
@@ -191,9 +194,6 @@ class ExperimentResult:
 
         Raises:
             ReportingError: If a result is on other data, or lacks the model.
-
-        Example:
-            >>> first.compare(second)[1].difference  # doctest: +SKIP
         """
         return compare_tested(
             [self._tested(1), *(o._tested(n) for n, o in enumerate(others, 2))], model=model

@@ -55,8 +55,8 @@ class FilePrediction:
 
 
 def predict_file(
-    run: Path,
-    source: Path,
+    run: str | Path,
+    source: str | Path,
     *,
     labels: str | None = None,
     backend: str | None = None,
