@@ -44,7 +44,8 @@ class Experiment:
         >>> south = Client("south", X[60:120], y[60:120], backend="ibm_guadalupe")
         >>> server = Server(X[120:220], y[120:220], test=(X[220:], y[220:]), backend="ibm_guadalupe")
         >>> quick = {"particles": 4, "iterations": 2, "refine": 10}
-        >>> experiment = Experiment([north, south], server, training=quick, fedavg={"rounds": 1})
+        >>> once, here = {"rounds": 1}, {"workers": 1}
+        >>> experiment = Experiment([north, south], server, training=quick, fedavg=once, federation=here)
         >>> result = run_experiment(experiment)
         >>> result.results["models"]["global"]["accuracy"] > 0.9
         True
