@@ -10,7 +10,7 @@ from qiskit.transpiler import Target
 from qkd_qiskit.arguments import found
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.descriptor import list_backends
-from qkd_qiskit.hardware.device import Device, device_from_backend
+from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.fractional import split_name
 from qkd_qiskit.hardware.readout import assignment_errors
 from qkd_qiskit.hardware.registry import load_backend
@@ -34,7 +34,7 @@ def named_device(backend: object, where: str) -> tuple[str, Device | None]:
     if isinstance(backend, str):
         return backend, None
     if isinstance(backend, BackendV2):
-        backend = device_from_backend(backend)
+        backend = load_backend(backend)
     if not isinstance(backend, Device):
         raise HardwareError(
             f"{where}: expected the name of a device, a Device or a BackendV2, found {found(backend)}"

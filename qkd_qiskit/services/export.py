@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, load_backend, transpile_verified
+from qkd_qiskit.hardware.registry import DeviceLike
 from qkd_qiskit.interop import export_circuit, to_qasm3, to_qpy
 from qkd_qiskit.models import card_markdown, load_model, model_card
 from qkd_qiskit.reporting import read_results, write_json
@@ -20,7 +21,7 @@ def export_model(
     output: str | Path,
     *,
     formats: tuple[str, ...] = EXPORTS,
-    backend: str | None = None,
+    backend: DeviceLike | None = None,
     free: bool = False,
 ) -> tuple[Path, ...]:
     """Write a run's global model for other programs.

@@ -18,6 +18,7 @@ PACKAGE = Path(qkd_qiskit.__file__).parent
 ORDER: tuple[tuple[str, ...], ...] = (
     ("text",),
     ("errors",),
+    ("faults",),
     ("arguments",),
     ("arrays", "progress", "extras", "lazy", "own", "recent", "versions"),
     ("store",),
