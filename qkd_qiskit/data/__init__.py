@@ -5,6 +5,8 @@ from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
+from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
+from qkd_qiskit.data.kept_samples import keep_test_samples, kept_test_samples
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_data, load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
@@ -31,6 +33,8 @@ __all__ = [
     "Dataset",
     "DatasetLoader",
     "FeatureColumns",
+    "GivenPart",
+    "GivenSamples",
     "Origins",
     "PreparedData",
     "PublicOriginals",
@@ -43,8 +47,13 @@ __all__ = [
     "TableOptions",
     "augment_images",
     "deal_data",
+    "deal_given",
     "draw_blends",
+    "given_part",
+    "given_sizes",
     "hellinger_distances",
+    "keep_test_samples",
+    "kept_test_samples",
     "load_client_samples",
     "load_data",
     "load_dataset",

@@ -17,7 +17,7 @@ from qkd_qiskit.data.text_table import TextTable, text_array
 from qkd_qiskit.errors import DataError, did_you_mean
 from qkd_qiskit.text import printable
 
-_LOG = logging.getLogger("qkd_qiskit.data")
+_LOG = logging.getLogger(__name__)
 _MOST_CLASSES = 1000
 _MOST_NAMED = 12
 # So many rows counted in order are no coincidence.

@@ -16,6 +16,8 @@ from qkd_qiskit.errors import DataError
 
 Labels = NDArray[Any]
 
+ARRAYS = "arrays:"
+"""What the name of a dataset begins with that a program has passed; a digest follows."""
 _SMALLEST_SQUARE_IMAGE = 64
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,17})(?:[.,]0*)?")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]\.[0-9]+e[+-][0-9]{2,}", re.IGNORECASE)

@@ -10,7 +10,7 @@ import pandas as pd
 from qkd_qiskit.arguments import NOTHING, found, items, takes
 from qkd_qiskit.config import DataSettings, Label
 from qkd_qiskit.data.columns import TableOptions
-from qkd_qiskit.data.dataset import Dataset
+from qkd_qiskit.data.dataset import ARRAYS, Dataset
 from qkd_qiskit.data.digits import DigitsLoader
 from qkd_qiskit.data.files import FileLoader
 from qkd_qiskit.data.frames import FrameLoader
@@ -78,6 +78,8 @@ def load_dataset(
         raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")
     loader = next((loader for loader in LOADERS if loader.takes(source)), None)
     if loader is None:
+        if name.startswith(ARRAYS):
+            raise DataError(f"dataset {name!r} are arrays of a Python program, which alone has the samples")
         *known, last = [loader.name for loader in LOADERS[2:]] + [LOADERS[1].name]
         raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}")
     dataset = loader.load(source)

@@ -47,7 +47,7 @@ from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
 from qkd_qiskit.text import printable
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 
 class RemoteClient:

@@ -60,7 +60,7 @@ class FilePrediction:
 
 
 def predict_file(
-    run: Path,
+    run: str | Path,
     source: str | Path | pd.DataFrame,
     *,
     labels: str | None = None,
