@@ -33,8 +33,16 @@ from qkd_qiskit.experiment.comparison import (
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import OWN_DEVICES, Device
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SETTINGS_FILE, SavedModel, load_model
+from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
+from qkd_qiskit.models import (
+    CLIENTS_FOLDER,
+    MODEL_FILE,
+    SETTINGS_FILE,
+    SavedModel,
+    device_of_run,
+    keep_devices,
+    load_model,
+)
 from qkd_qiskit.reporting import (
     ReportExtras,
     TrainingCurve,
@@ -112,6 +120,7 @@ class ExperimentResult:
             ReportingError: If a file cannot be written.
         """
         folder = Path(folder)
+        keep_devices(folder, (), self.devices)
         with OWN_DEVICES.lent(self.devices):
             write_report(self.record, self._extras(), folder / REPORT_FILE)
         text = self.settings.model_dump_json(indent=2) + "\n"
@@ -119,7 +128,8 @@ class ExperimentResult:
         if self.data is not None and self.server is not None:
             write_atomic(folder / MODEL_FILE, self.model.to_bytes(), ReportingError)
             self._write_client_models(folder / CLIENTS_FOLDER, self.data)
-            if self.settings.data.dataset.startswith(ARRAYS):
+            if self.settings.data.path is not None or self.settings.data.dataset.startswith(ARRAYS):
+                # Samples of a file would have to be found again, and unchanged.
                 keep_test_samples(self.data.test, folder)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
@@ -140,7 +150,7 @@ class ExperimentResult:
             params=self.server.global_model.params,
             classes=self.data.classes,
             encoder=self.data.encoder,
-            backend=self.settings.server.backend,
+            backend=device_name(self.settings.server.backend),
             noise=self.settings.noise.enabled,
             seed=self.settings.seed,
             columns=self.data.columns,
@@ -163,12 +173,13 @@ class ExperimentResult:
         model = self.model
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
-        compiled = compile_model(model.spec, model.backend if model.noise else None, seed=model.seed)
+        device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
+        compiled = compile_model(model.spec, device, seed=model.seed)
         return model.predict_proba(compiled.noisy, features)
 
     def predict(self, features: NDArray[Any]) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
-        return np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)]
+        return np.asarray(np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)])
 
     def plot(self, picture: str = "accuracies") -> Figure:
         """Draw a picture of the report, as a Matplotlib figure.
@@ -242,7 +253,7 @@ class ExperimentResult:
                     params=client.model.params,
                     classes=tuple(data.classes[k] for k in client.held),
                     encoder=data.encoder,
-                    backend=client.settings.backend,
+                    backend=device_name(client.settings.backend),
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
                     columns=data.columns,
