@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from qkd_qiskit.cli.log import LogFile, command_log, with_log_option
 from qkd_qiskit.errors import ConfigError, QKDError, ServiceError
 from qkd_qiskit.store import FileLimits, use_limits
 from qkd_qiskit.text import printable
@@ -83,19 +84,24 @@ class LazyGroup(TyperGroup):
             return TyperCommand(cmd_name, help=line, short_help=line)
         found = typer.main.get_command(import_module(f"qkd_qiskit.cli.{module}").app)
         # Typer makes no group of a single command.
-        return found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
+        command = found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
+        return with_log_option(command)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program."""
         self._listing = True
         super().format_help(ctx, formatter)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return the commands and options that begin so."""
+        self._listing = True
+        return super().shell_complete(ctx, incomplete)
+
 
 app = typer.Typer(
     name=PROGRAM,
     cls=LazyGroup,
     help="Quantum knowledge distillation for variational quantum convolutional neural networks.",
-    add_completion=False,
     suggest_commands=False,
     pretty_exceptions_enable=False,
 )
@@ -134,6 +140,7 @@ def _root(
             help="How much a file may ask for, before the command; repeatable: unpacked_bytes=4000000000",
         ),
     ] = None,
+    log: LogFile = None,
 ) -> None:
     """Quantum knowledge distillation for variational quantum convolutional neural networks."""
     context.with_resource(use_limits(**_limits(limit or [])))
@@ -150,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     command = typer.main.get_command(app)
     try:
-        with _clean_termination():
+        with _clean_termination(), command_log():
             status = command.main(
                 None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False
             )
