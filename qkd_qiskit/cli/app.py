@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -16,10 +17,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from qkd_qiskit.cli.log import LogFile, command_log, with_log_option
+from qkd_qiskit.cli.log import QUIET, LogFile, command_log, with_log_option
 from qkd_qiskit.errors import ConfigError, QKDError, ServiceError
 from qkd_qiskit.store import FileLimits, use_limits
 from qkd_qiskit.text import printable
+
+_LOG = logging.getLogger("qkd_qiskit.cli")
 
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
@@ -155,9 +158,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 when the work is done, 2 for bad input, 1 for a failure, 130 when interrupted.
     """
+    with command_log():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
-        with _clean_termination(), command_log():
+        with _clean_termination():
             status = command.main(
                 None if arguments is None else list(arguments), prog_name=PROGRAM, standalone_mode=False
             )
@@ -189,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str) -> int:
+    # For the file of the log alone: the terminal gets the line below.
+    _LOG.error("%s", message, extra=QUIET)
     print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 

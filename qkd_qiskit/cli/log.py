@@ -14,6 +14,8 @@ import typer
 from qkd_qiskit.errors import ReportingError
 
 PACKAGE = logging.getLogger("qkd_qiskit")
+QUIET = {"quiet": True}
+"""Goes with a record that the terminal is told of otherwise."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -23,6 +25,7 @@ class _Terminal(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setLevel(logging.WARNING)
+        self.addFilter(lambda record: not hasattr(record, "quiet"))
 
     @property
     def stream(self) -> TextIO:

@@ -26,10 +26,10 @@ _FIRST = 5
 _CLASS_COLUMNS = (
     ("class", "class"),
     ("samples", "samples"),
-    ("%", "share_percent"),
-    ("mean probability, %", "probability_percent"),
+    ("share", "share_percent"),
+    ("mean probability", "probability_percent"),
 )
-_SAMPLE_COLUMNS = (("sample", "sample"), ("class", "predicted"), ("probability, %", "probability_percent"))
+_SAMPLE_COLUMNS = (("sample", "sample"), ("class", "predicted"), ("probability", "probability_percent"))
 
 
 @app.command()
