@@ -85,6 +85,22 @@ class DataSettings(Settings):
     classes: tuple[Label, ...] | None = Field(
         None, description="classes that take part; all when omitted", examples=[[0, 1]]
     )
+    missing: Literal["drop", "median"] | None = Field(
+        None,
+        description="rows of a table with missing values: drop leaves them out, median fills in the median "
+        "of the column; refused when omitted",
+        examples=["drop"],
+    )
+    headings: bool | None = Field(
+        None,
+        description="whether a table's first row holds headings; recognized when omitted",
+        examples=[True],
+    )
+    row_numbers: Literal["drop", "keep"] | None = Field(
+        None,
+        description="a table's columns that number the rows: left out, or features; recognized when omitted",
+        examples=["drop"],
+    )
     public_train: int = Field(
         240, ge=1, description="labelled public samples for training, sent with their labels"
     )
@@ -439,6 +455,9 @@ class RemoteClientSettings(OutputPrivacySettings):
     )
     max_public_sets: int = Field(
         1, ge=1, description="public sets that it answers on where public_digest names none, the first ones"
+    )
+    missing: Literal["drop", "median"] | None = Field(
+        None, description="rows of a table with missing values; refused when omitted", examples=["drop"]
     )
     max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
     max_samples: int = Field(

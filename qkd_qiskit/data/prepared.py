@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.loading import load_data
 from qkd_qiskit.data.partitions import noisy_features, partition_named
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
@@ -42,6 +43,7 @@ class PreparedData:
         split: Indices of the samples in the dataset, or in a client's or server's own numbering.
         pool_labels: Class index of each unlabelled public original in the order of the list, without copies;
             only for those who may ask for some of them. None where they are unknown.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -54,6 +56,7 @@ class PreparedData:
     test: Samples
     split: Split
     pool_labels: IntArray | None = None
+    columns: FeatureColumns | None = None
 
     def own(self, client: int) -> Samples:
         """Return a client's own samples, without copies."""
@@ -119,6 +122,7 @@ class RawData:
         codes: Index of each sample's class [N].
         split: Who holds which.
         image_shape: Rows and columns of the images; None for features that are no pixels.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -127,6 +131,7 @@ class RawData:
     codes: IntArray
     split: Split
     image_shape: tuple[int, int] | None
+    columns: FeatureColumns | None = None
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
@@ -148,7 +153,7 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     """
     data = settings.data
     with use_limits(**settings.limits.model_dump()):
-        dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
+        dataset = load_data(data)
     split = make_split(
         dataset.labels,
         SplitSizes(
@@ -167,7 +172,9 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     features = dataset.features
     if data.noise:
         features = with_client_noise(features, dataset.image_shape, split, settings)
-    return RawData(dataset.name, dataset.classes, features, codes, split, dataset.image_shape)
+    return RawData(
+        dataset.name, dataset.classes, features, codes, split, dataset.image_shape, dataset.columns
+    )
 
 
 def with_client_noise(
@@ -234,6 +241,7 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
         split=replace(raw.split, public_unlabelled=pool),
         pool_labels=None if (raw.codes[pool] == UNKNOWN).any() else raw.codes[pool],
+        columns=raw.columns,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -20,6 +21,7 @@ from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
+from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import (
@@ -34,7 +36,7 @@ from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import OWN_DEVICES, Device
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SavedModel, load_model
+from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SETTINGS_FILE, SavedModel, load_model
 from qkd_qiskit.reporting import (
     ReportExtras,
     TrainingCurve,
@@ -49,7 +51,7 @@ from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.training import TrainedModel
 
-RESULTS_FILE, REPORT_FILE, SETTINGS_FILE = "results.json", "report.html", "settings.json"
+RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
 
 
@@ -143,13 +145,15 @@ class ExperimentResult:
             backend=self.settings.server.backend,
             noise=self.settings.noise.enabled,
             seed=self.settings.seed,
+            columns=self.data.columns,
         )
 
-    def predict_proba(self, features: NDArray[Any]) -> FloatArray:
+    def predict_proba(self, features: NDArray[Any] | pd.DataFrame) -> FloatArray:
         """Return class probabilities of raw features, under the noise of the training.
 
         Args:
-            features: [N, F], as many columns as the training data had.
+            features: [N, F], as many columns as the training data had; columns of a DataFrame are found by
+                their names where the model knows them.
 
         Returns:
             Probabilities [N, K], columns in the order of `model.classes`.
@@ -160,12 +164,14 @@ class ExperimentResult:
             HardwareError: If a loaded result's device was an object of the program that made it.
         """
         model = self.model
+        if isinstance(features, pd.DataFrame):
+            features = load_features(features, model=model.columns).features
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
         compiled = compile_model(model.spec, model.backend if model.noise else None, seed=model.seed)
         return model.predict_proba(compiled.noisy, features)
 
-    def predict(self, features: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
         return np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)]
 
@@ -244,6 +250,7 @@ class ExperimentResult:
                     backend=client.settings.backend,
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
+                    columns=data.columns,
                 )
                 name = re.sub(r"[^\w.-]", "_", client.settings.name)
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())

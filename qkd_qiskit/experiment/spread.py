@@ -9,7 +9,7 @@ import numpy as np
 
 from qkd_qiskit.config import DataSettings, ExperimentSettings, LimitSettings
 from qkd_qiskit.config.loading import apply_override, parse_settings, read_table
-from qkd_qiskit.data import load_dataset, partition_named
+from qkd_qiskit.data import load_data, partition_named
 from qkd_qiskit.errors import ConfigError, DataError
 from qkd_qiskit.store import use_limits
 
@@ -129,5 +129,5 @@ def _samples_left(table: dict[str, Any], name: str) -> int:
     data = parse_settings(DataSettings, table.get("data", {}), f"{name}: data")
     limits = parse_settings(LimitSettings, table.get("limits", {}), f"{name}: limits")
     with use_limits(**limits.model_dump()):
-        dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
+        dataset = load_data(data)
     return len(dataset) - sum(getattr(data, part) for part in _PARTS)

@@ -27,6 +27,7 @@ from qkd_qiskit.config import (
 from qkd_qiskit.data import (
     ClientSamples,
     PublicOriginals,
+    TableOptions,
     load_client_samples,
     make_public,
     prepare_client,
@@ -120,7 +121,9 @@ class RemoteClient:
                 RejectionCode.UNKNOWN_PUBLIC_SET,
                 f"expected the public set {settings.public_digest}, found {request.public_digest}",
             )
-        own = load_client_samples(settings.path, settings.labels, settings.limits)
+        own = load_client_samples(
+            settings.path, settings.labels, settings.limits, TableOptions(missing=settings.missing)
+        )
         key = self._key(request, own)
         folder = self._folder / key[:16]
         answer = _kept_answer(folder, request.round, raw)
