@@ -171,7 +171,6 @@ class GivenSamples:
         # All together: one bright image tells what the pixels of the others mean.
         return as_features(as_pixels(joined, "images"), "images"), (int(shape[0]), int(shape[1]))
 
-
     @property
     def columns(self) -> FeatureColumns | None:
         """Which columns of a table the features are; None for what is no table."""
