@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -20,6 +21,7 @@ from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
+from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import (
@@ -156,11 +158,12 @@ class ExperimentResult:
             columns=self.data.columns,
         )
 
-    def predict_proba(self, features: NDArray[Any]) -> FloatArray:
+    def predict_proba(self, features: NDArray[Any] | pd.DataFrame) -> FloatArray:
         """Return class probabilities of raw features, under the noise of the training.
 
         Args:
-            features: [N, F], as many columns as the training data had.
+            features: [N, F], as many columns as the training data had; columns of a DataFrame are found by
+                their names where the model knows them.
 
         Returns:
             Probabilities [N, K], columns in the order of `model.classes`.
@@ -171,13 +174,15 @@ class ExperimentResult:
             HardwareError: If a loaded result's device was an object of the program that made it.
         """
         model = self.model
+        if isinstance(features, pd.DataFrame):
+            features = load_features(features, model=model.columns).features
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
         device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
         compiled = compile_model(model.spec, device, seed=model.seed)
         return model.predict_proba(compiled.noisy, features)
 
-    def predict(self, features: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
         return np.asarray(np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)])
 
