@@ -13,19 +13,18 @@ from typing import Any
 from rich.console import Console
 
 from qkd_qiskit.arrays import IntArray
-from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
+from qkd_qiskit.baselines import FittedBaseline
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import write_predictions
-from qkd_qiskit.experiment.evaluation import client_specs
+from qkd_qiskit.experiment.material import Parts, report_extras
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SavedModel
 from qkd_qiskit.reporting import (
     ReportExtras,
-    TrainingCurve,
     models_table,
     print_results,
     read_results,
@@ -33,7 +32,6 @@ from qkd_qiskit.reporting import (
     write_results,
 )
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.training import TrainedModel
 
 RESULTS_FILE, REPORT_FILE, SETTINGS_FILE = "results.json", "report.html", "settings.json"
 _WIDTH = 80
@@ -53,6 +51,7 @@ class ExperimentResult:
         predictions: Each tested model's predictions for the test samples; empty for a loaded result.
         confusion: The global model's confusion matrix on the test samples, [K, K]; rows are true classes.
             None where it was not tested here.
+        client_confusions: Those of the clients of this process, by name, over all classes.
     """
 
     settings: ExperimentSettings
@@ -63,6 +62,7 @@ class ExperimentResult:
     baselines: Mapping[str, FittedBaseline] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     confusion: IntArray | None = None
+    client_confusions: Mapping[str, IntArray] = field(default_factory=dict)
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -147,30 +147,17 @@ class ExperimentResult:
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
 
     def _extras(self) -> ReportExtras:
-        models: dict[str, object] = {client.settings.name: client.model for client in self.clients or ()}
-        if self.server is not None:
-            models["global"] = self.server.global_model
-        models |= {
-            name: fitted.model for name, fitted in self.baselines.items() if isinstance(fitted, FittedCircuit)
-        }
-        return ReportExtras(
-            classes=tuple(str(label) for label in self.record.data.classes),
-            class_counts={
-                client.settings.name: client.class_counts.tolist() for client in self.clients or ()
-            },
-            confusion=self.confusion,
-            specs={} if self.server is None else client_specs(self.server, self.clients),
-            histories={
-                name: TrainingCurve(model.swarm_history, model.refine_history, model.noiseless)
-                for name, model in models.items()
-                if isinstance(model, TrainedModel)
-            },
-            searches={
-                client.settings.name: client.search
-                for client in self.clients or ()
-                if client.search is not None
-            },
+        parts = Parts(
+            self.settings,
+            self.record,
+            self.data,
+            self.server,
+            self.clients,
+            self.baselines,
+            self.confusion,
+            self.client_confusions,
         )
+        return report_extras(parts)
 
 
 def _saved_model(settings: ExperimentSettings, data: PreparedData, server: ServerResult) -> bytes:

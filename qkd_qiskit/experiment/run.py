@@ -127,6 +127,7 @@ def run_experiment(
             baselines=baselines,
             predictions=evaluation.predictions,
             confusion=evaluation.confusion,
+            client_confusions=evaluation.client_confusions,
         )
         if folder is not None:
             finished.save(folder)
