@@ -42,8 +42,8 @@ from qkd_qiskit.interop.classifier_training import (
     FEW_SAMPLES,
     Lesson,
     Trial,
-    learn,
     only_curve,
+    train_model,
     try_structure,
 )
 from qkd_qiskit.interop.export import export_circuit, sampler_qnn, to_qasm3, to_qpy
@@ -217,7 +217,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if trial is not None:
             share, factor = trial.curve.share[trial.kept], float(trial.factors[trial.kept])
         evaluator = self._compiled.noisy
-        model, points = learn(evaluator, lesson, rng=np.random.default_rng(seed), share=share)
+        model, points = train_model(evaluator, lesson, rng=np.random.default_rng(seed), share=share)
         if trial is None:
             losses = Objective(evaluator, inputs, lesson.targets, l2=training.l2).values(np.stack(points))
             self.learning_curve_ = only_curve(model, losses)

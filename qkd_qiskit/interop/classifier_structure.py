@@ -75,7 +75,8 @@ def widths(
         ClassifierError: If `n_qubits` is neither, or the encoding has no width from 4 to 8.
     """
     if isinstance(n_qubits, Integral) and not isinstance(n_qubits, bool):
-        return [int(n_qubits)]
+        # The spec refuses a width or an encoding that no structure has.
+        return [VQCNNSpec(int(n_qubits), family.encoding).n_qubits]
     if not isinstance(n_qubits, str) or n_qubits != "auto":
         raise ClassifierError(f'n_qubits: expected "auto" or a number, found {describe(n_qubits)}')
     if isinstance(budget, VQCNNSpec):

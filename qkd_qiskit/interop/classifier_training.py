@@ -22,8 +22,8 @@ from qkd_qiskit.training import (
     Tracking,
     TrainedModel,
     class_logits,
-    train_model,
 )
+from qkd_qiskit.training import train_model as train_from_starts
 
 #: Samples of one step of Adam, and the most samples that L-BFGS takes whole.
 BATCH, FEW_SAMPLES = 100, 200
@@ -149,7 +149,7 @@ def try_structure(evaluator: Evaluator, lesson: Lesson, parts: Sequence[IntArray
     loss, found = [], []
     for part in parts:
         own = lesson.rows(np.setdiff1d(np.arange(len(lesson.labels)), part))
-        _, points = learn(evaluator, own, rng=np.random.default_rng(seed))
+        _, points = train_model(evaluator, own, rng=np.random.default_rng(seed))
         # A training that has converged early has fewer points.
         chosen = [points[-(-(place + 1) * len(points) // POINTS) - 1] for place in range(POINTS)]
         objective = Objective(evaluator, own.inputs, own.targets, l2=lesson.training.l2)
@@ -180,7 +180,7 @@ class _Points:
         return max(round(self.share * len(points)), 1) - 1
 
 
-def learn(
+def train_model(
     evaluator: Evaluator, lesson: Lesson, *, rng: np.random.Generator, share: float = 1.0
 ) -> tuple[TrainedModel, list[FloatArray]]:
     """Train one structure.
@@ -200,7 +200,7 @@ def learn(
     points = _Points(share)
     path = Path(points.choose)
     training = lesson.training if lesson.steps == 0 else lesson.training.model_copy(update={"refine": 0})
-    model = train_model(
+    model = train_from_starts(
         evaluator,
         lesson.inputs,
         lesson.targets,
