@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qkd_qiskit import services
-from qkd_qiskit.cli.options import Json, check_folder, check_json
+from qkd_qiskit.cli.options import Json, Missing, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import load_experiment, settings_reference, shipped_experiments, shipped_text
 from qkd_qiskit.errors import ConfigError
@@ -89,6 +89,7 @@ def init(
     qubits: Annotated[
         int | None, typer.Option(min=2, max=16, help="Width of the models; 8 or fewer when omitted.")
     ] = None,
+    missing: Missing = None,
 ) -> None:
     """Write a commented experiment for data and devices of your own."""
     if output.exists():
@@ -97,6 +98,6 @@ def init(
         raise ConfigError(f"--output: expected a .toml file, found {output}")
     check_folder(output.parent)
     backends = tuple(backend or ("ibm_torino",))
-    options = TemplateOptions(data, labels, backends, clients, dirichlet, qubits)
+    options = TemplateOptions(data, labels, backends, clients, dirichlet, qubits, missing)
     services.write_file(output, experiment_template(output.stem, options))
     typer.echo(f"{output}: change it as you like, then: qkd-qiskit run {output}")

@@ -18,6 +18,10 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces one setting; repeatable: clients.0.samples=50"),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
+Missing = Annotated[
+    str | None,
+    typer.Option(help="Rows of a table with missing values: drop them, or fill in the median."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
 Fractional = Annotated[

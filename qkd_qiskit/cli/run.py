@@ -57,7 +57,9 @@ def run(
 @app.command()
 def predict(
     run_folder: RunFolder,
-    source: Annotated[Path, typer.Option("--input", metavar="FILE", help="npy, npz, csv or IDX samples.")],
+    source: Annotated[
+        Path, typer.Option("--input", metavar="FILE", help="npy, npz, IDX or table of samples.")
+    ],
     labels: Annotated[str | None, typer.Option(help="Label file or column: gives the accuracy too.")] = None,
     backend: Annotated[
         str | None, typer.Option(help="Device whose noise is simulated, or ideal; as trained when omitted.")

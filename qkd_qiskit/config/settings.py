@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,6 +13,8 @@ from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import FileLimits
 
 Label = int | str
+
+_OWN_ENCODING = re.compile(r"[A-Za-z]\w{0,39}@[0-9a-f]{20}", re.ASCII)
 
 
 def _column(value: object) -> object:
@@ -24,6 +27,10 @@ LabelColumn = Annotated[str, BeforeValidator(_column)]
 
 
 def _known_encoding(name: str) -> str:
+    if _OWN_ENCODING.fullmatch(name):
+        # The digest stands for a circuit of a program's own; a process without it can read what was done with
+        # it.
+        return name
     try:
         return registered_name(name)
     except DataError as error:
@@ -77,6 +84,22 @@ class DataSettings(Settings):
     )
     classes: tuple[Label, ...] | None = Field(
         None, description="classes that take part; all when omitted", examples=[[0, 1]]
+    )
+    missing: Literal["drop", "median"] | None = Field(
+        None,
+        description="rows of a table with missing values: drop leaves them out, median fills in the median "
+        "of the column; refused when omitted",
+        examples=["drop"],
+    )
+    headings: bool | None = Field(
+        None,
+        description="whether a table's first row holds headings; recognized when omitted",
+        examples=[True],
+    )
+    row_numbers: Literal["drop", "keep"] | None = Field(
+        None,
+        description="a table's columns that number the rows: left out, or features; recognized when omitted",
+        examples=["drop"],
     )
     public_train: int = Field(
         240, ge=1, description="labelled public samples for training, sent with their labels"
@@ -432,6 +455,9 @@ class RemoteClientSettings(OutputPrivacySettings):
     )
     max_public_sets: int = Field(
         1, ge=1, description="public sets that it answers on where public_digest names none, the first ones"
+    )
+    missing: Literal["drop", "median"] | None = Field(
+        None, description="rows of a table with missing values; refused when omitted", examples=["drop"]
     )
     max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
     max_samples: int = Field(

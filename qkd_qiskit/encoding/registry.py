@@ -59,12 +59,14 @@ def encoding_named(name: str) -> Encoding:
 
 
 def registered_name(name: str) -> str:
-    """Return the one text for a registered encoding and its options.
+    """Return the one text for a registered encoding and its options, or for one that this process has made.
 
     Raises:
         DataError: If there is none, or it has no such option.
     """
     plain, values = split_name(name)
+    if name in _OWN:
+        return name
     if plain not in ENCODINGS:
         raise DataError(
             f"expected {' or '.join(ENCODINGS)}, found {name[:80]!r}{did_you_mean(plain, ENCODINGS)}"

@@ -32,6 +32,7 @@ from qkd_qiskit.evaluation.results import (
     PrivacyRecord,
     QuantityRange,
 )
+from qkd_qiskit.experiment.sampled import Sampling
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
@@ -72,6 +73,7 @@ def evaluate(
     server: ServerResult,
     baselines: Mapping[str, FittedBaseline],
     clients: Sequence[ClientOutcome] | None,
+    sampling: Sampling | None = None,
 ) -> Evaluation:
     """Evaluate every model that is here on the test samples, once.
 
@@ -80,6 +82,7 @@ def evaluate(
         server: The server's part.
         baselines: Fitted baselines by name.
         clients: What each client did, in the order of the settings; None where the clients are elsewhere.
+        sampling: How the global model is sampled as well; None for no such run.
     """
     test, rounds, k = run.data.test, server.rounds, len(run.data.classes)
     everywhere = {c.settings.name: _lifted(c, "noisy", test.inputs, k) for c in clients or ()}
@@ -97,13 +100,18 @@ def evaluate(
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
     found = _predict_all(run, server, baselines, clients, test.inputs)
+    if sampling is not None:
+        found["global_sampled"] = sampling.predictions(
+            server.compiled.spec, server.global_model, test.inputs, seed=run.settings.seed
+        )
     models = {name: score(predictions, test.labels) for name, predictions in found.items()}
     own = found["global"]
-    comparisons = {
-        f"global_minus_{name}": compare(own, found[name], test.labels)
-        for name in DIFFERENCES
-        if name in found
-    }
+    known = {model.name for model in COMPARED}
+    compared = (
+        *(name for name in DIFFERENCES if name in found),
+        *(name for name in found if name not in known),
+    )
+    comparisons = {f"global_minus_{name}": compare(own, found[name], test.labels) for name in compared}
     confusion = confusion_matrix(own.noisy, test.labels, k)
     of_clients = {name: confusion_matrix(labels, test.labels, k) for name, labels in everywhere.items()}
     return Evaluation(

@@ -9,7 +9,8 @@ from typing import Any
 
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.errors import ReportingError, StoreError
-from qkd_qiskit.experiment.result import RESULTS_FILE, SETTINGS_FILE, ExperimentResult
+from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
+from qkd_qiskit.models import SETTINGS_FILE
 from qkd_qiskit.store import Database, folder_lock, guarded, mend_database, write_atomic
 from qkd_qiskit.store.database import DATABASE_FILE
 

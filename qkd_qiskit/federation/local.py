@@ -19,12 +19,14 @@ from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
+from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.client import ClientOutcome, answer_request
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.federation.transport import Arrival
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
+from qkd_qiskit.hardware import OWN_DEVICES, Device
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import ModelCompiler
@@ -95,6 +97,8 @@ class LocalTransport:
             resume=run.resume,
             request=request,
             before=self._outcomes.get(position),
+            devices=_own_devices(alone),
+            encoding=_own_encoding(alone),
         )
 
     def _here(self, tasks: list[_WorkerTask]) -> Iterator[tuple[int, ClientOutcome]]:
@@ -123,7 +127,10 @@ class LocalTransport:
 
 @dataclass(frozen=True)
 class _WorkerTask:
-    """What a worker needs for one client's part of a round; `settings` and `data` know this client alone."""
+    """What a worker needs for one client's part of a round; `settings` and `data` know this client alone.
+
+    `devices` and `encoding` are objects of the user's own, which names in `settings` do not find elsewhere.
+    """
 
     position: int
     settings: ExperimentSettings
@@ -132,6 +139,8 @@ class _WorkerTask:
     resume: bool
     request: TrainRequest
     before: ClientOutcome | None
+    devices: Mapping[str, Device]
+    encoding: Encoding | None
 
     def run(self, progress: Progress) -> RunContext:
         """Return the run of this client alone."""
@@ -142,10 +151,27 @@ def _work(task: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientOutc
     """Answer for one client, in a worker process."""
     _end_with(parent)
     settings = task.settings
-    compiler = model_compiler(settings)
-    before = None if task.before is None else task.before.compiled_by(compiler)
-    run = task.run(FileProgress(report))
-    return task.position, answer_request(run, compiler, task.request, before)
+    # Held for as long as names must find it.
+    encoding = None if task.encoding is None else introduce(task.encoding)
+    with OWN_DEVICES.lent(task.devices):
+        compiler = model_compiler(settings)
+        before = None if task.before is None else task.before.compiled_by(compiler)
+        run = task.run(FileProgress(report))
+        answer = answer_request(run, compiler, task.request, before)
+    del encoding
+    return task.position, answer
+
+
+def _own_devices(settings: ExperimentSettings) -> dict[str, Device]:
+    """Return the devices of the clients' that names find in this run alone."""
+    lent = OWN_DEVICES.all()
+    return {client.backend: lent[client.backend] for client in settings.clients if client.backend in lent}
+
+
+def _own_encoding(settings: ExperimentSettings) -> Encoding | None:
+    """Return the encoding of the models where it is known to this process alone."""
+    plain, _, _ = settings.model.encoding.partition("(")
+    return None if plain in ENCODINGS else encoding_named(settings.model.encoding)
 
 
 def _end_with(parent: int) -> None:

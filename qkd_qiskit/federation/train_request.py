@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError, field_validator
 
 from qkd_qiskit.config import (
     AdamSettings,
@@ -28,6 +28,7 @@ from qkd_qiskit.config import (
     TrainingSettings,
 )
 from qkd_qiskit.data import UNKNOWN, PublicOriginals
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.faults import first_fault
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
@@ -60,6 +61,15 @@ class TaskDescription(Settings):
     descent: AdamSettings
     noise: NoiseSettings
     precision: Literal["float16", "uint8"]
+
+    @field_validator("model")
+    @classmethod
+    def _encoding_is_known(cls, model: ModelSettings) -> ModelSettings:
+        try:
+            encoding_named(model.encoding)
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return model
 
     @classmethod
     def of(cls, settings: ExperimentSettings, classes: Sequence[Label]) -> TaskDescription:

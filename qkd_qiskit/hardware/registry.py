@@ -18,8 +18,11 @@ from qkd_qiskit.hardware.custom import build_target
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.fractional import fractional_name, split_name
+from qkd_qiskit.own import OwnObjects
 from qkd_qiskit.store import guarded
 from qkd_qiskit.text import printable
+
+OWN_DEVICES: OwnObjects[Device] = OwnObjects("devices")
 
 
 def unavailable(name: str) -> str | None:
@@ -63,10 +66,18 @@ def load_backend(name: DeviceLike) -> Device:
         if name not in _BACKENDS:
             _BACKENDS[name] = device_from_backend(name)
         return _BACKENDS[name]
+    own = OWN_DEVICES.all().get(str(name))
+    if own is not None:
+        return own
     plain, fractional = split_name(str(name))
     path = Path(plain)
     if path.suffix != ".toml":
         if plain not in list_backends():
+            if "@" in plain:
+                raise HardwareError(
+                    f"device {plain!r} was an object of a Python program: it is known while that runs "
+                    "an experiment with it, and another device takes its place elsewhere"
+                )
             known = list_backends()
             raise HardwareError(
                 f"unknown device {printable(plain, 60)!r}: expected one of {', '.join(known)}, or the path "

@@ -25,15 +25,6 @@ def recalls(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(total > 0, np.diag(confusion) / np.maximum(total, 1), np.nan)
 
 
-def worst_class(extras: ReportExtras) -> str | None:
-    """Return in words which class the global model finds least often; None without samples."""
-    if extras.confusion is None or not extras.confusion.any():
-        return None
-    found = recalls(extras.confusion)
-    worst = int(np.nanargmin(found))
-    return f"class {shortened(extras.classes[worst])} is found least often, {100 * found[worst]:.1f} % of it"
-
-
 def plot_confusion(extras: ReportExtras) -> Figure:
     """Draw true against predicted classes of the global model, and beside it the recall of each class."""
     size = len(extras.classes)
@@ -94,8 +85,8 @@ def _matrix(axes: Axes, confusion: NDArray[np.int64], classes: tuple[str, ...]) 
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(size, size) if size <= _MOST_NUMBERS else ():
         axes.text(
-            column, row, str(confusion[row, column]), ha="center", va="center", fontsize=8 if size <= 6 else 6,
-            color="white" if shares[row, column] > 0.55 else INK,
+            column, row, str(confusion[row, column]), ha="center", va="center",
+            fontsize=8 if size <= 6 else 6, color="white" if shares[row, column] > 0.55 else INK,
         )  # fmt: skip
     places = range(size) if size <= _MOST_NAMES else ()
     labels = [shortened(classes[place]) for place in places]

@@ -235,7 +235,9 @@ def held_samples(source: DataSource, model: ModelSettings, *, samples: int | Non
     Raises:
         DataError: If the dataset cannot be loaded, or has fewer samples.
     """
-    dataset = load_dataset(source.name, path=source.path, labels=source.labels, classes=source.classes)
+    dataset = load_dataset(
+        source.name, path=source.path, labels=source.labels, classes=source.classes, table=source.table
+    )
     size = len(dataset.labels)
     if samples is not None and not 1 <= samples <= size:
         raise DataError(f"samples: expected 1 to {size}, as many as {dataset.name} has, found {samples}")

@@ -43,6 +43,7 @@ from qkd_qiskit.services.submission import (
     unfinished,
     write_outcomes,
 )
+from qkd_qiskit.services.submit import submit_model
 
 __all__ = [
     "ACCURACY_COLUMNS",
@@ -83,6 +84,7 @@ __all__ = [
     "recover_jobs",
     "require_ledger",
     "spending_line",
+    "submit_model",
     "take_over",
     "to_send",
     "unfinished",

@@ -17,8 +17,8 @@ EXPORTS = ("qpy", "qasm3", "card")
 
 
 def export_model(
-    run: Path,
-    output: Path,
+    run: str | Path,
+    output: str | Path,
     *,
     formats: tuple[str, ...] = EXPORTS,
     backend: DeviceLike | None = None,
@@ -40,6 +40,7 @@ def export_model(
         ModelError: If there is no model, or a format is unknown.
         ReportingError: If a file cannot be written.
     """
+    run, output = Path(run), Path(output)
     unknown = [name for name in formats if name not in EXPORTS]
     if unknown:
         raise ModelError(f"unknown format {unknown[0]!r}: expected {', '.join(EXPORTS)}")

@@ -25,7 +25,7 @@ from qkd_qiskit.store.sealing import pack, seal_text, unpack, unseal_text
 
 Record = TypeVar("Record")
 
-_LOG = logging.getLogger("qkd_qiskit.store")
+_LOG = logging.getLogger(__name__)
 # Jobs of the same file were paid for: no run deletes them.
 _OF_ONE_RUN = ("stage", "stage_array", "answer", "message")
 

@@ -28,7 +28,11 @@ def test_without_a_terminal_each_work_gives_one_line() -> None:
     text = io.StringIO()
     with RichProgress(Console(file=text)) as progress:
         _use(progress)
-    assert text.getvalue().splitlines() == ["done: clients", "done: nothing", "done: unknown length"]
+    assert text.getvalue().splitlines() == [
+        "done: clients, 0:00",
+        "done: nothing, 0:00",
+        "done: unknown length, 0:00",
+    ]
 
 
 def test_in_a_terminal_bars_are_drawn_and_full_at_the_end() -> None:
