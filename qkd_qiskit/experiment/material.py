@@ -24,7 +24,10 @@ from qkd_qiskit.reporting.extras import Answers, Placement, RoundsCurve
 from qkd_qiskit.reporting.settings_rows import setting_rows
 from qkd_qiskit.runtime.estimate import quantum_seconds
 from qkd_qiskit.simulation import CompiledModel
+from qkd_qiskit.text import printable
 from qkd_qiskit.training import TrainedModel
+
+_CALIBRATIONS = {"none": "left as it is", "temperature": "temperature", "affine": "scale and shift"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +143,8 @@ def _reliability(parts: Parts) -> Iterator[tuple[str, tuple[Answers, Answers]]]:
         before.append(_answers(given / np.where(total > 0, total, 1.0), outcomes[asked]))
         after.append(_answers(known[outputs.client].apply(given), outcomes[asked]))
     if before:
-        yield "clients, one by one", (_joined(before), _joined(after))
+        kind = teacher.calibrations[0].kind
+        yield f"each client ({_CALIBRATIONS[kind]})", (_joined(before), _joined(after))
     soft = rounds.aggregate.soft_labels[rows]
     # What the rule gave before its sharpness was fitted.
     plain = soft**teacher.sharpness
@@ -163,10 +167,10 @@ def _quantum_seconds(parts: Parts) -> Iterator[tuple[str, float]]:
     if parts.data is None:
         return
     shots, answered = parts.settings.estimator.shots, parts.data.public.n_answered
-    for name, backend, compiled in _circuits(parts):
+    for name, _, compiled in _circuits(parts):
         circuits = len(parts.data.test) if name == "global" else answered
         if compiled.transpiled is not None and circuits:
             what = "test samples" if name == "global" else "public samples"
             duration = compiled.transpiled.report.counted.duration
             seconds = quantum_seconds(duration, circuits=circuits, shots=shots)
-            yield f"{name} on {backend}, {circuits} {what}", seconds
+            yield f"{printable(name, 12)}, {circuits} {what}", seconds

@@ -43,7 +43,9 @@ from qkd_qiskit.reporting import (
     write_report,
     write_results,
 )
+from qkd_qiskit.reporting.figures import report_style, svg_source
 from qkd_qiskit.reporting.pictures import draw_picture
+from qkd_qiskit.reporting.plots import plot_accuracies
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 
@@ -225,10 +227,15 @@ class ExperimentResult:
         return text.get()
 
     def _repr_html_(self) -> str:
-        """Return the table of the models for a notebook."""
+        """Return the table of the models, and a picture of their accuracies, for a notebook."""
         console = Console(file=io.StringIO(), width=_WIDTH, record=True)
         console.print(models_table(self.record))
-        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        table = console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        if not self.record.measured:
+            return table
+        with report_style():
+            picture = svg_source(plot_accuracies(self.record))
+        return f'{table}<img src="{picture}" alt="accuracy of every model, with and without noise">'
 
     def _write_client_models(self, folder: Path, data: PreparedData) -> None:
         """Write the models of clients of this process; those of clients elsewhere never leave them."""

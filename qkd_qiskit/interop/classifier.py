@@ -37,12 +37,11 @@ from qkd_qiskit.interop.classifier_structure import (
     widths,
 )
 from qkd_qiskit.interop.classifier_training import (
-    AUTO_STEPS,
     BATCH,
-    FEW_SAMPLES,
     Lesson,
     Trial,
     only_curve,
+    steps_for,
     train_model,
     try_structure,
 )
@@ -58,8 +57,8 @@ _LOG = logging.getLogger("qkd_qiskit.classifier")
 
 #: `l2="auto"` is this over the sum of the samples' weights, as a prior on the logit scale would be.
 _L2_OF_ALL = 8.0
-#: Seconds that all gradients of one training are predicted to take at most, where the size is chosen.
-_MOST_SECONDS = 1.0
+#: Seconds that a gradient is predicted to take at most, where the size is chosen.
+_MOST_SECONDS = 2e-3
 
 
 class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -71,7 +70,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     With the defaults, width, size and the end of the training are chosen from the data: a smallest and
     a larger structure are trained without a fifth of the samples, these judge them, and the one that is
     chosen is trained once more on all samples. On one core that takes a second for a table of a hundred rows,
-    some ten for 800 images, and two to three times as long under a device's noise.
+    some twenty for 800 images, and longer for samples in thousands or under a device's noise.
 
     Args:
         n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
@@ -89,8 +88,8 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         particles: Particles of the swarm.
         iterations: Moves of the swarm.
         refine: L-BFGS iterations after the swarm, where no steps of Adam are taken.
-        steps: Steps of Adam on 100 samples each after the swarm, 0 for L-BFGS; `"auto"` takes 600 where there
-            are more than 200 different samples.
+        steps: Steps of Adam on 100 samples each after the swarm, 0 for L-BFGS; `"auto"` goes 125 times
+            through more than 200 different samples, in 300 to 2000 steps.
         l2: Weight of the squared log of the logit scale; `"auto"` takes 8 over the number of samples.
         early_stopping: Whether a fifth of the samples chooses size and end of the training; without it, and
             with fewer than 40 different samples, the granted size is trained to the end.
@@ -259,7 +258,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ClassifierError(
                 f'steps: expected "auto" or a number of at least 0, found {describe(self.steps)}'
             )
-        return AUTO_STEPS if n_samples > FEW_SAMPLES else 0
+        return steps_for(n_samples)
 
     def _training(self, samples: WeightedSamples) -> TrainingSettings:
         chosen = {name: getattr(self, name) for name in ("particles", "iterations", "refine", "l2")}
@@ -274,7 +273,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tried = widths(self.n_qubits, self.budget, samples.features, family)
         # What one gradient takes: of a batch for each step of Adam, of all samples for each of L-BFGS.
         at_once = min(BATCH, len(samples)) if steps else len(samples)
-        cost = GradientCost(at_once, _MOST_SECONDS / max(steps or self.refine, 1))
+        cost = GradientCost(at_once, _MOST_SECONDS)
         for place, width in enumerate(tried):
             encoder = fit_encoder(self.encoding, width, samples.features, samples.labels)
             inputs = encoder.transform(samples.features)

@@ -27,13 +27,21 @@ from qkd_qiskit.training import train_model as train_from_starts
 
 #: Samples of one step of Adam, and the most samples that L-BFGS takes whole.
 BATCH, FEW_SAMPLES = 100, 200
-AUTO_STEPS = 600
+#: How often steps go through all samples, and the fewest and most steps, where they are chosen.
+_PASSES, _FEWEST_STEPS, _MOST_STEPS = 125, 300, 2000
 _RATE = 0.03
 _LOG_FACTORS = (-3.0, 3.0)
 # Little against a hundred samples, enough to hold a handful.
 _PULL = 0.01
 # Standard errors from which on a difference counts.
 _ERRORS = 2.0
+
+
+def steps_for(n_samples: int) -> int:
+    """Return the steps of Adam for so many samples; 0 where L-BFGS takes them whole."""
+    if n_samples <= FEW_SAMPLES:
+        return 0
+    return min(max(_PASSES * n_samples // BATCH, _FEWEST_STEPS), _MOST_STEPS)
 
 
 @dataclass(frozen=True, eq=False)

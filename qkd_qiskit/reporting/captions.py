@@ -1,4 +1,4 @@
-"""What to see in each picture of a report: one sentence, with what this result shows where that can be said."""
+"""What to see in each picture of a report: one sentence, with what this result shows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def accuracies_caption(results: Results) -> str:
     told = f"{model_title(best)} is highest with {100 * results.measured[best].accuracy:.1f} %"
     return (
         "Filled points are accuracies under each model's noise with their 95 % intervals, rings are the same "
-        f"weights without noise, and grey models are classical: {told}, and where intervals overlap much, the "
-        "order may be chance."
+        f"weights without noise, and grey models are classical: {told}, and where intervals overlap much, "
+        "the order may be chance."
     )
 
 
@@ -27,14 +27,12 @@ def class_mix_caption(results: Results, extras: ReportExtras) -> str:
     """Say how differently the classes lie with the clients."""
     del results
     counts = np.array(list(extras.class_counts.values()))
-    most = int((counts > 0).sum(axis=1).max(initial=0))
+    most = int((counts > 0).sum(axis=1).max())
     form = "row, darker for more samples," if len(counts) > MOST_ROWS else "bar"
     return (
         f"Each {form} is one client's private data by class: no client holds more than {most} of the "
-        f"{len(extras.classes)} classes, and they hold {counts.sum(axis=1).min(initial=0)} to "
-        f"{counts.sum(axis=1).max(initial=0)} samples."
-        if counts.size
-        else "Nobody's samples are here."
+        f"{len(extras.classes)} classes, and they hold {counts.sum(axis=1).min()} to "
+        f"{counts.sum(axis=1).max()} samples."
     )
 
 
@@ -77,7 +75,8 @@ def training_caption(extras: ReportExtras) -> str:
     part = "" if drawn == known else f" ({drawn} of {known} models are drawn)"
     return (
         "Each panel shows one model's training loss, dashed for the best of the particle swarm, then solid "
-        f"for the gradient refinement that continues from it: a curve that is flat at its end has converged{part}."
+        "for the gradient refinement that continues from it: a curve that is flat at its end has "
+        f"converged{part}."
     )
 
 
@@ -87,8 +86,9 @@ def rounds_caption(extras: ReportExtras) -> str:
         f"{model_title(name)} after round {curve.kept}" for name, curve in drawn_curves(extras.rounds).items()
     )
     return (
-        "Models whose parameters the clients share, before the first round and after each: the dotted line is "
-        f"where the server's own labels were answered best ({kept}), and rounds behind it made things worse."
+        "Models whose parameters the clients share, before the first round and after each: the dotted line "
+        f"is where the server's own labels were answered best ({kept}), and rounds behind it made things "
+        "worse."
     )
 
 
@@ -116,8 +116,9 @@ def device_caption(names: list[str], placement: Placement) -> str:
     """Say who runs where, and what to look for."""
     return (
         f"Circuits of {', '.join(map(shortened, names))} use the orange qubits of {placement.device.name}: "
-        "couplings are coloured by the error of their two-qubit gate and qubits by their readout error, darker "
-        "for more, and the bars show the costliest ones that are used beside the device's medians, dotted."
+        "couplings are coloured by the error of their two-qubit gate and qubits by their readout error, "
+        "darker for more, and on the right the costliest ones that are used stand beside the device's "
+        "medians, dotted."
     )
 
 

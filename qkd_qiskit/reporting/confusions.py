@@ -64,7 +64,7 @@ def plot_client_confusions(extras: ReportExtras) -> Figure:
         axes.set_title(f"{shortened(name)}\nrecall: own classes {own}, others {others}", fontsize=8)
         # What a client has never seen cannot be expected of it.
         for place in np.flatnonzero(counts == 0):
-            axes.axhspan(place - 0.5, place + 0.5, facecolor="none", edgecolor=GREY, hatch="////", lw=0)
+            axes.axhspan(place - 0.5, place + 0.5, facecolor="none", edgecolor="#9AA0A680", hatch="//", lw=0)
     for axes in panels[len(drawn) :]:
         axes.set_axis_off()
     figure.supxlabel("predicted class", fontsize=10)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 from sklearn.manifold import smacof
@@ -74,8 +76,9 @@ def draw_placement(placement: Placement) -> Figure:
             circuit are drawn.
     """
     view = _View(placement.device, placement.qubits)
-    figure = new_figure(view.inches + 2.6, max(view.height + 1.4, 3.6))
-    axes = figure.subplots(1, 2, width_ratios=(view.inches, 2.6))
+    width = 0.75 * view.inches
+    figure = new_figure(width + 3.2, max(0.75 * view.height + 2.2, 4.2))
+    axes = figure.subplots(1, 2, width_ratios=(width, 2.8))
     _draw_map(figure, axes[0], view, placement)
     _draw_costs(axes[1], placement)
     return figure
@@ -148,15 +151,21 @@ def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> Non
         axes.annotate(
             str(qubit), places[qubit], xytext=(6, 6), textcoords="offset points", fontsize=8, color=INK
         )
-    figure.colorbar(lines, ax=axes, label=f"error of {device.two_qubit_gate}", shrink=0.8)
-    figure.colorbar(dots, ax=axes, label="readout error", shrink=0.8)
+    for shades, what in ((lines, f"error of {device.two_qubit_gate}"), (dots, "readout error")):
+        values = np.asarray(shades.get_array(), dtype=np.float64)
+        bar = figure.colorbar(
+            shades, ax=axes, label=f"{what}, %", location="bottom", shrink=0.8, aspect=40, pad=0.02
+        )
+        _label(bar.ax.xaxis, values, 100.0)
     part = "" if len(view.qubits) == device.n_qubits else f", {len(view.qubits)} of {device.n_qubits} qubits"
     axes.set_title(
         f"{shortened(device.name)}, calibration {(device.calibration_date or 'made up')[:10]}{part}"
     )
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.autoscale_view()
+    # A line of qubits has no height of its own.
+    for limit, values in ((axes.set_xlim, spots[:, 0]), (axes.set_ylim, spots[:, 1])):
+        limit(values.min() - 0.7, values.max() + 0.7)
     if chosen.qubits or dead or broken.any():
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
@@ -187,8 +196,17 @@ def _draw_costs(axes: Axes, placement: Placement) -> None:
     rows += [(f"qubit {q}", _readout_error(device, q), GREEN) for q in placement.qubits]
     # What costs most is what a reader wants to see.
     rows = sorted(rows, key=lambda row: -row[1])[:_MOST_COSTS]
-    axes.barh(range(len(rows)), [100 * error for _, error, _ in rows], color=[colour for *_, colour in rows])
-    axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=8)
+    places = np.arange(len(rows))
+    percent = 100 * np.maximum([error for _, error, _ in rows], _FLOOR)
+    axes.hlines(places, 100 * _FLOOR, percent, color=[colour for *_, colour in rows], alpha=0.5)
+    for colour, marker in ((BLUE, "s"), (GREEN, "o")):
+        own = np.array([row[2] == colour for row in rows], dtype=np.bool_)
+        axes.plot(percent[own], places[own], marker, color=colour, markersize=5)
+    axes.set_xscale("log")
+    if len(rows):
+        axes.set_xlim(percent.min() / 1.6, percent.max() * 1.6)
+    _label(axes.xaxis, percent, 1.0)
+    axes.set_yticks(places, [name for name, *_ in rows], fontsize=8)
     axes.invert_yaxis()
     readout = [_readout_error(device, qubit) for qubit in range(device.n_qubits)]
     for errors, colour, label in (
@@ -201,7 +219,19 @@ def _draw_costs(axes: Axes, placement: Placement) -> None:
         )
     axes.set_xlabel("error, %")
     axes.set_title("what the circuit uses")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _label(axis: Axis, values: NDArray[np.float64], factor: float) -> None:
+    """Label the least, the middle and the largest value on a logarithmic axis.
+
+    As plain numbers: powers of ten would be formulas, which a report does not set.
+    """
+    low, high = (values.min(), values.max()) if values.size else (1.0, 1.0)
+    ticks = sorted({low, float(np.sqrt(low * high)), high}) if high > 1.05 * low else [high]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FixedFormatter([f"{factor * tick:.2g}" for tick in ticks]))
+    axis.set_minor_locator(NullLocator())
 
 
 def _around(n_qubits: int, edges: list[tuple[int, int]], chosen: Sequence[int]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -139,12 +140,14 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
 
 def _devices(extras: ReportExtras) -> list[ReportPicture]:
     """Return the map of each device with the qubits that are used; equal places share one."""
-    owners: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    owners: dict[tuple[str, frozenset[int]], list[str]] = {}
     for name, placement in extras.placements.items():
-        owners.setdefault((placement.device.name, placement.qubits), []).append(name)
+        owners.setdefault((placement.device.name, frozenset(placement.qubits)), []).append(name)
     found = []
     for names in list(owners.values())[:_MOST_OVERVIEWS]:
-        placement = extras.placements[names[0]]
+        placements = [extras.placements[name] for name in names]
+        links = sorted({link for placement in placements for link in placement.links})
+        placement = replace(placements[0], links=tuple(links))
         found.append(
             ReportPicture(
                 placement.device.name,
