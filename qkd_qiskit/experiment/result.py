@@ -186,7 +186,8 @@ class ExperimentResult:
 
     def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
-        return np.asarray(np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)])
+        classes: NDArray[Any] = np.array(self.model.classes)
+        return np.asarray(classes[self.predict_proba(features).argmax(axis=1)])
 
     def plot(self, picture: str = "accuracies") -> Figure:
         """Draw a picture of the report, as a Matplotlib figure.
