@@ -39,7 +39,7 @@ COMMANDS = {
         "List the settings of an experiment, with defaults and meanings.",
     ),
     "compare": ("compare", "Compare finished runs: differences of accuracy with intervals."),
-    "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
+    "predict": ("run", "Predict the classes of your own data with a run's global model."),
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
     "transpile": ("resources", "Transpile, and show predicted beside counted native gates."),

@@ -136,6 +136,7 @@ def run_experiment(
             baselines=baselines,
             predictions=evaluation.predictions,
             confusion=evaluation.confusion,
+            client_confusions=evaluation.client_confusions,
             devices={} if own is None else own.devices,
         )
         _LOG.info("%s: done in %.1f s", settings.name, run.timings["total"])

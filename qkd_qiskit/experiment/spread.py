@@ -130,4 +130,4 @@ def _samples_left(table: dict[str, Any], name: str) -> int:
     limits = parse_settings(LimitSettings, table.get("limits", {}), f"{name}: limits")
     with use_limits(**limits.model_dump()):
         dataset = load_data(data)
-    return int(len(dataset) - sum(getattr(data, part) for part in _PARTS))
+    return len(dataset) - sum(int(getattr(data, part)) for part in _PARTS)
