@@ -84,10 +84,17 @@ def run(
     else:
         if resume and not holds_run(folder):
             typer.echo(f"--resume: nothing to go on with in {folder}; the run begins anew.", err=True)
-        with RichProgress() as progress:
-            finished = run_experiment(
-                settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
+        try:
+            with RichProgress() as progress:
+                finished = run_experiment(
+                    settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
+                )
+        except KeyboardInterrupt:
+            typer.echo(
+                f"finished stages are kept in {folder}: the same command with --resume goes on there",
+                err=True,
             )
+            raise
     finished.print()
     typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
     if json_path is not None:
