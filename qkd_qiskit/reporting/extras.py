@@ -48,7 +48,7 @@ class ReportExtras:
     circuits: Mapping[str, QuantumCircuit] = field(default_factory=dict)
     #: Model or client name to its losses.
     histories: Mapping[str, TrainingCurve] = field(default_factory=dict)
-    #: Name of each client that searched its kernel to its search.
+    #: Name of each client that searched its structure to its search.
     searches: Mapping[str, StructureSearch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -19,20 +19,21 @@ from qkd_qiskit.training import (
     Box,
     CandidateFactory,
     CooperativeSwarm,
-    KernelSpace,
     Objective,
     ParticleSwarm,
     SearchTask,
     Starts,
+    StructureSpace,
     Targets,
     class_logits,
     minimize_lbfgs,
     random_params,
     run_swarm,
     search_structure,
+    searched_spec,
     weight_period,
 )
-from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec, native_two_qubit
+from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
 CLASSES = (0, 1, 2, 3)
 PLAN = "conv, edge, conv, edge, conv, edge, conv"
@@ -103,7 +104,7 @@ class WeightsMeasurement(Measurement):
         return CellRecord(
             right={name: pack(found) for name, found in hits.items()},
             values={name: (value,) for name, value in values.items()},
-            notes={"kernels": (str(objective.evaluator.spec.kernels[0]),)},
+            notes={"structure": (objective.evaluator.spec.describe(),)},
         )
 
     def _search(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
@@ -145,8 +146,8 @@ class WeightsMeasurement(Measurement):
         return objective, found.params
 
     def _structure(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
-        """Find the kernel by structure search, the weights by a global swarm."""
-        settings, kernel = self.training, PRESETS["su4"]
+        """Find the structure by search, the weights by a global swarm."""
+        settings = self.training
         if self.method == "structure search, no gradient":
             # Short trainings by a swarm alone, with about as many parameter vectors each.
             update = {"starts": self.swarm_starts, "moves": 4, "steps": 0}
@@ -154,13 +155,12 @@ class WeightsMeasurement(Measurement):
             settings = settings.model_copy(update={"structure": alone})
         search = search_structure(
             CandidateFactory(SPEC, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
-            KernelSpace(len(kernel.genes), kernel.n_two_qubit),
+            StructureSpace(SPEC),
             SearchTask(data.inputs, Targets(len(CLASSES), labels=data.labels), int(rng.integers(2**32))),
             settings,
         )
         limit.spent = search.evaluations
-        spec = VQCNNSpec(8, plan=PLAN, kernels=search.winner, sharing="site", n_outcomes=len(CLASSES))
-        return self._swarm(spec, data, limit, rng)
+        return self._swarm(searched_spec(SPEC, search), data, limit, rng)
 
 
 class CooperativeMeasurement(Measurement):

@@ -18,6 +18,7 @@ from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
 from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
+from qkd_qiskit.sweep.measurements.fitness import expected_choice
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
@@ -219,16 +220,12 @@ def test_a_circuit_learns_an_easy_pair():
     assert found.values["accuracy"][0] == right.count("1") / len(right) > 0.8
 
 
-@pytest.mark.parametrize("name", ["all-pairs", "hard-pairs", "presets", "search"])
+@pytest.mark.parametrize("name", ["all-pairs", "hard-pairs"])
 def test_pictures_of_the_swarm_sweeps(name, tmp_path):
     """One cell of each shipped sweep, with small trainings, and its picture."""
     sweep = load_sweep(name, {"seeds": {"count": 1}})
-    structure = {"particles": 8, "iterations": 0, "samples": 20, "starts": 1, "steps": 1}
     small = ["samples=40", "training.refine=2", "training.particles=2", "training.iterations=0"]
-    if name in ("presets", "search"):
-        small += [f"training.structure.{key}={value}" for key, value in structure.items()]
-    else:
-        small += ["augment.copies=0", "tests=50"]
+    small += ["augment.copies=0", "tests=50"]
     options = SweepOptions(
         overrides=tuple(f"measurement.{item}" for item in small), variants=(sweep.all_variants()[0].name,)
     )
@@ -236,6 +233,45 @@ def test_pictures_of_the_swarm_sweeps(name, tmp_path):
     assert len(found.cells) == 1
     save_picture(found, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+SMALL = {"n_qubits": 4, "device": "ibm_guadalupe", "samples": 40, "tests": 30}
+QUICK = {"particles": 2, "iterations": 0, "refine": 3}
+
+
+def test_ways_to_search_structures_are_measured_beside_presets():
+    structure = {"particles": 2, "iterations": 1, "samples": 20, "starts": 1, "steps": 1, "finalists": 2}
+    found = measured(
+        "structures",
+        classes=(0, 1),
+        methods=("front", "random"),
+        training={**QUICK, "structure": structure},
+        **SMALL,
+    )
+    names = [title for name in ("presets", "front", "random") for title in (name, f"{name}, lowest")]
+    assert list(found.right) == names
+    assert {len(answers) for answers in found.right.values()} == {30}
+    budget = 2 * 6  # Six blocks of `two_cx` on four qubits.
+    assert all(0 < found.values[f"gates of {name}"][0] <= budget for name in names)
+    assert found.values["tried by front"] == found.values["tried by random"] == (4.0,)
+
+
+def test_cheap_judgements_are_ranked_against_full_trainings():
+    found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
+    names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
+    judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
+    assert names == judged | {"trainability"}
+    truth = found.values["truth"]
+    assert len(truth) == 4
+    assert found.values["best"] == (max(truth),)
+    assert all(min(truth) <= found.values[f"chosen, {name}"][0] <= max(truth) for name in names)
+
+
+def test_the_expected_choice_of_all_is_the_choice_itself():
+    truth, rng = np.array([0.1, 0.5, 0.3]), np.random.default_rng(0)
+    assert expected_choice(truth, lambda rows: rows[truth[rows].argmax()], 3, rng) == pytest.approx(0.5)
+    one = expected_choice(truth, lambda rows: rows[0], 1, rng)
+    assert one == pytest.approx(truth.mean(), abs=0.05)
 
 
 @pytest.mark.parametrize("kind", ["evaluations", "time"])

@@ -1,0 +1,20 @@
+"""The structures that a search on a device chooses from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from qkd_qiskit.estimator import largest_presets
+from qkd_qiskit.training import CandidateFactory, StructureSpace
+
+
+def search_space(candidates: CandidateFactory, *, own_kernels: int = 2) -> StructureSpace:
+    """Return all structures within the native two-qubit gates of a base; presets that fit are tried first.
+
+    Args:
+        candidates: The base, and how native gates are counted.
+        own_kernels: Gate strings that the search makes up.
+    """
+    space = StructureSpace(candidates.base, candidates.two_qubit, own_kernels=own_kernels)
+    presets = largest_presets(candidates.base, lambda spec: space.gates(spec) <= space.max_two_qubit)
+    return replace(space, known=presets)
