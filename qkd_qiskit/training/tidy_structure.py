@@ -84,7 +84,8 @@ def cheaper(draft: StructureDraft, spec: VQCNNSpec) -> StructureDraft:
 
 
 def _possible(n_qubits: int, needed: int, layers: Sequence[tuple[str, Kernel]]) -> Layers:
-    chain, kept = tuple(range(n_qubits)), []
+    chain = tuple(range(n_qubits))
+    kept: list[tuple[str, Kernel]] = []
     for wanted, kernel in layers:
         kind = "tree" if wanted == "edge" and len(chain) == 2 else wanted
         if len(chain) < 2:
@@ -98,7 +99,8 @@ def _possible(n_qubits: int, needed: int, layers: Sequence[tuple[str, Kernel]]) 
 
 def _merged_on_pairs(n_qubits: int, layers: Layers) -> Layers:
     """Leave out what a general kernel on the last two qubits does already."""
-    chain, kept = tuple(range(n_qubits)), []
+    chain = tuple(range(n_qubits))
+    kept: list[tuple[str, Kernel, int]] = []
     for kind, kernel in layers:
         if len(chain) == 2 and kept and kept[-1][2] == 2:
             before_kind, before, _ = kept[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,9 +97,7 @@ class FitnessMeasurement(StructureTask):
             values[f"seconds, {name}"] = (spent,)
             count = int(np.clip(self.seconds / spent, 1, len(truth)))
             rng = np.random.default_rng(seed)
-            values[f"chosen, {name}"] = (
-                expected_choice(truth, lambda rows, score=score: rows[score[rows].argmin()], count, rng),
-            )
+            values[f"chosen, {name}"] = (expected_choice(truth, partial(_lowest, score), count, rng),)
         return CellRecord(values=values)
 
     def _specs(self, candidates: CandidateFactory, seed: int) -> list[VQCNNSpec]:
@@ -132,6 +131,10 @@ class FitnessMeasurement(StructureTask):
             loss = float(judge.held_targets.values(probabilities, best[None, -1])[0])
             found[f"{length} steps, {word}"] = loss, spent
         return found
+
+
+def _lowest(score: FloatArray, rows: IntArray) -> int:
+    return int(rows[score[rows].argmin()])
 
 
 def expected_choice(

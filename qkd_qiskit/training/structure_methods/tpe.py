@@ -45,7 +45,7 @@ class ParzenSearch(StructureMethod):
         known = set(map(bytes, self._genomes))
         ratio[[bytes(row) in known for row in drawn]] -= _LAST
         best = ratio.reshape(n, _CANDIDATES).argmax(axis=1) + _CANDIDATES * np.arange(n)
-        return drawn[best]
+        return np.asarray(drawn[best])
 
     def tell(self, genomes: IntArray, fitness: FloatArray, gates: FloatArray) -> None:
         """Remember all different genomes."""
