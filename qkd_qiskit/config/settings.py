@@ -183,13 +183,16 @@ class StructureSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
+    """How weights are found: random starts, perhaps a particle swarm, then L-BFGS on exact gradients."""
 
     method: str = Field(
-        "global",
-        description="a registered optimizer: one swarm over all weights, or sub-swarms along the circuit",
+        "starts",
+        description="what comes before L-BFGS or Adam: starts (the best of some random starts alone), "
+        "global (one swarm over all weights) or cooperative (sub-swarms along the circuit)",
     )
-    particles: int = Field(30, ge=2)
+    particles: int = Field(
+        30, ge=2, description="particles of a swarm; four random starts are tried for each"
+    )
     iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
     sweeps: int = Field(4, ge=0, description="sweeps of the cooperative swarm along the circuit")
     inertia: float = Field(0.73, gt=0)

@@ -120,7 +120,11 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, features: FloatArray, targets: NDArray[np.int64], rng: np.random.Generator) -> None:
         settings = TrainingSettings(
-            particles=self.particles, iterations=self.iterations, refine=self.refine, l2=self.l2
+            method="global",
+            particles=self.particles,
+            iterations=self.iterations,
+            refine=self.refine,
+            l2=self.l2,
         )
         self.encoder_ = make_encoder(self.encoding, self.n_qubits).fit(features)
         inputs = self.encoder_.transform(features)

@@ -119,8 +119,8 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
     if any(curve.swarm or curve.refine for curve in extras.histories.values()):
         pictures["training"] = ReportPicture(
             "Training",
-            "Each panel shows one model's training loss: the best of the particle swarm, then the gradient "
-            "refinement that continues from it.",
+            "Each panel shows one model's training loss: the best of a particle swarm where there was one, "
+            "then the gradient refinement that continues from it, or from the best random start.",
             svg_source(plots.plot_training(extras)),
         )
     return pictures

@@ -78,7 +78,7 @@ def plot_gates(results: Results) -> Figure:
 
 
 def plot_training(extras: ReportExtras) -> Figure:
-    """Draw one panel a model: the swarm's best loss, then the refinement's loss."""
+    """Draw one panel a model: the best loss of a swarm where there is one, then the refinement's loss."""
     histories = {name: curve for name, curve in extras.histories.items() if curve.swarm or curve.refine}
     columns = min(3, len(histories)) or 1
     rows = math.ceil(len(histories) / columns) or 1
@@ -215,7 +215,8 @@ def _curve(axes: Axes, curve: TrainingCurve) -> None:
     swarm, refine = list(curve.swarm), list(curve.refine)
     # The refinement starts where the swarm ended.
     start = max(len(swarm) - 1, 0)
-    axes.plot(range(len(swarm)), swarm, color=BLUE, label="particle swarm")
+    if len(swarm) > 1:
+        axes.plot(range(len(swarm)), swarm, color=BLUE, label="particle swarm")
     axes.plot(range(start, start + len(refine)), refine, color=ORANGE, label="gradient refinement")
     moved, refined = curve.noiseless
     if moved or refined:
