@@ -152,6 +152,11 @@ class StructureSettings(Settings):
     starts: int = Field(6, ge=1, description="random starting points of a short training")
     moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
     steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
+    noise: bool = Field(
+        False,
+        description="whether short trainings are under the device's noise, as full ones are; without it, no "
+        "circuit is transpiled for them",
+    )
     # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
     finalists: int = Field(2, ge=1, description="structures that are trained in full")

@@ -232,6 +232,7 @@ def _search(
             budget.spec,
             load_backend(client.backend),
             noise=settings.noise.enabled,
+            short_noise=settings.training.structure.noise,
             seed=settings.seed,
             compiler=compiler,
         )

@@ -38,6 +38,7 @@ class CandidateFactory:
         log_success: The log of a structure's expected success probability, at most 0; 0 without noise.
         two_qubit: Native two-qubit gates of a structure, predicted: counted ones are never more.
         train: How finalists are trained, where it is not by `train_model`.
+        short: Makes the evaluator of short trainings, where it is another one.
     """
 
     base: VQCNNSpec
@@ -45,6 +46,7 @@ class CandidateFactory:
     log_success: Callable[[VQCNNSpec], float]
     two_qubit: Callable[[VQCNNSpec], int]
     train: FullTraining | None = None
+    short: Callable[[VQCNNSpec], Evaluator] | None = None
 
 
 def device_candidates(
@@ -52,6 +54,7 @@ def device_candidates(
     device: Device,
     *,
     noise: bool = True,
+    short_noise: bool = True,
     seed: int = 0,
     compiler: ModelCompiler | None = None,
 ) -> CandidateFactory:
@@ -61,6 +64,8 @@ def device_candidates(
         base: The structure that the search starts from.
         device: The device.
         noise: Whether to train under the device's noise, and to pay for its native gates.
+        short_noise: Whether short trainings, too, are under its noise; otherwise their circuits are not
+            transpiled, which takes longer than the training.
         seed: Seed of the transpiler.
         compiler: One of this noise and seed that compiles finalists elsewhere too; None for one of its own.
     """
@@ -77,6 +82,7 @@ def device_candidates(
         lambda spec: compiled.model(spec, device).noisy,
         log_success,
         lambda spec: int(predict_counts(spec, device).two_qubit_range.high),
+        short=None if short_noise else PauliEvaluator,
     )
 
 
@@ -236,7 +242,7 @@ class CandidateEvaluation:
 
     def _short_training(self, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
         chosen = self._settings.structure
-        evaluator = self._factory.evaluator(spec)
+        evaluator = (self._factory.short or self._factory.evaluator)(spec)
         objective = Objective(evaluator, *self._short, l2=self._settings.l2)
         starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(spec.index)))
         losses = objective.values(starts)

@@ -79,7 +79,13 @@ class StructureMeasurement(StructureTask):
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the answers on the test samples."""
         device, compiler = load_backend(self.device), ModelCompiler(seed=cell.seed)
-        candidates = device_candidates(self.base(), device, seed=cell.seed, compiler=compiler)
+        candidates = device_candidates(
+            self.base(),
+            device,
+            short_noise=self.training.structure.noise,
+            seed=cell.seed,
+            compiler=compiler,
+        )
         work = _Work(self.drawn(cell.seed), candidates, search_space(candidates), compiler, cell.seed)
         right: dict[str, str] = {}
         values: dict[str, tuple[float, ...]] = {}

@@ -248,6 +248,28 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     assert len(trained) == 2
 
 
+def test_short_trainings_may_have_an_evaluator_of_their_own(blobs):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    short, full = _Counter(), _Counter()
+    found = search_structure(
+        CandidateFactory(BASE, full, lambda spec: 0.0, native_two_qubit, short=short),
+        _space(),
+        SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
+        _settings(finalists=2),
+    )
+    assert short.made == list(found.structures)
+    assert full.made == [found.structures[k] for k in found.finalists]
+
+
+@pytest.mark.parametrize("short_noise", [True, False])
+def test_short_trainings_on_a_device_are_noisy_or_not(short_noise):
+    candidates = device_candidates(BASE, load_backend("ibm_guadalupe"), short_noise=short_noise)
+    weights, inputs = np.full(BASE.n_weights, 0.3), np.zeros((1, BASE.n_features))
+    noisy = candidates.evaluator(BASE).probabilities(weights, inputs)
+    short = (candidates.short or candidates.evaluator)(BASE).probabilities(weights, inputs)
+    assert np.allclose(noisy, short, atol=1e-6) == short_noise
+
+
 def test_finalists_may_have_steps_of_their_own(blobs):
     sizes = {"finalists": 2, "iterations": 0}
     same, longer = (_search(blobs, {**sizes, "full_steps": steps})[0] for steps in (3, 30))
