@@ -238,7 +238,11 @@ def _search(
         )
         return search_structure(
             replace(candidates, train=finalist_training(run, compiler, client.backend)),
-            search_space(candidates, own_kernels=settings.training.structure.own_kernels),
+            search_space(
+                candidates,
+                own_kernels=settings.training.structure.own_kernels,
+                method=settings.training.method,
+            ),
             SearchTask(
                 training.inputs,
                 training.targets,

@@ -41,6 +41,7 @@ class StructureSpace:
             tells.
         known: Structures that the search begins with, besides the base; those within the budget count.
         own_kernels: Gate strings that the search makes up.
+        other_encodings: Whether the encoding is chosen too, among those that take the base's inputs.
         max_two_qubit: Native two-qubit gates, at most; those of the base when negative.
     """
 
@@ -48,6 +49,7 @@ class StructureSpace:
     two_qubit: Callable[[VQCNNSpec], int] = chain_gates
     known: tuple[VQCNNSpec, ...] = ()
     own_kernels: int = 2
+    other_encodings: bool = True
     max_two_qubit: int = -1
 
     def __post_init__(self) -> None:
@@ -83,7 +85,9 @@ class StructureSpace:
     def encodings(self) -> tuple[str, ...]:
         """Encodings that take the same inputs as that of the base, itself first."""
         own = self.base.encoding
-        others = [name for name in _SAME_INPUTS if name != own] if own in _SAME_INPUTS else []
+        others: list[str] = []
+        if self.other_encodings and own in _SAME_INPUTS:
+            others = [name for name in _SAME_INPUTS if name != own]
         return (own, *others)
 
     def draw(self, n: int, rng: np.random.Generator) -> IntArray:

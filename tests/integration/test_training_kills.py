@@ -44,7 +44,7 @@ with AnswerLog(Path(folder), method, resume=True) as answers:
     candidates = device_candidates(budget.spec, device)
     search = search_structure(
         candidates,
-        StructureSpace(budget.spec, candidates.two_qubit),
+        StructureSpace(budget.spec, candidates.two_qubit, other_encodings=method != "cooperative"),
         SearchTask(inputs, targets, seed=3),
         settings,
         tracking=tracking,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,10 +20,12 @@ from qkd_qiskit.sweep.measurements.experiment import with_classes
 from qkd_qiskit.sweep.measurements.fitness import expected_choice
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
+from qkd_qiskit.sweep.measurements.minimizers import MINIMIZERS, minimized
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
 from qkd_qiskit.sweep.settings import Variant
+from qkd_qiskit.training import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SHORT = TrainingSettings(particles=2, iterations=0, refine=8, l2=0.015)
@@ -274,20 +275,32 @@ def test_the_expected_choice_of_all_is_the_choice_itself():
     assert one == pytest.approx(truth.mean(), abs=0.05)
 
 
-@pytest.mark.parametrize("kind", ["evaluations", "time"])
-def test_limits_end_a_search(kind):
-    objective = SimpleNamespace(evaluations=5)
-    if kind == "evaluations":
-        assert not Limit(9, None, spent=3).reached(objective)
-        assert Limit(9, None, spent=4).reached(objective)
-    else:
-        limit = Limit(None, 0.02)
-        assert not limit.reached(objective)
-        time.sleep(0.03)
-        assert not limit.reached(objective)
-        while limit.elapsed < 0.02:
-            pass
-        assert limit.reached(objective)
+def test_limits_count_gradients_three_times():
+    objective = SimpleNamespace(evaluations=5, gradients=2)
+    assert Limit(9).spent(objective) == 5 + 2 * 2
+    assert Limit(9).reached(objective)
+    assert not Limit(10).reached(objective)
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_minimizers_find_a_minimum_and_stop(name):
+    """A paraboloid whose minimum lies outside of the bounds in the last coordinate."""
+    centre, calls = np.array([0.3, -0.2, 9.0]), []
+
+    class Bowl:
+        def values(self, params):
+            calls.append(1)
+            return ((params - centre) ** 2).sum(axis=1)
+
+        def value_and_gradient(self, params):
+            calls.append(1)
+            return float(((params - centre) ** 2).sum()), 2 * (params - centre)
+
+    rng = np.random.default_rng(0)
+    found = minimized(name, Bowl(), np.array([0.0, 0.0, 3.0]), lambda: len(calls) >= 400, rng)
+    assert len(calls) <= 400
+    assert found[-1] <= LOG_SCALE_BOUNDS[1]
+    np.testing.assert_allclose(found, [0.3, -0.2, LOG_SCALE_BOUNDS[1]], atol=0.05)
 
 
 SUB_SWARMS = {"sweeps": 10**6, "particles": 6, "iterations": 3, "patience": 3, "tolerance": -1.0}
@@ -295,26 +308,17 @@ SUB_SWARMS = {"sweeps": 10**6, "particles": 6, "iterations": 3, "patience": 3, "
 
 @pytest.mark.parametrize(
     "method",
-    [
-        "random search",
-        "global swarm",
-        "cooperative swarm",
-        "structure search",
-        "structure search, no gradient",
-    ],
+    ["random search", "global swarm", "cooperative swarm", "SPSA", "COBYLA", "L-BFGS", "Adam"],
 )
 def test_every_way_to_find_weights_spends_what_it_may(method):
-    structure = {"enabled": True, "particles": 2, "iterations": 0, "starts": 1, "steps": 1, "finalists": 1}
     found = measured(
         "weights",
         method=method,
-        equal="evaluations",
         samples=24,
         evaluations=60,
         refine=1,
+        particles=4,
         sub_swarms=SUB_SWARMS,
-        training={"l2": 0.015, "structure": structure},
-        swarm_starts=2,
     ).values
     assert found["evaluations"][0] >= 60
     assert found["loss_refined"][0] <= found["loss"][0]

@@ -117,6 +117,13 @@ def test_presets_and_the_base_are_tried_first():
     assert [StructureSpace(base).decode(genome) for genome in starts] == [base, small]
 
 
+def test_the_encoding_may_stay():
+    base = VQCNNSpec(4, kernels="su4")
+    assert StructureSpace(base).encodings == ("angle", "reupload(fresh=0)")
+    assert StructureSpace(base, other_encodings=False).encodings == ("angle",)
+    assert StructureSpace(VQCNNSpec(4, "zz")).encodings == ("zz",)
+
+
 def test_what_the_space_does_not_hold_has_no_genome():
     space = StructureSpace(VQCNNSpec(6, kernels="su4"), own_kernels=1)
     own = ("RY0 CX01", "RY1 CX01", "one_cx")
