@@ -22,6 +22,7 @@ def test_presets_that_fit_are_tried_first_and_sub_swarms_keep_the_encoding():
 def test_the_largest_structure_of_each_ladder_is_taken():
     base = VQCNNSpec(4, kernels="one_cx", sharing="layer", n_outcomes=3)
     found = largest_presets(base, lambda spec: spec.n_two_qubit <= 9)
-    assert [spec.n_two_qubit for spec in found] == [9, 8, 9]
+    # Rungs have 3, 6, 7, 10 ... blocks, with 3, 2 or 1 gates each.
+    assert [spec.n_two_qubit for spec in found] == [3 * 3, 3 * 2, 7 * 1]
     assert all((spec.sharing, spec.n_outcomes) == ("layer", 3) for spec in found)
     assert largest_presets(base, lambda spec: spec.n_two_qubit < 3) == ()
