@@ -168,7 +168,16 @@ class StructureSettings(Settings):
     own: bool = Field(
         False, description="whether the structure that the budget grants is a finalist in any case"
     )
-    validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges structures")
+    validation: float = Field(
+        0.25, gt=0, lt=1, description="share of the samples that judges structures, where there is one fold"
+    )
+    folds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="parts of the samples that judge in turn: every training is made so often, and losses "
+        "are averaged; 1 holds one part back",
+    )
     resolution: float = Field(
         1.0,
         ge=0,

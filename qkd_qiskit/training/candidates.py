@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -121,8 +122,7 @@ class CandidateEvaluation:
         self,
         factory: CandidateFactory,
         task: SearchTask,
-        train: IntArray,
-        held: IntArray,
+        folds: Sequence[tuple[IntArray, IntArray]],
         settings: TrainingSettings,
         answers: AnswerLog,
     ) -> None:
@@ -131,8 +131,8 @@ class CandidateEvaluation:
         Args:
             factory: Makes circuits of structures.
             task: Samples, and the seed of every training.
-            train: Samples to train with, originals and copies in random order.
-            held: Samples that judge.
+            folds: Samples to train with, originals and copies in random order, and samples that judge. Every
+                training is made once for each fold, and losses are averaged.
             settings: Settings of short and full trainings.
             answers: Keeps all finished work.
         """
@@ -146,11 +146,8 @@ class CandidateEvaluation:
         self.evaluations = 0
         self._numbers: dict[VQCNNSpec, int] = {}
         self._factory, self._settings, self._seed, self._answers = factory, settings, task.seed, answers
-        few = train[: settings.structure.samples]
-        self._short = (inputs[few], targets.rows(few))
-        self._train = (inputs[train], targets.rows(train))
-        self._held = (inputs[held], targets.rows(held))
-        self._rest = _all_but_one_part(self._held[1])
+        most = settings.structure.samples
+        self._folds = [_Fold.of_rows(inputs, targets, train, held, most) for train, held in folds]
 
     def fitness(self) -> FloatArray:
         """Return the fitness of all structures so far, [E]."""
@@ -177,24 +174,24 @@ class CandidateEvaluation:
         spec, steps = self.specs[number], self._settings.structure.full_steps
         rng, train = self._rng(f"full {spec.index}"), self._factory.train
         evaluator = self._factory.evaluator(spec)
-        if train is None:
-            params = train_model(
-                evaluator,
-                *self._train,
-                self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
-                rng=rng,
-                tracking=tracking,
-            ).params
-        else:
-            tracking.start(1)
-            (params,) = self._answers.answer(
-                _text(f"full {spec.index}"), lambda: (train(spec, *self._train, rng),)
+        longer = self._settings if steps is None else self._settings.model_copy(update={"refine": steps})
+        judged = []
+        for place, fold in enumerate(self._folds):
+            if train is None:
+                found = train_model(evaluator, *fold.train, longer, rng=rng, tracking=tracking)
+                params = found.params
+            else:
+                tracking.start(1)
+                (params,) = self._answers.answer(
+                    _text(f"full {spec.index}, {place}"), partial(_alone, train, spec, fold, rng)
+                )
+                tracking.done()
+            judged.append(
+                self._answers.answer(
+                    _text(f"judge {spec.index}, {place}"), partial(fold.judge, evaluator, params)
+                )
             )
-            tracking.done()
-        loss, left_out = self._answers.answer(
-            _text(f"judge {spec.index}"), lambda: self._judge(evaluator, params)
-        )
-        return float(loss), left_out
+        return _averaged(judged)
 
     def preference(
         self,
@@ -231,7 +228,7 @@ class CandidateEvaluation:
 
     def _try(self, spec: VQCNNSpec) -> None:
         loss, left_out, spent = self._answers.answer(
-            _text(str(spec.index)), lambda: self._short_training(spec)
+            _text(str(spec.index)), lambda: self._short_trainings(spec)
         )
         self.evaluations += int(spent)
         self.losses.append(float(loss))
@@ -240,31 +237,73 @@ class CandidateEvaluation:
         self.two_qubit.append(self._factory.two_qubit(spec))
         self.weights.append(spec.n_weights)
 
-    def _short_training(self, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _short_trainings(self, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
         chosen = self._settings.structure
         evaluator = (self._factory.short or self._factory.evaluator)(spec)
-        objective = Objective(evaluator, *self._short, l2=self._settings.l2)
         starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(spec.index)))
-        losses = objective.values(starts)
-        best = starts[losses.argmin()]
-        if chosen.moves:
-            swarm = replace(GlobalSwarm.of_training(self._settings), iterations=chosen.moves)
-            best = swarm.run(objective, Starts(starts, losses), rng=self._rng(f"swarm {spec.index}")).params
-        if chosen.steps:
-            best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
-        return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
-
-    def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
-        inputs, targets = self._held
-        probabilities = evaluator.probabilities(params[None, :-1], inputs)
-        log_scale = params[None, -1]
-        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self._rest]
-        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+        judged, spent = [], 0
+        for fold in self._folds:
+            objective = Objective(evaluator, *fold.short, l2=self._settings.l2)
+            losses = objective.values(starts)
+            best = starts[losses.argmin()]
+            if chosen.moves:
+                swarm = replace(GlobalSwarm.of_training(self._settings), iterations=chosen.moves)
+                rng = self._rng(f"swarm {spec.index}")
+                best = swarm.run(objective, Starts(starts, losses), rng=rng).params
+            if chosen.steps:
+                best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
+            judged.append(fold.judge(evaluator, best))
+            spent += objective.evaluations
+        loss, left_out = _averaged(judged)
+        return np.asarray(loss), left_out, np.asarray(float(spent))
 
     def _rng(self, name: str) -> np.random.Generator:
         """Return a structure's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Samples of a short and of a full training, those that judge, and their parts."""
+
+    short: tuple[FloatArray, Targets]
+    train: tuple[FloatArray, Targets]
+    held: tuple[FloatArray, Targets]
+    rest: list[IntArray]
+
+    @classmethod
+    def of_rows(
+        cls, inputs: FloatArray, targets: Targets, train: IntArray, held: IntArray, most: int
+    ) -> _Fold:
+        """Take rows of samples, at most `most` of them for short trainings."""
+        few, judges = train[:most], targets.rows(held)
+        return cls(
+            (inputs[few], targets.rows(few)),
+            (inputs[train], targets.rows(train)),
+            (inputs[held], judges),
+            _all_but_one_part(judges),
+        )
+
+    def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
+        inputs, targets = self.held
+        probabilities = evaluator.probabilities(params[None, :-1], inputs)
+        log_scale = params[None, -1]
+        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self.rest]
+        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+
+
+def _alone(train: FullTraining, spec: VQCNNSpec, fold: _Fold, rng: np.random.Generator) -> tuple[FloatArray]:
+    return (train(spec, *fold.train, rng),)
+
+
+def _averaged(judged: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[float, FloatArray]:
+    """Return the mean loss over folds, and that mean with each part of each fold left out in turn."""
+    losses = np.array([float(loss) for loss, _ in judged])
+    left_out = [
+        losses.mean() + (part - loss) / len(judged) for loss, (_, part) in zip(losses, judged, strict=True)
+    ]
+    return float(losses.mean()), np.concatenate(left_out)
 
 
 def _all_but_one_part(targets: Targets) -> list[IntArray]:

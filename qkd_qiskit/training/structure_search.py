@@ -80,11 +80,12 @@ def search_structure(
 ) -> StructureSearch:
     """Search the structure that suits one client's data and device.
 
-    A part of the samples is held back. Each new structure gets a short training on a few of the others and is
-    judged by its loss on the part held back, plus `price` times -log of its expected success probability.
-    No structure is trained twice. The best ones are then trained in full, with the base if `own` is set, and
-    judged in the same way. Both times, structures that the part held back cannot tell apart count as equal,
-    and the cheapest of equals is preferred; at the end, the base. See `CandidateEvaluation.preference`.
+    A part of the samples is held back, or, with several folds, one part after the other. Each new structure
+    gets a short training on a few of the others and is judged by its loss on the part held back, plus `price`
+    times -log of its expected success probability. No structure is trained twice. The best ones are then
+    trained in full, with the base if `own` is set, and judged in the same way. Both times, structures that
+    the parts held back cannot tell apart count as equal, and the cheapest of equals is preferred; at the end,
+    the base. See `CandidateEvaluation.preference`.
 
     Args:
         factory: Makes circuits of structures.
@@ -99,8 +100,8 @@ def search_structure(
     """
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
-    train, held = _split(task, chosen.validation)
-    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.answers)
+    folds = _split(task, chosen.validation, chosen.folds)
+    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers)
     start = SearchStart(
         space.priors,
         _known(space, chosen),
@@ -196,8 +197,11 @@ def _try_batches(
     return np.stack(trail), tuple(history)
 
 
-def _split(task: SearchTask, share: float) -> tuple[IntArray, IntArray]:
-    """Return samples to train with, in random order, and samples held back; no group is on both sides."""
+def _split(task: SearchTask, share: float, folds: int) -> list[tuple[IntArray, IntArray]]:
+    """Return for each fold samples to train with, in random order, and samples held back.
+
+    No group is on both sides, and none is held back twice.
+    """
     n = task.targets.n_samples
     groups = np.arange(n) if task.groups is None else task.groups
     if groups.shape != (n,):
@@ -207,7 +211,10 @@ def _split(task: SearchTask, share: float) -> tuple[IntArray, IntArray]:
     n_held = max(1, round(share * len(names)))
     if len(names) <= n_held:
         raise TrainingError(f"structure search: expected at least 2 different samples, found {len(names)}")
-    held = np.isin(groups, names[:n_held])
     # Originals stand before their copies, and a held-back part needs no copies.
     _, first = np.unique(groups, return_index=True)
-    return rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)
+    found = []
+    for part in np.array_split(names, folds) if folds > 1 else [names[:n_held]]:
+        held = np.isin(groups, part)
+        found.append((rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)))
+    return [pair for pair in found if len(pair[1])]

@@ -20,6 +20,7 @@ from qkd_qiskit.training import (
     searched_spec,
 )
 from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _paired_error
+from qkd_qiskit.training.structure_search import _split
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
 BASE = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
@@ -144,7 +145,7 @@ def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
     rows = np.arange(targets.n_samples)
     factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
     candidates = CandidateEvaluation(
-        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
+        factory, SearchTask(inputs, targets, 0), [(rows, rows)], _settings(resolution=resolution), AnswerLog()
     )
     for name, values in lists.items():
         setattr(candidates, name, values)
@@ -318,17 +319,55 @@ def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
 
 
 def test_copies_are_held_back_with_their_original(blobs):
-    from qkd_qiskit.training.structure_search import _split
-
     groups = np.tile(np.arange(10), 3)
     task = SearchTask(np.zeros((30, 1)), Targets(2, labels=groups % 2), 0, groups)
-    train, held = _split(task, 0.3)
+    ((train, held),) = _split(task, 0.3, 1)
     assert len(held) == 3
     assert (held < 10).all()
     assert not set(groups[train]) & set(groups[held])
     assert len(train) == 21
     found, _ = _search(blobs, groups=np.tile(np.arange(20), 2))
     assert len(found.structures)
+
+
+@pytest.mark.parametrize("folds", [2, 3, 20])
+def test_each_original_is_held_back_once(folds):
+    groups = np.tile(np.arange(10), 3)
+    task = SearchTask(np.zeros((30, 1)), Targets(2, labels=groups % 2), 0, groups)
+    pairs = _split(task, 0.3, folds)
+    assert len(pairs) == min(folds, 10)
+    assert sorted(np.concatenate([held for _, held in pairs])) == list(range(10))
+    for train, held in pairs:
+        assert not set(groups[train]) & set(groups[held])
+        assert len(train) == 3 * (10 - len(held))
+
+
+def test_losses_of_folds_are_averaged():
+    targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
+    inputs = np.random.default_rng(0).normal(size=(8, 8))
+    factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    halves = [(rows[:4], rows[4:]), (rows[4:], rows[:4])]
+    both, *single = (
+        CandidateEvaluation(factory, SearchTask(inputs, targets, 0), folds, _settings(), AnswerLog())
+        for folds in (halves, halves[:1], halves[1:])
+    )
+    for candidates in (both, *single):
+        candidates.number(CHEAP)
+    assert both.losses[0] == pytest.approx(np.mean([one.losses[0] for one in single]))
+    # Leaving a sample out of one fold moves the mean by half of what it moves that fold.
+    first, second = (one.left_out[0] for one in single)
+    expected = [(first + single[1].losses[0]) / 2, (second + single[0].losses[0]) / 2]
+    np.testing.assert_allclose(both.left_out[0], np.concatenate(expected))
+    assert both.evaluations == sum(one.evaluations for one in single)
+    full = both.full(0, Tracking())[0]
+    assert full < both.losses[0] + 1
+
+
+def test_finalists_are_judged_in_every_fold(blobs):
+    found, made = _search(blobs, {"folds": 3, "finalists": 2})
+    assert len(found.final_fitness) == 2
+    # One evaluator serves all folds.
+    assert len(made) == len(found.structures) + 2
 
 
 def test_too_few_samples_and_wrong_groups(blobs):
