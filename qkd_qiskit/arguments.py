@@ -1,4 +1,7 @@
-"""Checks of arguments: what is of another type is refused in one line, before a library stumbles over it."""
+"""Checks of arguments: what is of another type is refused in one line, before a library stumbles over it.
+
+NumPy's numbers, texts and truth values stand for Python's own everywhere.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
 
 from qkd_qiskit.errors import QKDError
 from qkd_qiskit.text import printable
@@ -25,10 +30,13 @@ def takes(
 ) -> Callable[[Callable[Params, Result]], Callable[Params, Result]]:
     """Return a decorator that checks the types of some arguments of a function.
 
+    NumPy's scalars reach the function as Python's, in all of its arguments: keys of caches, files and
+    `type(value) is int` would otherwise tell them apart.
+
     Args:
         error: Class of the exception.
         **kinds: By name of the argument, the type or types that it may have; `numbers.Integral` for whole
-            numbers, NumPy's too. What is left to its default is not checked.
+            numbers. What is left to its default is not checked.
 
     Raises:
         QKDError: As the class `error`, when the function is called with another type.
@@ -41,11 +49,12 @@ def takes(
 
         @wraps(function)
         def checked(*args: Params.args, **kwargs: Params.kwargs) -> Result:
-            given = signature.bind(*args, **kwargs).arguments
+            bound = signature.bind(*map(plain, args), **{name: plain(kwargs[name]) for name in kwargs})
+            given = bound.arguments
             for name in kinds.keys() & given.keys():
                 if not isinstance(given[name], kinds[name]):
                     raise error(f"{name}: expected {_expected(kinds[name])}, found {found(given[name])}")
-            return function(*args, **kwargs)
+            return function(*bound.args, **bound.kwargs)
 
         return checked
 
@@ -71,6 +80,11 @@ def items(error: type[QKDError], name: str, values: Any, expected: str) -> tuple
             # Arrays without axes say that they can be gone through.
             pass
     raise error(f"{name}: expected {expected}, found {found(values)}")
+
+
+def plain(value: Any) -> Any:
+    """Return a NumPy scalar as Python's number, text or truth value, and anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def found(value: object) -> str:

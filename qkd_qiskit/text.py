@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from typing import Any
 
 SHORT = 300
 """Most characters of a name, a reason or a line that somebody else has written."""
@@ -38,12 +35,3 @@ def _shown(sign: str) -> str:
     if sign.isprintable():
         return sign
     return " " if sign.isspace() else sign.encode("unicode_escape").decode("ascii")
-
-
-def first_fault(error: ValidationError) -> dict[str, Any]:
-    """Return what pydantic says of the first wrong value, as `ValidationError.errors` does."""
-    try:
-        return dict(error.errors(include_url=False)[0])
-    except UnicodeDecodeError:
-        # pydantic may cut a long value inside a sign of several bytes, and then cannot tell it.
-        return {"type": "value_error", "loc": (), "msg": "a text that cannot be shown", "input": {}}

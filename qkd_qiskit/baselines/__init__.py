@@ -21,16 +21,18 @@ from qkd_qiskit.baselines.federated import (
 from qkd_qiskit.baselines.federated_averaging import Averaging
 from qkd_qiskit.baselines.fedmd import ConsensusResult, ConsensusTask, agree
 from qkd_qiskit.baselines.logistic_regression import LogisticBaseline
+from qkd_qiskit.baselines.own import own_baseline
 from qkd_qiskit.baselines.pauli_surrogate import PauliSurrogate
 from qkd_qiskit.baselines.perceptron import PerceptronBaseline, hidden_units
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
-from qkd_qiskit.baselines.registry import BASELINES, check_baselines, fit_baselines
+from qkd_qiskit.baselines.registry import BASELINES, OWN_BASELINES, check_baselines, fit_baselines
 from qkd_qiskit.baselines.scaffold import ControlledDescent
 from qkd_qiskit.baselines.unentangled import without_entanglement
 from qkd_qiskit.baselines.validation import PublicJudge
 
 __all__ = [
     "BASELINES",
+    "OWN_BASELINES",
     "Averaging",
     "Baseline",
     "BaselineData",
@@ -59,6 +61,7 @@ __all__ = [
     "federate",
     "fit_baselines",
     "hidden_units",
+    "own_baseline",
     "together",
     "train_supervised",
     "without_entanglement",

@@ -19,6 +19,7 @@ from qkd_qiskit.baselines.unentangled import Unentangled
 from qkd_qiskit.baselines.worker import fit_aside, worker_count
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.own import OwnObjects
 
 #: In the order in which they are fitted; `evaluation.COMPARED` has their titles and the order of tables.
 BASELINES: tuple[Baseline, ...] = (
@@ -38,6 +39,8 @@ BASELINES: tuple[Baseline, ...] = (
     PauliSurrogate("two_body", 2),
 )
 
+OWN_BASELINES: OwnObjects[Baseline] = OwnObjects("baselines")
+
 
 def check_baselines(settings: ExperimentSettings) -> None:
     """Check the names of the baselines that settings want beside those of every run.
@@ -45,7 +48,7 @@ def check_baselines(settings: ExperimentSettings) -> None:
     Raises:
         DistillationError: If there is no baseline of a name.
     """
-    names = [baseline.name for baseline in BASELINES]
+    names = [baseline.name for baseline in _baselines()]
     unknown = [name for name in settings.baselines if name not in names]
     if unknown:
         raise DistillationError(f"baselines: expected some of {', '.join(names)}, found {unknown[0]!r}")
@@ -61,9 +64,15 @@ def fit_baselines(data: BaselineData) -> dict[str, FittedBaseline]:
     """
     with data.run.timed("baselines"):
         workers = worker_count(data)
-        aside = [baseline for baseline in BASELINES if workers > 1 and not baseline.runs_circuits]
+        every = _baselines()
+        aside = [baseline for baseline in every if workers > 1 and not baseline.runs_circuits]
         finish = fit_aside(aside, data, workers) if aside else dict[str, FittedBaseline | None]
-        fitted = {baseline.name: baseline.fit(data) for baseline in BASELINES if baseline not in aside}
+        fitted = {baseline.name: baseline.fit(data) for baseline in every if baseline not in aside}
         fitted |= finish()
-    found = ((baseline.name, fitted[baseline.name]) for baseline in BASELINES)
+    found = ((baseline.name, fitted[baseline.name]) for baseline in every)
     return {name: model for name, model in found if model is not None}
+
+
+def _baselines() -> tuple[Baseline, ...]:
+    """Return the baselines of every run, then those that a program has passed for this one."""
+    return (*BASELINES, *OWN_BASELINES.all().values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pickle import PicklingError
@@ -10,6 +10,8 @@ from pickle import PicklingError
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from qkd_qiskit.baselines.base import Baseline, BaselineData, FittedBaseline
+from qkd_qiskit.distillation import OWN_RULES, AggregationRule
+from qkd_qiskit.hardware import OWN_DEVICES, Device
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 
@@ -47,7 +49,8 @@ def fit_aside(baselines: Sequence[Baseline], data: BaselineData, workers: int) -
     )
     try:
         with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-            started = Parallel(return_as="generator")([delayed(_fit)(baselines, sent)])
+            lent = (OWN_DEVICES.all(), OWN_RULES.all())
+            started = Parallel(return_as="generator")([delayed(_fit_with)(*lent, baselines, sent)])
     except PicklingError:
         return lambda: _fit(baselines, data)
 
@@ -60,6 +63,17 @@ def fit_aside(baselines: Sequence[Baseline], data: BaselineData, workers: int) -
         return found
 
     return finish
+
+
+def _fit_with(
+    devices: Mapping[str, Device],
+    rules: Mapping[str, type[AggregationRule]],
+    baselines: Sequence[Baseline],
+    data: BaselineData,
+) -> Fitted:
+    """Fit baselines in a worker process, where names find the objects of the user's own too."""
+    with OWN_DEVICES.lent(devices), OWN_RULES.lent(rules):
+        return _fit(baselines, data)
 
 
 def _fit(baselines: Sequence[Baseline], data: BaselineData) -> Fitted:

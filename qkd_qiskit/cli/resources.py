@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import (
     Backends,
     Encoding,
     Fractional,
     Json,
     Kernel,
+    Missing,
     Overrides,
     Qubits,
     Seed,
@@ -26,7 +28,7 @@ from qkd_qiskit.cli.options import (
 )
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, load_experiment, model_settings
-from qkd_qiskit.data import DataSource
+from qkd_qiskit.data import DataSource, TableOptions
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
 from qkd_qiskit.progress import RichProgress
@@ -49,12 +51,17 @@ app = typer.Typer()
 @app.command()
 def estimate(
     experiment: Annotated[
-        str | None, typer.Argument(help="Experiment whose clients are estimated; quickstart when omitted.")
+        str | None,
+        typer.Argument(
+            help="Experiment whose clients are estimated; quickstart when omitted.",
+            autocompletion=complete.experiments,
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="No experiment: one client holds this dataset, by name or path.")
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="Label file, or label column of a CSV.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Label file, or label column of a table.")] = None,
+    missing: Missing = None,
     classes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Classes that take part.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="A random part of the dataset.")] = None,
     backends: Backends = None,
@@ -105,8 +112,10 @@ def estimate(
         raise ConfigError("--dataset stands without an experiment and without --set")
     if dataset is not None and fractional and not backends:
         raise ConfigError("--fractional with --dataset needs --backend: few devices offer fractional gates")
-    if dataset is None and any(value is not None for value in (labels, classes, samples)):
-        raise ConfigError("--labels, --classes and --samples need --dataset; an experiment takes --set")
+    if dataset is None and any(value is not None for value in (labels, missing, classes, samples)):
+        raise ConfigError(
+            "--labels, --missing, --classes and --samples need --dataset; an experiment takes --set"
+        )
 
     named = _fractional_names(backends, fractional)
     chosen = [f"estimator.{key}" for key in (("probes=true",) if probes else ())]
@@ -122,7 +131,13 @@ def estimate(
         found = resources.experiment_budgets(_with_fractional(settings, fractional), backends=named)
     else:
         model = model_settings(n_qubits=qubits, encoding=encoding, kernel=kernel, sharing=sharing)
-        source = DataSource(dataset, dataset if is_path(dataset) else None, labels, class_names(classes))
+        source = DataSource(
+            dataset,
+            dataset if is_path(dataset) else None,
+            labels,
+            class_names(classes),
+            TableOptions(missing=missing),
+        )
         devices = named or [name for name in list_backends() if unavailable(name) is None]
         if pareto is not None:
             costs = execution_costs(predictions, shots, prices or ())

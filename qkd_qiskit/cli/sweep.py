@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.progress import RichProgress
@@ -20,9 +21,16 @@ app = typer.Typer()
 
 @app.command()
 def sweep(
-    name: Annotated[str, typer.Argument(metavar="SWEEP", help="Shipped sweep, or .toml file.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="SWEEP", help="Shipped sweep, or .toml file.", autocompletion=complete.sweeps),
+    ],
     experiment: Annotated[
-        str | None, typer.Option(help="Replaces the sweep's experiment: a shipped one, or a .toml file.")
+        str | None,
+        typer.Option(
+            help="Replaces the sweep's experiment: a shipped one, or a .toml file.",
+            autocompletion=complete.experiments,
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, from --first-seed on.")] = None,
     first_seed: Annotated[int | None, typer.Option(min=0, help="The first seed.")] = None,

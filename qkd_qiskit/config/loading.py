@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from qkd_qiskit.arguments import found, items, takes
+from qkd_qiskit.config.examples import example_of, meant_key
 from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
 from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
+from qkd_qiskit.faults import UNKNOWN, first_fault
 from qkd_qiskit.store import guarded, parse_toml, read_json, read_toml
-from qkd_qiskit.text import first_fault, printable
+from qkd_qiskit.text import printable
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -119,17 +121,13 @@ def parse_settings(kind: type[SettingsT], table: dict[str, Any], where: str) -> 
         try:
             return kind.model_validate(table)
         except ValidationError as error:
-            first = first_fault(error)
-            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the experiment"
-            if first["type"] == "extra_forbidden":
-                plain = ".".join("N" if part.isdecimal() else part for part in key.split("."))
-                hint = did_you_mean(plain, setting_keys(kind))
-                raise ConfigError(f"{where}: unknown key {key}{hint}") from None
-            # A missing key has no value, and the value of a whole table is the table.
-            whole = isinstance(first["input"], dict)
-            found = "" if whole else f", found {printable(repr(first['input']), 60)}"
-            message = printable(first["msg"].removeprefix("Value error, "))
-            raise ConfigError(f"{where}: {key}: {message}{found}") from None
+            fault = first_fault(error)
+            if fault.kind == UNKNOWN:
+                hint = meant_key(fault.key, setting_keys(kind))
+                raise ConfigError(f"{where}: unknown key {fault.key}{hint}") from None
+            example = example_of(kind, fault.key)
+            such = f"; for example {example}" if example else ""
+            raise ConfigError(f"{where}: {fault.told('the experiment')}{such}") from None
 
 
 def read_settings_json(kind: type[SettingsT], path: Path, error: type[QKDError]) -> SettingsT:
@@ -185,7 +183,7 @@ def apply_override(table: dict[str, Any], item: str) -> None:
     """
     key, sign, text = item.partition("=")
     if not sign or not key.strip():
-        raise ConfigError(f"--set expects key=value, found {item!r}")
+        raise ConfigError(f"--set expects key=value, as in seed=3, found {printable(item, 60)!r}")
     try:
         value = parse_toml(f"v = {text}", ConfigError, "--set")["v"]
     except ConfigError:

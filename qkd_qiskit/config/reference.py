@@ -69,7 +69,7 @@ def setting_keys(kind: type[Settings]) -> list[str]:
 def _walk(kind: type[Settings], before: str) -> Iterator[SettingReference]:
     for name, info in kind.model_fields.items():
         key = f"{before}{name}"
-        inner = _settings_in(info.annotation)
+        inner = inner_settings(info.annotation)
         if inner is None:
             yield SettingReference(key, _kind(info), _default(info), info.description or "")
         else:
@@ -77,11 +77,11 @@ def _walk(kind: type[Settings], before: str) -> Iterator[SettingReference]:
             yield from _walk(inner, f"{key}.{listed}")
 
 
-def _settings_in(annotation: Any) -> type[Settings] | None:
-    """Return the table that an annotation stands for, alone or in a list."""
+def inner_settings(annotation: Any) -> type[Settings] | None:
+    """Return the class of the table that an annotation stands for, alone or in a list, or None."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _settings_in(part))), None)
+    return next((found for part in get_args(annotation) if (found := inner_settings(part))), None)
 
 
 def _kind(info: FieldInfo) -> str:

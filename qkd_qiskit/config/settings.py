@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from qkd_qiskit.encoding import registered_name
 from qkd_qiskit.errors import DataError
@@ -13,8 +14,23 @@ from qkd_qiskit.store import FileLimits
 
 Label = int | str
 
+_OWN_ENCODING = re.compile(r"[A-Za-z]\w{0,39}@[0-9a-f]{20}", re.ASCII)
+
+
+def _column(value: object) -> object:
+    """Return the number of a column as text, which is what the reader of tables takes."""
+    return str(value) if type(value) is int else value
+
+
+LabelColumn = Annotated[str, BeforeValidator(_column)]
+"""Label file, or the label column of a table by its heading or its number."""
+
 
 def _known_encoding(name: str) -> str:
+    if _OWN_ENCODING.fullmatch(name):
+        # The digest stands for a circuit of a program's own; a process without it can read what was done with
+        # it.
+        return name
     try:
         return registered_name(name)
     except DataError as error:
@@ -60,9 +76,31 @@ class DataSettings(Settings):
         "mnist5000",
         description="mnist5000, digits, iris, wine, breast_cancer, openml:NAME, or file with path",
     )
-    path: str | None = Field(None, description="a file or folder of one's own; replaces dataset")
-    labels: str | None = Field(None, description="label file, or the label column of a CSV")
-    classes: tuple[Label, ...] | None = Field(None, description="classes that take part; all when omitted")
+    path: str | None = Field(
+        None, description="a file or folder of one's own; replaces dataset", examples=["data.csv"]
+    )
+    labels: LabelColumn | None = Field(
+        None, description="label file, or the label column of a table", examples=["species"]
+    )
+    classes: tuple[Label, ...] | None = Field(
+        None, description="classes that take part; all when omitted", examples=[[0, 1]]
+    )
+    missing: Literal["drop", "median"] | None = Field(
+        None,
+        description="rows of a table with missing values: drop leaves them out, median fills in the median "
+        "of the column; refused when omitted",
+        examples=["drop"],
+    )
+    headings: bool | None = Field(
+        None,
+        description="whether a table's first row holds headings; recognized when omitted",
+        examples=[True],
+    )
+    row_numbers: Literal["drop", "keep"] | None = Field(
+        None,
+        description="a table's columns that number the rows: left out, or features; recognized when omitted",
+        examples=["drop"],
+    )
     public_train: int = Field(
         240, ge=1, description="labelled public samples for training, sent with their labels"
     )
@@ -75,6 +113,7 @@ class DataSettings(Settings):
     partition: str | None = Field(
         None,
         max_length=40,
+        examples=["noniid-labeldir"],
         description="deals the sum of the clients' samples anew, whatever their classes and numbers, as "
         "NIID-Bench does: homo, noniid-#label2 (or another number), noniid-labeldir, iid-diff-quantity",
     )
@@ -119,10 +158,14 @@ class OutputPrivacySettings(Settings):
 class ClientSettings(OutputPrivacySettings):
     """One client: its device and its share of the data."""
 
-    name: str = Field(min_length=1)
-    backend: str = Field(description="its device; NAME+fractional uses native rzz and rx")
-    samples: int = Field(gt=0)
-    classes: tuple[Label, ...] | None = None
+    name: str = Field(min_length=1, examples=["client 1"])
+    backend: str = Field(
+        description="its device; NAME+fractional uses native rzz and rx", examples=["ibm_torino"]
+    )
+    samples: int = Field(gt=0, examples=[200])
+    classes: tuple[Label, ...] | None = Field(
+        None, description="classes of its samples; all when omitted", examples=[[0, 1]]
+    )
 
 
 class ServerSettings(Settings):
@@ -426,18 +469,24 @@ class LimitSettings(Settings):
 class RemoteClientSettings(OutputPrivacySettings):
     """A client on a machine of its own: what it has, and what it answers."""
 
-    name: str = Field(min_length=1)
-    backend: str = Field(description="its device")
+    name: str = Field(min_length=1, examples=["client 1"])
+    backend: str = Field(description="its device", examples=["ibm_torino"])
     limits: LimitSettings = LimitSettings()
-    path: str = Field(description="file or folder of its samples")
-    labels: str | None = Field(None, description="label file, or the label column of a CSV")
+    path: str = Field(description="file or folder of its samples", examples=["data.csv"])
+    labels: LabelColumn | None = Field(
+        None, description="label file, or the label column of a table", examples=["species"]
+    )
     public_digest: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
+        examples=["0123456789abcdef" * 4],
         description="the only public set that it answers on; the first ones that come when omitted",
     )
     max_public_sets: int = Field(
         1, ge=1, description="public sets that it answers on where public_digest names none, the first ones"
+    )
+    missing: Literal["drop", "median"] | None = Field(
+        None, description="rows of a table with missing values; refused when omitted", examples=["drop"]
     )
     max_query_bytes: int = Field(64 * 2**20, ge=1, description="longest query that it reads")
     max_samples: int = Field(
@@ -468,24 +517,28 @@ class RemoteClientSettings(OutputPrivacySettings):
 class ExperimentSettings(Settings):
     """One experiment, end to end."""
 
-    name: str = Field(min_length=1)
-    title: str = ""
+    name: str = Field(min_length=1, examples=["my experiment"])
+    title: str = Field("", examples=["Digits on three devices"])
     seed: int = Field(0, ge=0)
     secret: str = Field(
         "",
+        examples=["a long random text"],
         description="mixed into the split and the order of the public samples, and never sent; without it, "
         "who guesses the seed and has the dataset can tell which public samples bear labels",
     )
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
-    clients: tuple[ClientSettings, ...] = Field(min_length=1)
+    clients: tuple[ClientSettings, ...] = Field(
+        min_length=1, examples=[[{"name": "client 1", "backend": "ibm_torino", "samples": 200}]]
+    )
     training: TrainingSettings = TrainingSettings()
     descent: AdamSettings = AdamSettings()
     distillation: DistillationSettings = DistillationSettings()
     fedavg: FedAvgSettings = FedAvgSettings()
     baselines: tuple[str, ...] = Field(
         (),
+        examples=[["fedprox"]],
         description="baselines beside those of every run: fedprox, scaffold, feddf, fedmd, unentangled, "
         "one_body, two_body",
     )

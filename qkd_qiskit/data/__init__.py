@@ -2,10 +2,13 @@
 
 from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
+from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
+from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
+from qkd_qiskit.data.kept_samples import check_test_digest, keep_digests, keep_test_samples, kept_test_samples
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
-from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.loading import load_data, load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
 from qkd_qiskit.data.prepared import (
     PreparedData,
@@ -29,6 +32,9 @@ __all__ = [
     "DataSource",
     "Dataset",
     "DatasetLoader",
+    "FeatureColumns",
+    "GivenPart",
+    "GivenSamples",
     "Origins",
     "PreparedData",
     "PublicOriginals",
@@ -38,11 +44,20 @@ __all__ = [
     "Samples",
     "Split",
     "SplitSizes",
+    "TableOptions",
     "augment_images",
+    "check_test_digest",
     "deal_data",
+    "deal_given",
     "draw_blends",
+    "given_part",
+    "given_sizes",
     "hellinger_distances",
+    "keep_digests",
+    "keep_test_samples",
+    "kept_test_samples",
     "load_client_samples",
+    "load_data",
     "load_dataset",
     "make_public",
     "make_split",

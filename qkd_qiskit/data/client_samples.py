@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.config import LimitSettings
+from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import as_labels, as_pixels
 from qkd_qiskit.data.files import read_samples
 from qkd_qiskit.errors import DataError
@@ -64,22 +65,27 @@ class ClientSamples:
 
 
 def load_client_samples(
-    path: str | Path, labels: str | None = None, limits: LimitSettings | None = None
+    path: str | Path,
+    labels: str | None = None,
+    limits: LimitSettings | None = None,
+    table: TableOptions | None = None,
 ) -> ClientSamples:
     """Load a client's own samples from a file or folder; see `load_file` for the formats.
 
     Args:
         path: The file or folder.
-        labels: The label file, or the label column of a CSV.
+        labels: The label file, or the label column of a table.
         limits: How much the file may ask for; the limits in force where omitted.
+        table: How a table is meant.
 
     Raises:
         DataError: If something cannot be read, or there are not as many labels as samples.
     """
     bounds = {} if limits is None else limits.model_dump()
     with use_limits(**bounds), guarded(DataError, f"cannot read {path}"):
-        values, targets, file = read_samples(path, labels)
-        known = as_labels(targets, str(file))
+        read = read_samples(path, labels, table)
+        values, file = read.values, read.path
+        known = as_labels(read.labels, str(file))
     if values.ndim < 2 or len(values) != len(known):
         raise DataError(
             f"{file}: expected samples [N, ...] with N labels, "

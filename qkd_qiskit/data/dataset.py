@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,17 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.config import Label
+from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.errors import DataError
 
 Labels = NDArray[Any]
 
+ARRAYS = "arrays:"
+"""What the name of a dataset begins with that a program has passed; a digest follows."""
 _SMALLEST_SQUARE_IMAGE = 64
+_WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,17})(?:[.,]0*)?")
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]\.[0-9]+e[+-][0-9]{2,}", re.IGNORECASE)
+_FRACTION = re.compile(r"[+-]?[0-9]*[.,][0-9]*[1-9][0-9]*(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Dataset:
         labels: Class of each sample, [N], int64 or text.
         image_shape: Rows and columns of the images, or None where features are no pixels.
         name: Where the samples come from, for reports and messages.
+        columns: Which columns of a table the features are; None for what is no table.
 
     Raises:
         DataError: If shapes do not fit, a value is not finite, or fewer than two classes are there.
@@ -35,6 +43,7 @@ class Dataset:
     labels: Labels
     image_shape: tuple[int, int] | None
     name: str
+    columns: FeatureColumns | None = None
 
     def __post_init__(self) -> None:
         features = as_features(self.features, self.name)
@@ -77,7 +86,7 @@ class Dataset:
                 f"{self.name}: class {absent[0]!r} does not occur; {describe_classes(self.classes)}"
             )
         chosen = np.isin(self.labels, np.asarray(classes))
-        return Dataset(self.features[chosen], self.labels[chosen], self.image_shape, self.name)
+        return replace(self, features=self.features[chosen], labels=self.labels[chosen])
 
 
 def describe_classes(classes: tuple[Label, ...]) -> str:
@@ -112,7 +121,7 @@ def as_labels(values: Any, where: str) -> Labels:
             raise DataError(
                 f"{where}: expected a label for every sample, found none in row {np.argmax(array == '')}"
             )
-        return _whole_numbers_of_text(array)
+        return _whole_numbers_of_text(array, where)
     if kind == "f":
         wrong = array[~(np.isfinite(array) & (array == np.round(array)) & (np.abs(array) < 2.0**53))]
     elif kind == "u":
@@ -162,14 +171,25 @@ def square_image(table: NDArray[Any]) -> tuple[int, int] | None:
     return (side, side) if pixels else None
 
 
-def _whole_numbers_of_text(text: Labels) -> Labels:
-    """Return text such as "7" as numbers; "07" stays text, for it may be a code."""
-    names = np.unique(text).tolist()
-    if all(
-        name.removeprefix("-").isdecimal() and len(name) < 19 and str(int(name)) == name for name in names
-    ):
-        return text.astype(np.int64)
+def _whole_numbers_of_text(text: Labels, where: str) -> Labels:
+    """Return text such as "7" and "7.0" as numbers; "07" stays text, for it may be a code."""
+    names, codes = np.unique(text, return_inverse=True)
+    whole = [_WHOLE.fullmatch(_plain(name)) for name in names.tolist()]
+    if all(whole):
+        return np.array([int(found[1]) for found in whole if found], dtype=np.int64)[codes]
+    other = [name for name, found in zip(names.tolist(), whole, strict=True) if not found]
+    if all(map(_FRACTION.fullmatch, other)):
+        fraction = other[0]
+        raise DataError(
+            f"{where}: expected whole numbers or text as labels, found {len(names)} different numbers, "
+            f"such as {fraction}: a column of measurements is no column of labels"
+        )
     return text
+
+
+def _plain(name: str) -> str:
+    """Return a number as NumPy writes it to text files, `1.000000e+00`, without its exponent."""
+    return f"{float(name):.17g}" if _SCIENTIFIC.fullmatch(name) else name
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,8 @@
-"""Datasets from files of one's own: IDX, npz, npy and CSV."""
+"""Datasets from files of one's own: IDX, npz, npy and tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import as_features
-from qkd_qiskit.data.csv import read_csv, read_label_column
+from qkd_qiskit.data.columns import Columns, FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.data.loader import DataSource
+from qkd_qiskit.data.text_table import ENDINGS, read_label_column, read_table
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import ArrayArchive, guarded, open_npz, read_npy
 
@@ -21,6 +23,14 @@ FEATURE_KEYS = ("images", "features", "X", "x", "data", "x_train", "X_train", "t
 
 LABEL_KEYS = ("labels", "targets", "target", "y", "label", "y_train", "train_labels")
 """Names under which an npz may hold its labels; the first that is there counts."""
+
+_SHEET, _FRAME, _ARCHIVE = "save the sheet as CSV", "save it by DataFrame.to_csv", "unpack it"
+_FOREIGN = {
+    "xlsx": _SHEET, "xls": _SHEET, "ods": _SHEET, "parquet": _FRAME, "feather": _FRAME, "json": _FRAME,
+    "jsonl": _FRAME, "pkl": _FRAME, "pickle": _FRAME, "h5": _FRAME, "hdf5": _FRAME, "zip": _ARCHIVE,
+    "bz2": _ARCHIVE, "xz": _ARCHIVE, "zst": _ARCHIVE, "tar": _ARCHIVE, "tgz": _ARCHIVE, "rar": _ARCHIVE,
+}  # fmt: skip
+"""What to do with files of other kinds."""
 
 _LABEL_NAMES_OF = (("images-idx3", "labels-idx1"), ("images.idx3", "labels.idx1"), ("images", "labels"),
                    ("features", "labels"), ("X", "y"), ("x", "y"))  # fmt: skip
@@ -41,17 +51,17 @@ class FileLoader:
         Raises:
             DataError: If something cannot be read, or does not fit.
         """
-        return load_file(source.path or "", source.labels)
+        return load_file(source.path or "", source.labels, source.table)
 
 
-def load_file(path: str | Path, labels: str | None = None) -> Dataset:
+def load_file(path: str | Path, labels: str | None = None, options: TableOptions | None = None) -> Dataset:
     """Load a dataset from a file or folder.
 
     - folder: a pair of IDX files with the usual MNIST names (`train-images-idx3-ubyte`,
       `train-labels-idx1-ubyte`, also with a dot, also `.gz`). Of several pairs `train` is taken.
     - `.npz`: arrays named as in `FEATURE_KEYS` and `LABEL_KEYS`.
     - `.npy`: features; labels in a file of their own.
-    - `.csv`, also `.csv.gz`: see `read_csv`.
+    - `.csv`, `.tsv`, `.txt`, `.dat` and `.data`, also with `.gz` behind: tables, see `read_table`.
     - anything else is read as IDX, also gzip-compressed; labels in a file of their own.
 
     Images [N, rows, columns] are flattened row by row and scaled to [0, 1]. A plain table counts as
@@ -59,26 +69,50 @@ def load_file(path: str | Path, labels: str | None = None) -> Dataset:
 
     Args:
         path: The file or folder.
-        labels: The label file (IDX, npy, or text with one label per line); for CSV the heading or
+        labels: The label file (IDX, npy, or text with one label per line); for tables the heading or
             number of the label column; for npz the key of the labels. A label file that is not
             named is looked for beside the samples: `images` in the name becomes `labels`, `idx3`
-            becomes `idx1`, `X` becomes `y`.
+            becomes `idx1`, `X` becomes `y`. The label column of a table that is not named is the one headed
+            label, class, target or the like, the one column of texts, or the first or last column, when just
+            one of the two looks like labels (few different whole numbers); the log says which.
+        options: How a table is meant.
 
     Raises:
         DataError: If something cannot be read, is truncated, oversized, not finite, or does not fit.
     """
     with guarded(DataError, f"cannot read {path}"):
-        samples, targets, path = read_samples(path, labels)
-        features, image_shape = flatten(samples, str(path))
-        return Dataset(features, as_labels(targets, str(path)), image_shape, path.name)
+        read = read_samples(path, labels, options)
+        where = str(read.path)
+        features, image_shape = flatten(read.values, where)
+        return Dataset(features, as_labels(read.labels, where), image_shape, read.path.name, read.columns)
 
 
-def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[Any], NDArray[Any], Path]:
-    """Read samples and labels as they stand, and say which file holds the samples.
+@dataclass(frozen=True, eq=False)
+class FileSamples:
+    """What a file holds, as it stands there.
+
+    Attributes:
+        values: The samples, [N, ...].
+        labels: [N].
+        path: The file that holds the samples.
+        columns: Which columns of a table the features are; None for what is no table.
+    """
+
+    values: NDArray[Any]
+    labels: NDArray[Any]
+    path: Path
+    columns: FeatureColumns | None = None
+
+
+def read_samples(
+    path: str | Path, labels: str | None = None, options: TableOptions | None = None
+) -> FileSamples:
+    """Read samples and labels as they stand.
 
     Args:
         path: The file or folder, as for `load_file`.
         labels: The label file or column, as for `load_file`.
+        options: How a table is meant.
 
     Raises:
         DataError: If something cannot be read, is truncated or oversized.
@@ -90,12 +124,29 @@ def read_samples(path: str | Path, labels: str | None = None) -> tuple[NDArray[A
         if path.is_dir():
             path = _images_in(path)
         kind = kind_of(path)
-        if kind == "csv":
-            return *read_csv(path, labels), path
+        if kind in ENDINGS:
+            options = options or TableOptions()
+            table = read_table(path, headings=options.headings, labels=labels)
+            found = Columns.of_file(table).labelled(labels, options)
+            return FileSamples(found.features, np.asarray(found.labels), path, found.columns)
         if kind == "npz":
-            return *_read_npz(path, labels), path
-        samples = read_npy(path, DataError) if kind == "npy" else read_idx(path)
-        return samples, _read_labels(_label_file(path, labels)), path
+            return FileSamples(*_read_npz(path, labels), path)
+        samples = read_array(path, kind)
+        return FileSamples(samples, _read_labels(_label_file(path, labels)), path)
+
+
+def read_array(path: Path, kind: str) -> NDArray[Any]:
+    """Read an array from an npy or an IDX file.
+
+    Raises:
+        DataError: If the file is none, or of a kind that is known to be no array.
+    """
+    if kind in _FOREIGN:
+        raise DataError(
+            f"{path}: expected a table as text (.csv, .tsv, .txt), .npz, .npy or IDX, found .{kind}: "
+            f"{_FOREIGN[kind]}"
+        )
+    return read_npy(path, DataError) if kind == "npy" else read_idx(path)
 
 
 def kind_of(path: Path) -> str:
@@ -166,7 +217,7 @@ def _read_labels(path: Path) -> NDArray[Any]:
     kind = kind_of(path)
     if kind == "npy":
         return read_npy(path, DataError)
-    if kind in ("csv", "txt"):
+    if kind in ENDINGS:
         return read_label_column(path)
     return read_idx(path)
 

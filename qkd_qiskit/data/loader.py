@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
+
 from qkd_qiskit.config import Label
+from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import Dataset
 
 
@@ -16,15 +19,17 @@ class DataSource:
 
     Attributes:
         name: Its name; without meaning when a path is given.
-        path: A file or folder of one's own.
-        labels: Label file, or label column of a CSV; only together with `path`.
+        path: A file or folder of one's own, or a DataFrame.
+        labels: Label file, or label column of a table; only together with `path`.
         classes: Classes that take part; None for all.
+        table: How a table is meant; None for what can be recognized.
     """
 
     name: str = "mnist5000"
-    path: str | Path | None = None
+    path: str | Path | pd.DataFrame | None = None
     labels: str | None = None
     classes: tuple[Label, ...] | None = None
+    table: TableOptions | None = None
 
 
 class DatasetLoader(Protocol):

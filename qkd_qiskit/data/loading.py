@@ -5,11 +5,15 @@ from __future__ import annotations
 from numbers import Integral
 from pathlib import Path
 
+import pandas as pd
+
 from qkd_qiskit.arguments import NOTHING, found, items, takes
-from qkd_qiskit.config import Label
-from qkd_qiskit.data.dataset import Dataset
+from qkd_qiskit.config import DataSettings, Label
+from qkd_qiskit.data.columns import TableOptions
+from qkd_qiskit.data.dataset import ARRAYS, Dataset
 from qkd_qiskit.data.digits import DigitsLoader
 from qkd_qiskit.data.files import FileLoader
+from qkd_qiskit.data.frames import FrameLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.mnist import MnistLoader
 from qkd_qiskit.data.openml import OpenmlLoader
@@ -17,16 +21,30 @@ from qkd_qiskit.data.tables import TableLoader
 from qkd_qiskit.errors import DataError
 
 # The first that takes a source loads it; a path counts more than a name.
-LOADERS: list[DatasetLoader] = [FileLoader(), MnistLoader(), DigitsLoader(), TableLoader(), OpenmlLoader()]
+LOADERS: list[DatasetLoader] = [
+    FrameLoader(),
+    FileLoader(),
+    MnistLoader(),
+    DigitsLoader(),
+    TableLoader(),
+    OpenmlLoader(),
+]
 
 
-@takes(DataError, name=str, path=(str, Path, NOTHING), labels=(str, NOTHING))
+@takes(
+    DataError,
+    name=str,
+    path=(str, Path, pd.DataFrame, NOTHING),
+    labels=(str, Integral, NOTHING),
+    table=(TableOptions, NOTHING),
+)
 def load_dataset(
     name: str = "mnist5000",
     *,
-    path: str | Path | None = None,
-    labels: str | None = None,
+    path: str | Path | pd.DataFrame | None = None,
+    labels: str | int | None = None,
     classes: tuple[Label, ...] | None = None,
+    table: TableOptions | None = None,
 ) -> Dataset:
     """Load a dataset by name, or from a file or folder.
 
@@ -36,9 +54,11 @@ def load_dataset(
             `breast_cancer` (150, 178 and 569 rows, carried by it too), or `openml:NAME`
             (`openml:Fashion-MNIST`, or `openml:40996` by number), which is downloaded. Without
             meaning when a path is given.
-        path: A file or folder of one's own; see `load_file` for the formats.
-        labels: Label file, or label column of a CSV; see `load_file`. Only together with `path`.
+        path: A file or folder of one's own, see `load_file` for the formats; or a DataFrame.
+        labels: Label file, or label column of a table by heading or number; see `load_file`. Only together
+            with `path`.
         classes: Classes that take part; all when omitted. Samples of others are left out.
+        table: How a table is meant: headings, missing values, row numbers.
 
     Returns:
         The samples in the order of their source, pixels scaled to [0, 1].
@@ -52,12 +72,34 @@ def load_dataset(
         for label in classes:
             if not isinstance(label, str | Integral):
                 raise DataError(f"classes: expected numbers and texts, found {found(label)}")
-    source = DataSource(name, path, labels, classes)
+    column = None if labels is None else str(labels)
+    source = DataSource(name, path, column, classes, table)
     if path is None and labels is not None:
         raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")
     loader = next((loader for loader in LOADERS if loader.takes(source)), None)
     if loader is None:
-        *known, last = [loader.name for loader in LOADERS[1:]] + [LOADERS[0].name]
+        if name.startswith(ARRAYS):
+            raise DataError(f"dataset {name!r} are arrays of a Python program, which alone has the samples")
+        *known, last = [loader.name for loader in LOADERS[2:]] + [LOADERS[1].name]
         raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}")
     dataset = loader.load(source)
     return dataset if classes is None else dataset.select(tuple(classes))
+
+
+def load_data(settings: DataSettings, *, name: str | None = None) -> Dataset:
+    """Load the dataset that an experiment's settings name.
+
+    Args:
+        settings: Of the data.
+        name: Another dataset than that of the settings; a path counts more.
+
+    Raises:
+        DataError: If it cannot be loaded.
+    """
+    return load_dataset(
+        name or settings.dataset,
+        path=settings.path,
+        labels=settings.labels,
+        classes=settings.classes,
+        table=TableOptions(settings.headings, settings.missing, settings.row_numbers),
+    )

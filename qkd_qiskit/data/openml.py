@@ -32,7 +32,6 @@ class OpenmlLoader:
         name = where.removeprefix(_PREFIX)
         with guarded(DataError, f"cannot fetch {where}"):
             which = {"data_id": int(name)} if name.isdecimal() else {"name": name}
-            # The default parser needs pandas, which is no dependency of ours.
             found = datasets.fetch_openml(**which, as_frame=False, parser="liac-arff")
         if found.target is None:
             raise DataError(f"{where}: expected one column of labels, OpenML names none")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.dataset import Dataset
-from qkd_qiskit.data.loading import load_dataset
+from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.loading import load_data
 from qkd_qiskit.data.partitions import noisy_features, partition_named
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
@@ -43,6 +43,7 @@ class PreparedData:
         split: Indices of the samples in the dataset, or in a client's or server's own numbering.
         pool_labels: Class index of each unlabelled public original in the order of the list, without copies;
             only for those who may ask for some of them. None where they are unknown.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -55,6 +56,7 @@ class PreparedData:
     test: Samples
     split: Split
     pool_labels: IntArray | None = None
+    columns: FeatureColumns | None = None
 
     def own(self, client: int) -> Samples:
         """Return a client's own samples, without copies."""
@@ -120,6 +122,7 @@ class RawData:
         codes: Index of each sample's class [N].
         split: Who holds which.
         image_shape: Rows and columns of the images; None for features that are no pixels.
+        columns: Which columns of a table the features are; None for what is no table.
     """
 
     name: str
@@ -128,6 +131,7 @@ class RawData:
     codes: IntArray
     split: Split
     image_shape: tuple[int, int] | None
+    columns: FeatureColumns | None = None
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
@@ -149,7 +153,7 @@ def deal_data(settings: ExperimentSettings) -> RawData:
     """
     data = settings.data
     with use_limits(**settings.limits.model_dump()):
-        dataset = load_dataset(data.dataset, path=data.path, labels=data.labels, classes=data.classes)
+        dataset = load_data(data)
     split = make_split(
         dataset.labels,
         SplitSizes(
@@ -165,15 +169,28 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         rng=np.random.default_rng(settings.server_seed),
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
-    features = dataset.features if data.noise == 0 else _with_client_noise(dataset, split, settings)
-    return RawData(dataset.name, dataset.classes, features, codes, split, dataset.image_shape)
+    features = dataset.features
+    if data.noise:
+        features = with_client_noise(features, dataset.image_shape, split, settings)
+    return RawData(
+        dataset.name, dataset.classes, features, codes, split, dataset.image_shape, dataset.columns
+    )
 
 
-def _with_client_noise(dataset: Dataset, split: Split, settings: ExperimentSettings) -> FloatArray:
-    """Return all features, those of each client with its own amount of noise."""
-    features, n = dataset.features.copy(), len(split.clients)
+def with_client_noise(
+    features: FloatArray, image_shape: tuple[int, int] | None, split: Split, settings: ExperimentSettings
+) -> FloatArray:
+    """Return all features [N, F], those of each client with its own amount of noise.
+
+    Args:
+        features: Of all samples, without it.
+        image_shape: Rows and columns of the images; None for features that are no pixels.
+        split: Who holds which.
+        settings: The experiment.
+    """
+    features, n = features.copy(), len(split.clients)
     rng = np.random.default_rng((*settings.server_seed, _NOISE))
-    unit = 1.0 if dataset.image_shape is not None else features[split.public].std(axis=0)
+    unit = 1.0 if image_shape is not None else features[split.public].std(axis=0)
     for number, held in enumerate(split.clients, start=1):
         features[held] = noisy_features(features[held], unit, settings.data.noise * number / n, rng)
     return features
@@ -192,13 +209,17 @@ def public_order(settings: ExperimentSettings, parts: tuple[int, int, int, int])
     return np.concatenate([np.arange(parts[0]), parts[0] + rng.permutation(sum(parts[1:]))])
 
 
-def prepare_data(settings: ExperimentSettings) -> PreparedData:
+def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> PreparedData:
     """Load, split, augment and encode what an experiment runs on.
+
+    Args:
+        settings: The experiment.
+        raw: The samples, dealt out; None deals out those that the settings name.
 
     Raises:
         DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
     """
-    raw = deal_data(settings)
+    raw = deal_data(settings) if raw is None else raw
     augment = settings.data.augment
     public, order = raw.split.public, public_order(settings, raw.parts)
     listed = PublicOriginals.mixed(
@@ -219,7 +240,8 @@ def prepare_data(settings: ExperimentSettings) -> PreparedData:
         sizes=tuple(len(held) for held in raw.split.clients),
         test=maker.plain(raw.features[raw.split.test], raw.codes[raw.split.test]),
         split=replace(raw.split, public_unlabelled=pool),
-        pool_labels=raw.codes[pool],
+        pool_labels=None if (raw.codes[pool] == UNKNOWN).any() else raw.codes[pool],
+        columns=raw.columns,
     )
 
 

@@ -111,7 +111,7 @@ def make_split(
             occur, there are too few samples, or a partition and a skew are both asked for.
     """
     labels = as_labels(labels, "labels")
-    classes, codes = np.unique(labels, return_inverse=True)
+    classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(f"expected at least two classes in the experiment, found only {classes[0]!s}")
     if dirichlet is not None and not (np.isfinite(dirichlet) and dirichlet > 0):
@@ -123,10 +123,37 @@ def make_split(
         least = 0 if part in ("public_unlabelled", "public_calibration") else 1
         if size < least:
             raise DataError(f"{part}: expected at least {least} samples, found {size}")
-    allowed = _allowed_classes(clients, tuple(classes.tolist()))
+    if not clients:
+        raise DataError("expected at least one client, found none")
+    return deal(labels, sizes, clients, dirichlet=dirichlet, partition=partition, rng=rng)
 
+
+def deal(
+    labels: NDArray[Any],
+    sizes: SplitSizes,
+    clients: Sequence[ClientShare],
+    *,
+    dirichlet: float | None = None,
+    partition: Partition | None = None,
+    rng: np.random.Generator,
+) -> Split:
+    """Deal the samples out as `make_split` does, where clients and parts may be none.
+
+    Args:
+        labels: Class of each sample, [N], as `as_labels` returns them.
+        sizes: Numbers of samples of the public parts and the test set, each at least 0.
+        clients: What each client is to hold.
+        dirichlet: As for `make_split`.
+        partition: As for `make_split`.
+        rng: Source of all randomness.
+
+    Raises:
+        DataError: If a client's class does not occur, or there are too few samples.
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    allowed = _allowed_classes(clients, tuple(classes.tolist()))
     stock = np.bincount(codes)
-    drawn = _draw_common(stock, parts_of, rng)
+    drawn = _draw_common(stock, asdict(sizes), rng)
     left = stock - drawn.sum(axis=0)
     if partition is None:
         held = _deal(left, clients, allowed, _wishes(left, clients, allowed, dirichlet, rng), rng)
@@ -147,8 +174,6 @@ def make_split(
 
 def _allowed_classes(clients: Sequence[ClientShare], classes: tuple[Label, ...]) -> NDArray[np.bool_]:
     """Return which client may hold which class, [clients, K]."""
-    if not clients:
-        raise DataError("expected at least one client, found none")
     allowed = np.ones((len(clients), len(classes)), dtype=np.bool_)
     for number, client in enumerate(clients):
         if client.samples < 1:

@@ -1,53 +1,82 @@
-"""Features without labels, for a trained model to predict."""
+"""Features for a trained model to predict, with labels or without."""
 
 from __future__ import annotations
 
-import csv
-from array import array
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.data.csv import is_number, table_text
-from qkd_qiskit.data.files import FEATURE_KEYS, flatten, kind_of, member
-from qkd_qiskit.data.idx import read_idx
+from qkd_qiskit.data.columns import Columns, FeatureColumns, TableOptions
+from qkd_qiskit.data.dataset import as_labels
+from qkd_qiskit.data.files import FEATURE_KEYS, flatten, kind_of, member, read_array, read_samples
+from qkd_qiskit.data.text_table import ENDINGS, read_table
 from qkd_qiskit.errors import DataError
-from qkd_qiskit.store import guarded, open_npz, read_npy
-from qkd_qiskit.text import printable
+from qkd_qiskit.store import guarded, open_npz
 
 
-def load_features(path: str | Path) -> FloatArray:
-    """Load samples from a file without labels, scaled like those of `load_file`.
+@dataclass(frozen=True, eq=False)
+class ModelInputs:
+    """What a model is to predict.
+
+    Attributes:
+        features: Raw features [N, F]; images are flattened row by row and scaled to [0, 1].
+        labels: [N], where they were asked for.
+    """
+
+    features: FloatArray
+    labels: NDArray[Any] | None = None
+
+
+def load_features(
+    source: str | Path | pd.DataFrame,
+    labels: str | None = None,
+    *,
+    model: FeatureColumns | None = None,
+    options: TableOptions | None = None,
+) -> ModelInputs:
+    """Load samples for a model, by the code and the rules that read what it was trained on.
 
     Args:
-        path: `.npy`; `.npz` with an array named as in `FEATURE_KEYS` (or one array only); `.csv`, also
-            `.csv.gz`, whose columns are all features, with or without headings; anything else is read as
-            IDX, also gzip-compressed.
-
-    Returns:
-        Features [N, F]; images are flattened row by row and scaled to [0, 1].
+        source: `.npy`; `.npz` with an array named as in `FEATURE_KEYS` (or one array only); a table as for
+            `load_file`, with or without a column of labels; anything else is read as IDX, also
+            gzip-compressed. Or a DataFrame.
+        labels: Label file, or label column of a table, where labels are wanted too.
+        model: The columns that the model was trained on; those of a table with headings are found by name.
+        options: How a table is meant.
 
     Raises:
-        DataError: If the file cannot be read, or holds something else than finite numbers.
+        DataError: If the file cannot be read, lacks a column, or holds something else than finite numbers.
     """
-    with guarded(DataError, f"cannot read {path}"):
-        path = Path(path)
-        if not path.is_file():
+    wanted = options or TableOptions()
+    if isinstance(source, pd.DataFrame):
+        return _of_table(Columns.of_frame(source), labels, model, wanted, "DataFrame")
+    with guarded(DataError, f"cannot read {source}"):
+        path = Path(source)
+        if not (path.is_file() or (labels is not None and path.is_dir())):
             raise DataError(f"no such file: {path}")
         kind = kind_of(path)
-        if kind == "npy":
-            samples = read_npy(path, DataError)
-        elif kind == "npz":
-            samples = _samples_of_npz(path)
-        elif kind == "csv":
-            samples = _samples_of_csv(path)
-        else:
-            samples = read_idx(path)
-        return flatten(samples, str(path))[0]
+        if kind in ENDINGS:
+            names = None if model is None else set(model.names or ())
+            unsure = None if names is None else lambda first: bool(names) and names <= set(first)
+            table = read_table(path, headings=wanted.headings, labels=labels, unsure=unsure)
+            return _of_table(Columns.of_file(table), labels, model, wanted, str(path))
+        if labels is not None:
+            read = read_samples(path, labels)
+            return ModelInputs(flatten(read.values, str(path))[0], as_labels(read.labels, str(path)))
+        samples = _samples_of_npz(path) if kind == "npz" else read_array(path, kind)
+        return ModelInputs(flatten(samples, str(path))[0])
+
+
+def _of_table(
+    columns: Columns, labels: str | None, model: FeatureColumns | None, options: TableOptions, where: str
+) -> ModelInputs:
+    found = columns.for_model(labels, options, model)
+    known = None if found.labels is None else as_labels(found.labels, where)
+    return ModelInputs(flatten(found.features, where)[0], known)
 
 
 def _samples_of_npz(path: Path) -> NDArray[Any]:
@@ -55,24 +84,3 @@ def _samples_of_npz(path: Path) -> NDArray[Any]:
     named = tuple(key for key in FEATURE_KEYS if key in archive)
     only = archive.names if len(archive.names) == 1 else FEATURE_KEYS
     return member(archive, named or only, "samples", path)
-
-
-def _samples_of_csv(path: Path) -> FloatArray:
-    rows = (row for row in csv.reader(table_text(path)) if row)
-    first = next(rows, [])
-    if not any(map(is_number, first)):
-        first = next(rows, [])
-    if not first:
-        raise DataError(f"{path}: expected at least one row of numbers, found none")
-    # PERF: eight bytes a number; lists of texts take ten times the file.
-    numbers, count = array("d"), 0
-    for count, row in enumerate(chain([first], rows), 1):
-        if len(row) != len(first):
-            raise DataError(f"{path}: expected {len(first)} values in row {count - 1}, found {len(row)}")
-        wrong = next((cell for cell in row if not is_number(cell)), None)
-        if wrong is not None:
-            raise DataError(
-                f"{path}: expected numbers only, found {printable(wrong, 60)!r} in row {count - 1}"
-            )
-        numbers.extend(map(float, row))
-    return np.array(numbers).reshape(count, len(first))

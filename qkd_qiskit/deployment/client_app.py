@@ -19,7 +19,7 @@ from qkd_qiskit.federation.remote_client import RemoteClient
 
 _LOG_BYTES = 4 * 2**20
 """A server that asks for nonsense must not fill the disk with the log of it."""
-LOGGER = logging.getLogger("qkd_qiskit.federation")
+LOGGER = logging.getLogger("qkd_qiskit")
 
 
 def reply_to(message: Message, path: str | None = None) -> bytes:

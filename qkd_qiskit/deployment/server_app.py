@@ -22,7 +22,7 @@ from qkd_qiskit.experiment.run import run_experiment
 from qkd_qiskit.federation.data_files import read_server_data
 from qkd_qiskit.store import folder_lock
 
-LOGGER = logging.getLogger("qkd_qiskit.federation")
+LOGGER = logging.getLogger("qkd_qiskit")
 
 app = ServerApp()
 
@@ -75,24 +75,9 @@ def run_round(settings: RoundSettings, grid: Grid) -> None:
     run_experiment(
         experiment,
         output=output,
-        progress=LogProgress(),
         resume=True,
         transport=FlowerTransport(
             grid, tuple(client.name for client in experiment.clients), Path(settings.state)
         ),
         data=read_server_data(experiment, settings.public),
     )
-
-
-class LogProgress:
-    """Writes a line into the log for each piece of work that is done."""
-
-    def start(self, label: str, total: int | None = None) -> None:
-        """Write nothing yet."""
-
-    def advance(self, label: str, n: int = 1) -> None:
-        """Write nothing yet."""
-
-    def done(self, label: str) -> None:
-        """Write the line."""
-        LOGGER.info("done: %s", label)

@@ -36,7 +36,7 @@ from qkd_qiskit.distillation.privacy import (
     shots_epsilon,
 )
 from qkd_qiskit.distillation.recipes import Recipe, recipes
-from qkd_qiskit.distillation.rules import RULES, AggregationRule, aggregate
+from qkd_qiskit.distillation.rules import OWN_RULES, RULES, AggregationRule, aggregate, own_rule
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_soft_labels, student_targets
 from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
@@ -46,6 +46,7 @@ __all__ = [
     "CALIBRATIONS",
     "DELTA",
     "MAX_MESSAGE_BYTES",
+    "OWN_RULES",
     "RULES",
     "Aggregate",
     "AggregationRule",
@@ -78,6 +79,7 @@ __all__ = [
     "make_message",
     "message_fault",
     "output_epsilon",
+    "own_rule",
     "pool_copies",
     "query_labels",
     "recipes",

@@ -9,7 +9,7 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation.messages import ClientMessage
 from qkd_qiskit.distillation.outputs import ClientOutputs
-from qkd_qiskit.distillation.rules import RULES
+from qkd_qiskit.distillation.rules import known_rules
 from qkd_qiskit.distillation.teacher import Teacher, build_teacher
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.run.context import RunContext
@@ -34,12 +34,12 @@ def wanted_rules(distillation: DistillationSettings) -> tuple[str, ...]:
     Raises:
         DistillationError: If there is no rule of the wanted name.
     """
-    wanted = distillation.aggregation
-    if wanted != "auto" and wanted not in RULES:
+    wanted, known = distillation.aggregation, known_rules()
+    if wanted != "auto" and wanted not in known:
         raise DistillationError(
-            f"distillation.aggregation: expected one of {', '.join(('auto', *RULES))}, found {wanted!r}"
+            f"distillation.aggregation: expected one of {', '.join(('auto', *known))}, found {wanted!r}"
         )
-    return tuple(RULES) if wanted == "auto" else (wanted,)
+    return tuple(known) if wanted == "auto" else (wanted,)
 
 
 def aggregate_messages(

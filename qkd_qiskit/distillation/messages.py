@@ -20,7 +20,8 @@ from pydantic import Field, StrictInt, StrictStr, ValidationError
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.errors import DistillationError, VQCNNError
-from qkd_qiskit.text import first_fault, printable
+from qkd_qiskit.faults import first_fault
+from qkd_qiskit.text import printable
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SCHEMA = 1
@@ -267,8 +268,8 @@ def _parse_header(raw: bytes, sender: str) -> _MessageHeader:
         return _MessageHeader.model_validate_json(raw)
     except ValidationError as error:
         first = first_fault(error)
-        where = ".".join(str(part) for part in ("header", *first["loc"]))
-        raise _refused(sender, f"{where}: {first['msg']}") from None
+        where = f"header.{first.key}" if first.key else "header"
+        raise _refused(sender, f"{where}: {first.expected}") from None
 
 
 def _refused(client: str, reason: str) -> DistillationError:

@@ -81,6 +81,11 @@ class CircuitEncoding(Encoding):
         self.name = f"{name}@{digest}"
         self.code = OWN_CODE + CODES * int(digest, 16)
 
+    @property
+    def n_qubits(self) -> int:
+        """Width of the models that it is for."""
+        return int(self._circuit.num_qubits)
+
     def n_features(self, n_qubits: int) -> int:
         """Return the number of the circuit's parameters.
 

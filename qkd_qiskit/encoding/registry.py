@@ -16,7 +16,7 @@ from qkd_qiskit.encoding.hardware_efficient import HardwareEfficientEncoding
 from qkd_qiskit.encoding.options import CODES, options_from, split_name
 from qkd_qiskit.encoding.reupload import ReuploadEncoding
 from qkd_qiskit.encoding.zz import ZZEncoding
-from qkd_qiskit.errors import DataError
+from qkd_qiskit.errors import DataError, did_you_mean
 from qkd_qiskit.store.guard import guarded
 
 ENCODINGS: dict[str, Encoding] = {
@@ -51,19 +51,26 @@ def encoding_named(name: str) -> Encoding:
         return own
     plain, values = split_name(name)
     if plain not in ENCODINGS:
-        raise DataError(f"unknown encoding {name!r}: expected {' or '.join(ENCODINGS)}")
+        raise DataError(
+            f"unknown encoding {name[:80]!r}: expected {' or '.join(ENCODINGS)}"
+            f"{did_you_mean(plain, ENCODINGS)}"
+        )
     return ENCODINGS[plain].configured(values)
 
 
 def registered_name(name: str) -> str:
-    """Return the one text for a registered encoding and its options.
+    """Return the one text for a registered encoding and its options, or for one that this process has made.
 
     Raises:
         DataError: If there is none, or it has no such option.
     """
     plain, values = split_name(name)
+    if name in _OWN:
+        return name
     if plain not in ENCODINGS:
-        raise DataError(f"expected {' or '.join(ENCODINGS)}, found {name[:80]!r}")
+        raise DataError(
+            f"expected {' or '.join(ENCODINGS)}, found {name[:80]!r}{did_you_mean(plain, ENCODINGS)}"
+        )
     return ENCODINGS[plain].configured(values).name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from numbers import Integral
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -29,6 +28,7 @@ from qkd_qiskit.estimator.rule import (
 from qkd_qiskit.estimator.size_ladder import build_size_ladder, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, check_data, data_statistics
 from qkd_qiskit.hardware import Device, NativeCounts, load_backend, predict_counts
+from qkd_qiskit.hardware.registry import DEVICE_KINDS, DeviceLike
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
 
 
@@ -146,7 +146,7 @@ def estimator_arguments(settings: EstimatorSettings, seed: int) -> EstimatorArgu
 
 @takes(
     EstimatorError,
-    backend=(str, Path, Device),
+    backend=DEVICE_KINDS,
     n_outcomes=(Integral, NOTHING),
     coefficients=(Coefficients, NOTHING),
     shots=Integral,
@@ -156,7 +156,7 @@ def estimate_gate_budget(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    backend: str | Path | Device,
+    backend: DeviceLike,
     n_outcomes: int | None = None,
     coefficients: Coefficients | None = None,
     shots: int = DEFAULT_SHOTS,
@@ -173,7 +173,7 @@ def estimate_gate_budget(
             accepted where inputs are angles: they are encoded by an encoder fitted on X, and the budget's
             notes say so.
         y: Class labels [N], numbers or strings.
-        backend: The client's device, or its name.
+        backend: The client's device: what `load_backend` takes, a Qiskit backend too.
         n_outcomes: Outcomes of the model; by default the number of classes, at least 2. One more makes
             room for the reject outcome.
         coefficients: Other coefficients than the shipped ones.
@@ -204,7 +204,7 @@ def estimate_gate_budget(
             f"the coefficients were fitted to {rule.encoding} encoding; for {encoding} they extrapolate",
         )
     statistics = data_statistics(inputs, y, encoding=encoding)
-    device = backend if isinstance(backend, Device) else load_backend(backend)
+    device = load_backend(backend)
     terms = budget_terms(ladder, statistics, rule, device)
     found = None
     if not probes or terms.device < terms.minimum:

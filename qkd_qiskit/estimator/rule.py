@@ -19,8 +19,8 @@ from scipy.special import lambertw
 
 from qkd_qiskit.config import Settings
 from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.faults import first_fault
 from qkd_qiskit.store import guarded, parse_json, read_text
-from qkd_qiskit.text import first_fault, printable
 
 Limit = Literal["need", "data", "device", "minimum"]
 _DATA: Limit = "data"
@@ -247,6 +247,4 @@ def _parse(text: str, where: str) -> Coefficients:
         try:
             return Coefficients.model_validate(table)
         except ValidationError as error:
-            first = first_fault(error)
-            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the file"
-            raise EstimatorError(f"{where}: {key}: {printable(first['msg'])}") from None
+            raise EstimatorError(f"{where}: {first_fault(error).told('the file')}") from None

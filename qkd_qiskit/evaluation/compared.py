@@ -31,6 +31,7 @@ class ComparedModel:
 #: In the order of `results.json`, tables and pictures.
 COMPARED = (
     ComparedModel("global", "global"),
+    ComparedModel("global_sampled", "global, own sampler", required=False),
     ComparedModel("centralized", "centralized", comparison=4, absent=NO_SAMPLES),
     ComparedModel("fedavg", "FedAvg", comparison=2, absent=NO_SAMPLES),
     ComparedModel("public_only", "public data only", comparison=1),

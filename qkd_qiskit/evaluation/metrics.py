@@ -19,14 +19,14 @@ class Predictions:
         noisy: Class indices under the experiment's noise [N].
         ideal: Class indices without noise [N]; None where noise has no meaning.
         noise: Whose noise; None for none.
-        weights: Trained numbers, the logit scale included.
+        weights: Trained numbers, the logit scale included; None where nobody counts them.
         two_qubit_gates: Native two-qubit gates; None for classical models.
     """
 
     noisy: IntArray
     ideal: IntArray | None
     noise: str | None
-    weights: int
+    weights: int | None
     two_qubit_gates: int | None
 
 

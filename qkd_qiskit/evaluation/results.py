@@ -276,6 +276,19 @@ class RecipeRecord(ResultsModel):
         return f"the global model was taught {self.taken}{tried}{early}"
 
 
+class OwnRecord(ResultsModel):
+    """Something that a program has passed as an object; nothing but its name is known here."""
+
+    kind: Text = Field(description="aggregation rule, baseline, device, encoding, sampler or samples")
+    name: Text = Field(description="what these results call it")
+    object: Text = Field(description="the class or function that it is, with its module")
+
+    @property
+    def phrase(self) -> str:
+        """Return it in a few words."""
+        return f"{self.kind} {self.name} ({self.object})"
+
+
 class TeacherRecord(ResultsModel):
     """The ensemble that taught the global model, where clients' models are elsewhere."""
 
@@ -305,6 +318,7 @@ class Results(ResultsModel):
     timings: dict[Text, float]
     teacher: TeacherRecord | None = None
     recipe: RecipeRecord | None = None
+    own: list[OwnRecord] = Field([], description="objects of the user's own, where a program passed some")
     fallback: str | None = Field(
         None, description="why the global model is the one trained on public data alone, where it is"
     )

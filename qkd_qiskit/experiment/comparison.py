@@ -12,7 +12,7 @@ import numpy as np
 from qkd_qiskit.arrays import BoolArray, IntArray
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.evaluation import Interval, Predictions, accuracy_interval, difference_interval
+from qkd_qiskit.evaluation import Interval, Predictions, Results, accuracy_interval, difference_interval
 from qkd_qiskit.evaluation.intervals import independent_difference_interval
 from qkd_qiskit.reporting import read_results, write_json
 from qkd_qiskit.store import guarded, read_json
@@ -38,8 +38,12 @@ class SavedPredictions:
     labels: IntArray
     models: Mapping[str, IntArray]
 
-    def correct(self, model: str, where: Path) -> BoolArray:
+    def correct(self, model: str, where: object) -> BoolArray:
         """Return whether a model was right [N].
+
+        Args:
+            model: Its name.
+            where: Names the run in messages.
 
         Raises:
             ReportingError: If the run has no such model.
@@ -60,15 +64,32 @@ def write_predictions(data: PreparedData, predictions: Mapping[str, Predictions]
     Raises:
         ReportingError: If the file cannot be written.
     """
-    tested = np.asarray(data.split.test, dtype="<i8").tobytes()
+    saved = saved_predictions(data, predictions)
     content = {
-        "samples": hashlib.sha256(f"{data.name}\n".encode() + tested).hexdigest(),
-        "dataset": data.name,
+        "samples": saved.samples,
+        "dataset": saved.dataset,
         "classes": list(data.classes),
-        "labels": data.test.labels,
-        "models": {name: given.noisy for name, given in predictions.items()},
+        "labels": saved.labels,
+        "models": dict(saved.models),
     }
     write_json(content, folder / PREDICTIONS_FILE)
+
+
+def saved_predictions(data: PreparedData, predictions: Mapping[str, Predictions]) -> SavedPredictions:
+    """Return what `write_predictions` writes.
+
+    Args:
+        data: The run's samples.
+        predictions: By model.
+    """
+    tested = np.asarray(data.split.test, dtype="<i8").tobytes()
+    return SavedPredictions(
+        dataset=data.name,
+        classes=tuple(map(str, data.classes)),
+        samples=hashlib.sha256(f"{data.name}\n".encode() + tested).hexdigest(),
+        labels=data.test.labels,
+        models={name: given.noisy for name, given in predictions.items()},
+    )
 
 
 def read_predictions(folder: Path) -> SavedPredictions:
@@ -96,12 +117,36 @@ def _indices(values: object) -> IntArray:
     return array.astype(np.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class TestedRun:
+    """A finished run, as far as it can be compared.
+
+    Attributes:
+        name: Its folder, or what else it is called.
+        record: What `results.json` holds.
+        saved: What its models predicted.
+    """
+
+    name: Path | str
+    record: Results
+    saved: SavedPredictions
+
+    @classmethod
+    def read(cls, folder: Path) -> TestedRun:
+        """Read a finished run.
+
+        Raises:
+            ReportingError: If a file is missing, damaged or holds something else.
+        """
+        return cls(folder, read_results(folder / "results.json"), read_predictions(folder))
+
+
 @dataclass(frozen=True)
 class RunComparison:
     """One run beside the first.
 
     Attributes:
-        run: Its folder.
+        run: Its folder, or what else it is called.
         experiment: Its experiment.
         seed: Its seed.
         accuracy: Of the compared model, with its interval.
@@ -109,7 +154,7 @@ class RunComparison:
         paired: Whether both were tested on the same samples, so that the difference is a paired one.
     """
 
-    run: Path
+    run: Path | str
     experiment: str
     seed: int
     accuracy: Interval
@@ -117,7 +162,7 @@ class RunComparison:
     paired: bool
 
 
-def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunComparison]:
+def compare_runs(folders: Sequence[str | Path], *, model: str = "global") -> list[RunComparison]:
     """Compare finished runs with the first of them.
 
     Args:
@@ -135,22 +180,36 @@ def compare_runs(folders: Sequence[Path], *, model: str = "global") -> list[RunC
     """
     if len(folders) < 2:
         raise ReportingError(f"expected two runs at least, found {len(folders)}")
-    saved = [read_predictions(folder) for folder in folders]
-    for found, folder in zip(saved, folders, strict=True):
-        if (found.dataset, found.classes) != (saved[0].dataset, saved[0].classes):
+    return compare_tested([TestedRun.read(Path(folder)) for folder in folders], model=model)
+
+
+def compare_tested(runs: Sequence[TestedRun], *, model: str = "global") -> list[RunComparison]:
+    """Compare runs with the first of them; see `compare_runs`.
+
+    Args:
+        runs: At least one.
+        model: Which model of each.
+
+    Raises:
+        ReportingError: If a run is on other data, or it lacks the model.
+    """
+    first = runs[0].saved
+    for run in runs:
+        if (run.saved.dataset, run.saved.classes) != (first.dataset, first.classes):
             raise ReportingError(
-                f"{folder}: expected a run on {saved[0].dataset}, classes {', '.join(saved[0].classes)}, as "
-                f"the first one, found {found.dataset}, classes {', '.join(found.classes)}"
+                f"{run.name}: expected a run on {first.dataset}, classes {', '.join(first.classes)}, as "
+                f"the first one, found {run.saved.dataset}, classes {', '.join(run.saved.classes)}"
             )
-    correct = [found.correct(model, folder) for found, folder in zip(saved, folders, strict=True)]
+    correct = [run.saved.correct(model, run.name) for run in runs]
     compared = []
-    for folder, found, right in zip(folders, saved, correct, strict=True):
-        record = read_results(folder / "results.json")
-        paired = found.samples == saved[0].samples and np.array_equal(found.labels, saved[0].labels)
+    for number, (run, right) in enumerate(zip(runs, correct, strict=True)):
+        paired = run.saved.samples == first.samples and np.array_equal(run.saved.labels, first.labels)
         difference = None
-        if folder is not folders[0]:
+        if number:
             between = difference_interval if paired else independent_difference_interval
             difference = between(right, correct[0])
         own = accuracy_interval(right)
-        compared.append(RunComparison(folder, record.experiment, record.seed, own, difference, paired))
+        compared.append(
+            RunComparison(run.name, run.record.experiment, run.record.seed, own, difference, paired)
+        )
     return compared

@@ -32,11 +32,12 @@ from qkd_qiskit.evaluation.results import (
     PrivacyRecord,
     QuantityRange,
 )
+from qkd_qiskit.experiment.sampled import Sampling
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import NativeCounts
+from qkd_qiskit.hardware import NativeCounts, device_name
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -70,6 +71,7 @@ def evaluate(
     server: ServerResult,
     baselines: Mapping[str, FittedBaseline],
     clients: Sequence[ClientOutcome] | None,
+    sampling: Sampling | None = None,
 ) -> Evaluation:
     """Evaluate every model that is here on the test samples, once.
 
@@ -78,6 +80,7 @@ def evaluate(
         server: The server's part.
         baselines: Fitted baselines by name.
         clients: What each client did, in the order of the settings; None where the clients are elsewhere.
+        sampling: How the global model is sampled as well; None for no such run.
     """
     test, rounds = run.data.test, server.rounds
     if clients is None:
@@ -91,13 +94,18 @@ def evaluate(
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
     found = _predict_all(run, server, baselines, clients, test.inputs)
+    if sampling is not None:
+        found["global_sampled"] = sampling.predictions(
+            server.compiled.spec, server.global_model, test.inputs, seed=run.settings.seed
+        )
     models = {name: score(predictions, test.labels) for name, predictions in found.items()}
     own = found["global"]
-    comparisons = {
-        f"global_minus_{name}": compare(own, found[name], test.labels)
-        for name in DIFFERENCES
-        if name in found
-    }
+    known = {model.name for model in COMPARED}
+    compared = (
+        *(name for name in DIFFERENCES if name in found),
+        *(name for name in found if name not in known),
+    )
+    comparisons = {f"global_minus_{name}": compare(own, found[name], test.labels) for name in compared}
     confusion = confusion_matrix(own.noisy, test.labels, len(run.data.classes))
     return Evaluation(records, models | dict.fromkeys(absent), absent, comparisons, found, confusion)
 
@@ -172,7 +180,7 @@ def _best_client(run: RunContext, clients: Sequence[ClientOutcome], inputs: Floa
     return Predictions(
         _lifted(best, "noisy", inputs, k),
         _lifted(best, "ideal", inputs, k),
-        best.settings.backend if run.settings.noise.enabled else None,
+        device_name(best.settings.backend) if run.settings.noise.enabled else None,
         len(best.model.params),
         best.compiled.two_qubit_gates,
     )
@@ -194,7 +202,7 @@ def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
     errors, budget = report.relative_errors, client.budget
     return ClientResult(
         name=client.settings.name,
-        backend=client.settings.backend,
+        backend=device_name(client.settings.backend),
         samples=int(client.class_counts.sum()),
         classes=list(client.message.classes),
         budget=Budget(

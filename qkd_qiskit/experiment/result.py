@@ -10,19 +10,41 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich.console import Console
 
-from qkd_qiskit.arrays import IntArray
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
-from qkd_qiskit.data import PreparedData
+from qkd_qiskit.data import PreparedData, keep_test_samples
+from qkd_qiskit.data.dataset import ARRAYS
+from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
-from qkd_qiskit.experiment.comparison import write_predictions
+from qkd_qiskit.experiment.comparison import (
+    RunComparison,
+    TestedRun,
+    compare_tested,
+    read_predictions,
+    saved_predictions,
+    write_predictions,
+)
 from qkd_qiskit.experiment.evaluation import client_specs
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SavedModel
+from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
+from qkd_qiskit.models import (
+    CLIENTS_FOLDER,
+    MODEL_FILE,
+    SETTINGS_FILE,
+    SavedModel,
+    device_of_run,
+    keep_devices,
+    load_model,
+)
 from qkd_qiskit.reporting import (
     ReportExtras,
     TrainingCurve,
@@ -32,10 +54,12 @@ from qkd_qiskit.reporting import (
     write_report,
     write_results,
 )
+from qkd_qiskit.reporting.pictures import draw_picture
+from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.training import TrainedModel
 
-RESULTS_FILE, REPORT_FILE, SETTINGS_FILE = "results.json", "report.html", "settings.json"
+RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
 
 
@@ -53,6 +77,8 @@ class ExperimentResult:
         predictions: Each tested model's predictions for the test samples; empty for a loaded result.
         confusion: The global model's confusion matrix on the test samples, [K, K]; rows are true classes.
             None where it was not tested here.
+        devices: Devices that a program has passed as objects, by name.
+        folder: Where a loaded result was read from; None for others.
     """
 
     settings: ExperimentSettings
@@ -63,6 +89,8 @@ class ExperimentResult:
     baselines: Mapping[str, FittedBaseline] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     confusion: IntArray | None = None
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    folder: Path | None = None
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -82,7 +110,7 @@ class ExperimentResult:
         folder = Path(folder)
         record = read_results(folder / RESULTS_FILE)
         settings = read_settings_json(ExperimentSettings, folder / SETTINGS_FILE, ReportingError)
-        return cls(settings, record)
+        return cls(settings, record, folder=folder)
 
     def save(self, folder: str | Path) -> None:
         """Write results, report and settings, and the models that are here: the global one, and clients'.
@@ -94,17 +122,108 @@ class ExperimentResult:
             ReportingError: If a file cannot be written.
         """
         folder = Path(folder)
-        write_report(self.record, self._extras(), folder / REPORT_FILE)
+        keep_devices(folder, (), self.devices)
+        with OWN_DEVICES.lent(self.devices):
+            write_report(self.record, self._extras(), folder / REPORT_FILE)
         text = self.settings.model_dump_json(indent=2) + "\n"
         write_atomic(folder / SETTINGS_FILE, text, ReportingError)
         if self.data is not None and self.server is not None:
-            model = _saved_model(self.settings, self.data, self.server)
-            write_atomic(folder / MODEL_FILE, model, ReportingError)
+            write_atomic(folder / MODEL_FILE, self.model.to_bytes(), ReportingError)
             self._write_client_models(folder / CLIENTS_FOLDER, self.data)
+            if self.settings.data.path is not None or self.settings.data.dataset.startswith(ARRAYS):
+                # Samples of a file would have to be found again, and unchanged.
+                keep_test_samples(self.data.test, folder)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
         # Last, so that a folder with results is complete.
         write_results(self.record, folder / RESULTS_FILE)
+
+    @cached_property
+    def model(self) -> SavedModel:
+        """The global model: structure, parameters, fitted encoder.
+
+        Raises:
+            ModelError: If a loaded result's folder holds none.
+        """
+        if self.data is None or self.server is None:
+            return load_model(self.folder or Path())
+        return SavedModel(
+            spec=self.server.compiled.spec,
+            params=self.server.global_model.params,
+            classes=self.data.classes,
+            encoder=self.data.encoder,
+            backend=device_name(self.settings.server.backend),
+            noise=self.settings.noise.enabled,
+            seed=self.settings.seed,
+            columns=self.data.columns,
+        )
+
+    def predict_proba(self, features: NDArray[Any] | pd.DataFrame) -> FloatArray:
+        """Return class probabilities of raw features, under the noise of the training.
+
+        Args:
+            features: [N, F], as many columns as the training data had; columns of a DataFrame are found by
+                their names where the model knows them.
+
+        Returns:
+            Probabilities [N, K], columns in the order of `model.classes`.
+
+        Raises:
+            DataError: If the features do not fit.
+            ModelError: If a loaded result's folder holds no model.
+            HardwareError: If a loaded result's device was an object of the program that made it.
+        """
+        model = self.model
+        if isinstance(features, pd.DataFrame):
+            features = load_features(features, model=model.columns).features
+        if self.server is not None:
+            return model.predict_proba(self.server.compiled.noisy, features)
+        device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
+        compiled = compile_model(model.spec, device, seed=model.seed)
+        return model.predict_proba(compiled.noisy, features)
+
+    def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
+        """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
+        return np.asarray(np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)])
+
+    def plot(self, picture: str = "accuracies") -> Figure:
+        """Draw a picture of the report, as a Matplotlib figure.
+
+        Args:
+            picture: `accuracies`, `gates` or `bytes`; of a result that was not loaded also `classes`,
+                `training` and `confusion`.
+
+        Raises:
+            ReportingError: If there is no such picture, or nothing to draw.
+        """
+        return draw_picture(picture, self.record, self._extras())
+
+    def compare(self, *others: ExperimentResult, model: str = "global") -> list[RunComparison]:
+        """Compare the accuracy of a model with that of other results.
+
+        Args:
+            *others: Results on the same data.
+            model: Which model of each.
+
+        Returns:
+            This result, then the others, each with its difference from this one: paired where the test
+            samples are the same.
+
+        Raises:
+            ReportingError: If a result is on other data, or lacks the model.
+        """
+        return compare_tested(
+            [self._tested(1), *(o._tested(n) for n, o in enumerate(others, 2))], model=model
+        )
+
+    def _tested(self, number: int) -> TestedRun:
+        """Return it as a run that can be compared, with a number for messages where it has no folder."""
+        if self.data is not None and self.predictions:
+            name = self.folder or f"result {number}, {self.record.experiment}"
+            return TestedRun(name, self.record, saved_predictions(self.data, self.predictions))
+        if self.folder is None:
+            raise ReportingError(f"result {number}: expected predictions for test samples, found none")
+        return TestedRun(self.folder, self.record, read_predictions(self.folder))
 
     def print(self, console: Console | None = None) -> None:
         """Print all tables.
@@ -139,9 +258,10 @@ class ExperimentResult:
                     params=client.model.params,
                     classes=tuple(data.classes[k] for k in client.held),
                     encoder=data.encoder,
-                    backend=client.settings.backend,
+                    backend=device_name(client.settings.backend),
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
+                    columns=data.columns,
                 )
                 name = re.sub(r"[^\w.-]", "_", client.settings.name)
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
@@ -171,15 +291,3 @@ class ExperimentResult:
                 if client.search is not None
             },
         )
-
-
-def _saved_model(settings: ExperimentSettings, data: PreparedData, server: ServerResult) -> bytes:
-    return SavedModel(
-        spec=server.compiled.spec,
-        params=server.global_model.params,
-        classes=data.classes,
-        encoder=data.encoder,
-        backend=settings.server.backend,
-        noise=settings.noise.enabled,
-        seed=settings.seed,
-    ).to_bytes()

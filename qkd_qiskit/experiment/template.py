@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from qkd_qiskit.data import Dataset, load_dataset
+from qkd_qiskit.data import Dataset, TableOptions, load_dataset
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.hardware import load_backend
 
@@ -29,6 +29,7 @@ class TemplateOptions:
         clients: Number of clients; None for one a device.
         dirichlet: Concentration of the label skew between clients; None for none.
         qubits: Width of the models; None for 8, or fewer where the data have few features.
+        missing: What becomes of rows with missing values: `drop` or `median`; None refuses them.
     """
 
     data: str
@@ -37,6 +38,7 @@ class TemplateOptions:
     clients: int | None = None
     dirichlet: float | None = None
     qubits: int | None = None
+    missing: str | None = None
 
 
 def experiment_template(name: str, options: TemplateOptions) -> str:
@@ -56,7 +58,12 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
         raise ConfigError(f"expected a client with a device at least, found {n_clients} clients")
     devices = [load_backend(backend) for backend in options.backends]
     own = Path(options.data).exists()
-    dataset = load_dataset(options.data, path=options.data if own else None, labels=options.labels)
+    dataset = load_dataset(
+        options.data,
+        path=options.data if own else None,
+        labels=options.labels,
+        table=TableOptions(missing=options.missing),
+    )
     sizes = {key: int(share * len(dataset.labels)) for key, share in _SHARES.items()}
     sizes["test"] = min(sizes["test"], _MOST_TEST)
     left = len(dataset.labels) - sum(sizes.values())
@@ -109,6 +116,8 @@ _TAIL = (
 def _head(name: str, options: TemplateOptions, dataset: Dataset, own: bool) -> list[str]:
     source = f"path = {json.dumps(options.data)}" if own else f"dataset = {json.dumps(options.data)}"
     labels = [] if options.labels is None else [f"labels = {json.dumps(options.labels)}"]
+    if options.missing is not None:
+        labels.append(f'missing = "{options.missing}"  # rows with missing values')
     concentration = options.dirichlet
     skew = [] if concentration is None else [f"dirichlet = {concentration}  # small: unequal clients"]
     return [

@@ -5,6 +5,7 @@ Both ways end in the same bits: every stage has random numbers of its own, and B
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,23 +13,29 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
+from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import FederationError
 from qkd_qiskit.evaluation.results import Wire
 from qkd_qiskit.federation.client import ClientOutcome, answer_request
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.federation.transport import Arrival
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
+from qkd_qiskit.hardware import OWN_DEVICES, Device
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
+
+_LOG = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 0.2
 
@@ -95,6 +102,8 @@ class LocalTransport:
             resume=run.resume,
             request=request,
             before=self._outcomes.get(position),
+            devices=_own_devices(alone),
+            encoding=_own_encoding(alone),
         )
 
     def _here(self, tasks: list[_WorkerTask]) -> Iterator[tuple[int, ClientOutcome]]:
@@ -106,24 +115,37 @@ class LocalTransport:
             yield task.position, outcome
 
     def _in_workers(self, tasks: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientOutcome]]:
-        with (
-            WorkerProgress(self._run.progress) as progress,
-            parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
-        ):
-            calls: Any = (delayed(_work)(task, progress.path(task.position), os.getpid()) for task in tasks)
-            try:
+        done: set[int] = set()
+        try:
+            with (
+                WorkerProgress(self._run.progress) as progress,
+                parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
+            ):
+                calls: Any = (
+                    delayed(_work)(task, progress.path(task.position), os.getpid()) for task in tasks
+                )
                 for position, outcome in Parallel(return_as="generator_unordered", batch_size=1)(calls):
+                    done.add(position)
                     yield position, outcome.compiled_by(self._compiler)
-            except BrokenProcessPool:
+        except (BrokenProcessPool, PicklingError) as error:
+            # Loky tells both by one class, and a worker that has died by one below it.
+            if isinstance(error, TerminatedWorkerError) or not any(task.has_own for task in tasks):
                 raise FederationError(
                     f"a worker process was ended from outside, perhaps for want of memory: {workers} trained "
                     "clients at once; federation.workers sets how many may"
                 ) from None
+            _LOG.warning(
+                "a device or an encoding cannot be sent to worker processes: clients train in this one"
+            )
+            yield from self._here([task for task in tasks if task.position not in done])
 
 
 @dataclass(frozen=True)
 class _WorkerTask:
-    """What a worker needs for one client's part of a round; `settings` and `data` know this client alone."""
+    """What a worker needs for one client's part of a round; `settings` and `data` know this client alone.
+
+    `devices` and `encoding` are objects of the user's own, which names in `settings` do not find elsewhere.
+    """
 
     position: int
     settings: ExperimentSettings
@@ -132,6 +154,13 @@ class _WorkerTask:
     resume: bool
     request: TrainRequest
     before: ClientOutcome | None
+    devices: Mapping[str, Device]
+    encoding: Encoding | None
+
+    @property
+    def has_own(self) -> bool:
+        """Whether an object of the user's own goes with it, which a worker may be unable to make."""
+        return bool(self.devices) or self.encoding is not None
 
     def run(self, progress: Progress) -> RunContext:
         """Return the run of this client alone."""
@@ -142,10 +171,27 @@ def _work(task: _WorkerTask, report: Path, parent: int) -> tuple[int, ClientOutc
     """Answer for one client, in a worker process."""
     _end_with(parent)
     settings = task.settings
-    compiler = model_compiler(settings)
-    before = None if task.before is None else task.before.compiled_by(compiler)
-    run = task.run(FileProgress(report))
-    return task.position, answer_request(run, compiler, task.request, before)
+    # Held for as long as names must find it.
+    encoding = None if task.encoding is None else introduce(task.encoding)
+    with OWN_DEVICES.lent(task.devices):
+        compiler = model_compiler(settings)
+        before = None if task.before is None else task.before.compiled_by(compiler)
+        run = task.run(FileProgress(report))
+        answer = answer_request(run, compiler, task.request, before)
+    del encoding
+    return task.position, answer
+
+
+def _own_devices(settings: ExperimentSettings) -> dict[str, Device]:
+    """Return the devices of the clients' that names find in this run alone."""
+    lent = OWN_DEVICES.all()
+    return {client.backend: lent[client.backend] for client in settings.clients if client.backend in lent}
+
+
+def _own_encoding(settings: ExperimentSettings) -> Encoding | None:
+    """Return the encoding of the models where it is known to this process alone."""
+    plain, _, _ = settings.model.encoding.partition("(")
+    return None if plain in ENCODINGS else encoding_named(settings.model.encoding)
 
 
 def _end_with(parent: int) -> None:

@@ -12,7 +12,7 @@ from qkd_qiskit.store.database import Database
 from qkd_qiskit.store.guard import guarded
 from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 
 class MessageStore:

@@ -24,7 +24,7 @@ from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.training import StructureSearch, Targets, TrainedModel, searched_spec
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 MADE, NOT_MADE = b"QKDP1", b"QKDP0"
 """A client's whole answer: whether it has a personal model."""

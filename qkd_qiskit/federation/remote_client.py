@@ -27,6 +27,7 @@ from qkd_qiskit.config import (
 from qkd_qiskit.data import (
     ClientSamples,
     PublicOriginals,
+    TableOptions,
     load_client_samples,
     make_public,
     prepare_client,
@@ -46,7 +47,7 @@ from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
 from qkd_qiskit.text import printable
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 
 class RemoteClient:
@@ -120,7 +121,9 @@ class RemoteClient:
                 RejectionCode.UNKNOWN_PUBLIC_SET,
                 f"expected the public set {settings.public_digest}, found {request.public_digest}",
             )
-        own = load_client_samples(settings.path, settings.labels, settings.limits)
+        own = load_client_samples(
+            settings.path, settings.labels, settings.limits, TableOptions(missing=settings.missing)
+        )
         key = self._key(request, own)
         folder = self._folder / key[:16]
         answer = _kept_answer(folder, request.round, raw)

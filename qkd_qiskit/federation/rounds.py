@@ -33,7 +33,7 @@ from qkd_qiskit.run import RunContext
 from qkd_qiskit.text import printable
 from qkd_qiskit.training import make_optimizer, soft_loss_named
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from qkd_qiskit.federation.public_model import PublicModel
 from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
 from qkd_qiskit.training import TrainedModel, outcome_probabilities
 
-_LOG = logging.getLogger("qkd_qiskit.federation")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

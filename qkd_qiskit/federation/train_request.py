@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StrictInt, StrictStr, ValidationError
+from pydantic import Field, StrictInt, StrictStr, ValidationError, field_validator
 
 from qkd_qiskit.config import (
     AdamSettings,
@@ -28,9 +28,10 @@ from qkd_qiskit.config import (
     TrainingSettings,
 )
 from qkd_qiskit.data import UNKNOWN, PublicOriginals
+from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.errors import DataError
+from qkd_qiskit.faults import first_fault
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
-from qkd_qiskit.text import first_fault
 
 SCHEMA = 1
 MAX_QUERY_BYTES = 64 * 2**20
@@ -60,6 +61,15 @@ class TaskDescription(Settings):
     descent: AdamSettings
     noise: NoiseSettings
     precision: Literal["float16", "uint8"]
+
+    @field_validator("model")
+    @classmethod
+    def _encoding_is_known(cls, model: ModelSettings) -> ModelSettings:
+        try:
+            encoding_named(model.encoding)
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return model
 
     @classmethod
     def of(cls, settings: ExperimentSettings, classes: Sequence[Label]) -> TaskDescription:
@@ -188,9 +198,10 @@ def _parsed(text: bytes) -> _Header:
     try:
         header = _Header.model_validate_json(text)
     except (ValidationError, RecursionError) as error:
-        first = first_fault(error) if isinstance(error, ValidationError) else {"loc": (), "msg": "too deep"}
-        where = ".".join(str(part) for part in first["loc"])
-        raise _unreadable(f"header {where}: {first['msg']}") from None
+        if isinstance(error, RecursionError):
+            raise _unreadable("header: too deep") from None
+        first = first_fault(error)
+        raise _unreadable(f"header {first.key}: {first.expected}") from None
     if (header.round == 1) != (header.soft_rows is None):
         raise _unreadable("expected soft labels from the second round on, and none in the first")
     return header

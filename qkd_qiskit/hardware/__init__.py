@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     )
     from qkd_qiskit.hardware.device import Device, device_from_backend
     from qkd_qiskit.hardware.drift import drifted_device
-    from qkd_qiskit.hardware.fractional import fractional_name, split_name
+    from qkd_qiskit.hardware.fractional import device_name, fractional_name, split_name
+    from qkd_qiskit.hardware.own_devices import named_device, target_digest
     from qkd_qiskit.hardware.prediction import CountPrediction, predict, predict_counts
     from qkd_qiskit.hardware.registry import (
+        OWN_DEVICES,
         device_from_descriptor,
         load_backend,
         load_fake_backend,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "OWN_DEVICES": "registry",
     "CountPrediction": "prediction",
     "Descriptor": "descriptor",
     "Device": "device",
@@ -52,6 +55,7 @@ _HOMES = {
     "count_native": "counts",
     "descriptor_folder": "descriptor",
     "device_from_backend": "device",
+    "device_name": "fractional",
     "device_from_descriptor": "registry",
     "drifted_device": "drift",
     "fold_angles": "transpile",
@@ -60,6 +64,7 @@ _HOMES = {
     "list_backends": "descriptor",
     "load_backend": "registry",
     "load_fake_backend": "registry",
+    "named_device": "own_devices",
     "place_copies": "copies",
     "plain_two_qubit_count": "transpile",
     "predict": "prediction",
@@ -67,12 +72,14 @@ _HOMES = {
     "read_descriptor": "descriptor",
     "split_name": "fractional",
     "state_preparation_counts": "transpile",
+    "target_digest": "own_devices",
     "transpile_verified": "transpile",
     "unavailable": "registry",
     "write_snapshot": "snapshot",
 }
 
 __all__ = [
+    "OWN_DEVICES",
     "CountPrediction",
     "Descriptor",
     "Device",
@@ -86,6 +93,7 @@ __all__ = [
     "descriptor_folder",
     "device_from_backend",
     "device_from_descriptor",
+    "device_name",
     "drifted_device",
     "fold_angles",
     "fractional_name",
@@ -93,6 +101,7 @@ __all__ = [
     "list_backends",
     "load_backend",
     "load_fake_backend",
+    "named_device",
     "place_copies",
     "plain_two_qubit_count",
     "predict",
@@ -100,6 +109,7 @@ __all__ = [
     "read_descriptor",
     "split_name",
     "state_preparation_counts",
+    "target_digest",
     "transpile_verified",
     "unavailable",
     "write_snapshot",

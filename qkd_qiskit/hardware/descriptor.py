@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.faults import first_fault
 from qkd_qiskit.store import guarded, read_toml
-from qkd_qiskit.text import first_fault, printable
+from qkd_qiskit.text import printable
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -109,7 +110,7 @@ class Variation(_Table):
 class Descriptor(_Table):
     """One device as data; `backends/README.md` explains every key."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.@-]+$")
     description: str = ""
     source: Literal["fake", "custom", "snapshot"]
     fake: str | None = Field(None, pattern=r"^Fake[A-Za-z0-9]+$")
@@ -176,12 +177,7 @@ def read_descriptor(path: Path) -> Descriptor:
         try:
             descriptor = Descriptor.model_validate(table)
         except ValidationError as error:
-            first = first_fault(error)
-            key = printable(".".join(str(part) for part in first["loc"]), 100) or "the descriptor"
-            message = printable(first["msg"].removeprefix("Value error, "))
-            simple = isinstance(first["input"], (str, int, float)) and first["type"] != "extra_forbidden"
-            found = f", found {printable(repr(first['input']), 60)}" if simple else ""
-            raise HardwareError(f"{where}: {key}: {message}{found}") from None
+            raise HardwareError(f"{where}: {first_fault(error).told('the descriptor')}") from None
     if descriptor.name != path.stem:
         raise HardwareError(f"{where}: expected name {path.stem!r}, found {printable(descriptor.name)!r}")
     return descriptor

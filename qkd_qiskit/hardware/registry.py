@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from qiskit.providers import BackendV2
 from qiskit_ibm_runtime import fake_provider
 
-from qkd_qiskit.errors import HardwareError
+from qkd_qiskit.arguments import takes
+from qkd_qiskit.errors import HardwareError, did_you_mean
 from qkd_qiskit.hardware.custom import build_target
 from qkd_qiskit.hardware.descriptor import Descriptor, descriptor_folder, list_backends, read_descriptor
 from qkd_qiskit.hardware.device import Device, device_from_backend
 from qkd_qiskit.hardware.fractional import fractional_name, split_name
+from qkd_qiskit.own import OwnObjects
 from qkd_qiskit.store import guarded
+from qkd_qiskit.text import printable
+
+OWN_DEVICES: OwnObjects[Device] = OwnObjects("devices")
 
 
 def unavailable(name: str) -> str | None:
@@ -31,24 +38,50 @@ def unavailable(name: str) -> str | None:
     return None if descriptor.fake is None else _missing(descriptor.fake, descriptor.runtime)
 
 
-def load_backend(name: str | Path) -> Device:
-    """Return the device of a shipped descriptor, or of a user's own.
+DeviceLike: TypeAlias = str | Path | Device | BackendV2
+"""What stands for a device: its name, the path of its descriptor, itself, or a Qiskit backend."""
+
+DEVICE_KINDS = (str, Path, Device, BackendV2)
+
+_BACKENDS: WeakKeyDictionary[BackendV2, Device] = WeakKeyDictionary()
+
+
+@takes(HardwareError, name=DEVICE_KINDS)
+def load_backend(name: DeviceLike) -> Device:
+    """Return the device of a shipped descriptor, of a user's own, or of a Qiskit backend.
 
     Args:
         name: A name that `list_backends` gives, or the path of a `.toml` descriptor. `+fractional` behind it
-            asks for native `rzz` and `rx`. The device is cached as long as the file does not change.
+            asks for native `rzz` and `rx`. The device is cached as long as the file does not change. A Qiskit
+            backend (`FakeTorino()`, a live one, an `AerSimulator` of a device) is read once; a device is
+            returned as it is.
 
     Raises:
         HardwareError: If the device is unknown, its descriptor wrong, the installed qiskit-ibm-runtime
             without its fake backend, or the device without what circuits need.
     """
+    if isinstance(name, Device):
+        return name
+    if isinstance(name, BackendV2):
+        if name not in _BACKENDS:
+            _BACKENDS[name] = device_from_backend(name)
+        return _BACKENDS[name]
+    own = OWN_DEVICES.all().get(str(name))
+    if own is not None:
+        return own
     plain, fractional = split_name(str(name))
     path = Path(plain)
     if path.suffix != ".toml":
         if plain not in list_backends():
-            known = ", ".join(list_backends())
+            if "@" in plain:
+                raise HardwareError(
+                    f"device {plain!r} was an object of a Python program: it is known while that runs "
+                    "an experiment with it, and another device takes its place elsewhere"
+                )
+            known = list_backends()
             raise HardwareError(
-                f"unknown device {plain!r}: expected one of {known}, or the path of a .toml file"
+                f"unknown device {printable(plain, 60)!r}: expected one of {', '.join(known)}, or the path "
+                f"of a .toml file{did_you_mean(plain, known)}"
             )
         path = descriptor_folder() / f"{plain}.toml"
     with guarded(HardwareError, f"cannot read device descriptor {path}"):

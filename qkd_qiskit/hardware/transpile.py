@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,14 +14,14 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import StatePreparation
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
-from qkd_qiskit.arguments import NOTHING, found, takes
+from qkd_qiskit.arguments import NOTHING, found, items, plain, takes
 from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.counts import NativeCounts, count_native
 from qkd_qiskit.hardware.device import Device
 from qkd_qiskit.hardware.equivalence import TOLERANCE, outcome_deviation, random_point
 from qkd_qiskit.hardware.passes import folded, level_3, without_idle_ends
 from qkd_qiskit.hardware.prediction import predict
-from qkd_qiskit.hardware.registry import load_backend
+from qkd_qiskit.hardware.registry import DEVICE_KINDS, DeviceLike, load_backend
 from qkd_qiskit.hardware.report import GateReport
 from qkd_qiskit.hardware.routed import route_circuit
 from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors, without_idle_qubits
@@ -60,10 +60,14 @@ class TranspiledVQCNN:
 
 
 @takes(
-    HardwareError, spec=VQCNNSpec, backend=(str, Path, Device), seed=Integral, chain=(tuple, list, NOTHING)
+    HardwareError,
+    spec=VQCNNSpec,
+    backend=DEVICE_KINDS,
+    seed=Integral,
+    chain=(tuple, list, np.ndarray, NOTHING),
 )
 def transpile_verified(
-    spec: VQCNNSpec, backend: Device | str, *, seed: int = 0, chain: tuple[int, ...] | None = None
+    spec: VQCNNSpec, backend: DeviceLike, *, seed: int = 0, chain: Sequence[int] | None = None
 ) -> TranspiledVQCNN:
     """Transpile a spec to a device and count what was predicted.
 
@@ -91,12 +95,14 @@ def transpile_verified(
     """
     if seed < 0:
         raise HardwareError(f"seed: expected 0 or more, found {seed}")
-    for qubit in chain or ():
+    places = None
+    if chain is not None:
+        places = tuple(map(plain, items(HardwareError, "chain", chain, "physical qubits")))
+    for qubit in places or ():
         if not isinstance(qubit, Integral):
             raise HardwareError(f"chain: expected physical qubits, found {found(qubit)}")
-    chain = None if chain is None else tuple(chain)
-    device = backend if isinstance(backend, Device) else load_backend(backend)
-    prediction = predict(spec, device, chain=chain)
+    device = load_backend(backend)
+    prediction = predict(spec, device, chain=places)
     logical = build_circuit(spec)
     routed = logical if prediction.route is None else route_circuit(spec, logical, prediction.route)
     isa, inputs = level_3(routed, device, seed=seed, chain=prediction.chain)

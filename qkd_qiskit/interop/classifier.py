@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,15 +14,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from qkd_qiskit.arguments import found as describe
+from qkd_qiskit.arguments import plain
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import TrainingSettings
+from qkd_qiskit.config.loading import parse_settings
 from qkd_qiskit.encoding import Encoding, make_encoder
 from qkd_qiskit.errors import ClassifierError, QKDError
 from qkd_qiskit.estimator import estimate_gate_budget
 from qkd_qiskit.estimator.size_ladder import build_size_ladder
 from qkd_qiskit.hardware import Device, load_backend
 from qkd_qiskit.hardware.descriptor import Descriptor
-from qkd_qiskit.hardware.registry import device_from_descriptor
+from qkd_qiskit.hardware.registry import DeviceLike, device_from_descriptor
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -39,7 +45,8 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sharing: `site` gives every block its own weights, `layer` those of a layer the same.
         budget: `"auto"` estimates the number of two-qubit blocks from data and device; a number takes the
             largest structure with at most so many; a `VQCNNSpec` is taken as it is.
-        backend: Device whose noise is simulated, or its name; None for ideal gates.
+        backend: Device whose noise is simulated: its name, the path of its descriptor, or a Qiskit backend;
+            None for ideal gates.
         particles: Particles of the swarm.
         iterations: Moves of the swarm.
         refine: L-BFGS iterations after the swarm.
@@ -72,7 +79,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kernel: str = "su4",
         sharing: str = "site",
         budget: Literal["auto"] | int | VQCNNSpec = "auto",
-        backend: str | Device | None = None,
+        backend: DeviceLike | None = None,
         particles: int = 8,
         iterations: int = 3,
         refine: int = 40,
@@ -94,8 +101,10 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Choose a structure and train it.
 
+        Whatever fails, the estimator is afterwards what it was before.
+
         Args:
-            X: Features [N, F].
+            X: Features [N, F]; a DataFrame's columns give `feature_names_in_`.
             y: Class labels [N], numbers or strings, of at least two classes.
 
         Returns:
@@ -104,44 +113,44 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ClassifierError: If no structure fits data, device and parameters. It is a `ValueError`.
         """
-        features, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(labels)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ClassifierError(f"expected at least 2 classes, found 1 class: {self.classes_[0]!r}")
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1, size=2))
-        try:
-            self._fit(features, targets.astype(np.int64), rng)
-        except QKDError as error:
-            raise ClassifierError(f"VQCNNClassifier: {error}") from error
-        except ValueError as error:  # pydantic's, about one of our own parameters
-            raise ClassifierError(f"VQCNNClassifier: {' '.join(str(error).split())}") from error
+        with _kept_on_failure(self):
+            features, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+            check_classification_targets(labels)
+            self.classes_, targets = np.unique(labels, return_inverse=True)
+            if len(self.classes_) < 2:
+                raise ClassifierError(
+                    f"expected at least 2 classes, found 1 class: {plain(self.classes_[0])!r}"
+                )
+            rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1, size=2))
+            try:
+                self._fit(features, targets.astype(np.int64), rng)
+            except QKDError as error:
+                raise ClassifierError(f"VQCNNClassifier: {error}") from error
+            except ValueError as error:  # NumPy's, about sizes beyond all memory
+                raise ClassifierError(f"VQCNNClassifier: {' '.join(str(error).split())}") from error
         return self
 
     def _fit(self, features: FloatArray, targets: NDArray[np.int64], rng: np.random.Generator) -> None:
-        settings = TrainingSettings(
-            method="global",
-            particles=self.particles,
-            iterations=self.iterations,
-            refine=self.refine,
-            l2=self.l2,
-        )
+        chosen = {name: getattr(self, name) for name in ("particles", "iterations", "refine", "l2")}
+        settings = parse_settings(TrainingSettings, {"method": "global", **chosen}, "training")
+        name = VQCNNSpec(self.n_qubits, self.encoding).encoding
         self.encoder_ = make_encoder(self.encoding, self.n_qubits).fit(features)
         inputs = self.encoder_.transform(features)
-        device = load_backend(self.backend) if isinstance(self.backend, str) else self.backend
-        self.spec_ = self._structure(inputs, targets, device)
+        device = None if self.backend is None else load_backend(self.backend)
+        self.spec_ = self._structure(inputs, targets, device, name)
         self._evaluator = compile_model(self.spec_, device).noisy
         model = train_model(
             self._evaluator, inputs, Targets(len(self.classes_), labels=targets), settings, rng=rng
         )
         self.params_, self.loss_, self._model = model.params, model.loss, model
 
-    def _structure(self, inputs: FloatArray, targets: NDArray[np.int64], device: Device | None) -> VQCNNSpec:
+    def _structure(
+        self, inputs: FloatArray, targets: NDArray[np.int64], device: Device | None, name: str
+    ) -> VQCNNSpec:
         self.budget_ = None
         k = len(self.classes_)
         if isinstance(self.budget, VQCNNSpec):
             spec = self.budget
-            name = VQCNNSpec(self.n_qubits, self.encoding).encoding
             if (spec.n_qubits, spec.encoding) != (self.n_qubits, name) or spec.n_outcomes < k:
                 raise ClassifierError(
                     f"expected a spec of {self.n_qubits} qubits, {name} encoding and at least {k} "
@@ -154,9 +163,11 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "sharing": self.sharing,
             "n_outcomes": k,
         }
-        if isinstance(self.budget, str):
-            if self.budget != "auto":
-                raise ClassifierError(f'budget: expected "auto", a number or a spec, found {self.budget!r}')
+        if not isinstance(self.budget, Integral) or isinstance(self.budget, bool):
+            if not isinstance(self.budget, str) or self.budget != "auto":
+                raise ClassifierError(
+                    f'budget: expected "auto", a number or a spec, found {describe(self.budget)}'
+                )
             found = device or _ideal_device(self.n_qubits)
             self.budget_ = estimate_gate_budget(
                 inputs, targets, backend=found, n_qubits=self.n_qubits, **family
@@ -207,6 +218,18 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         state: dict[str, Any] = dict(super().__getstate__())
         state.pop("_evaluator", None)
         return state
+
+
+@contextmanager
+def _kept_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Give an estimator the attributes back that it had, if the block fails or is interrupted."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def _ideal_device(n_qubits: int) -> Device:

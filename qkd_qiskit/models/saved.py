@@ -18,6 +18,7 @@ from qkd_qiskit.arguments import takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.config.loading import parse_settings
+from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import Evaluator
@@ -26,9 +27,11 @@ from qkd_qiskit.training import class_logits
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 MODEL_FILE = "global_model.npz"
+SETTINGS_FILE = "settings.json"
 CLIENTS_FOLDER = "clients"
 _SCHEMA = 1
 _ENCODER = "encoder_"
+_COUNT, _MEDIANS = "columns", "medians"
 # Signs of the JSON text; the model index alone may have 3000 digits, and there may be a thousand classes.
 _MOST_META = 2**18
 # Where the scale itself would be no number.
@@ -45,6 +48,7 @@ class _Meta(Settings):
     backend: str = Field(max_length=1000)
     noise: bool
     seed: int = Field(ge=0, lt=2**64)
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,7 @@ class SavedModel:
         backend: Name of the device that it was made for.
         noise: Whether it was trained under that device's noise.
         seed: Seed of the experiment, and of its transpiler.
+        columns: Which columns of a table its raw features are; None for what came from no table.
     """
 
     spec: VQCNNSpec
@@ -68,6 +73,7 @@ class SavedModel:
     backend: str
     noise: bool
     seed: int
+    columns: FeatureColumns | None = None
 
     def __post_init__(self) -> None:
         """Check the parts against each other.
@@ -137,6 +143,13 @@ class SavedModel:
             "seed": self.seed,
         }
         arrays = {f"{_ENCODER}{key}": value for key, value in self.encoder.arrays().items()}
+        if self.columns is not None:
+            # Headings of as many pixels as would not fit are found by their places.
+            if sum(map(len, self.columns.names or ())) < _MOST_META // 4:
+                meta["names"] = self.columns.names
+            arrays[_COUNT] = np.array(self.columns.count)
+            if self.columns.medians is not None:
+                arrays[_MEDIANS] = self.columns.medians
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, meta=np.array(json.dumps(meta)), params=self.params, **arrays)
         return buffer.getvalue()
@@ -187,7 +200,26 @@ def load_model(path: str | Path) -> SavedModel:
             backend=meta.backend,
             noise=meta.noise,
             seed=meta.seed,
+            columns=_columns(archive, meta, file),
         )
+
+
+def _columns(archive: ArrayArchive, meta: _Meta, file: Path) -> FeatureColumns | None:
+    if _COUNT not in archive:
+        return None
+    if archive.header(_COUNT).shape or archive.header(_COUNT).dtype.kind != "i":
+        raise ModelError(f"{file}: expected a number of columns, found {archive.header(_COUNT).shape}")
+    count, medians = int(archive.array(_COUNT)), None
+    if meta.names is not None and len(meta.names) != count:
+        raise ModelError(f"{file}: expected {count} names of columns, found {len(meta.names)}")
+    if _MEDIANS in archive:
+        if archive.header(_MEDIANS).shape != (count,):
+            found = archive.header(_MEDIANS).shape
+            raise ModelError(f"{file}: expected {count} medians of columns, found shape {found}")
+        medians = np.asarray(archive.array(_MEDIANS), dtype=np.float64)
+        if not np.isfinite(medians).all():
+            raise ModelError(f"{file}: expected finite medians of columns")
+    return FeatureColumns(count, meta.names, medians)
 
 
 def _read_meta(archive: ArrayArchive, file: Path) -> _Meta:

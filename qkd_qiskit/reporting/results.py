@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation.results import Results
+from qkd_qiskit.faults import first_fault
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.store.reading import read_json
-from qkd_qiskit.text import first_fault, printable_text
+from qkd_qiskit.text import printable_text
 
 
 def check_results(results: Mapping[str, Any], *, where: str = "results") -> Results:
@@ -33,11 +34,7 @@ def check_results(results: Mapping[str, Any], *, where: str = "results") -> Resu
         # Strict only in JSON mode: there an array may become a tuple, but "3" never becomes 3.
         return Results.model_validate_json(text, strict=True)
     except ValidationError as error:
-        first = first_fault(error)
-        key = ".".join(str(part) for part in first["loc"])
-        # The message of a whole record would repeat the record.
-        found = "" if isinstance(first["input"], dict) else f", found {first['input']!r}"
-        raise ReportingError(f"{where}: {key + ': ' if key else ''}{first['msg']}{found}") from None
+        raise ReportingError(f"{where}: {first_fault(error).told()}") from None
 
 
 def write_results(results: Results, path: str | Path) -> Path:

@@ -212,6 +212,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
     for part in results.participation:
         if part.remark:
             out.print(f"client {part.client} {part.remark}", highlight=False, markup=False)
+    if results.own:
+        mine = "; ".join(record.phrase for record in results.own)
+        out.print(f"of the user's own: {mine}", highlight=False, markup=False)
     if results.recipe is not None:
         out.print(results.recipe.sentence, highlight=False, markup=False)
     for label, traffic in (

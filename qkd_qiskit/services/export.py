@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from qkd_qiskit.errors import ModelError
-from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, load_backend, transpile_verified
+from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, transpile_verified
+from qkd_qiskit.hardware.registry import DeviceLike
 from qkd_qiskit.interop import export_circuit, to_qasm3, to_qpy
-from qkd_qiskit.models import card_markdown, load_model, model_card
+from qkd_qiskit.models import card_markdown, device_of_run, load_model, model_card
 from qkd_qiskit.reporting import read_results, write_json
 from qkd_qiskit.services.output import write_file
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -16,11 +17,11 @@ EXPORTS = ("qpy", "qasm3", "card")
 
 
 def export_model(
-    run: Path,
-    output: Path,
+    run: str | Path,
+    output: str | Path,
     *,
     formats: tuple[str, ...] = EXPORTS,
-    backend: str | None = None,
+    backend: DeviceLike | None = None,
     free: bool = False,
 ) -> tuple[Path, ...]:
     """Write a run's global model for other programs.
@@ -39,13 +40,14 @@ def export_model(
         ModelError: If there is no model, or a format is unknown.
         ReportingError: If a file cannot be written.
     """
+    run, output = Path(run), Path(output)
     unknown = [name for name in formats if name not in EXPORTS]
     if unknown:
         raise ModelError(f"unknown format {unknown[0]!r}: expected {', '.join(EXPORTS)}")
     model = load_model(run)
     source: VQCNNSpec | TranspiledVQCNN = model.spec
     if backend is not None:
-        device = load_backend(backend)
+        device = device_of_run(run, backend)
         source = transpile_verified(model.spec, device, seed=model.seed)
         if device.fractional and not free:
             source = fold_angles(source, model.weights, device)

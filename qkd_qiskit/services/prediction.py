@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from qkd_qiskit.data import load_dataset
+from qkd_qiskit.config import ExperimentSettings, read_settings_json
+from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.unlabelled import load_features
-from qkd_qiskit.models import SavedModel, load_model
+from qkd_qiskit.errors import ModelError
+from qkd_qiskit.hardware.registry import DeviceLike
+from qkd_qiskit.models import SETTINGS_FILE, SavedModel, device_of_run, load_model
 from qkd_qiskit.simulation import Evaluator, compile_model
 
 IDEAL = "ideal"
@@ -40,6 +44,27 @@ class FilePrediction:
         """Most probable class of each sample."""
         return [self.classes[k] for k in self.probabilities.argmax(axis=1)]
 
+    def class_rows(self) -> list[dict[str, Any]]:
+        """Return, for each class, how many samples it was predicted for, and how surely in the mean."""
+        best, surely = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
+        return [
+            {
+                "class": name,
+                "samples": int((best == k).sum()),
+                "share": float((best == k).mean()),
+                "probability": float(surely[best == k].mean()) if (best == k).any() else None,
+            }
+            for k, name in enumerate(self.classes)
+        ]
+
+    def sample_rows(self, n: int) -> list[dict[str, Any]]:
+        """Return the first `n` samples: number, class, and the probability of that class."""
+        surely = self.probabilities.max(axis=1)
+        return [
+            {"sample": number, "predicted": name, "probability": float(surely[number])}
+            for number, name in enumerate(self.predicted[:n])
+        ]
+
     def to_csv(self) -> str:
         """Write one line a sample: its number, its class, and the probability of every class."""
         buffer = io.StringIO()
@@ -55,11 +80,11 @@ class FilePrediction:
 
 
 def predict_file(
-    run: Path,
-    source: Path,
+    run: str | Path,
+    source: str | Path | pd.DataFrame,
     *,
     labels: str | None = None,
-    backend: str | None = None,
+    backend: DeviceLike | None = None,
     shots: int | None = None,
     seed: int = 0,
 ) -> FilePrediction:
@@ -67,8 +92,9 @@ def predict_file(
 
     Args:
         run: Folder of a finished run.
-        source: The samples, as `load_features` reads them; with `labels` as `load_dataset` does.
-        labels: Label file, or label column of a CSV; gives the accuracy too.
+        source: The samples, in a file or a DataFrame, as `load_features` reads them, by the run's settings
+            of tables.
+        labels: Label file, or label column of a table; gives the accuracy too.
         backend: Device whose noise is simulated, or `ideal`; as the model was trained when omitted.
         shots: Draw so many shots of each sample; exact probabilities when omitted.
         seed: Seed of the shots.
@@ -76,24 +102,33 @@ def predict_file(
     Raises:
         QKDError: If the model, the file or the device cannot be used.
     """
+    run = Path(run)
     model = load_model(run)
-    known: NDArray[Any] | None = None
-    if labels is None:
-        features = load_features(source)
-    else:
-        dataset = load_dataset(path=source, labels=labels)
-        features, known = dataset.features, dataset.labels
+    inputs = load_features(source, labels, model=model.columns, options=_table_options(Path(run)))
     noise = backend if backend is not None else model.backend if model.noise else IDEAL
-    evaluator = make_evaluator(model, noise, shots=shots, seed=seed)
-    probabilities = model.predict_proba(evaluator, features)
+    device = None if noise == IDEAL else device_of_run(run, noise)
+    evaluator = make_evaluator(model, device, shots=shots, seed=seed)
+    probabilities = model.predict_proba(evaluator, inputs.features)
     accuracy = None
-    if known is not None:
+    if inputs.labels is not None:
         answers = np.array(model.classes)[probabilities.argmax(axis=1)]
-        accuracy = float((answers.astype(str) == known.astype(str)).mean())
-    return FilePrediction(model.classes, probabilities, None if noise == IDEAL else noise, accuracy)
+        accuracy = float((answers.astype(str) == inputs.labels.astype(str)).mean())
+    return FilePrediction(model.classes, probabilities, None if device is None else device.name, accuracy)
 
 
-def make_evaluator(model: SavedModel, noise: str, *, shots: int | None = None, seed: int = 0) -> Evaluator:
-    """Make the exact engine, or a sampler, for a model's structure under a device's noise or `ideal`."""
-    compiled = compile_model(model.spec, None if noise == IDEAL else noise, seed=model.seed)
+def make_evaluator(
+    model: SavedModel, device: DeviceLike | None, *, shots: int | None = None, seed: int = 0
+) -> Evaluator:
+    """Make the exact engine, or a sampler, for a model's structure under a device's noise or without any."""
+    compiled = compile_model(model.spec, device, seed=model.seed)
     return compiled.noisy if shots is None else compiled.sampler(shots=shots, seed=seed)
+
+
+def _table_options(run: Path) -> TableOptions:
+    """Return how the tables of a run are meant; a model without its run has no settings."""
+    path = run / SETTINGS_FILE if run.is_dir() else run.parent / SETTINGS_FILE
+    if not path.is_file():
+        return TableOptions()
+    data = read_settings_json(ExperimentSettings, path, ModelError).data
+    # What becomes of a sample without a value is the model's to say: none is left out of an answer.
+    return TableOptions(headings=data.headings, row_numbers=data.row_numbers)

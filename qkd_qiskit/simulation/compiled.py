@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 from qiskit_aer.noise import NoiseModel
@@ -13,6 +12,7 @@ from qiskit_aer.noise import NoiseModel
 from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.errors import SimulationError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, load_backend, transpile_verified
+from qkd_qiskit.hardware.registry import DEVICE_KINDS, DeviceLike
 from qkd_qiskit.recent import Recent
 from qkd_qiskit.simulation.evaluator import ActiveCircuit
 from qkd_qiskit.simulation.pauli import PauliEvaluator
@@ -95,10 +95,10 @@ class CompiledModel:
         return None if self.transpiled is None else self.transpiled.report.counted.two_qubit
 
 
-@takes(SimulationError, spec=VQCNNSpec, device=(str, Path, Device, NOTHING), seed=Integral)
+@takes(SimulationError, spec=VQCNNSpec, device=(*DEVICE_KINDS, NOTHING), seed=Integral)
 def compile_model(
     spec: VQCNNSpec,
-    device: Device | str | None,
+    device: DeviceLike | None,
     *,
     noise: bool = True,
     seed: int = 0,
@@ -118,10 +118,9 @@ def compile_model(
     """
     if device is None:
         return CompiledModel(spec, arrays_on=arrays_on)
-    if isinstance(device, str):
-        device = load_backend(device)
-    transpiled = transpile_verified(spec, device, seed=seed)
-    return replace(compile_transpiled(transpiled, device, noise=noise), arrays_on=arrays_on)
+    found = load_backend(device)
+    transpiled = transpile_verified(spec, found, seed=seed)
+    return replace(compile_transpiled(transpiled, found, noise=noise), arrays_on=arrays_on)
 
 
 def compile_transpiled(transpiled: TranspiledVQCNN, device: Device, *, noise: bool = True) -> CompiledModel:
@@ -160,13 +159,13 @@ class ModelCompiler:
         """Return a compiler that differs in the transpiler's seed alone."""
         return ModelCompiler(noise=self._noise, seed=seed, arrays_on=self._arrays_on)
 
-    def model(self, spec: VQCNNSpec, backend: Device | str) -> CompiledModel:
+    def model(self, spec: VQCNNSpec, backend: DeviceLike) -> CompiledModel:
         """Return the structure on a device, or on that which `load_backend` finds under a name.
 
         Raises:
             HardwareError: If the device is unknown, or the structure does not fit it.
         """
-        device = load_backend(backend) if isinstance(backend, str) else backend
+        device = load_backend(backend)
         return self._models.find(
             (spec.index, device),
             lambda: compile_model(

@@ -25,7 +25,7 @@ from qkd_qiskit.store.sealing import pack, unpack
 
 Arrays = tuple[FloatArray, ...]
 
-_LOG = logging.getLogger("qkd_qiskit.store")
+_LOG = logging.getLogger(__name__)
 _DIGEST_BYTES = 16
 
 

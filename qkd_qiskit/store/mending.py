@@ -17,7 +17,7 @@ from qkd_qiskit.store.guard import guarded
 
 DAMAGED_ENDING = ".damaged"
 
-_LOG = logging.getLogger("qkd_qiskit.store")
+_LOG = logging.getLogger(__name__)
 _BESIDE = ("-wal", "-shm")
 # More row numbers than a few pages hold.
 _MOST_MISSES = 400

@@ -11,7 +11,7 @@ from typing import Any
 from qkd_qiskit.store.database import Database
 from qkd_qiskit.store.sealing import seal_text, unseal_text
 
-_LOG = logging.getLogger("qkd_qiskit.store")
+_LOG = logging.getLogger(__name__)
 
 
 class RecordStore:

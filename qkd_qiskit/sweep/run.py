@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError, SweepError
+from qkd_qiskit.faults import first_fault
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import use_threads
 from qkd_qiskit.store import RecordStore, folder_lock, mend_database
@@ -150,7 +151,9 @@ def _stored(store: RecordStore, sweep: str, cell: Cell) -> CellRecord | None:
     try:
         return CellRecord.model_validate(found)
     except ValidationError as error:
-        raise StoreError(f"sweep {sweep}: the record of {cell.name} is damaged: {error}") from None
+        raise StoreError(
+            f"sweep {sweep}: the record of {cell.name} is damaged: {first_fault(error).told()}"
+        ) from None
 
 
 def _measure_all(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from qkd_qiskit.arguments import plain
 from qkd_qiskit.errors import VQCNNError
 
 GATES: Final = ("X", "Y", "Z", "I", "RX", "RY", "RZ", "CX", "CY", "CZ", "CRX", "CRY", "CRZ")
@@ -37,6 +38,8 @@ class Gene:
         Raises:
             VQCNNError: If the gate is not 1 to 13, or the orientation neither 0 nor 1.
         """
+        object.__setattr__(self, "gate", plain(self.gate))
+        object.__setattr__(self, "orientation", plain(self.orientation))
         if type(self.gate) is not int or not 1 <= self.gate <= len(GATES):
             raise VQCNNError(f"gene: expected a gate from 1 to {len(GATES)}, found {self.gate!r}")
         if type(self.orientation) is not int or self.orientation not in (0, 1):

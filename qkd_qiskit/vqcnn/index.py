@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from qkd_qiskit.arguments import plain
 from qkd_qiskit.encoding import ENCODINGS, encoding_coded, encoding_named
 from qkd_qiskit.encoding.options import CODES, OWN_CODE, SECOND_SCHEMA
 from qkd_qiskit.errors import VQCNNError
@@ -83,6 +84,7 @@ def decode(index: int) -> Fields:
     Raises:
         VQCNNError: If the integer is negative, too long, or not the index that its fields have.
     """
+    index = plain(index)
     if type(index) is not int or index < 0:
         raise VQCNNError(f"model index: expected a nonnegative integer, found {_shown(index)}")
     if index.bit_length() > MAX_INDEX_BITS:

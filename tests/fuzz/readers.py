@@ -135,7 +135,7 @@ def tables(whole: Path) -> Case:
             assert data.features.shape[0] == data.labels.shape[0]
             assert np.isfinite(data.features).all()
         elif kind == 1:
-            features = load_features(samples)
+            features = load_features(samples).features
             assert features.ndim == 2
             assert np.isfinite(features).all()
         else:

@@ -24,6 +24,13 @@ def test_arguments_of_the_right_type_pass() -> None:
     assert work.__doc__ == "Return what was given."
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_numpy_scalars_arrive_as_those_of_python(kind: type[np.integer]) -> None:
+    count, name, rest = work(kind(3), np.str_("a"), rest=np.float32(0.5))
+    assert (type(count), type(name), type(rest)) == (int, str, float)
+    assert (count, name, rest) == (3, "a", 0.5)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -18,8 +18,9 @@ PACKAGE = Path(qkd_qiskit.__file__).parent
 ORDER: tuple[tuple[str, ...], ...] = (
     ("text",),
     ("errors",),
+    ("faults",),
     ("arguments",),
-    ("arrays", "progress", "extras", "lazy", "recent", "versions"),
+    ("arrays", "progress", "extras", "lazy", "own", "recent", "versions"),
     ("store",),
     ("encoding",),
     ("config",),
@@ -37,6 +38,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("interop",),
     ("runtime",),
     ("reporting",),
+    ("trackers",),
     ("experiment", "services"),
     ("sweep",),
     ("deployment",),
@@ -51,6 +53,7 @@ OWNERS = {
     "pennylane": ("interop", 1),
     "flwr": ("deployment", None),
     "mthree": ("runtime", 1),
+    "mlflow": ("trackers", 1),
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -92,6 +95,9 @@ def _side_effects(source: str) -> list[str]:
     found = []
     for node in _run_on_import(ast.parse(source)):
         if isinstance(node, ast.Call):
+            if ast.unparse(node) == "logging.getLogger(__name__).addHandler(logging.NullHandler())":
+                # What a library's root logger has, so that nothing is printed where nobody listens.
+                continue
             called = ast.unparse(node.func)
             first, last = called.split(".")[0], called.split(".")[-1]
             if (
@@ -140,6 +146,46 @@ def test_a_package_has_one_owner(package: str) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_importing_calls_nothing_that_changes_the_process(path: Path) -> None:
     assert not _side_effects(path.read_text("utf-8"))
+
+
+def _outspoken(source: str) -> list[str]:
+    """Return what prints past the log, or logs under another name than that of its module."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in {"print", "sys.stdout.write", "sys.stderr.write", "pprint", "typer.echo"}:
+                found.append(called)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_LOG":
+            found.append(ast.unparse(node.value))
+    return [call for call in found if call != "logging.getLogger(__name__)"]
+
+
+# A module that is a program of its own speaks to whoever started it.
+LIBRARY = [
+    path
+    for path in MODULES
+    if _room(path) != "cli" and 'if __name__ == "__main__":' not in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=_name)
+def test_a_library_logs_under_its_modules_name_and_prints_nothing(path: Path) -> None:
+    assert not _outspoken(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("def f():\n    print(1)", ["print"]),
+        ("import sys\nsys.stderr.write('x')", ["sys.stderr.write"]),
+        ("console.print(1)", []),
+        ("_LOG = logging.getLogger('x')", ["logging.getLogger('x')"]),
+        ("_LOG = logging.getLogger(__name__)", []),
+    ],
+)
+def test_the_guard_hears_what_is_printed(source: str, calls: list[str]) -> None:
+    assert _outspoken(source) == calls
 
 
 _IMPORT_ALL = """

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
 from qkd_qiskit.errors import DataError
-from qkd_qiskit.text import SHORT, first_fault, printable, printable_text
+from qkd_qiskit.text import SHORT, printable, printable_text
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=400)
 
@@ -60,12 +57,3 @@ def test_every_error_is_one_printable_line() -> None:
     assert str(error).isprintable()
     assert len(str(error)) == 2000
     assert str(error).startswith(r"no file \x1b[2J of \ud800xxx")
-
-
-def test_the_first_fault_is_pydantic_s_own_or_one_that_can_be_told():
-    with pytest.raises(ValidationError) as caught:
-        TypeAdapter(int).validate_python("many")
-    assert first_fault(caught.value)["input"] == "many"
-    # pydantic fails to tell values that it has cut inside a sign.
-    broken = SimpleNamespace(errors=lambda **_: b"\xf0".decode())
-    assert first_fault(broken)["msg"] == "a text that cannot be shown"

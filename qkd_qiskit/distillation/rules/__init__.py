@@ -13,29 +13,48 @@ from qkd_qiskit.distillation.rules.confidence import Confidence
 from qkd_qiskit.distillation.rules.confusion import Confusion
 from qkd_qiskit.distillation.rules.coverage import Coverage
 from qkd_qiskit.distillation.rules.mean import Mean
+from qkd_qiskit.distillation.rules.own import own_rule
 from qkd_qiskit.distillation.rules.product import Product
 from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.own import OwnObjects
 
 RULES: dict[str, type[AggregationRule]] = {
     rule.name: rule for rule in (Mean, Coverage, Confidence, Product, Confusion)
 }
 """All rules by name, in the order in which equally good ones are preferred."""
 
-__all__ = ["RULES", "AggregationRule", "Census", "aggregate", "rule_named"]
+OWN_RULES: OwnObjects[type[AggregationRule]] = OwnObjects("aggregation rules")
+
+__all__ = [
+    "OWN_RULES",
+    "RULES",
+    "AggregationRule",
+    "Census",
+    "aggregate",
+    "known_rules",
+    "own_rule",
+    "rule_named",
+]
 
 
 def rule_named(name: str) -> type[AggregationRule]:
     """Return a rule.
 
     Args:
-        name: One of `RULES`.
+        name: One of `known_rules()`.
 
     Raises:
         DistillationError: If there is no such rule.
     """
-    if name not in RULES:
-        raise DistillationError(f"aggregation: expected one of {', '.join(RULES)}, found {name!r}")
-    return RULES[name]
+    known = known_rules()
+    if name not in known:
+        raise DistillationError(f"aggregation: expected one of {', '.join(known)}, found {name!r}")
+    return known[name]
+
+
+def known_rules() -> dict[str, type[AggregationRule]]:
+    """Return all rules by name: those of `RULES`, then those that a program has passed for this run."""
+    return {**RULES, **OWN_RULES.all()}
 
 
 def aggregate(

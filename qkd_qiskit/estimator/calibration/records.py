@@ -37,7 +37,7 @@ from qkd_qiskit.store import append_line, guarded, parse_json, read_bytes
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-_LOG = logging.getLogger("qkd_qiskit.estimator")
+_LOG = logging.getLogger(__name__)
 
 
 class RungRecord(Settings):

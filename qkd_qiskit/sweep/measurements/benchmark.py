@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qkd_qiskit.config import ExperimentSettings
-from qkd_qiskit.data import Dataset, load_dataset
+from qkd_qiskit.data import Dataset, load_data
 from qkd_qiskit.errors import SweepError
 from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.store import use_limits
@@ -52,7 +52,7 @@ class BenchmarkMeasurement(Measurement):
         """
         data = settings.data
         with use_limits(**settings.limits.model_dump()):
-            found = load_dataset(self.dataset, path=data.path, labels=data.labels, classes=data.classes)
+            found = load_data(data, name=self.dataset)
         sizes = {part: _cut(found, *share) for part, share in SHARES.items()}
         each = _cut(found, *CLIENTS) // len(settings.clients)
         if min(*sizes.values(), each) < len(found.classes):

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data import load_dataset
+from qkd_qiskit.data import load_data
 from qkd_qiskit.errors import SweepError
 from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
@@ -40,7 +40,7 @@ class ExperimentMeasurement(Measurement):
         data = settings.data
         classes = data.classes
         if classes is None:
-            classes = load_dataset(data.dataset, path=data.path, labels=data.labels).classes
+            classes = load_data(data).classes
         return with_classes(settings, classes, self.classes_a_client)
 
 

@@ -11,7 +11,7 @@ import pytest
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import DataError
 
-IMAGES = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+IMAGES = np.arange(2 * 3 * 3, dtype=np.uint8)[::-1].reshape(2, 3, 3)
 EXPECTED = IMAGES.reshape(2, 9) / 17
 
 
@@ -40,7 +40,7 @@ def write(path, kind):
 def test_all_kinds_of_files_give_the_same_samples(kind, tmp_path):
     path = tmp_path / f"set.{kind.split(',')[0].split()[0]}"
     write(path, kind)
-    found = load_features(path)
+    found = load_features(path).features
     assert found.shape == (2, 9)
     # Images of bytes come in [0, 1]; the numbers themselves are in order in any case.
     np.testing.assert_allclose(found / found.max(), EXPECTED)
@@ -58,11 +58,11 @@ def test_all_kinds_of_files_give_the_same_samples(kind, tmp_path):
             "a: expected .*, found Python objects",
         ),
         ("a.idx", b"junk", "is not an IDX file"),
-        ("a.csv", b"", "expected at least one row of numbers"),
-        ("a.csv", b"a,b\n", "expected at least one row of numbers"),
-        ("a.csv", b"1,2\n3\n", "expected 2 values in row 1, found 1"),
-        ("a.csv", b"1,2\n3,x\n", "expected numbers only, found 'x' in row 1"),
-        ("a.csv", b"1,nan\n3,4\n", "expected finite features, found nan in row 0"),
+        ("a.csv", b"", "expected columns of features, found none"),
+        ("a.csv", b"a,b\n", "expected at least one row of values"),
+        ("a.csv", b"1.5,2\n3\n", "expected 2 values in row 2, found 1"),
+        ("a.csv", b"1.5,2\n3,x\n", "expected a number in row 2, column 2, found 'x'"),
+        ("a.csv", b"1,nan\n3,4\n", "expected a value in row 1, column 2, found none"),
         ("a.csv", b"\xff\xfe1", "cannot read"),
     ],
 )

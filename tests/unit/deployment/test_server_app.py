@@ -18,6 +18,7 @@ from qkd_qiskit.deployment.outcome import read_outcome
 from qkd_qiskit.deployment.settings import PROGRESS, SERVER_VARIABLE, round_settings
 from qkd_qiskit.deployment.setup import APP_FOLDER, FederationFiles, make_federation
 from qkd_qiskit.errors import ConfigError, FederationError
+from qkd_qiskit.progress import LoggedProgress, NullProgress
 
 TINY = str(Path(__file__).parents[2] / "integration" / "tiny.toml")
 
@@ -35,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         server_app, "run_experiment", lambda settings, **more: found.append({"s": settings, **more})
     )
     yield found
-    for handler in list(server_app.LOGGER.handlers):
+    for handler in [each for each in server_app.LOGGER.handlers if isinstance(each, logging.FileHandler)]:
         server_app.LOGGER.removeHandler(handler)
         handler.close()
     server_app.LOGGER.setLevel(logging.NOTSET)
@@ -73,7 +74,9 @@ def test_another_superlink_runs_what_the_app_of_the_federation_says(
     (call,) = calls
     assert call["s"] == load_experiment(TINY)
     assert call["output"] == tmp_path / "elsewhere"
-    call["progress"].done("client A")
+    watched = LoggedProgress(NullProgress())
+    watched.start("client A")
+    watched.done("client A")
     assert "done: client A" in (made.folder / "server-state" / PROGRESS).read_text()
 
 

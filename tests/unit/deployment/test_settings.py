@@ -116,8 +116,8 @@ def test_a_wrong_server_file_is_refused(
 @pytest.mark.parametrize(
     ("old", "new", "error", "reason"),
     [
-        ("[client]", "[klient]", ConfigError, "client: Field required"),
-        ('key = "', 'kee = "', ConfigError, "key: Field required"),
+        ("[client]", "[klient]", ConfigError, "client: expected a value, found none"),
+        ('key = "', 'kee = "', ConfigError, "key: expected a value, found none"),
         ('"server.example:4321"', '"server.example"', ConfigError, "server: expected host:port"),
         ('"server.example:4321"', '"server.example:70000"', ConfigError, "server: expected host:port"),
         ('"ca.crt"', '"da.crt"', FederationError, "authority: expected a file"),

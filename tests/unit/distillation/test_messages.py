@@ -125,16 +125,16 @@ def _raw(header: bytes):
         (_raw(b"{"), "header: Invalid JSON"),
         (_raw(b"\xff\xfe"), "header: Invalid JSON"),
         (_raw(b"[" * 60_000), "header: Invalid JSON"),
-        (_raw(b"[]"), "header: Input should be an object"),
-        (_with_header(extra=1), "header.extra: Extra inputs"),
-        (_with_header(client=...), "header.client: Field required"),
-        (_with_header(client=3), "header.client: Input should be a valid string"),
-        (_with_header(schema=9), "header.schema: Input should be less than or equal to 1"),
-        (_with_header(schema=True), "header.schema: Input should be a valid integer"),
-        (_with_header(model_index=12), "header.model_index: Input should be a valid string"),
-        (_with_header(model_index="1e9"), "header.model_index: String should match pattern"),
-        (_with_header(model_index="²"), "header.model_index: String should match pattern"),
-        (_with_header(model_index="9" * 5000), "header.model_index: String should have at most 4000"),
+        (_raw(b"[]"), "header: expected a table"),
+        (_with_header(extra=1), "header.extra: unknown key"),
+        (_with_header(client=...), "header.client: expected a value, found none"),
+        (_with_header(client=3), "header.client: expected a text"),
+        (_with_header(schema=9), "header.schema: expected at most 1"),
+        (_with_header(schema=True), "header.schema: expected a whole number"),
+        (_with_header(model_index=12), "header.model_index: expected a text"),
+        (_with_header(model_index="1e9"), "header.model_index: expected a text like"),
+        (_with_header(model_index="²"), "header.model_index: expected a text like"),
+        (_with_header(model_index="9" * 5000), "header.model_index: expected a text of at most 4000"),
         (_with_header(classes="12"), "header.classes"),
         (_with_header(classes=[[1]]), "header.classes"),
         (_with_header(shape=[5]), "header.shape"),
@@ -198,5 +198,5 @@ def test_other_precisions_are_refused(precision):
     (length,) = struct.unpack_from("<I", raw, 4)
     header = json.loads(raw[8 : 8 + length]) | {"precision": precision}
     text = json.dumps(header).encode()
-    with pytest.raises(DistillationError, match="header.precision: Input should be 'float16' or 'uint8'"):
+    with pytest.raises(DistillationError, match="header.precision: expected 'float16' or 'uint8'"):
         ClientMessage.from_bytes(raw[:4] + struct.pack("<I", len(text)) + text + raw[8 + length :])

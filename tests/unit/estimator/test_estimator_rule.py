@@ -163,9 +163,9 @@ def test_other_coefficients(tmp_path):
     ("change", "message"),
     [
         ({"schema": 2}, "schema: "),
-        ({"extra": 1}, "extra: Extra inputs"),
+        ({"extra": 1}, "extra: unknown key"),
         ({"provisional": None}, "provisional: "),
-        ({"need": {"scale": 1}}, "need.diversity: Field required"),
+        ({"need": {"scale": 1}}, "need.diversity: expected a value, found none"),
         (
             {"need": {"scale": 1, "diversity": -1, "overlap": 0, "dimension": 0, "kernel": 0}},
             "need.diversity: ",

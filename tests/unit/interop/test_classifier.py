@@ -6,6 +6,7 @@ import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
@@ -16,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from qkd_qiskit.errors import ClassifierError, QKDError
 from qkd_qiskit.hardware import load_backend, transpile_verified
+from qkd_qiskit.interop import classifier
 from qkd_qiskit.interop.classifier import VQCNNClassifier
 from qkd_qiskit.simulation import AerEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -120,17 +122,19 @@ def test_amplitude_encoding_takes_features_up_to_two_to_the_qubits():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"n_qubits": 0}, "expected at least 1 qubit"),
+        ({"n_qubits": 0}, "n_qubits: expected an integer from 2 to 32, found 0"),
+        ({"n_qubits": 1}, "n_qubits: expected an integer from 2 to 32, found 1$"),
         ({"kernel": "QX0"}, "'QX0'"),
         ({"encoding": "phase"}, "phase"),
         ({"sharing": "some"}, "some"),
         ({"budget": "all"}, "expected \"auto\", a number or a spec, found 'all'"),
+        ({"budget": 2.5}, "budget: expected .*, found 2.5 of type float"),
         ({"budget": 2}, "expected at least 3 two-qubit blocks, found 2"),
         ({"budget": VQCNNSpec(3, n_outcomes=4)}, "expected a spec of 4 qubits"),
         ({"budget": VQCNNSpec(4, n_outcomes=2)}, "at least 3 outcomes"),
         ({"backend": "nowhere"}, "unknown device 'nowhere'"),
         ({"n_qubits": 14, "backend": "ion_trap"}, "ion_trap"),
-        ({"particles": 1}, "particles"),
+        ({"particles": 1}, "particles: expected at least 2, found 1; "),
     ],
 )
 def test_parameters_that_do_not_fit_are_value_errors(params, message, iris):
@@ -138,6 +142,57 @@ def test_parameters_that_do_not_fit_are_value_errors(params, message, iris):
         VQCNNClassifier(**params).fit(*iris)
     assert issubclass(ClassifierError, ValueError)
     assert issubclass(ClassifierError, QKDError)
+
+
+@pytest.mark.parametrize(
+    ("params", "labels"),
+    [
+        ({"backend": "nowhere"}, [0, 1] * 20),
+        ({"n_qubits": 1}, [0, 1] * 20),
+        ({"budget": 0}, [0, 1] * 20),
+        ({}, [0] * 40),
+        ({}, [0.5, 0.7] * 20),
+    ],
+)
+def test_a_refit_that_fails_leaves_the_estimator_as_it_was(params, labels):
+    features = np.random.default_rng(0).normal(size=(40, 4))
+    model = VQCNNClassifier(2, iterations=0, refine=1, random_state=0).fit(features, [0, 1] * 20)
+    expected, before = model.predict_proba(features), model.get_params()
+    model.set_params(**params)
+    with pytest.raises(ValueError, match="VQCNNClassifier|class|label"):
+        model.fit(features[:, :3], labels)
+    model.set_params(**before)
+    np.testing.assert_array_equal(model.predict_proba(features), expected)
+    assert model.classes_.tolist() == [0, 1]
+    assert model.n_features_in_ == 4
+
+
+def test_an_interrupted_refit_leaves_the_estimator_as_it_was(monkeypatch):
+    features, labels = np.random.default_rng(0).normal(size=(40, 4)), [0, 1] * 20
+    model = VQCNNClassifier(2, iterations=0, refine=1, random_state=0).fit(features, labels)
+    before = dict(vars(model))
+    monkeypatch.setattr(classifier, "train_model", lambda *_, **__: interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(features * 2, labels)
+    assert vars(model) == before
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_columns_of_a_table_have_names_and_any_numbers():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)), columns=["a", "b", "c", "d"])
+    labels = pd.Series(np.where(frame["a"] > 0, "yes", "no"), dtype="category")
+    model = VQCNNClassifier(2, iterations=0, refine=5, random_state=0).fit(frame, labels)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    assert model.classes_.tolist() == ["no", "yes"]
+    plain = clone(model).fit(frame.to_numpy(), np.asarray(labels))
+    np.testing.assert_array_equal(model.predict_proba(frame), plain.predict_proba(frame.to_numpy()))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["b", "a", "c", "d"]])
+    nullable = frame.assign(a=(10 * frame["a"]).round().astype("Int64"))
+    assert len(clone(model).fit(nullable, labels).predict(nullable)) == 40
 
 
 def test_one_class_is_refused():

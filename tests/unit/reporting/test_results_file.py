@@ -68,7 +68,7 @@ def test_model_index_stays_exact(results: Document, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("schema",), 2, "schema: Input should be 1, found 2"),
+        (("schema",), 2, "schema: expected 1, found 2"),
         (("seed",), -1, "seed: .*found -1"),
         (("seed",), "7", "seed: .*found '7'"),
         (("data", "test"), 0, "data.test: .*found 0"),
@@ -96,7 +96,7 @@ def test_wrong_values_are_named(results: Document, path: tuple[Any, ...], value:
 @pytest.mark.parametrize("key", ["schema", "seed", "clients", "models", "communication", "timings"])
 def test_missing_keys_are_named(results: Document, key: str) -> None:
     del results[key]
-    with pytest.raises(ReportingError, match=f"results: {key}: Field required$"):
+    with pytest.raises(ReportingError, match=f"results: {key}: expected a value, found none$"):
         check_results(results)
 
 
