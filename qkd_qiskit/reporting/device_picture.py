@@ -63,7 +63,7 @@ def draw_device(device: Device, spec: VQCNNSpec | None = None) -> Figure:
     chain = None if spec is None else chosen_chain(device, spec)
     chosen = Placement(device, chain or (), tuple(pairwise(chain or ())))
     view = _View(device, chosen.qubits)
-    figure = new_figure(view.inches, view.height + 1.4)
+    figure = new_figure(view.inches, max(view.height + 2.2, 3.2))
     _draw_map(figure, figure.subplots(), view, chosen)
     return figure
 
