@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -16,9 +17,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from qkd_qiskit.cli.log import QUIET, LogFile, command_log, with_log_option
 from qkd_qiskit.errors import ConfigError, QKDError, ServiceError
 from qkd_qiskit.store import FileLimits, use_limits
 from qkd_qiskit.text import printable
+
+_LOG = logging.getLogger("qkd_qiskit.cli")
 
 PROGRAM = "qkd-qiskit"
 INTERRUPTED = 130
@@ -35,7 +39,7 @@ COMMANDS = {
         "List the settings of an experiment, with defaults and meanings.",
     ),
     "compare": ("compare", "Compare finished runs: differences of accuracy with intervals."),
-    "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
+    "predict": ("run", "Predict the classes of your own data with a run's global model."),
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
     "transpile": ("resources", "Transpile, and show predicted beside counted native gates."),
@@ -83,19 +87,24 @@ class LazyGroup(TyperGroup):
             return TyperCommand(cmd_name, help=line, short_help=line)
         found = typer.main.get_command(import_module(f"qkd_qiskit.cli.{module}").app)
         # Typer makes no group of a single command.
-        return found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
+        command = found.get_command(ctx, cmd_name) if isinstance(found, TyperGroup) else found
+        return with_log_option(command)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the program."""
         self._listing = True
         super().format_help(ctx, formatter)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return the commands and options that begin so."""
+        self._listing = True
+        return super().shell_complete(ctx, incomplete)
+
 
 app = typer.Typer(
     name=PROGRAM,
     cls=LazyGroup,
     help="Quantum knowledge distillation for variational quantum convolutional neural networks.",
-    add_completion=False,
     suggest_commands=False,
     pretty_exceptions_enable=False,
 )
@@ -134,6 +143,7 @@ def _root(
             help="How much a file may ask for, before the command; repeatable: unpacked_bytes=4000000000",
         ),
     ] = None,
+    log: LogFile = None,
 ) -> None:
     """Quantum knowledge distillation for variational quantum convolutional neural networks."""
     context.with_resource(use_limits(**_limits(limit or [])))
@@ -148,6 +158,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 when the work is done, 2 for bad input, 1 for a failure, 130 when interrupted.
     """
+    with command_log():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
         with _clean_termination():
@@ -182,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str) -> int:
+    # For the file of the log alone: the terminal gets the line below.
+    _LOG.error("%s", message, extra=QUIET)
     print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 

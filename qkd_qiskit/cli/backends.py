@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from qkd_qiskit import hardware, reporting
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import Fractional, Json, Kernel, Qubits, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.reporting.devices import device_rows, store_summaries
@@ -45,7 +46,9 @@ def backends_list(
 
 @backends_app.command("show")
 def backends_show(
-    name: Annotated[str, typer.Argument(help="Device name, or a .toml descriptor.")],
+    name: Annotated[
+        str, typer.Argument(help="Device name, or a .toml descriptor.", autocompletion=complete.devices)
+    ],
     picture: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Draw couplings, errors and the chain: .png, .svg, .pdf."),

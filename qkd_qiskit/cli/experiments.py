@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qkd_qiskit import services
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import Json, Missing, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import load_experiment, settings_reference, shipped_experiments, shipped_text
@@ -55,7 +56,9 @@ def list_experiments(json_path: Json = None) -> None:
 
 @experiments.command("show")
 def show_experiment(
-    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Shipped experiment.")],
+    name: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="Shipped experiment.", autocompletion=complete.shipped)
+    ],
 ) -> None:
     """Print a shipped experiment as TOML: a file to start from."""
     typer.echo(shipped_text("experiments", name), nl=False)
@@ -63,7 +66,12 @@ def show_experiment(
 
 @app.command()
 def settings(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Only this one, or those inside it.")] = "",
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="Only this one, or those inside it.", autocompletion=complete.setting_keys
+        ),
+    ] = "",
     json_path: Json = None,
 ) -> None:
     """List the settings of an experiment, with defaults and meanings."""
@@ -80,7 +88,10 @@ def init(
     ),
     labels: Annotated[str | None, typer.Option(help="Label file, or label column of a table.")] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="Device of a client; repeatable; ibm_torino when omitted.")
+        list[str] | None,
+        typer.Option(
+            help="Device of a client; repeatable; ibm_torino when omitted.", autocompletion=complete.devices
+        ),
     ] = None,
     clients: Annotated[int | None, typer.Option(min=1, help="Clients; one a device when omitted.")] = None,
     dirichlet: Annotated[

@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import Json, Overrides, Seed, check_folder, check_json
 
 app = typer.Typer()
 federation = typer.Typer(no_args_is_help=True)
 app.add_typer(federation, name="federation", help="Set up a federation, or try one on this machine.")
 
-Experiment = Annotated[str, typer.Option(help="Shipped experiment, or a .toml file.")]
+Experiment = Annotated[
+    str, typer.Option(help="Shipped experiment, or a .toml file.", autocompletion=complete.experiments)
+]
 
 
 @federation.command()

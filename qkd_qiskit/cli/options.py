@@ -9,13 +9,19 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli import complete
 from qkd_qiskit.encoding import ENCODINGS
 from qkd_qiskit.errors import ConfigError, ReportingError, VQCNNError
 
 Seed = Annotated[int | None, typer.Option(min=0, help="Replaces the experiment's seed.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replaces one setting; repeatable: clients.0.samples=50"),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replaces one setting; repeatable: clients.0.samples=50",
+        autocompletion=complete.overrides,
+    ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Also write the table as JSON.")]
 Missing = Annotated[
@@ -23,7 +29,10 @@ Missing = Annotated[
     typer.Option(help="Rows of a table with missing values: drop them, or fill in the median."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
-Backends = Annotated[list[str] | None, typer.Option("--backend", help="Device name or .toml; repeatable.")]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option("--backend", help="Device name or .toml; repeatable.", autocompletion=complete.devices),
+]
 Fractional = Annotated[
     bool, typer.Option("--fractional", help="Use native rzz and rx: devices are then called NAME+fractional.")
 ]

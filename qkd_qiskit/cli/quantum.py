@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from qkd_qiskit import interop, services
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ConfigError, ServiceError, SubmissionError
@@ -76,7 +77,12 @@ def crosscheck(
 @app.command()
 def submit(
     run_folder: RunFolder,
-    backend: Annotated[str, typer.Option(help="Shipped device (local), or a device of IBM Quantum.")],
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="Shipped device (local), or a device of IBM Quantum.", autocompletion=complete.devices
+        ),
+    ],
     samples: Annotated[int, typer.Option(min=1, help="Test samples.")] = 50,
     shots: Annotated[int, typer.Option(min=1, help="Shots of each.")] = 1024,
     seed: Annotated[int, typer.Option(min=0, help="Chooses the samples.")] = 0,
@@ -157,6 +163,7 @@ def submit(
                     f"note: {other.id} to {other.backend}, with other options, is not finished; "
                     f"`jobs {run_folder} --submission {other.id}` goes on with it"
                 )
+            services.keep_devices(run_folder, (backend,))
             ledger.add(plan.submission, plan.ranges)
             submission = plan.submission
         else:

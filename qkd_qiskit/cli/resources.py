@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.options import (
     Backends,
     Encoding,
@@ -50,7 +51,11 @@ app = typer.Typer()
 @app.command()
 def estimate(
     experiment: Annotated[
-        str | None, typer.Argument(help="Experiment whose clients are estimated; quickstart when omitted.")
+        str | None,
+        typer.Argument(
+            help="Experiment whose clients are estimated; quickstart when omitted.",
+            autocompletion=complete.experiments,
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="No experiment: one client holds this dataset, by name or path.")

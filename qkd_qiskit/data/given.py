@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from qkd_qiskit.arguments import found
 from qkd_qiskit.arrays import FloatArray, IntArray, as_features
 from qkd_qiskit.config import ExperimentSettings, Label
+from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.data.dataset import ARRAYS, as_labels, as_pixels, describe_classes
 from qkd_qiskit.data.partitions import partition_named
 from qkd_qiskit.data.prepared import RawData, class_codes, with_client_noise
 from qkd_qiskit.data.samples import UNKNOWN
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, deal
-from qkd_qiskit.errors import DataError
+from qkd_qiskit.errors import DataError, did_you_mean
 
 _DIGITS = 12
 # Of what the server has: a share for clients that bring nothing, of the rest one for the test, and so on.
@@ -33,11 +35,13 @@ class GivenPart:
         values: [N, F], or images [N, rows, columns].
         labels: [N]; None where nobody knows them.
         where: Whose they are, for messages.
+        names: Names of the columns; None for what is no table with headings.
     """
 
     values: NDArray[Any]
     labels: NDArray[Any] | None
     where: str
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -48,34 +52,39 @@ def given_part(samples: Any, labels: Any, where: str) -> GivenPart:
     """Return samples of one party from arrays or tables.
 
     Args:
-        samples: Array [N, F], images [N, rows, columns], or a table with named columns.
-        labels: [N]; the name of a column of the table, which is then none of its features; None where nobody
-            knows them.
+        samples: Array [N, F], images [N, rows, columns], or a DataFrame.
+        labels: [N]; the name of a column of the DataFrame, which is then none of its features; None where
+            nobody knows them.
         where: Whose they are, for messages.
 
     Raises:
         DataError: If the shapes do not fit, or there is no such column.
     """
     if isinstance(labels, str):
-        columns = list(getattr(samples, "columns", ()))
+        columns = list(samples.columns) if isinstance(samples, pd.DataFrame) else []
         if labels not in columns:
             among = f"a column among {', '.join(map(str, columns))}" if columns else "labels, or a table"
             raise DataError(f"{where}: expected {among}, found the name {labels!r}")
         samples, labels = samples.drop(columns=labels), samples[labels]
+    names = None
+    if isinstance(samples, pd.DataFrame) and not isinstance(samples.columns, pd.RangeIndex):
+        names = tuple(map(str, samples.columns))
+        if len(set(names)) != len(names):
+            raise DataError(f"{where}: expected columns of different names, found {', '.join(names)}")
     values = np.asarray(samples)
     if values.ndim not in (2, 3) or not len(values):
         raise DataError(
             f"{where}: expected samples [N, F] or images [N, rows, columns], found shape {values.shape}"
         )
     if labels is None:
-        return GivenPart(values, None, where)
+        return GivenPart(values, None, where, names)
     known = np.asarray(labels)
     if known.ndim != 1 or len(known) != len(values):
         raise DataError(
             f"{where}: expected one label for each of {len(values)} samples, found "
             f"{found(labels) if known.ndim == 0 else f'shape {known.shape}'}"
         )
-    return GivenPart(values, as_labels(known, where), where)
+    return GivenPart(values, as_labels(known, where), where, names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +141,7 @@ class GivenSamples:
         """Return a name that stands for these very samples."""
         digest = hashlib.sha256()
         for part in self.parts:
-            digest.update(f"{part.where} {part.values.shape} {part.values.dtype}\n".encode())
+            digest.update(f"{part.where} {part.values.shape} {part.values.dtype} {part.names}\n".encode())
             digest.update(np.ascontiguousarray(part.values).tobytes())
             digest.update(repr(None if part.labels is None else part.labels.tolist()).encode())
         return f"{ARRAYS}{digest.hexdigest()[:_DIGITS]}"
@@ -140,8 +149,10 @@ class GivenSamples:
     def table(self) -> tuple[FloatArray, tuple[int, int] | None]:
         """Return all samples [N, F] one after the other, and the shape of images.
 
+        Columns with names are in the order of the server's.
+
         Raises:
-            DataError: If the parts have different shapes, or hold something not a finite number.
+            DataError: If the parts have different shapes or columns, or hold something not a finite number.
         """
         shape = self.server.values.shape[1:]
         for part in self.parts:
@@ -150,17 +161,33 @@ class GivenSamples:
                     f"{part.where}: expected samples of shape {shape}, as the server's have, found "
                     f"{part.values.shape[1:]}"
                 )
-        rows = [
-            as_features(part.values.reshape(len(part), -1), part.where)
-            if part.values.dtype.kind not in "bu"
-            else part.values.reshape(len(part), -1)
-            for part in self.parts
-        ]
+        rows = []
+        for part in self.parts:
+            values = self._ordered(part).reshape(len(part), -1)
+            rows.append(values if values.dtype.kind in "bu" else as_features(values, part.where))
         joined = np.concatenate(rows)
         if len(shape) == 1:
             return as_features(joined, "samples"), None
         # All together: one bright image tells what the pixels of the others mean.
         return as_features(as_pixels(joined, "images"), "images"), (int(shape[0]), int(shape[1]))
+
+    @property
+    def columns(self) -> FeatureColumns | None:
+        """Which columns of a table the features are; None for what is no table."""
+        names = self.server.names
+        return None if names is None else FeatureColumns(len(names), names)
+
+    def _ordered(self, part: GivenPart) -> NDArray[Any]:
+        wanted = self.server.names
+        if wanted is None or part.names is None or part.names == wanted:
+            return part.values
+        missing = [name for name in wanted if name not in part.names]
+        if missing:
+            raise DataError(
+                f"{part.where}: expected a column {missing[0]!r}, as the server's samples have, found "
+                f"{', '.join(part.names)}{did_you_mean(missing[0], part.names)}"
+            )
+        return part.values[:, [part.names.index(name) for name in wanted]]
 
 
 @dataclass(frozen=True)
@@ -283,7 +310,7 @@ def deal_given(settings: ExperimentSettings, given: GivenSamples) -> RawData:
     )
     if data.noise:
         features = with_client_noise(features, image_shape, split, settings)
-    return RawData(data.dataset, classes, features, codes, split, image_shape)
+    return RawData(data.dataset, classes, features, codes, split, image_shape, given.columns)
 
 
 def _as_classes(labels: NDArray[Any], classes: Sequence[Label]) -> NDArray[Any]:

@@ -37,7 +37,7 @@ from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import NativeCounts
+from qkd_qiskit.hardware import NativeCounts, device_name
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -189,7 +189,7 @@ def _best_client(run: RunContext, clients: Sequence[ClientOutcome], inputs: Floa
     return Predictions(
         _lifted(best, "noisy", inputs, k),
         _lifted(best, "ideal", inputs, k),
-        best.settings.backend if run.settings.noise.enabled else None,
+        device_name(best.settings.backend) if run.settings.noise.enabled else None,
         len(best.model.params),
         best.compiled.two_qubit_gates,
     )
@@ -210,7 +210,7 @@ def _client_here(run: RunContext, client: ClientOutcome, everywhere: IntArray) -
     errors, budget = report.relative_errors, client.budget
     return ClientResult(
         name=client.settings.name,
-        backend=client.settings.backend,
+        backend=device_name(client.settings.backend),
         samples=int(client.class_counts.sum()),
         classes=list(client.message.classes),
         budget=Budget(

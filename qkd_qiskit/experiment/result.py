@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
@@ -20,6 +21,7 @@ from qkd_qiskit.baselines import FittedBaseline
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
+from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import (
@@ -33,8 +35,16 @@ from qkd_qiskit.experiment.comparison import (
 from qkd_qiskit.experiment.material import Parts, report_extras
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import OWN_DEVICES, Device
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SETTINGS_FILE, SavedModel, load_model
+from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
+from qkd_qiskit.models import (
+    CLIENTS_FOLDER,
+    MODEL_FILE,
+    SETTINGS_FILE,
+    SavedModel,
+    device_of_run,
+    keep_devices,
+    load_model,
+)
 from qkd_qiskit.reporting import (
     ReportExtras,
     models_table,
@@ -114,6 +124,7 @@ class ExperimentResult:
             ReportingError: If a file cannot be written.
         """
         folder = Path(folder)
+        keep_devices(folder, (), self.devices)
         with OWN_DEVICES.lent(self.devices):
             write_report(self.record, self._extras(), folder / REPORT_FILE)
         text = self.settings.model_dump_json(indent=2) + "\n"
@@ -121,7 +132,8 @@ class ExperimentResult:
         if self.data is not None and self.server is not None:
             write_atomic(folder / MODEL_FILE, self.model.to_bytes(), ReportingError)
             self._write_client_models(folder / CLIENTS_FOLDER, self.data)
-            if self.settings.data.dataset.startswith(ARRAYS):
+            if self.settings.data.path is not None or self.settings.data.dataset.startswith(ARRAYS):
+                # Samples of a file would have to be found again, and unchanged.
                 keep_test_samples(self.data.test, folder)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
@@ -142,17 +154,18 @@ class ExperimentResult:
             params=self.server.global_model.params,
             classes=self.data.classes,
             encoder=self.data.encoder,
-            backend=self.settings.server.backend,
+            backend=device_name(self.settings.server.backend),
             noise=self.settings.noise.enabled,
             seed=self.settings.seed,
             columns=self.data.columns,
         )
 
-    def predict_proba(self, features: NDArray[Any]) -> FloatArray:
+    def predict_proba(self, features: NDArray[Any] | pd.DataFrame) -> FloatArray:
         """Return class probabilities of raw features, under the noise of the training.
 
         Args:
-            features: [N, F], as many columns as the training data had.
+            features: [N, F], as many columns as the training data had; columns of a DataFrame are found by
+                their names where the model knows them.
 
         Returns:
             Probabilities [N, K], columns in the order of `model.classes`.
@@ -163,14 +176,18 @@ class ExperimentResult:
             HardwareError: If a loaded result's device was an object of the program that made it.
         """
         model = self.model
+        if isinstance(features, pd.DataFrame):
+            features = load_features(features, model=model.columns).features
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
-        compiled = compile_model(model.spec, model.backend if model.noise else None, seed=model.seed)
+        device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
+        compiled = compile_model(model.spec, device, seed=model.seed)
         return model.predict_proba(compiled.noisy, features)
 
-    def predict(self, features: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
-        return np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)]
+        classes: NDArray[Any] = np.array(self.model.classes)
+        return np.asarray(classes[self.predict_proba(features).argmax(axis=1)])
 
     def plot(self, picture: str = "accuracies") -> Figure:
         """Draw a picture of the report, as a Matplotlib figure.
@@ -249,7 +266,7 @@ class ExperimentResult:
                     params=client.model.params,
                     classes=tuple(data.classes[k] for k in client.held),
                     encoder=data.encoder,
-                    backend=client.settings.backend,
+                    backend=device_name(client.settings.backend),
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
                     columns=data.columns,

@@ -5,6 +5,7 @@ Both ways end in the same bits: every stage has random numbers of its own, and B
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings
@@ -31,6 +34,8 @@ from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import ModelCompiler
 from qkd_qiskit.store import StageStore
+
+_LOG = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 0.2
 
@@ -110,19 +115,29 @@ class LocalTransport:
             yield task.position, outcome
 
     def _in_workers(self, tasks: list[_WorkerTask], workers: int) -> Iterator[tuple[int, ClientOutcome]]:
-        with (
-            WorkerProgress(self._run.progress) as progress,
-            parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
-        ):
-            calls: Any = (delayed(_work)(task, progress.path(task.position), os.getpid()) for task in tasks)
-            try:
+        done: set[int] = set()
+        try:
+            with (
+                WorkerProgress(self._run.progress) as progress,
+                parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1),
+            ):
+                calls: Any = (
+                    delayed(_work)(task, progress.path(task.position), os.getpid()) for task in tasks
+                )
                 for position, outcome in Parallel(return_as="generator_unordered", batch_size=1)(calls):
+                    done.add(position)
                     yield position, outcome.compiled_by(self._compiler)
-            except BrokenProcessPool:
+        except (BrokenProcessPool, PicklingError) as error:
+            # Loky tells both by one class, and a worker that has died by one below it.
+            if isinstance(error, TerminatedWorkerError) or not any(task.has_own for task in tasks):
                 raise FederationError(
                     f"a worker process was ended from outside, perhaps for want of memory: {workers} trained "
                     "clients at once; federation.workers sets how many may"
                 ) from None
+            _LOG.warning(
+                "a device or an encoding cannot be sent to worker processes: clients train in this one"
+            )
+            yield from self._here([task for task in tasks if task.position not in done])
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,11 @@ class _WorkerTask:
     before: ClientOutcome | None
     devices: Mapping[str, Device]
     encoding: Encoding | None
+
+    @property
+    def has_own(self) -> bool:
+        """Whether an object of the user's own goes with it, which a worker may be unable to make."""
+        return bool(self.devices) or self.encoding is not None
 
     def run(self, progress: Progress) -> RunContext:
         """Return the run of this client alone."""

@@ -27,7 +27,7 @@ def test_an_extra_that_the_installation_does_not_know_wants_another_installation
     assert missing_extra("flying", "a").endswith("unknown to this installation: install qkd-qiskit again")
 
 
-@pytest.mark.parametrize("extra", ["pennylane", "pennylane-qiskit", "mitigation", "flower"])
+@pytest.mark.parametrize("extra", ["pennylane", "pennylane-qiskit", "mitigation", "flower", "mlflow"])
 def test_every_extra_is_installed_by_its_packages(extra: str) -> None:
     declared = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["optional-dependencies"][extra]
     told = re.findall("'([^']+)'", missing_extra("it", extra).partition("pip install ")[2])

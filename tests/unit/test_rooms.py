@@ -38,6 +38,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("interop",),
     ("runtime",),
     ("reporting",),
+    ("trackers",),
     ("experiment", "services"),
     ("sweep",),
     ("deployment",),
@@ -52,6 +53,7 @@ OWNERS = {
     "pennylane": ("interop", 1),
     "flwr": ("deployment", None),
     "mthree": ("runtime", 1),
+    "mlflow": ("trackers", 1),
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
@@ -11,22 +12,6 @@ from qkd_qiskit.config import load_experiment
 from qkd_qiskit.config.settings import ClientSettings, DataSettings
 from qkd_qiskit.data import GivenSamples, deal_given, given_part, given_sizes, load_dataset, prepare_data
 from qkd_qiskit.errors import DataError
-
-
-class Table:
-    """As much of a DataFrame as is needed."""
-
-    def __init__(self, columns):
-        self.data, self.columns = columns, list(columns)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.column_stack(list(self.data.values()))
-
-    def __getitem__(self, name):
-        return self.data[name]
-
-    def drop(self, columns):
-        return Table({name: values for name, values in self.data.items() if name != columns})
 
 
 def part(n, where="server", classes=2, start=0, shape=(4,)):
@@ -49,10 +34,28 @@ def settings(given, clients, **data):
 
 
 def test_a_column_of_a_table_is_the_labels_and_no_feature():
-    table = Table({"a": np.arange(4.0), "kind": np.array(["x", "y", "x", "y"]), "b": np.ones(4)})
+    table = pd.DataFrame({"a": np.arange(4.0), "kind": np.array(["x", "y", "x", "y"]), "b": np.ones(4)})
     found = given_part(table, "kind", "server")
     np.testing.assert_array_equal(found.values, [[0, 1], [1, 1], [2, 1], [3, 1]])
     assert found.labels.tolist() == ["x", "y", "x", "y"]
+    assert found.names == ("a", "b")
+
+
+def test_columns_are_found_by_their_names():
+    one = pd.DataFrame({"a": np.arange(6.0), "b": np.ones(6)})
+    other = pd.DataFrame({"b": np.ones(2), "more": np.zeros(2), "a": [7.0, 8.0]})
+    server, client = given_part(one, np.arange(6) % 2, "server"), given_part(other, [0, 1], "c0")
+    with pytest.raises(DataError, match=r"c0: expected samples of shape \(2,\), .*found \(3,\)"):
+        GivenSamples(server, None, None, (client,)).table()
+    client = given_part(other.drop(columns="more"), [0, 1], "c0")
+    given = GivenSamples(server, None, None, (client,))
+    np.testing.assert_array_equal(given.table()[0][:, 0], [0, 1, 2, 3, 4, 5, 7, 8])
+    assert given.columns.names == ("a", "b")
+    wrong = given_part(other.drop(columns="more").rename(columns={"a": "aa"}), [0, 1], "c0")
+    with pytest.raises(DataError, match="c0: expected a column 'a', .*found b, aa; did you mean 'aa'"):
+        GivenSamples(server, None, None, (wrong,)).table()
+    with pytest.raises(DataError, match="c0: expected columns of different names, found a, a"):
+        given_part(other[["a", "a"]], [0, 1], "c0")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_a_column_of_a_table_is_the_labels_and_no_feature():
         (np.zeros((3, 2)), [0, 1], r"one label for each of 3 samples, found shape \(2,\)"),
         (np.zeros((3, 2)), 7, "one label for each of 3 samples, found 7"),
         (np.zeros((3, 2)), "kind", "expected labels, or a table, found the name 'kind'"),
-        (Table({"a": np.ones(3)}), "kind", "expected a column among a, found the name 'kind'"),
+        (pd.DataFrame({"a": np.ones(3)}), "kind", "expected a column among a, found the name 'kind'"),
     ],
 )
 def test_what_are_no_samples_is_refused(samples, labels, told):

@@ -18,6 +18,7 @@ from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import EstimatorError, FederationError
 from qkd_qiskit.federation import LocalTransport, TaskDescription, TrainRequest, local
 from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
+from qkd_qiskit.hardware import OWN_DEVICES, Device, load_backend
 from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.simulation import ModelCompiler
@@ -105,6 +106,36 @@ def test_a_worker_that_is_ended_is_one_line(monkeypatch):
     context = _context(2)
     with pytest.raises(FederationError, match="a worker process was ended from outside.*: 2 trained"):
         list(_transport(context).exchange(_requests(context), timeout=1.0))
+
+
+def _only_in(process):
+    if os.getpid() != process:
+        raise RuntimeError("not made for travelling")
+
+
+class Homesick(Device):
+    """A device that no other process can make."""
+
+    def __reduce__(self):
+        return _only_in, (os.getpid(),)
+
+
+class Unsendable(Device):
+    """A device that cannot be pickled."""
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle this device")
+
+
+@pytest.mark.parametrize("kind", [Homesick, Unsendable])
+def test_clients_whose_device_cannot_be_sent_train_here(alone, kind, caplog):
+    shipped = load_backend("noisy_line")
+    own = kind(shipped.name, shipped.description, shipped.target, shipped.source)
+    context = _context(2)
+    with OWN_DEVICES.lent({"noisy_line": own}):
+        arrived = list(_transport(context).exchange(_requests(context), timeout=1.0))
+    assert {arrival.position: arrival.raw for arrival in arrived} == alone[1][0]
+    assert "cannot be sent to worker processes: clients train in this one" in caplog.text
 
 
 def test_progress_of_a_worker_arrives_whole_and_in_order():
