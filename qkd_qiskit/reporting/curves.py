@@ -50,7 +50,8 @@ def has_points(curve: TrainingCurve | RoundsCurve) -> bool:
 def _panels(curves: Mapping[str, _T], draw: Callable[[Axes, _T], None], labels: tuple[str, str]) -> Figure:
     columns = min(3, len(curves)) or 1
     rows = math.ceil(len(curves) / columns) or 1
-    figure = new_figure(3 * columns + 0.6, 2.1 * rows + 0.5)
+    # Narrower, the legend would be cut.
+    figure = new_figure(max(3 * columns + 0.6, 6.0), 2.1 * rows + 0.5)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         draw(axes, curve)

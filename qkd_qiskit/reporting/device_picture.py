@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class _View:
         inside = set(self.qubits)
         self.edges = {edge: error for edge, error in edges.items() if inside.issuperset(edge)}
         number = {qubit: place for place, qubit in enumerate(self.qubits)}
-        found = _layout(len(self.qubits), [(number[a], number[b]) for a, b in self.edges])
+        found = _layout(len(self.qubits), tuple((number[a], number[b]) for a, b in self.edges))
         self.places = dict(zip(self.qubits, found, strict=True))
         self.small = len(self.qubits) <= 30
         width, height = np.ptp(found, axis=0)
@@ -279,7 +280,8 @@ def _readout_error(device: Device, qubit: int) -> float:
     return error_of(device.target, "measure", place) if place in device.target["measure"] else 1.0
 
 
-def _layout(n_qubits: int, edges: list[tuple[int, int]]) -> NDArray[np.float64]:
+@lru_cache(maxsize=32)
+def _layout(n_qubits: int, edges: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
     """Place qubits [Q, 2] by the numbers of couplings between them; on a circle where all are coupled.
 
     Metric multidimensional scaling by stress majorization (De Leeuw, 1977), started from the classical one.
