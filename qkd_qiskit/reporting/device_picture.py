@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -174,14 +175,16 @@ def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> Non
 def _draw_chosen(axes: Axes, view: _View, chosen: Placement) -> None:
     """Mark the qubits, and the couplings between them that are used; a chain in one stroke."""
     places, label = view.places, "chosen chain" if _is_chain(chosen) else "chosen qubits"
-    style = {"color": ORANGE, "linewidth": 8, "alpha": 0.45, "solid_capstyle": "round"}
+    style: dict[str, Any] = {"color": ORANGE, "linewidth": 8, "alpha": 0.45, "solid_capstyle": "round"}
     if _is_chain(chosen):
         axes.plot(*np.array([places[q] for q in chosen.qubits]).T, label=label, **style)
         return
     for a, b in chosen.links:
         axes.plot(*np.array([places[a], places[b]]).T, **style)
     spots = np.array([places[q] for q in chosen.qubits])
-    axes.scatter(*spots.T, s=260 if view.small else 140, color=ORANGE, alpha=0.45, label=label)
+    axes.scatter(
+        spots[:, 0], spots[:, 1], s=260 if view.small else 140, color=ORANGE, alpha=0.45, label=label
+    )
 
 
 def _is_chain(chosen: Placement) -> bool:
