@@ -53,7 +53,7 @@ from qkd_qiskit.training import Objective
 if TYPE_CHECKING:
     from qiskit_machine_learning.neural_networks import SamplerQNN
 
-_LOG = logging.getLogger("qkd_qiskit.classifier")
+_LOG = logging.getLogger(__name__)
 
 #: `l2="auto"` is this over the sum of the samples' weights, as a prior on the logit scale would be.
 _L2_OF_ALL = 8.0
@@ -69,8 +69,8 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     With the defaults, width, size and the end of the training are chosen from the data: a smallest and
     a larger structure are trained without a fifth of the samples, these judge them, and the one that is
-    chosen is trained once more on all samples. On one core that takes a second for a table of a hundred rows,
-    some twenty for 800 images, and longer for samples in thousands or under a device's noise.
+    chosen is trained once more on all samples. On one core that takes a second or two for a table of a
+    hundred rows, some twenty for 800 images, and longer for samples in thousands or under a device's noise.
 
     Args:
         n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
