@@ -11,7 +11,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError, VQCNNError
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
-from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, make_structure_method
+from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, structure_method_named
 from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -109,7 +109,7 @@ def search_structure(
         np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")]),
     )
     trail, history = _try_batches(
-        make_structure_method(chosen.method, start), space, candidates, chosen, tracking
+        structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
     losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
