@@ -13,6 +13,7 @@ from qkd_qiskit.data import PreparedData, Samples, originals
 from qkd_qiskit.distillation import Aggregate, LabelQueryResult
 from qkd_qiskit.evaluation import Predictions
 from qkd_qiskit.evaluation.results import Traffic
+from qkd_qiskit.hardware import device_name
 from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
 from qkd_qiskit.run.stages import PUBLIC_ONLY
 from qkd_qiskit.simulation import CompiledModel, Evaluator, ModelCompiler
@@ -141,7 +142,7 @@ class FittedCircuit:
         cls, run: RunContext, compiled: CompiledModel, model: _CircuitModel, traffic: Traffic | None = None
     ) -> FittedCircuit:
         """Return a model of the global structure under the noise of the run's server."""
-        noise = run.settings.server.backend if run.settings.noise.enabled else None
+        noise = device_name(run.settings.server.backend) if run.settings.noise.enabled else None
         return cls(model, compiled, noise, traffic)
 
     def predictions(self, inputs: FloatArray) -> Predictions:

@@ -22,6 +22,7 @@ from qkd_qiskit.data import Samples
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.evaluation import Predictions
 from qkd_qiskit.evaluation.results import Traffic
+from qkd_qiskit.hardware import device_name
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model, gate_budget
 from qkd_qiskit.run.stages import FEDMD
@@ -218,7 +219,7 @@ class FedMD:
             ends = np.cumsum([one.spec.n_weights + 1 for one in compiled])[:-1]
             params = np.split(model.params, ends)
             return FittedConsensus(params, compiled, model.n_outcomes, settings.noise.enabled, traffic)
-        noise = settings.clients[model.client].backend if settings.noise.enabled else None
+        noise = device_name(settings.clients[model.client].backend) if settings.noise.enabled else None
         return FittedCircuit(model, compiled[model.client], noise, traffic)
 
 

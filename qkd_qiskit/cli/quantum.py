@@ -163,6 +163,7 @@ def submit(
                     f"note: {other.id} to {other.backend}, with other options, is not finished; "
                     f"`jobs {run_folder} --submission {other.id}` goes on with it"
                 )
+            services.keep_devices(run_folder, (backend,))
             ledger.add(plan.submission, plan.ranges)
             submission = plan.submission
         else:

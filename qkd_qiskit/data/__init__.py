@@ -1,12 +1,12 @@
 """Datasets, and their splitting over clients."""
 
-from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
+from qkd_qiskit.data.augmentation import Blends, augment_images, augmentation_for, draw_blends, mixup_images
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
-from qkd_qiskit.data.kept_samples import keep_test_samples, kept_test_samples
+from qkd_qiskit.data.kept_samples import check_test_digest, keep_digests, keep_test_samples, kept_test_samples
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.loading import load_data, load_dataset
 from qkd_qiskit.data.partitions import hellinger_distances, partition_named
@@ -46,12 +46,15 @@ __all__ = [
     "SplitSizes",
     "TableOptions",
     "augment_images",
+    "augmentation_for",
+    "check_test_digest",
     "deal_data",
     "deal_given",
     "draw_blends",
     "given_part",
     "given_sizes",
     "hellinger_distances",
+    "keep_digests",
     "keep_test_samples",
     "kept_test_samples",
     "load_client_samples",

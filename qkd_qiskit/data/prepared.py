@@ -220,13 +220,12 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
     """
     raw = deal_data(settings) if raw is None else raw
-    augment = settings.data.augment
     public, order = raw.split.public, public_order(settings, raw.parts)
     listed = PublicOriginals.mixed(
         raw.features[public], raw.codes[public], raw.image_shape, raw.parts, order=order
     )
     pool = public[order][listed.unlabelled]
-    maker = public_maker(settings.shared_seed, augment, settings.model, listed)
+    maker = public_maker(settings.shared_seed, settings.data.augment, settings.model, listed)
     return PreparedData(
         name=raw.name,
         classes=raw.classes,
@@ -234,7 +233,9 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         public=make_public(maker, listed),
         originals=listed,
         clients=tuple(
-            maker.augmented(raw.features[held], raw.codes[held], client_stage(client.name), augment.copies)
+            maker.augmented(
+                raw.features[held], raw.codes[held], client_stage(client.name), maker.augment.copies
+            )
             for client, held in zip(settings.clients, raw.split.clients, strict=True)
         ),
         sizes=tuple(len(held) for held in raw.split.clients),

@@ -29,7 +29,9 @@ from qkd_qiskit.estimator.size_ladder import build_size_ladder, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, check_data, data_statistics
 from qkd_qiskit.hardware import Device, NativeCounts, load_backend, predict_counts
 from qkd_qiskit.hardware.registry import DEVICE_KINDS, DeviceLike
+from qkd_qiskit.text import facts_html
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
+from qkd_qiskit.vqcnn.drawing import spec_html
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,21 @@ class GateBudget:
             "notes": list(self.notes),
             "probes": None if self.probes is None else self.probes.to_dict(),
         }
+
+    def _repr_html_(self) -> str:
+        """Return the budget and its structure for a notebook."""
+        terms = asdict(self.terms)
+        facts = {
+            "blocks": self.blocks,
+            "limited by": self.limited_by,
+            "weights": self.weights,
+            "two-qubit gates, predicted": self.two_qubit_gates,
+            "expected success probability, predicted": f"{self.predicted.esp:.3f}",
+            "terms, in blocks": ", ".join(f"{name} {value:.3g}" for name, value in terms.items()),
+            "samples": f"{self.statistics.samples} of {self.statistics.classes} classes",
+            "notes": "; ".join(self.notes) or None,
+        }
+        return facts_html(f"Gate budget on {self.backend}", facts) + spec_html(self.spec)
 
 
 class ModelFamily(TypedDict, total=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -37,7 +37,7 @@ from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.personal import PersonalModel
 from qkd_qiskit.federation.rounds import RoundsResult
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import NativeCounts
+from qkd_qiskit.hardware import NativeCounts, device_name
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -56,6 +56,7 @@ class Evaluation:
         predictions: Each tested model's predictions for the test samples.
         confusion: The global model's confusion matrix [K, K], rows are true classes; None without test
             samples.
+        client_confusions: Those of the clients of this process, by name, over all classes.
     """
 
     clients: list[ClientResult]
@@ -64,6 +65,7 @@ class Evaluation:
     comparisons: dict[str, Comparison]
     predictions: dict[str, Predictions]
     confusion: IntArray | None
+    client_confusions: Mapping[str, IntArray] = field(default_factory=dict)
 
 
 def evaluate(
@@ -82,14 +84,18 @@ def evaluate(
         clients: What each client did, in the order of the settings; None where the clients are elsewhere.
         sampling: How the global model is sampled as well; None for no such run.
     """
-    test, rounds = run.data.test, server.rounds
+    test, rounds, k = run.data.test, server.rounds, len(run.data.classes)
+    everywhere = {c.settings.name: _lifted(c, "noisy", test.inputs, k) for c in clients or ()}
     if clients is None:
         records = [_client_elsewhere(rounds, position) for position in range(len(rounds.records))]
         absent = {
             model.name: model.absent for model in COMPARED if model.absent and model.name not in baselines
         }
     else:
-        records, absent = [_client_here(run, client) for client in clients], {}
+        records, absent = (
+            [_client_here(run, client, everywhere[client.settings.name]) for client in clients],
+            {},
+        )
     if len(test) == 0:
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
@@ -106,8 +112,11 @@ def evaluate(
         *(name for name in found if name not in known),
     )
     comparisons = {f"global_minus_{name}": compare(own, found[name], test.labels) for name in compared}
-    confusion = confusion_matrix(own.noisy, test.labels, len(run.data.classes))
-    return Evaluation(records, models | dict.fromkeys(absent), absent, comparisons, found, confusion)
+    confusion = confusion_matrix(own.noisy, test.labels, k)
+    of_clients = {name: confusion_matrix(labels, test.labels, k) for name, labels in everywhere.items()}
+    return Evaluation(
+        records, models | dict.fromkeys(absent), absent, comparisons, found, confusion, of_clients
+    )
 
 
 def _predict_all(
@@ -180,7 +189,7 @@ def _best_client(run: RunContext, clients: Sequence[ClientOutcome], inputs: Floa
     return Predictions(
         _lifted(best, "noisy", inputs, k),
         _lifted(best, "ideal", inputs, k),
-        best.settings.backend if run.settings.noise.enabled else None,
+        device_name(best.settings.backend) if run.settings.noise.enabled else None,
         len(best.model.params),
         best.compiled.two_qubit_gates,
     )
@@ -192,17 +201,16 @@ def _lifted(client: ClientOutcome, kind: str, inputs: FloatArray, n_classes: int
     return np.asarray(lift(outputs, client.held, n_classes).argmax(axis=1), dtype=np.int64)
 
 
-def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
+def _client_here(run: RunContext, client: ClientOutcome, everywhere: IntArray) -> ClientResult:
     inputs, labels = run.data.test.inputs, run.data.test.labels
     own = np.isin(labels, client.held)
     predicted = client.held[client.model.predict(client.compiled.noisy, inputs)]
-    everywhere = _lifted(client, "noisy", inputs, len(client.class_counts))
     assert client.compiled.transpiled is not None
     report = client.compiled.transpiled.report
     errors, budget = report.relative_errors, client.budget
     return ClientResult(
         name=client.settings.name,
-        backend=client.settings.backend,
+        backend=device_name(client.settings.backend),
         samples=int(client.class_counts.sum()),
         classes=list(client.message.classes),
         budget=Budget(

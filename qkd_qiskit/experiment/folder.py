@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
-from qkd_qiskit.errors import ReportingError, StoreError
+from qkd_qiskit.errors import HardwareError, ReportingError, StoreError
+from qkd_qiskit.experiment.former import has_jobs, leave_former_run
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
-from qkd_qiskit.models import SETTINGS_FILE
+from qkd_qiskit.models import SETTINGS_FILE, check_device_names, keep_devices
 from qkd_qiskit.store import Database, folder_lock, guarded, mend_database, write_atomic
 from qkd_qiskit.store.database import DATABASE_FILE
 
@@ -29,10 +30,10 @@ def plain_settings(settings: ExperimentSettings) -> dict[str, Any]:
 
 
 def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, overwrite: bool) -> None:
-    """Make a folder ready for a run, and note the run's settings in it.
+    """Make a folder ready for a run, and note the run's settings and own devices in it.
 
     Args:
-        folder: The folder; made where it is missing.
+        folder: The folder, whose lock is held; made where it is missing.
         settings: Of the run.
         resume: Whether to go on with what is there.
         overwrite: Whether what is there may be replaced.
@@ -40,9 +41,11 @@ def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, ove
     Raises:
         StoreError: If both are asked for; if the folder holds a run and neither is; if a run of other
             settings is to be gone on with; or if the folder cannot be written.
+        HardwareError: If two devices have one name, or one of the run has changed since.
     """
     if resume and overwrite:
         raise StoreError("expected --resume or --overwrite, found both")
+    check_device_names(_backends(settings))
     held = _held(folder)
     if held is not None and not overwrite:
         if not resume:
@@ -51,33 +54,39 @@ def take_folder(folder: Path, settings: ExperimentSettings, *, resume: bool, ove
                 "names another folder"
             )
         _same_settings(folder, settings)
-    with guarded(StoreError, f"cannot write into {folder}"):
+    if held is not None and overwrite:
+        leave_former_run(folder)
+    _note(folder, settings)
+
+
+def _backends(settings: ExperimentSettings) -> list[str]:
+    return [settings.server.backend, *(client.backend for client in settings.clients)]
+
+
+def _note(folder: Path, settings: ExperimentSettings) -> None:
+    with guarded(StoreError, f"cannot write into {folder}", keep=HardwareError):
+        keep_devices(folder, _backends(settings))
         write_atomic(folder / SETTINGS_FILE, settings.model_dump_json(indent=2) + "\n")
-        if overwrite:
-            (folder / RESULTS_FILE).unlink(missing_ok=True)
 
 
 def holds_run(folder: Path) -> bool:
     """Return whether a folder holds a run, finished or begun."""
-    return _held(folder) is not None
+    if not folder.exists():
+        return False
+    with folder_lock(folder):
+        return _held(folder) is not None
 
 
 def _held(folder: Path) -> str | None:
-    """Return what a folder holds of a run, in words; None if nothing."""
+    """Return what a folder, whose lock is held, holds of a run, in words; None if nothing."""
     if (folder / RESULTS_FILE).exists():
         return "a finished run"
-    if not (folder / DATABASE_FILE).exists():
-        return None
-    with _mended(folder) as database:
-        begun = any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("stage", "answer"))
-    return "a run that was begun" if begun else None
-
-
-def _mended(folder: Path) -> Database:
-    """Return the database of a folder; of a damaged one what can be read is kept."""
-    with folder_lock(folder):
+    if (folder / DATABASE_FILE).exists():
         mend_database(folder)
-    return Database(folder)
+        with Database(folder) as database:
+            if any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("stage", "answer")):
+                return "a run that was begun"
+    return "jobs of a run" if has_jobs(folder) else None
 
 
 def _same_settings(folder: Path, settings: ExperimentSettings) -> None:
@@ -113,6 +122,29 @@ def _differences(stored: Any, given: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {json.dumps(stored)} there, {json.dumps(given)} here"
 
 
+def leave_jobs_of_other_models(folder: Path, settings: ExperimentSettings, fingerprint: str) -> None:
+    """Set a run aside whose stages nobody takes, with its jobs: those would stand beside another model.
+
+    Args:
+        folder: Folder of the run, whose lock is held.
+        settings: Of the run that goes on there.
+        fingerprint: Of its settings, samples and versions.
+
+    Raises:
+        StoreError: If a file cannot be moved.
+    """
+    if has_jobs(folder) and not _has_stages(folder, fingerprint):
+        leave_former_run(folder)
+        _note(folder, settings)
+
+
+def _has_stages(folder: Path, fingerprint: str) -> bool:
+    if not (folder / DATABASE_FILE).exists():
+        return False
+    with Database(folder) as database:
+        return bool(database.rows("SELECT 1 FROM stage WHERE fingerprint = ? LIMIT 1", fingerprint))
+
+
 def finished_here(folder: Path, fingerprint: str) -> ExperimentResult | None:
     """Return the result of a finished run of the same settings, samples and versions; None without one.
 
@@ -122,8 +154,9 @@ def finished_here(folder: Path, fingerprint: str) -> ExperimentResult | None:
     """
     if not (folder / DATABASE_FILE).exists():
         return None
-    with _mended(folder) as database:
-        if not database.rows("SELECT 1 FROM stage WHERE fingerprint = ? LIMIT 1", fingerprint):
+    with folder_lock(folder):
+        mend_database(folder)
+        if not _has_stages(folder, fingerprint):
             return None
     try:
         return ExperimentResult.load(folder)

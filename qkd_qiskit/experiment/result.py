@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
+from qkd_qiskit.baselines import FittedBaseline
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
@@ -32,24 +32,32 @@ from qkd_qiskit.experiment.comparison import (
     saved_predictions,
     write_predictions,
 )
-from qkd_qiskit.experiment.evaluation import client_specs
+from qkd_qiskit.experiment.material import Parts, report_extras
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
-from qkd_qiskit.hardware import OWN_DEVICES, Device
-from qkd_qiskit.models import CLIENTS_FOLDER, MODEL_FILE, SETTINGS_FILE, SavedModel, load_model
+from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
+from qkd_qiskit.models import (
+    CLIENTS_FOLDER,
+    MODEL_FILE,
+    SETTINGS_FILE,
+    SavedModel,
+    device_of_run,
+    keep_devices,
+    load_model,
+)
 from qkd_qiskit.reporting import (
     ReportExtras,
-    TrainingCurve,
     models_table,
     print_results,
     read_results,
     write_report,
     write_results,
 )
+from qkd_qiskit.reporting.figures import report_style, svg_source
 from qkd_qiskit.reporting.pictures import draw_picture
+from qkd_qiskit.reporting.plots import plot_accuracies
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.training import TrainedModel
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
@@ -69,6 +77,7 @@ class ExperimentResult:
         predictions: Each tested model's predictions for the test samples; empty for a loaded result.
         confusion: The global model's confusion matrix on the test samples, [K, K]; rows are true classes.
             None where it was not tested here.
+        client_confusions: Those of the clients of this process, by name, over all classes.
         devices: Devices that a program has passed as objects, by name.
         folder: Where a loaded result was read from; None for others.
     """
@@ -81,6 +90,7 @@ class ExperimentResult:
     baselines: Mapping[str, FittedBaseline] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     confusion: IntArray | None = None
+    client_confusions: Mapping[str, IntArray] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     folder: Path | None = None
 
@@ -114,6 +124,7 @@ class ExperimentResult:
             ReportingError: If a file cannot be written.
         """
         folder = Path(folder)
+        keep_devices(folder, (), self.devices)
         with OWN_DEVICES.lent(self.devices):
             write_report(self.record, self._extras(), folder / REPORT_FILE)
         text = self.settings.model_dump_json(indent=2) + "\n"
@@ -121,7 +132,8 @@ class ExperimentResult:
         if self.data is not None and self.server is not None:
             write_atomic(folder / MODEL_FILE, self.model.to_bytes(), ReportingError)
             self._write_client_models(folder / CLIENTS_FOLDER, self.data)
-            if self.settings.data.dataset.startswith(ARRAYS):
+            if self.settings.data.path is not None or self.settings.data.dataset.startswith(ARRAYS):
+                # Samples of a file would have to be found again, and unchanged.
                 keep_test_samples(self.data.test, folder)
         if self.data is not None and self.predictions:
             write_predictions(self.data, self.predictions, folder)
@@ -142,7 +154,7 @@ class ExperimentResult:
             params=self.server.global_model.params,
             classes=self.data.classes,
             encoder=self.data.encoder,
-            backend=self.settings.server.backend,
+            backend=device_name(self.settings.server.backend),
             noise=self.settings.noise.enabled,
             seed=self.settings.seed,
             columns=self.data.columns,
@@ -168,7 +180,8 @@ class ExperimentResult:
             features = load_features(features, model=model.columns).features
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
-        compiled = compile_model(model.spec, model.backend if model.noise else None, seed=model.seed)
+        device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
+        compiled = compile_model(model.spec, device, seed=model.seed)
         return model.predict_proba(compiled.noisy, features)
 
     def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
@@ -231,10 +244,15 @@ class ExperimentResult:
         return text.get()
 
     def _repr_html_(self) -> str:
-        """Return the table of the models for a notebook."""
+        """Return the table of the models, and a picture of their accuracies, for a notebook."""
         console = Console(file=io.StringIO(), width=_WIDTH, record=True)
         console.print(models_table(self.record))
-        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        table = console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        if not self.record.measured:
+            return table
+        with report_style():
+            picture = svg_source(plot_accuracies(self.record))
+        return f'{table}<img src="{picture}" alt="accuracy of every model, with and without noise">'
 
     def _write_client_models(self, folder: Path, data: PreparedData) -> None:
         """Write the models of clients of this process; those of clients elsewhere never leave them."""
@@ -248,7 +266,7 @@ class ExperimentResult:
                     params=client.model.params,
                     classes=tuple(data.classes[k] for k in client.held),
                     encoder=data.encoder,
-                    backend=client.settings.backend,
+                    backend=device_name(client.settings.backend),
                     noise=self.settings.noise.enabled,
                     seed=self.settings.seed,
                     columns=data.columns,
@@ -257,27 +275,15 @@ class ExperimentResult:
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
 
     def _extras(self) -> ReportExtras:
-        models: dict[str, object] = {client.settings.name: client.model for client in self.clients or ()}
-        if self.server is not None:
-            models["global"] = self.server.global_model
-        models |= {
-            name: fitted.model for name, fitted in self.baselines.items() if isinstance(fitted, FittedCircuit)
-        }
-        return ReportExtras(
-            classes=tuple(str(label) for label in self.record.data.classes),
-            class_counts={
-                client.settings.name: client.class_counts.tolist() for client in self.clients or ()
-            },
-            confusion=self.confusion,
-            specs={} if self.server is None else client_specs(self.server, self.clients),
-            histories={
-                name: TrainingCurve(model.swarm_history, model.refine_history, model.noiseless)
-                for name, model in models.items()
-                if isinstance(model, TrainedModel)
-            },
-            searches={
-                client.settings.name: client.search
-                for client in self.clients or ()
-                if client.search is not None
-            },
+        parts = Parts(
+            self.settings,
+            self.record,
+            self.data,
+            self.server,
+            self.clients,
+            self.baselines,
+            self.confusion,
+            self.client_confusions,
         )
+        with OWN_DEVICES.lent(self.devices):
+            return report_extras(parts)

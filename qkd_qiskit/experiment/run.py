@@ -16,18 +16,23 @@ from threadpoolctl import threadpool_limits
 from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, load_experiment
-from qkd_qiskit.data import PreparedData, prepare_data, public_digest
+from qkd_qiskit.data import PreparedData, keep_digests, prepare_data, public_digest
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.experiment.build import Experiment
 from qkd_qiskit.experiment.evaluation import evaluate
-from qkd_qiskit.experiment.folder import finished_here, plain_settings, take_folder
+from qkd_qiskit.experiment.folder import (
+    finished_here,
+    leave_jobs_of_other_models,
+    plain_settings,
+    take_folder,
+)
 from qkd_qiskit.experiment.record import communication_record, results_record
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, Transport, run_server
 from qkd_qiskit.progress import LoggedProgress, Progress, ProgressEvent, as_progress
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import limit_encoded_memory, use_threads
-from qkd_qiskit.store import open_store
+from qkd_qiskit.store import folder_lock, open_store
 from qkd_qiskit.versions import installed_versions
 
 _LOG = logging.getLogger(__name__)
@@ -83,15 +88,21 @@ def run_experiment(
         start = time.perf_counter()
         folder = None if output is None else Path(output)
         if folder is not None:
+            # From here to the end: nobody else writes settings or results meanwhile.
+            stack.enter_context(folder_lock(folder))
             take_folder(folder, settings, resume=resume, overwrite=overwrite)
         if data is None:
             data = prepare_data(settings) if own is None else own.prepare()
         fingerprint = _fingerprint(settings, data, own)
+        if folder is not None:
+            leave_jobs_of_other_models(folder, settings, fingerprint)
+            names = [client.name for client in settings.clients]
+            keep_digests(data, names, settings.data.path, folder)
         timings = {"data": time.perf_counter() - start}
         _LOG.info("%s: begins, seed %d, %d clients", settings.name, settings.seed, len(settings.clients))
         # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
         limit_encoded_memory(settings.federation.encoded_memory)
-        store = stack.enter_context(open_store(folder, fingerprint, resume=resume))
+        store = stack.enter_context(open_store(folder, fingerprint, resume=resume, locked=True))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         stack.enter_context(use_threads(settings.training.threads or cpu_count()))
         run = RunContext(settings, data, store, LoggedProgress(as_progress(progress)), resume, timings)
@@ -125,6 +136,7 @@ def run_experiment(
             baselines=baselines,
             predictions=evaluation.predictions,
             confusion=evaluation.confusion,
+            client_confusions=evaluation.client_confusions,
             devices={} if own is None else own.devices,
         )
         _LOG.info("%s: done in %.1f s", settings.name, run.timings["total"])

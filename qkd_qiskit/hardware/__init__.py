@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from qkd_qiskit.hardware.device import Device, device_from_backend
     from qkd_qiskit.hardware.drift import drifted_device
-    from qkd_qiskit.hardware.fractional import fractional_name, split_name
+    from qkd_qiskit.hardware.fractional import device_name, fractional_name, split_name
     from qkd_qiskit.hardware.own_devices import named_device, target_digest
     from qkd_qiskit.hardware.prediction import CountPrediction, predict, predict_counts
     from qkd_qiskit.hardware.registry import (
@@ -55,6 +55,7 @@ _HOMES = {
     "count_native": "counts",
     "descriptor_folder": "descriptor",
     "device_from_backend": "device",
+    "device_name": "fractional",
     "device_from_descriptor": "registry",
     "drifted_device": "drift",
     "fold_angles": "transpile",
@@ -92,6 +93,7 @@ __all__ = [
     "descriptor_folder",
     "device_from_backend",
     "device_from_descriptor",
+    "device_name",
     "drifted_device",
     "fold_angles",
     "fractional_name",

@@ -110,7 +110,7 @@ class Variation(_Table):
 class Descriptor(_Table):
     """One device as data; `backends/README.md` explains every key."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.@-]+$")
     description: str = ""
     source: Literal["fake", "custom", "snapshot"]
     fake: str | None = Field(None, pattern=r"^Fake[A-Za-z0-9]+$")

@@ -7,6 +7,7 @@ A controlled rotation takes one `rzz` where it takes two `cz`, and a rotation on
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from qiskit.circuit import Parameter
@@ -27,6 +28,17 @@ def split_name(name: str) -> tuple[str, bool]:
 def fractional_name(name: str) -> str:
     """Return the name under which a device uses its fractional gates."""
     return split_name(name)[0] + SUFFIX
+
+
+def device_name(backend: str) -> str:
+    """Return what tables and files call a device: its name, or that of its descriptor's file.
+
+    Args:
+        backend: A name or the path of a descriptor, with `+fractional` behind it or without.
+    """
+    plain, fractional = split_name(backend)
+    name = Path(plain).stem if plain.endswith(".toml") else plain
+    return name + SUFFIX if fractional else name
 
 
 def with_fractional_gates(backend: BackendV2) -> Target:

@@ -20,6 +20,7 @@ from qkd_qiskit.hardware import (
     Device,
     NativeCounts,
     TranspiledVQCNN,
+    device_name,
     load_backend,
     split_name,
     transpile_verified,
@@ -90,7 +91,7 @@ class ClientBudget:
     def to_dict(self) -> dict[str, object]:
         """Return the row, with all that JSON readers may want."""
         if isinstance(self.budget, str):
-            return {"client": self.client, "backend": self.backend, "refused": self.budget}
+            return {"client": self.client, "backend": device_name(self.backend), "refused": self.budget}
         return {"client": self.client, **self.budget.to_dict(), "refused": None}
 
 
@@ -116,7 +117,7 @@ class TranspiledStructure:
         spec, plain, counted = self.transpiled.spec, self.without_fractional, self.transpiled.report.counted
         return {
             "client": self.client,
-            "backend": self.backend,
+            "backend": device_name(self.backend),
             "plan": ", ".join(spec.plan),
             "kernels": [kernel_name(kernel) for kernel in spec.kernels],
             "model_index": str(spec.index),

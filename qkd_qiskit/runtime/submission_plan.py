@@ -15,14 +15,14 @@ import numpy as np
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.config.loading import read_settings_json
-from qkd_qiskit.data import Samples, kept_test_samples, prepare_data
+from qkd_qiskit.data import Samples, check_test_digest, kept_test_samples, prepare_data
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copies, transpile_verified
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.drafts import Draft, ModelWorkload, draft_alone, draft_packed
 from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, beside_alone, closed_form
-from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.ledger import Submission
+from qkd_qiskit.runtime.limits import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.packing import PackingOptions
 from qkd_qiskit.runtime.service import JobRequest
 
@@ -247,4 +247,6 @@ def samples_of_run(run: Path) -> Samples:
     path = run / "settings.json"
     if not path.exists():
         raise SubmissionError(f"cannot read {path}: no such file; expected the folder of a finished run")
-    return prepare_data(read_settings_json(ExperimentSettings, path, SubmissionError)).test
+    test = prepare_data(read_settings_json(ExperimentSettings, path, SubmissionError)).test
+    check_test_digest(test, run)
+    return test

@@ -1,5 +1,6 @@
 """What one does with a finished run: predict, export, submit to a device, follow the jobs."""
 
+from qkd_qiskit.models import keep_devices
 from qkd_qiskit.services.export import EXPORTS, export_model
 from qkd_qiskit.services.jobs_table import (
     ACCURACY_COLUMNS,
@@ -71,6 +72,7 @@ __all__ = [
     "estimate_row",
     "export_model",
     "find_equal",
+    "keep_devices",
     "limit_spending",
     "make_evaluator",
     "make_runner",

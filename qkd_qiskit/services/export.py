@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from qkd_qiskit.errors import ModelError
-from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, load_backend, transpile_verified
+from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, transpile_verified
 from qkd_qiskit.hardware.registry import DeviceLike
 from qkd_qiskit.interop import export_circuit, to_qasm3, to_qpy
-from qkd_qiskit.models import card_markdown, load_model, model_card
+from qkd_qiskit.models import card_markdown, device_of_run, load_model, model_card
 from qkd_qiskit.reporting import read_results, write_json
 from qkd_qiskit.services.output import write_file
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -47,7 +47,7 @@ def export_model(
     model = load_model(run)
     source: VQCNNSpec | TranspiledVQCNN = model.spec
     if backend is not None:
-        device = load_backend(backend)
+        device = device_of_run(run, backend)
         source = transpile_verified(model.spec, device, seed=model.seed)
         if device.fractional and not free:
             source = fold_angles(source, model.weights, device)

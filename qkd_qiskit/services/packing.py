@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.hardware import device_name
 from qkd_qiskit.models import CLIENTS_FOLDER, load_model
 from qkd_qiskit.runtime import (
     CopyCheck,
@@ -159,7 +160,8 @@ def disturbed_lines(checks: Sequence[CopyCheck]) -> list[str]:
 
 def _clients_of(run: Path, backend: str) -> list[Path]:
     paths = sorted((run / CLIENTS_FOLDER).glob("*.npz"))
-    found = [path for path in paths if load_model(path).backend == backend]
+    name = device_name(backend)
+    found = [path for path in paths if device_name(load_model(path).backend) == name]
     if not found:
         raise SubmissionError(
             f"expected models of clients on {backend} in {run / CLIENTS_FOLDER}, found "

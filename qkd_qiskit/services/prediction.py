@@ -16,9 +16,8 @@ from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ModelError
-from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.hardware.registry import DeviceLike
-from qkd_qiskit.models import SETTINGS_FILE, SavedModel, load_model
+from qkd_qiskit.models import SETTINGS_FILE, SavedModel, device_of_run, load_model
 from qkd_qiskit.simulation import Evaluator, compile_model
 
 IDEAL = "ideal"
@@ -103,10 +102,11 @@ def predict_file(
     Raises:
         QKDError: If the model, the file or the device cannot be used.
     """
+    run = Path(run)
     model = load_model(run)
     inputs = load_features(source, labels, model=model.columns, options=_table_options(Path(run)))
     noise = backend if backend is not None else model.backend if model.noise else IDEAL
-    device = None if noise == IDEAL else load_backend(noise)
+    device = None if noise == IDEAL else device_of_run(run, noise)
     evaluator = make_evaluator(model, device, shots=shots, seed=seed)
     probabilities = model.predict_proba(evaluator, inputs.features)
     accuracy = None

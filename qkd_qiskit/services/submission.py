@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qkd_qiskit.errors import StoreError, SubmissionError
-from qkd_qiskit.hardware import Device, list_backends, load_backend, split_name
-from qkd_qiskit.models import load_model
+from qkd_qiskit.hardware import Device, device_name, list_backends, split_name
+from qkd_qiskit.models import DEVICES_FOLDER, device_of_run, load_model
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.job_plots import plot_counts
@@ -74,8 +74,9 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
         HardwareError: If the descriptor is wrong.
     """
     plain, _ = split_name(backend)
-    if local if local is not None else plain in list_backends() or plain.endswith(".toml"):
-        device = load_backend(backend)
+    own = (run / DEVICES_FOLDER / f"{device_name(plain)}.toml").is_file()
+    if local if local is not None else own or plain in list_backends() or plain.endswith(".toml"):
+        device = device_of_run(run, backend)
         return Destination(device, LocalService(run / _FOLDER / "local", device), True)
     service = IBMService(backend)
     return Destination(service.device(), service, False, service.rep_delay, service.estimate)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.errors import SubmissionError
+from qkd_qiskit.models import keep_devices
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.runtime import Ledger, SpendingLimit, SubmissionOptions, SubmissionOutcome
 from qkd_qiskit.services.recovery import find_equal
@@ -75,6 +76,7 @@ def submit_model(
                 "allows it"
             )
         if submission is None:
+            keep_devices(folder, (backend,))
             ledger.add(plan.submission, plan.ranges)
             submission = plan.submission
         runner = make_runner(ledger, submission, target.service, watch)

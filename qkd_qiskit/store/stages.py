@@ -140,13 +140,16 @@ class StageStore:
 
 
 @contextmanager
-def open_store(folder: Path | None, fingerprint: str, *, resume: bool = False) -> Iterator[StageStore]:
+def open_store(
+    folder: Path | None, fingerprint: str, *, resume: bool = False, locked: bool = False
+) -> Iterator[StageStore]:
     """Open the store of a run, and keep other runs out of the folder meanwhile.
 
     Args:
         folder: Folder of the run; None stores nothing.
         fingerprint: Identifies the settings and versions of the run.
         resume: Whether to go on with what an earlier run has stored; otherwise it is deleted.
+        locked: Whether the caller holds the folder's lock.
 
     Yields:
         The store.
@@ -159,7 +162,8 @@ def open_store(folder: Path | None, fingerprint: str, *, resume: bool = False) -
         yield StageStore(None, fingerprint)
         return
     with ExitStack() as opened:
-        opened.enter_context(folder_lock(folder))
+        if not locked:
+            opened.enter_context(folder_lock(folder))
         mend_database(folder)
         # PERF: as long as one connection is open, closing another one does not wait for the disk.
         database = opened.enter_context(Database(folder))

@@ -11,6 +11,7 @@ from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import DataError, VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
+from qkd_qiskit.vqcnn.drawing import spec_html
 from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS, SHARINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
@@ -217,6 +218,10 @@ class VQCNNSpec:
             f"{self.n_outcomes} outcomes: {len(self.blocks)} blocks, {self.n_weights} weights, "
             f"{self.n_two_qubit} two-qubit gates"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the structure in words and as a drawing, for a notebook."""
+        return spec_html(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a spec of another process, whose encoding this one may not know yet."""

@@ -7,9 +7,16 @@ import json
 import pytest
 
 from qkd_qiskit.config import load_experiment
-from qkd_qiskit.errors import StoreError
-from qkd_qiskit.experiment.folder import finished_here, holds_run, plain_settings, take_folder
-from qkd_qiskit.store import open_store
+from qkd_qiskit.errors import HardwareError, StoreError
+from qkd_qiskit.experiment import run_experiment
+from qkd_qiskit.experiment.folder import (
+    finished_here,
+    holds_run,
+    leave_jobs_of_other_models,
+    plain_settings,
+    take_folder,
+)
+from qkd_qiskit.store import folder_lock, open_store
 from qkd_qiskit.store.database import Database
 
 
@@ -98,3 +105,69 @@ def test_a_result_of_other_settings_or_damaged_is_not_taken(tmp_path, settings):
     assert finished_here(tmp_path, "another") is None
     assert finished_here(tmp_path, "print") is None
     assert finished_here(tmp_path / "nowhere", "print") is None
+
+
+def put_jobs(folder):
+    (folder / "jobs").mkdir()
+    (folder / "jobs" / "qkd-1.json").write_text("{}")
+    for name in ("global_model.npz", "report.html"):
+        (folder / name).write_text("old")
+    (folder / "clients").mkdir(exist_ok=True)
+    (folder / "clients" / "0-a.npz").write_text("old")
+
+
+def test_jobs_of_a_run_that_is_replaced_are_kept_with_their_model(tmp_path, settings, caplog):
+    begin(tmp_path, settings, finished=True)
+    put_jobs(tmp_path)
+    take_folder(tmp_path, load_experiment("quickstart", seed=9), resume=False, overwrite=True)
+    assert f"the former run and its jobs are kept in {tmp_path / 'former-1'}" in caplog.text
+    kept = {path.name for path in (tmp_path / "former-1").iterdir()}
+    assert kept >= {"jobs", "run.sqlite", "settings.json", "global_model.npz", "results.json", "clients"}
+    assert json.loads((tmp_path / "former-1" / "settings.json").read_text())["seed"] == 7
+    assert {path.name for path in tmp_path.iterdir()} <= {"former-1", "settings.json", "run.lock"}
+    assert holds_run(tmp_path / "former-1")
+    assert not holds_run(tmp_path)
+
+
+def test_without_jobs_what_is_replaced_is_deleted(tmp_path, settings):
+    begin(tmp_path, settings, finished=True)
+    put_jobs(tmp_path)
+    (tmp_path / "jobs" / "qkd-1.json").unlink()
+    (tmp_path / "notes.txt").write_text("mine")
+    take_folder(tmp_path, settings, resume=False, overwrite=True)
+    for name in ("results.json", "global_model.npz", "report.html", "clients/0-a.npz"):
+        assert not (tmp_path / name).exists()
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_jobs_alone_keep_a_folder(tmp_path, settings):
+    put_jobs(tmp_path)
+    assert holds_run(tmp_path)
+    with pytest.raises(StoreError, match="holds jobs of a run: --resume"):
+        take_folder(tmp_path, settings, resume=False, overwrite=False)
+
+
+def test_stages_that_nobody_takes_leave_with_their_jobs(tmp_path, settings):
+    begin(tmp_path, settings, finished=True)
+    put_jobs(tmp_path)
+    leave_jobs_of_other_models(tmp_path, settings, "print")
+    assert (tmp_path / "jobs").exists()
+    leave_jobs_of_other_models(tmp_path, settings, "another version")
+    assert (tmp_path / "former-1" / "jobs" / "qkd-1.json").exists()
+    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 7
+
+
+def test_a_run_that_is_refused_writes_nothing(tmp_path, settings):
+    (tmp_path / "settings.json").write_text("those of the run that works here")
+    with folder_lock(tmp_path), pytest.raises(StoreError, match="another run or command is working there"):
+        run_experiment(settings, output=tmp_path)
+    assert (tmp_path / "settings.json").read_text() == "those of the run that works here"
+
+
+def test_two_devices_of_one_name_are_refused_before_anything_is_written(tmp_path, settings):
+    server = settings.server.model_copy(update={"backend": "a/mine.toml"})
+    client = settings.clients[0].model_copy(update={"backend": "b/mine.toml"})
+    twice = settings.model_copy(update={"server": server, "clients": (client,)})
+    with pytest.raises(HardwareError, match="expected one device of that name"):
+        take_folder(tmp_path, twice, resume=False, overwrite=False)
+    assert not (tmp_path / "settings.json").exists()

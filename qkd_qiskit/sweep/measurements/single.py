@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
 
@@ -24,6 +27,8 @@ from qkd_qiskit.vqcnn import VQCNNSpec, default_plan
 
 _STAGE = Stage.named("single model")
 _MARKERS = "osD^vPX"
+_SHOT_COLOURS = ("#CC79A7", ORANGE, BLUE, "#009E73")
+"""Few shots first."""
 
 
 class SingleModelMeasurement(Measurement):
@@ -84,42 +89,67 @@ class SingleModelMeasurement(Measurement):
 
     @classmethod
     def draw(cls, result: SweepResult) -> Figure:
-        """Draw accuracy against native two-qubit gates, and against shots.
+        """Draw accuracy against native two-qubit gates, a panel an encoding and a colour a number of shots.
 
-        A line is an encoding at a width; along it the depth grows. Full marks are under the device's noise,
-        hollow ones without.
+        Along a line the depth grows; its marks say the width. Classical models are level lines.
         """
-        lines: dict[tuple[str, int], list[CellRecord]] = {}
+        panels: dict[str, dict[int, list[CellRecord]]] = {}
         for cell, record in zip(result.cells, result.records, strict=True):
             if record.refused is None:
                 model = cell.experiment.model
-                lines.setdefault((model.encoding, model.n_qubits), []).append(record)
-        encodings = list(dict.fromkeys(encoding for encoding, _ in lines))
-        colours = dict(zip(encodings, (BLUE, ORANGE, INK, GREY, "#009E73", "#CC79A7"), strict=False))
-        figure = new_figure(10, 4.4)
-        left, right_axes = figure.subplots(1, 2, sharey=True)
-        for (encoding, n_qubits), records in lines.items():
-            gates = np.array([record.values["two_qubit_gates"][0] for record in records])
-            order = np.argsort(gates, kind="stable")
-            colour, marker = colours.get(encoding, INK), _MARKERS[(n_qubits // 2) % len(_MARKERS)]
-            label = f"{encoding}, {n_qubits} qubits"
-            noisy = np.array([_share(record.right["exact"]) for record in records])
-            quiet = np.array([100 * record.values["ideal"][0] for record in records])
-            left.plot(gates[order], noisy[order], color=colour, marker=marker, label=label)
-            left.plot(gates[order], quiet[order], color=colour, marker=marker, mfc="white", ls=":", lw=1)
-            deepest = records[int(order[-1])]
-            names = [name for name in deepest.right if name.endswith(" shots")]
-            shots = [int(name.split()[0]) for name in names]
-            shares = [_share(deepest.right[name]) for name in names]
-            right_axes.plot(shots, shares, color=colour, marker=marker, label=label)
-        left.set_xlabel("native two-qubit gates (hollow: without noise)")
-        left.set_ylabel("accuracy, %")
-        right_axes.set_xlabel("shots of an image, deepest structure")
-        right_axes.set_xscale("log")
-        for axes in (left, right_axes):
-            axes.grid(axis="y")
-        left.legend(fontsize=7)
+                panels.setdefault(model.encoding, {}).setdefault(model.n_qubits, []).append(record)
+        n_columns = min(max(len(panels), 1), 3)
+        n_rows = -(-max(len(panels), 1) // n_columns)
+        figure = new_figure(max(3.6 * n_columns, 6.5), 3.6 * n_rows + 0.4)
+        grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+        for axes, (encoding, widths) in zip(grid.flat, panels.items(), strict=False):
+            _draw_encoding(axes, widths)
+            axes.set_title(encoding, fontsize=10)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for number, row in enumerate(grid):
+            row[0].set_ylabel("accuracy, %")
+            for axes in row:
+                below = (number + 1) * n_columns + list(row).index(axes)
+                if below >= len(panels):
+                    axes.set_xlabel("native two-qubit gates")
+                    axes.xaxis.set_tick_params(labelbottom=True)
+        handles: dict[str, Artist] = {}
+        for axes in grid.flat:
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+                handles.setdefault(label, handle)
+        if handles:
+            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=8)
         return figure
+
+
+def _draw_encoding(axes: Axes, widths: Mapping[int, Sequence[CellRecord]]) -> None:
+    """Draw all structures of one encoding, by width."""
+    records = [record for group in widths.values() for record in group]
+    names = sorted(
+        {name for record in records for name in record.right if name.endswith(" shots")},
+        key=lambda name: int(name.split()[0]),
+    )
+    for n_qubits, group in sorted(widths.items()):
+        ordered = sorted(group, key=lambda record: record.values["two_qubit_gates"][0])
+        gates = [record.values["two_qubit_gates"][0] for record in ordered]
+        look = {"marker": _MARKERS[(n_qubits // 2) % len(_MARKERS)], "ms": 5, "lw": 1.2}
+        for name, colour in zip(names, _SHOT_COLOURS, strict=False):
+            axes.plot(gates, [_share(record.right[name]) for record in ordered], color=colour, **look)
+        axes.plot(gates, [_share(record.right["exact"]) for record in ordered], color=INK, **look)
+        quiet = [100 * record.values["ideal"][0] for record in ordered]
+        axes.plot(gates, quiet, color=INK, **look | {"ls": ":", "mfc": "white"})
+        axes.plot([], [], color=GREY, ls="", label=f"{n_qubits} qubits", **look | {"lw": 0})
+    axes.plot([], [], color=INK, ls=":", label="no noise, exact")
+    axes.plot([], [], color=INK, label="exact")
+    for name, colour in reversed(list(zip(names, _SHOT_COLOURS, strict=False))):
+        axes.plot([], [], color=colour, label=name)
+    for name, style in (("rbf_svm", "--"), ("logistic_regression", "-.")):
+        shares = [_share(record.right[name]) for record in records if name in record.right]
+        if shares:
+            label = f"{name.replace('_', ' ').replace('rbf svm', 'RBF SVM')}, widest"
+            axes.axhline(max(shares), color=GREY, ls=style, lw=1, label=label)
+    axes.grid(axis="y")
 
 
 def _share(marks: str) -> float:
