@@ -53,7 +53,7 @@ from qkd_qiskit.training import Objective
 if TYPE_CHECKING:
     from qiskit_machine_learning.neural_networks import SamplerQNN
 
-_LOG = logging.getLogger("qkd_qiskit.classifier")
+_LOG = logging.getLogger(__name__)
 
 #: `l2="auto"` is this over the sum of the samples' weights, as a prior on the logit scale would be.
 _L2_OF_ALL = 8.0
