@@ -72,9 +72,10 @@ def training_steps(task: TaskDescription) -> int:
     full = training.iterations * max(training.sweeps, 1) + training.refine + descent.steps
     if not structure.enabled:
         return full
-    short = structure.particles * (structure.iterations + 1) * (structure.moves + structure.steps)
+    tried = structure.particles * (structure.iterations + 1) * structure.folds
+    short = tried * (structure.moves + structure.steps)
     last = full if structure.full_steps is None else min(structure.full_steps, full)
-    return full + short + structure.finalists * last
+    return full + short + structure.finalists * structure.folds * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:

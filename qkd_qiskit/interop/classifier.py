@@ -264,7 +264,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = {name: getattr(self, name) for name in ("particles", "iterations", "refine", "l2")}
         if isinstance(self.l2, str) and self.l2 == "auto":
             chosen["l2"] = _L2_OF_ALL / float(samples.weights.sum())
-        return parse_settings(TrainingSettings, chosen, "training")
+        return parse_settings(TrainingSettings, {"method": "global", **chosen}, "training")
 
     def _structures(
         self, samples: WeightedSamples, family: Family, steps: int

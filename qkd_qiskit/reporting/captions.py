@@ -74,8 +74,8 @@ def training_caption(extras: ReportExtras) -> str:
     known = sum(bool(curve.swarm or curve.refine) for curve in extras.histories.values())
     part = "" if drawn == known else f" ({drawn} of {known} models are drawn)"
     return (
-        "Each panel shows one model's training loss, dashed for the best of the particle swarm, then solid "
-        "for the gradient refinement that continues from it: a curve that is flat at its end has "
+        "Each panel shows one model's training loss, dashed for the best of a particle swarm where there was "
+        "one, then solid for the gradient refinement: a curve that is flat at its end has "
         f"converged{part}."
     )
 

@@ -31,7 +31,7 @@ def drawn_curves(curves: Mapping[str, _T]) -> dict[str, _T]:
 
 
 def plot_training(extras: ReportExtras) -> Figure:
-    """Draw one panel a model: the swarm's best loss, then the refinement's loss."""
+    """Draw one panel a model: the best loss of a swarm where there is one, then the refinement's."""
     return _panels(drawn_curves(extras.histories), _draw_training, ("iteration", "training loss"))
 
 
@@ -72,7 +72,8 @@ def _draw_training(axes: Axes, curve: TrainingCurve) -> None:
     swarm, refine = list(curve.swarm), list(curve.refine)
     # The refinement starts where the swarm ended.
     start = max(len(swarm) - 1, 0)
-    axes.plot(*_thinned(swarm), color=BLUE, linestyle="--", label="particle swarm")
+    if len(swarm) > 1:
+        axes.plot(*_thinned(swarm), color=BLUE, linestyle="--", label="particle swarm")
     axes.plot(*_thinned(refine, start), color=ORANGE, label="gradient refinement")
     moved, refined = curve.noiseless
     if moved or refined:

@@ -98,7 +98,7 @@ class ReportExtras:
     circuits: Mapping[str, QuantumCircuit] = field(default_factory=dict)
     #: Model or client name to its losses.
     histories: Mapping[str, TrainingCurve] = field(default_factory=dict)
-    #: Name of each client that searched its kernel to its search.
+    #: Name of each client that searched its structure to its search.
     searches: Mapping[str, StructureSearch] = field(default_factory=dict)
     #: Client name to the confusion matrix of its model over all classes, int [K, K].
     client_confusions: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)

@@ -188,13 +188,13 @@ def _overview(title: str, spec: VQCNNSpec, number: int) -> ReportPicture:
 
 
 def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
-    """Return how each client that searched its kernel found it."""
+    """Return how each client that searched its structure found it."""
     return [
         ReportPicture(
             _with_device(results, name),
-            "Each point is one kernel that the swarm tried, the lower the better, coloured by the native "
-            "two-qubit gates of its circuit; the line is the best so far, and beside it stand the best "
-            "kernels on their two qubits, with the gates shaded that have a trained angle.",
+            "Each point is one structure that was tried, the lower and the further left the better; the line "
+            "is the front, and structures of one preset kernel bear its name. Beside it stands the chosen "
+            "structure block by block, with its own kernels gate by gate.",
             svg_source(plot_structure(search)),
         )
         for name, search in list(extras.searches.items())[:_MOST_OVERVIEWS]

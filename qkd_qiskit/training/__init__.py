@@ -18,7 +18,9 @@ from qkd_qiskit.training.optimizer import (
 )
 from qkd_qiskit.training.optimizers import make_optimizer
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_loss_named, soft_mse
+from qkd_qiskit.training.structure_methods import STRUCTURE_METHODS
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
+from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
 from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import TrainedModel, outcome_probabilities, random_params, train_model
@@ -28,6 +30,7 @@ __all__ = [
     "LBFGS",
     "LOG_SCALE_BOUNDS",
     "SOFT_LOSSES",
+    "STRUCTURE_METHODS",
     "Adam",
     "Beginning",
     "Box",
@@ -46,10 +49,12 @@ __all__ = [
     "SoftLoss",
     "Starts",
     "StructureSearch",
+    "StructureSpace",
     "SwarmCoefficients",
     "Targets",
     "Tracking",
     "TrainedModel",
+    "chain_gates",
     "class_logits",
     "cross_entropy",
     "device_candidates",
