@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from qkd_qiskit.store import use_limits
 _NOBODY = np.empty(0, dtype=np.int64)
 _ORDER = zlib.crc32(b"public order")
 _NOISE = zlib.crc32(b"client noise")
+# Fewer samples than this are hardly any.
+_FEW = 10
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         rng=np.random.default_rng(settings.server_seed),
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
+    for client, held in zip(settings.clients, split.clients, strict=True):
+        warn_of_poor_client(client.name, codes[held])
     features = dataset.features
     if data.noise:
         features = with_client_noise(features, dataset.image_shape, split, settings)
@@ -246,6 +252,23 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
     )
 
 
+def warn_of_poor_client(name: str, codes: IntArray) -> None:
+    """Warn of a client whose samples teach hardly anything.
+
+    Args:
+        name: Its name.
+        codes: Class index of each of its own samples.
+    """
+    if len(codes) < _FEW:
+        _LOG.warning("client %s: %d own samples: its model will hardly learn from them", name, len(codes))
+    elif len(np.unique(codes)) < 2:
+        _LOG.warning(
+            "client %s: its %d samples are of one class alone: it learns to tell them from public ones",
+            name,
+            len(codes),
+        )
+
+
 def client_stage(name: str) -> str:
     """Return the text that seeds the augmentation of a client's samples."""
     return f"client {name}"
@@ -285,6 +308,7 @@ def prepare_client(
     if not kept.any():
         wanted = ", ".join(map(str, classes))
         raise DataError(f"client {name}: expected samples of the classes {wanted}, found none")
+    warn_of_poor_client(name, codes[kept])
     own = maker.augmented(features[kept], codes[kept], client_stage(name), maker.augment.copies)
     return PreparedData(
         name="own samples",

@@ -18,7 +18,7 @@ from qkd_qiskit.training.optimizer import (
 )
 from qkd_qiskit.training.optimizers import make_optimizer
 from qkd_qiskit.training.soft_losses import SOFT_LOSSES, SoftLoss, soft_kl, soft_loss_named, soft_mse
-from qkd_qiskit.training.structure_methods import STRUCTURE_METHODS
+from qkd_qiskit.training.structure_methods import STRUCTURE_METHODS, structure_method_named
 from qkd_qiskit.training.structure_search import StructureSearch, search_structure, searched_spec
 from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
 from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
@@ -72,6 +72,7 @@ __all__ = [
     "soft_loss_named",
     "soft_mse",
     "split_training",
+    "structure_method_named",
     "train_model",
     "weight_period",
 ]

@@ -401,12 +401,18 @@ def test_a_search_on_a_device_stays_within_the_native_gates_of_its_base(blobs, n
 @pytest.mark.parametrize(("outcomes", "same"), [(2, True), (3, False), (9, False)])
 def test_what_was_found_serves_other_outcomes_where_enough_qubits_survive(outcomes, same):
     found = VQCNNSpec(4, plan="conv, edge, conv", kernels=("one_cx", "su4", "two_cx"), measured=[2])
-    base = VQCNNSpec(4, plan="conv", n_outcomes=outcomes)
+    base = VQCNNSpec(4, plan="3*conv", n_outcomes=outcomes)
     spec = searched_spec(base, SimpleNamespace(winner=str(found.index)))
     assert spec.n_outcomes == outcomes
     assert (spec == found) == same
     assert (spec.kernels == found.kernels) == (outcomes < 9)
     assert (spec == base) == (outcomes == 9)
+
+
+def test_what_was_found_serves_other_outcomes_only_within_their_gates():
+    found = VQCNNSpec(4, plan="2*conv", kernels="su4")
+    small = VQCNNSpec(4, plan="conv", kernels="su4", n_outcomes=3)
+    assert searched_spec(small, SimpleNamespace(winner=str(found.index))) == small
 
 
 def test_noise_makes_circuits_noisy_and_costs():
