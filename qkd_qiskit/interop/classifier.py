@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
+from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -291,7 +292,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _tell(self, line: str) -> None:
         _LOG.info(line)
         if self.verbose:
-            print(f"VQCNNClassifier: {line}")
+            # The package logs and is silent; who asks for words means the terminal or the notebook.
+            console = Console(soft_wrap=True, highlight=False)
+            console.print(f"VQCNNClassifier: {line}", markup=False)
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Return class probabilities under the noise that the model was trained with.

@@ -64,7 +64,7 @@ def client_confusions_caption(extras: ReportExtras) -> str:
     """Say what hatched rows are, and how many clients are drawn."""
     return (
         "Each client's model alone on the test samples of all classes: rows that are hatched are classes of "
-        f"which it has no sample, so that errors there are no fault of its training{_drawn(extras)}."
+        f"which it has no sample (its recall of own and of other classes stands above){_drawn(extras)}."
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qkd_qiskit.evaluation import COMPARED, model_title
@@ -51,7 +52,7 @@ def _panels(curves: Mapping[str, _T], draw: Callable[[Axes, _T], None], labels: 
     columns = min(3, len(curves)) or 1
     rows = math.ceil(len(curves) / columns) or 1
     # Narrower, the legend would be cut.
-    figure = new_figure(max(3 * columns + 0.6, 6.0), 2.1 * rows + 0.5)
+    figure = new_figure(max(3 * columns + 0.6, 6.0), max(2.1 * rows + 0.5, 3.2))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         draw(axes, curve)
@@ -92,6 +93,7 @@ def _draw_rounds(axes: Axes, curve: RoundsCurve) -> None:
             *_thinned(curve.server), color=ORANGE, linestyle="--", marker="s", markersize=3,
             label="the server's own labels",
         )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axvline(curve.kept, color=GREEN, linewidth=1.2, linestyle=":", label="kept")
 
 
