@@ -187,7 +187,7 @@ class StructureSettings(Settings):
     )
     particles: int = Field(12, ge=2, description="structures that are tried at once")
     iterations: int = Field(
-        6, ge=0, description="further batches; particles times one more is the most structures trained"
+        4, ge=0, description="further batches; particles times one more is the most structures trained"
     )
     patience: int = Field(4, ge=1, description="batches without a better structure before the search stops")
     own_kernels: int = Field(
@@ -198,7 +198,7 @@ class StructureSettings(Settings):
     moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
     steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
     noise: bool = Field(
-        False,
+        True,
         description="whether short trainings are under the device's noise, as full ones are; without it, no "
         "circuit is transpiled for them",
     )

@@ -1,7 +1,13 @@
 """Training of VQCNNs: losses, particle swarms over structure and weights, L-BFGS and Adam."""
 
 from qkd_qiskit.training.adam import Adam, Beginning
-from qkd_qiskit.training.candidates import CandidateFactory, FullTraining, SearchTask, device_candidates
+from qkd_qiskit.training.candidates import (
+    CandidateFactory,
+    FullTraining,
+    SearchTask,
+    best_log_scale,
+    device_candidates,
+)
 from qkd_qiskit.training.cooperative import CooperativeSwarm, EnvironmentEvaluator
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.kernel_space import KernelSpace, native_cost
@@ -54,6 +60,7 @@ __all__ = [
     "Targets",
     "Tracking",
     "TrainedModel",
+    "best_log_scale",
     "chain_gates",
     "class_logits",
     "cross_entropy",

@@ -17,7 +17,7 @@ from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.optimizer import Starts
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, Starts
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import random_params, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
@@ -261,6 +261,13 @@ class CandidateEvaluation:
     def _rng(self, name: str) -> np.random.Generator:
         """Return a structure's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+def best_log_scale(targets: Targets, probabilities: FloatArray) -> float:
+    """Return the log of the logit scale with the lowest loss on probabilities [N, 2^m], to 0.1."""
+    scales = np.arange(LOG_SCALE_BOUNDS[0], LOG_SCALE_BOUNDS[1], 0.1)
+    losses = targets.values(np.repeat(probabilities[None], len(scales), axis=0), scales)
+    return float(scales[losses.argmin()])
 
 
 @dataclass(frozen=True, eq=False)

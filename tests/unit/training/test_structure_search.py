@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
@@ -9,12 +10,14 @@ from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
+    LOG_SCALE_BOUNDS,
     STRUCTURE_METHODS,
     CandidateFactory,
     SearchTask,
     StructureSpace,
     Targets,
     Tracking,
+    best_log_scale,
     device_candidates,
     search_structure,
     searched_spec,
@@ -340,6 +343,19 @@ def test_each_original_is_held_back_once(folds):
     for train, held in pairs:
         assert not set(groups[train]) & set(groups[held])
         assert len(train) == 3 * (10 - len(held))
+
+
+def test_the_best_logit_scale_is_where_the_loss_is_lowest():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=60)
+    probabilities = 0.5 + 0.1 * (np.eye(2)[labels] - 0.5) + 0.05 * rng.normal(size=(60, 2))
+    targets = Targets(2, labels=labels)
+    found = minimize_scalar(
+        lambda scale: targets.values(probabilities[None], np.array([scale]))[0],
+        bounds=LOG_SCALE_BOUNDS,
+        method="bounded",
+    )
+    assert best_log_scale(targets, probabilities) == pytest.approx(found.x, abs=0.06)
 
 
 def test_losses_of_folds_are_averaged():
