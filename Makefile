@@ -15,13 +15,14 @@ export OMP_NUM_THREADS ?= 1
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FRAME := pyproject.toml constraints.txt
 
-.PHONY: help install demo test test-long test-wheel test-lowest test-pennylane-qiskit lint check lock bench clean
+.PHONY: help install demo test test-long test-wheel test-lowest test-pennylane-qiskit docs lint check lock bench clean
 
 help:
 	@echo "make demo       install, then run the quickstart experiment into runs/quickstart"
 	@echo "make test       install the test tools, then run the test suite"
 	@echo "make test-long  run the tests that are too long for make test"
 	@echo "make lint       ruff, mypy, vulture, deptry"
+	@echo "make docs       build the documentation site into build/docs/html; whatever is amiss with it is an error"
 	@echo "make check      make lint, then make test"
 	@echo "make test-wheel             install the wheel into an empty environment without pins, and use it"
 	@echo "make test-lowest            run the unit tests on the lowest versions that pyproject.toml allows"
@@ -47,6 +48,10 @@ $(VENV)/.test: $(VENV)/.core
 
 $(VENV)/.dev: $(VENV)/.test
 	$(INSTALL) --editable '.[dev,all]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	$(INSTALL) --editable '.[docs,pennylane]'
 	@touch $@
 
 install: $(VENV)/.core
@@ -91,6 +96,11 @@ $(LOWEST_VENV)/.test: $(VENV)/.dev
 test-lowest: $(LOWEST_VENV)/.test
 	$(LOWEST_VENV)/bin/python -m pytest tests/unit -m 'not long' -W default -n $(JOBS) --dist worksteal
 
+# Executed tutorials are kept in build/docs/cells; what has not changed is not executed again.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -W --keep-going -j $(JOBS) -b html -d build/docs/trees docs build/docs/html
+	@echo "build/docs/html/index.html"
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -104,7 +114,7 @@ check: lint
 # Names and versions only, as resolved for this Python.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 lock: $(VENV)/.dev
-	$(LOCK) --extra all --extra dev --extra bench --output-file constraints.txt pyproject.toml
+	$(LOCK) --extra all --extra dev --extra docs --extra bench --output-file constraints.txt pyproject.toml
 	$(LOCK) --extra test --extra pennylane-qiskit --constraint constraints-lowest.txt \
 	  --output-file constraints-pennylane-qiskit.txt pyproject.toml
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from qkd_qiskit.cli import complete
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config.loading import shipped_files
-from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
 from qkd_qiskit.sweep.plot import save_picture
 
@@ -144,7 +144,7 @@ def _run(settings: SweepSettings, options: SweepOptions, files: _Files) -> None:
     check_folder(folder)
     for path in (files.json, files.csv, files.plot):
         check_json(path)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         found = run_sweep(settings, options, progress=progress)
     used = settings.experiment
     heading = settings.title if used is None else f"{settings.title}: {used}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from qkd_qiskit.config.settings import ExperimentSettings, Settings
 from qkd_qiskit.errors import ConfigError, did_you_mean
 
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 _BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
 
 
@@ -24,12 +25,14 @@ class SettingReference:
         kind: What it takes, bounds included.
         default: As TOML or JSON would write it; empty where a value is required or left out.
         description: What it means.
+        required: Whether it must be given.
     """
 
     key: str
     kind: str
     default: str
     description: str
+    required: bool
 
 
 def settings_reference(prefix: str = "") -> tuple[SettingReference, ...]:
@@ -71,7 +74,9 @@ def _walk(kind: type[Settings], before: str) -> Iterator[SettingReference]:
         key = f"{before}{name}"
         inner = inner_settings(info.annotation)
         if inner is None:
-            yield SettingReference(key, _kind(info), _default(info), info.description or "")
+            yield SettingReference(
+                key, _kind(info), _default(info), info.description or "", info.is_required()
+            )
         else:
             listed = "N." if "tuple" in str(info.annotation) else ""
             yield from _walk(inner, f"{key}.{listed}")
@@ -85,16 +90,28 @@ def inner_settings(annotation: Any) -> type[Settings] | None:
 
 
 def _kind(info: FieldInfo) -> str:
-    text = info.annotation.__name__ if isinstance(info.annotation, type) else str(info.annotation)
-    for long, short in (("typing.", ""), ("Literal", "one of "), (", ...", "")):
-        text = text.replace(long, short)
     said = [
         f"{word} {getattr(rule, name):g}"
         for rule in info.metadata
         for name, word in _BOUNDS
         if hasattr(rule, name)
     ]
-    return ", ".join([text, *said])
+    return ", ".join([_in_words(info.annotation), *said])
+
+
+def _in_words(annotation: Any) -> str:
+    """Return what values an annotation allows; that a setting may be left out, its default says."""
+    if annotation in _WORDS:
+        return _WORDS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _in_words(arguments[0])
+    if origin is Literal:
+        return " or ".join(json.dumps(value) for value in arguments)
+    members = [_in_words(part) for part in arguments if part not in (type(None), Ellipsis)]
+    if origin is tuple:
+        return f"list of {members[0]}"
+    return " or ".join(dict.fromkeys(members))
 
 
 def _default(info: FieldInfo) -> str:

@@ -129,12 +129,14 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """What all models of the experiment have in common."""
 
-    n_qubits: int = Field(8, ge=2, le=16)
+    n_qubits: int = Field(8, ge=2, le=16, description="width of all circuits")
     encoding: EncodingName = Field(
         "angle", description="a registered encoding, with its options where it has any: zz(reps=1)"
     )
     kernel: str = Field("su4", max_length=1000, description="preset name or gate string")
-    sharing: Literal["layer", "site"] = "site"
+    sharing: Literal["layer", "site"] = Field(
+        "site", description="layer: the blocks of a layer have the same weights; site: each has its own"
+    )
 
 
 class OutputPrivacySettings(Settings):
@@ -158,11 +160,11 @@ class OutputPrivacySettings(Settings):
 class ClientSettings(OutputPrivacySettings):
     """One client: its device and its share of the data."""
 
-    name: str = Field(min_length=1, examples=["client 1"])
+    name: str = Field(min_length=1, examples=["client 1"], description="name in tables and messages")
     backend: str = Field(
         description="its device; NAME+fractional uses native rzz and rx", examples=["ibm_torino"]
     )
-    samples: int = Field(gt=0, examples=[200])
+    samples: int = Field(gt=0, examples=[200], description="private training samples")
     classes: tuple[Label, ...] | None = Field(
         None, description="classes of its samples; all when omitted", examples=[[0, 1]]
     )
@@ -185,7 +187,7 @@ class StructureSettings(Settings):
     )
     particles: int = Field(12, ge=2, description="structures that are tried at once")
     iterations: int = Field(
-        6, ge=0, description="further batches; particles times one more is the most structures trained"
+        4, ge=0, description="further batches; particles times one more is the most structures trained"
     )
     patience: int = Field(4, ge=1, description="batches without a better structure before the search stops")
     own_kernels: int = Field(
@@ -196,7 +198,7 @@ class StructureSettings(Settings):
     moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
     steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
     noise: bool = Field(
-        False,
+        True,
         description="whether short trainings are under the device's noise, as full ones are; without it, no "
         "circuit is transpiled for them",
     )
@@ -252,9 +254,9 @@ class TrainingSettings(Settings):
     )
     iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
     sweeps: int = Field(4, ge=0, description="sweeps of the cooperative swarm along the circuit")
-    inertia: float = Field(0.73, gt=0)
-    cognitive: float = Field(1.5, ge=0)
-    social: float = Field(1.5, ge=0)
+    inertia: float = Field(0.73, gt=0, description="how much of its velocity a particle keeps")
+    cognitive: float = Field(1.5, ge=0, description="pull towards the best place of the particle itself")
+    social: float = Field(1.5, ge=0, description="pull towards the best place of its neighbours")
     patience: int = Field(20, ge=1, description="iterations without a better best before the swarm stops")
     refine: int = Field(60, ge=0, description="L-BFGS iterations after the swarm; 0 leaves them out")
     l2: float = Field(1e-3, ge=0, description="weight of the squared log of the logit scale")
@@ -325,7 +327,7 @@ class DistillationSettings(Settings):
         le=1,
         description="alpha at Adam's last step; constant when omitted",
     )
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, gt=0, description="of the soft labels; above 1 evens them out")
     soft_loss: str = Field("kl", description="a registered loss: squared distance, or divergence")
     audit: bool = Field(
         True,
@@ -427,7 +429,7 @@ class EstimatorSettings(Settings):
 class NoiseSettings(Settings):
     """The experiment's noise."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="whether models are trained and judged under noise")
 
 
 class FederationSettings(Settings):
@@ -517,9 +519,9 @@ class RemoteClientSettings(OutputPrivacySettings):
 class ExperimentSettings(Settings):
     """One experiment, end to end."""
 
-    name: str = Field(min_length=1, examples=["my experiment"])
-    title: str = Field("", examples=["Digits on three devices"])
-    seed: int = Field(0, ge=0)
+    name: str = Field(min_length=1, examples=["my experiment"], description="name in tables and files")
+    title: str = Field("", examples=["Digits on three devices"], description="heading of the report")
+    seed: int = Field(0, ge=0, description="of splits, circuits, trainings; equal seeds, equal results")
     secret: str = Field(
         "",
         examples=["a long random text"],

@@ -105,6 +105,12 @@ class PrincipalAngles:
         check_width(table, len(mean), self.label)
         return self._shift + np.clip((table - mean) @ directions, -self._reach, self._reach)
 
+    @property
+    def formula(self) -> str:
+        """How raw features become angles, in terms of the arrays that `arrays` gives."""
+        moved = "" if self._shift == 0 else f"{self._shift!r} + "
+        return f"{moved}clip((raw - mean) @ directions, {-self._reach!r}, {self._reach!r})"
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything that `restored` needs.
 

@@ -194,7 +194,7 @@ class ExperimentResult:
 
         Args:
             picture: `accuracies`, `gates` or `bytes`; of a result that was not loaded also `classes`,
-                `training` and `confusion`.
+                `training`, `rounds`, `confusion`, `client_confusions`, `reliability` and `quantum_seconds`.
 
         Raises:
             ReportingError: If there is no such picture, or nothing to draw.

@@ -116,7 +116,7 @@ def _clients(
         raise DataError(f"{name}: expected a sample for each of {n} clients at least, found {total}")
     return [
         {
-            "name": f"client {k + 1}",
+            "name": str(k + 1),
             "backend": devices[k % len(devices)],
             "samples": (k + 1) * total // n - k * total // n,
         }

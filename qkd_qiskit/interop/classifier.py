@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
+from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -53,7 +54,7 @@ from qkd_qiskit.training import Objective
 if TYPE_CHECKING:
     from qiskit_machine_learning.neural_networks import SamplerQNN
 
-_LOG = logging.getLogger("qkd_qiskit.classifier")
+_LOG = logging.getLogger(__name__)
 
 #: `l2="auto"` is this over the sum of the samples' weights, as a prior on the logit scale would be.
 _L2_OF_ALL = 8.0
@@ -69,8 +70,8 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     With the defaults, width, size and the end of the training are chosen from the data: a smallest and
     a larger structure are trained without a fifth of the samples, these judge them, and the one that is
-    chosen is trained once more on all samples. On one core that takes a second for a table of a hundred rows,
-    some twenty for 800 images, and longer for samples in thousands or under a device's noise.
+    chosen is trained once more on all samples. On one core that takes a second or two for a table of a
+    hundred rows, some twenty for 800 images, and longer for samples in thousands or under a device's noise.
 
     Args:
         n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
@@ -291,7 +292,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _tell(self, line: str) -> None:
         _LOG.info(line)
         if self.verbose:
-            print(f"VQCNNClassifier: {line}")
+            # The package logs and is silent; who asks for words means the terminal or the notebook.
+            console = Console(soft_wrap=True, highlight=False)
+            console.print(f"VQCNNClassifier: {line}", markup=False)
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Return class probabilities under the noise that the model was trained with.

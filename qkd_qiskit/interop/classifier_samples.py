@@ -44,7 +44,9 @@ def distinct_samples(features: FloatArray, labels: IntArray, weights: FloatArray
     table = np.column_stack([features, labels])
     distinct, place = np.unique(table, axis=0, return_inverse=True)
     total = np.bincount(place.ravel(), weights=weights, minlength=len(distinct))
-    return WeightedSamples(distinct[:, :-1], distinct[:, -1].astype(np.int64), total)
+    return WeightedSamples(
+        distinct[:, :-1], distinct[:, -1].astype(np.int64), np.asarray(total, dtype=np.float64)
+    )
 
 
 def held_out_parts(labels: IntArray, *, rng: np.random.Generator) -> list[IntArray]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qkd_qiskit.evaluation import Results
-from qkd_qiskit.models.saved import SavedModel
+from qkd_qiskit.models.saved import ENCODER_PREFIX, MODEL_FILE, SavedModel
 from qkd_qiskit.vqcnn import kernel_name
 
 _LIMITS = (
@@ -44,6 +44,7 @@ def model_card(model: SavedModel, results: Results | None = None) -> dict[str, A
         },
         "classes": list(model.classes),
         "logit_scale": model.logit_scale,
+        "use": _use(model),
         "training": {
             "device": model.backend,
             "noise": model.backend if model.noise else None,
@@ -69,6 +70,24 @@ def model_card(model: SavedModel, results: Results | None = None) -> dict[str, A
     return card
 
 
+def _use(model: SavedModel) -> dict[str, Any]:
+    """Return what a program without this package needs: raw values to `x`, readings to classes."""
+    arrays = model.encoder.arrays()
+    bits = len(model.spec.measured_qubits)
+    inputs: dict[str, Any] = {
+        "formula": getattr(model.encoder, "formula", None)
+        or "load_model(run).encoder.transform(raw), of qkd_qiskit",
+        "arrays": {name: f"{ENCODER_PREFIX}{name} of {MODEL_FILE}" for name in arrays},
+        "shapes": {name: list(value.shape) for name, value in arrays.items()},
+        "columns": None if model.columns is None else model.columns.names,
+    }
+    return {
+        "x": inputs,
+        "outcomes": {format(k, f"0{bits}b"): label for k, label in enumerate(model.classes)},
+        "class_probabilities": "q = max(p, 1e-9) ** logit_scale over these outcomes, then q / sum(q)",
+    }
+
+
 def card_markdown(card: Mapping[str, Any]) -> str:
     """Return the card as a Markdown page."""
     structure, training = card["structure"], card["training"]
@@ -92,6 +111,30 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     ]
     if "experiment" in card:
         lines.append(f"- experiment: {card['experiment']}, on {card['data']['dataset']}")
+    use = card["use"]
+    where = ", ".join(
+        f"`{name}` is {place} {use['x']['shapes'][name]}" for name, place in use["x"]["arrays"].items()
+    )
+    lines += [
+        "",
+        "## Use",
+        "",
+        "Inputs of the circuit, from raw features [N, F]:",
+        "",
+        f"    x = {use['x']['formula']}",
+        "",
+        f"where {where}; `numpy.load` reads them.",
+        "",
+        "The register `meas` tells the class, its first bit on the right:",
+        "",
+        *_table(("`meas`", "class"), [(f"`{bits}`", str(label)) for bits, label in use["outcomes"].items()]),
+        "",
+        "Other readings are no class. With p the shares of the classes' readings, class probabilities are",
+        "",
+        f"    {use['class_probabilities']}",
+        "",
+        f"and logit_scale is {card['logit_scale']!r}.",
+    ]
     if "accuracy" in card:
         accuracy = card["accuracy"]
         low, high = accuracy["interval"]

@@ -30,7 +30,7 @@ MODEL_FILE = "global_model.npz"
 SETTINGS_FILE = "settings.json"
 CLIENTS_FOLDER = "clients"
 _SCHEMA = 1
-_ENCODER = "encoder_"
+ENCODER_PREFIX = "encoder_"
 _COUNT, _MEDIANS = "columns", "medians"
 # Signs of the JSON text; the model index alone may have 3000 digits, and there may be a thousand classes.
 _MOST_META = 2**18
@@ -142,7 +142,7 @@ class SavedModel:
             "noise": self.noise,
             "seed": self.seed,
         }
-        arrays = {f"{_ENCODER}{key}": value for key, value in self.encoder.arrays().items()}
+        arrays = {f"{ENCODER_PREFIX}{key}": value for key, value in self.encoder.arrays().items()}
         if self.columns is not None:
             # Headings of as many pixels as would not fit are found by their places.
             if sum(map(len, self.columns.names or ())) < _MOST_META // 4:
@@ -184,7 +184,11 @@ def load_model(path: str | Path) -> SavedModel:
                 f"found {meta.encoding} of {meta.n_qubits}"
             )
         encoding = spec.input_encoding
-        names = {name.removeprefix(_ENCODER): name for name in archive.names if name.startswith(_ENCODER)}
+        names = {
+            name.removeprefix(ENCODER_PREFIX): name
+            for name in archive.names
+            if name.startswith(ENCODER_PREFIX)
+        }
         fault = encoding.array_fault(
             spec.n_qubits, {key: archive.header(name).shape for key, name in names.items()}
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from qkd_qiskit.evaluation import Results, model_title
 from qkd_qiskit.reporting.confusions import recalls
-from qkd_qiskit.reporting.curves import MOST_PANELS, drawn_curves
+from qkd_qiskit.reporting.curves import MOST_PANELS, drawn_curves, has_points
 from qkd_qiskit.reporting.extras import Placement, ReportExtras
 from qkd_qiskit.reporting.figures import shortened
 from qkd_qiskit.reporting.plots import MOST_ROWS
@@ -64,14 +64,14 @@ def client_confusions_caption(extras: ReportExtras) -> str:
     """Say what hatched rows are, and how many clients are drawn."""
     return (
         "Each client's model alone on the test samples of all classes: rows that are hatched are classes of "
-        f"which it has no sample, so that errors there are no fault of its training{_drawn(extras)}."
+        f"which it has no sample (its recall of own and of other classes stands above){_drawn(extras)}."
     )
 
 
 def training_caption(extras: ReportExtras) -> str:
     """Say what a good curve looks like."""
     drawn = len(drawn_curves(extras.histories))
-    known = sum(bool(curve.swarm or curve.refine) for curve in extras.histories.values())
+    known = sum(map(has_points, extras.histories.values()))
     part = "" if drawn == known else f" ({drawn} of {known} models are drawn)"
     return (
         "Each panel shows one model's training loss, dashed for the best of a particle swarm where there was "

@@ -54,14 +54,14 @@ def plot_client_confusions(extras: ReportExtras) -> Figure:
     drawn = list(extras.client_confusions.items())[:MOST_PANELS]
     columns = min(4 if len(extras.classes) <= 6 else 3, len(drawn)) or 1
     rows = math.ceil(len(drawn) / columns) or 1
-    figure = new_figure(2.3 * columns + 0.9, 2.5 * rows + 0.4)
+    figure = new_figure(2.5 * columns + 0.9, 2.6 * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     image = None
     for axes, (name, confusion) in zip(panels, drawn, strict=False):
         image = _matrix(axes, confusion, extras.classes)
         counts = np.asarray(extras.class_counts.get(name, np.ones(len(extras.classes))))
         own, others = (_mean(recalls(confusion)[held]) for held in (counts > 0, counts == 0))
-        axes.set_title(f"{shortened(name)}\nrecall: own classes {own}, others {others}", fontsize=8)
+        axes.set_title(f"{shortened(name)}\nrecall own {own}, others {others}", fontsize=8)
         # What a client has never seen cannot be expected of it.
         for place in np.flatnonzero(counts == 0):
             axes.axhspan(place - 0.5, place + 0.5, facecolor="none", edgecolor="#9AA0A680", hatch="//", lw=0)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from qkd_qiskit.evaluation import COMPARED, model_title
@@ -22,7 +23,7 @@ _T = TypeVar("_T", TrainingCurve, RoundsCurve)
 
 def drawn_curves(curves: Mapping[str, _T]) -> dict[str, _T]:
     """Return those that have a panel: models of the server first where there are too many clients."""
-    known = {name: curve for name, curve in curves.items() if _has_points(curve)}
+    known = {name: curve for name, curve in curves.items() if has_points(curve)}
     if len(known) <= MOST_PANELS:
         return known
     server = {model.name for model in COMPARED}
@@ -40,14 +41,18 @@ def plot_rounds(extras: ReportExtras) -> Figure:
     return _panels(drawn_curves(extras.rounds), _draw_rounds, ("round", "loss"))
 
 
-def _has_points(curve: TrainingCurve | RoundsCurve) -> bool:
-    return bool(curve.clients) if isinstance(curve, RoundsCurve) else bool(curve.swarm or curve.refine)
+def has_points(curve: TrainingCurve | RoundsCurve) -> bool:
+    """Return whether there is anything to draw."""
+    if isinstance(curve, RoundsCurve):
+        return len(curve.clients) > 0
+    return len(curve.swarm) + len(curve.refine) > 0
 
 
 def _panels(curves: Mapping[str, _T], draw: Callable[[Axes, _T], None], labels: tuple[str, str]) -> Figure:
     columns = min(3, len(curves)) or 1
     rows = math.ceil(len(curves) / columns) or 1
-    figure = new_figure(3 * columns + 0.6, 2.1 * rows + 0.5)
+    # Narrower, the legend would be cut.
+    figure = new_figure(max(3 * columns + 0.6, 6.0), max(2.1 * rows + 0.5, 3.2))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         draw(axes, curve)
@@ -83,11 +88,12 @@ def _draw_training(axes: Axes, curve: TrainingCurve) -> None:
 
 def _draw_rounds(axes: Axes, curve: RoundsCurve) -> None:
     axes.plot(*_thinned(curve.clients), color=BLUE, marker="o", markersize=3, label="clients' own samples")
-    if curve.server:
+    if len(curve.server):
         axes.plot(
             *_thinned(curve.server), color=ORANGE, linestyle="--", marker="s", markersize=3,
             label="the server's own labels",
         )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axvline(curve.kept, color=GREEN, linewidth=1.2, linestyle=":", label="kept")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -63,7 +65,7 @@ def draw_device(device: Device, spec: VQCNNSpec | None = None) -> Figure:
     chain = None if spec is None else chosen_chain(device, spec)
     chosen = Placement(device, chain or (), tuple(pairwise(chain or ())))
     view = _View(device, chosen.qubits)
-    figure = new_figure(view.inches, view.height + 1.4)
+    figure = new_figure(view.inches, max(view.height + 2.2, 3.2))
     _draw_map(figure, figure.subplots(), view, chosen)
     return figure
 
@@ -103,7 +105,7 @@ class _View:
         inside = set(self.qubits)
         self.edges = {edge: error for edge, error in edges.items() if inside.issuperset(edge)}
         number = {qubit: place for place, qubit in enumerate(self.qubits)}
-        found = _layout(len(self.qubits), [(number[a], number[b]) for a, b in self.edges])
+        found = _layout(len(self.qubits), tuple((number[a], number[b]) for a, b in self.edges))
         self.places = dict(zip(self.qubits, found, strict=True))
         self.small = len(self.qubits) <= 30
         width, height = np.ptp(found, axis=0)
@@ -173,14 +175,16 @@ def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> Non
 def _draw_chosen(axes: Axes, view: _View, chosen: Placement) -> None:
     """Mark the qubits, and the couplings between them that are used; a chain in one stroke."""
     places, label = view.places, "chosen chain" if _is_chain(chosen) else "chosen qubits"
-    style = {"color": ORANGE, "linewidth": 8, "alpha": 0.45, "solid_capstyle": "round"}
+    style: dict[str, Any] = {"color": ORANGE, "linewidth": 8, "alpha": 0.45, "solid_capstyle": "round"}
     if _is_chain(chosen):
         axes.plot(*np.array([places[q] for q in chosen.qubits]).T, label=label, **style)
         return
     for a, b in chosen.links:
         axes.plot(*np.array([places[a], places[b]]).T, **style)
     spots = np.array([places[q] for q in chosen.qubits])
-    axes.scatter(*spots.T, s=260 if view.small else 140, color=ORANGE, alpha=0.45, label=label)
+    axes.scatter(
+        spots[:, 0], spots[:, 1], s=260 if view.small else 140, color=ORANGE, alpha=0.45, label=label
+    )
 
 
 def _is_chain(chosen: Placement) -> bool:
@@ -279,7 +283,8 @@ def _readout_error(device: Device, qubit: int) -> float:
     return error_of(device.target, "measure", place) if place in device.target["measure"] else 1.0
 
 
-def _layout(n_qubits: int, edges: list[tuple[int, int]]) -> NDArray[np.float64]:
+@lru_cache(maxsize=32)
+def _layout(n_qubits: int, edges: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
     """Place qubits [Q, 2] by the numbers of couplings between them; on a circle where all are coupled.
 
     Metric multidimensional scaling by stress majorization (De Leeuw, 1977), started from the classical one.

@@ -12,12 +12,10 @@ from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Results, model_title
 from qkd_qiskit.reporting import captions, plots, table
 from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
-from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusion
-from qkd_qiskit.reporting.curves import drawn_curves, plot_rounds, plot_training
+from qkd_qiskit.reporting.curves import drawn_curves
 from qkd_qiskit.reporting.device_picture import draw_placement
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
-from qkd_qiskit.reporting.reliability_plot import plot_reliability
 from qkd_qiskit.reporting.structure_picture import plot_structure
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
@@ -118,15 +116,15 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
         )
     for name, wanted, title, caption, draw in (
         ("confusion", extras.confusion is not None, "Confusion of the global model",
-         captions.confusion_caption, plot_confusion),
+         captions.confusion_caption, plots.plot_confusion),
         ("client_confusions", bool(extras.client_confusions), "Confusion of each client",
-         captions.client_confusions_caption, plot_client_confusions),
+         captions.client_confusions_caption, plots.plot_client_confusions),
         ("training", bool(drawn_curves(extras.histories)), "Training",
-         captions.training_caption, plot_training),
+         captions.training_caption, plots.plot_training),
         ("rounds", bool(drawn_curves(extras.rounds)), "Rounds",
-         captions.rounds_caption, plot_rounds),
+         captions.rounds_caption, plots.plot_rounds),
         ("reliability", bool(extras.reliability), "Reliability of probabilities",
-         captions.reliability_caption, plot_reliability),
+         captions.reliability_caption, plots.plot_reliability),
         ("quantum_seconds", bool(extras.quantum_seconds), "Time on quantum computers",
          captions.seconds_caption, plots.plot_quantum_seconds),
     ):  # fmt: skip

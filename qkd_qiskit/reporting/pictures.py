@@ -8,18 +8,21 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError, did_you_mean
 from qkd_qiskit.evaluation.results import Results
-from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusion
-from qkd_qiskit.reporting.curves import drawn_curves, plot_rounds, plot_training
+from qkd_qiskit.reporting.curves import drawn_curves
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import report_style
 from qkd_qiskit.reporting.plots import (
     plot_accuracies,
     plot_bytes,
     plot_class_mix,
+    plot_client_confusions,
+    plot_confusion,
     plot_gates,
     plot_quantum_seconds,
+    plot_reliability,
+    plot_rounds,
+    plot_training,
 )
-from qkd_qiskit.reporting.reliability_plot import plot_reliability
 
 PICTURES: dict[str, Callable[[Results, ReportExtras], Figure]] = {
     "accuracies": lambda results, _: plot_accuracies(results),

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.evaluation import model_title
 from qkd_qiskit.evaluation.results import Gates, Quantity, QuantityRange, Results
+from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusion
+from qkd_qiskit.reporting.curves import plot_rounds, plot_training
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import (
     BLUE,
@@ -21,7 +23,22 @@ from qkd_qiskit.reporting.figures import (
     readable_on,
     shortened,
 )
+from qkd_qiskit.reporting.reliability_plot import plot_reliability
 from qkd_qiskit.reporting.table import model_order
+
+__all__ = [
+    "MOST_ROWS",
+    "plot_accuracies",
+    "plot_bytes",
+    "plot_class_mix",
+    "plot_client_confusions",
+    "plot_confusion",
+    "plot_gates",
+    "plot_quantum_seconds",
+    "plot_reliability",
+    "plot_rounds",
+    "plot_training",
+]
 
 #: Most rows of a picture with a bar a client, and most classes with a colour of their own.
 MOST_ROWS, _MOST_COLOURS = 40, 20

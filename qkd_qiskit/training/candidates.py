@@ -17,7 +17,7 @@ from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.optimizer import Starts
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, Starts
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import random_params, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
@@ -175,7 +175,7 @@ class CandidateEvaluation:
         rng, train = self._rng(f"full {spec.index}"), self._factory.train
         evaluator = self._factory.evaluator(spec)
         longer = self._settings if steps is None else self._settings.model_copy(update={"refine": steps})
-        judged = []
+        judged: list[tuple[FloatArray, ...]] = []
         for place, fold in enumerate(self._folds):
             if train is None:
                 found = train_model(evaluator, *fold.train, longer, rng=rng, tracking=tracking)
@@ -241,7 +241,8 @@ class CandidateEvaluation:
         chosen = self._settings.structure
         evaluator = (self._factory.short or self._factory.evaluator)(spec)
         starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(spec.index)))
-        judged, spent = [], 0
+        judged: list[tuple[FloatArray, ...]] = []
+        spent = 0
         for fold in self._folds:
             objective = Objective(evaluator, *fold.short, l2=self._settings.l2)
             losses = objective.values(starts)
@@ -260,6 +261,13 @@ class CandidateEvaluation:
     def _rng(self, name: str) -> np.random.Generator:
         """Return a structure's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+def best_log_scale(targets: Targets, probabilities: FloatArray) -> float:
+    """Return the log of the logit scale with the lowest loss on probabilities [N, 2^m], to 0.1."""
+    scales = np.arange(LOG_SCALE_BOUNDS[0], LOG_SCALE_BOUNDS[1], 0.1)
+    losses = targets.values(np.repeat(probabilities[None], len(scales), axis=0), scales)
+    return float(scales[losses.argmin()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,8 +305,12 @@ def _alone(train: FullTraining, spec: VQCNNSpec, fold: _Fold, rng: np.random.Gen
     return (train(spec, *fold.train, rng),)
 
 
-def _averaged(judged: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[float, FloatArray]:
-    """Return the mean loss over folds, and that mean with each part of each fold left out in turn."""
+def _averaged(judged: Sequence[tuple[FloatArray, ...]]) -> tuple[float, FloatArray]:
+    """Return the mean loss over folds, and that mean with each part of each fold left out in turn.
+
+    Args:
+        judged: By fold, its loss, and its losses [parts] with each part left out.
+    """
     losses = np.array([float(loss) for loss, _ in judged])
     left_out = [
         losses.mean() + (part - loss) / len(judged) for loss, (_, part) in zip(losses, judged, strict=True)

@@ -11,8 +11,8 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError, VQCNNError
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
-from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, make_structure_method
-from qkd_qiskit.training.structure_space import StructureSpace
+from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, structure_method_named
+from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -109,7 +109,7 @@ def search_structure(
         np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")]),
     )
     trail, history = _try_batches(
-        make_structure_method(chosen.method, start), space, candidates, chosen, tracking
+        structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
     losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
@@ -142,16 +142,18 @@ def search_structure(
 def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
     """Return the structure that a search chose, with the base's number of outcomes.
 
-    Where it leaves too few qubits for these, the base itself is returned.
+    Where it leaves too few qubits for these, or takes more native two-qubit gates than the base, the base
+    itself is returned.
     """
     found = VQCNNSpec.from_index(int(search.winner))
     if found.n_outcomes == base.n_outcomes:
         return found
     fields = (found.n_qubits, found.input_encoding, found.plan, found.kernels, found.sharing)
     try:
-        return VQCNNSpec(*fields, base.n_outcomes)
+        wider = VQCNNSpec(*fields, base.n_outcomes)
     except VQCNNError:
         return base
+    return wider if chain_gates(wider) <= chain_gates(base) else base
 
 
 def _known(space: StructureSpace, chosen: StructureSettings) -> IntArray:

@@ -22,6 +22,7 @@ from qkd_qiskit.training import (
     CandidateFactory,
     Objective,
     Targets,
+    best_log_scale,
     device_candidates,
     minimize_lbfgs,
     random_params,
@@ -46,8 +47,9 @@ class FitnessMeasurement(StructureTask):
     """Judge random structures cheaply, train each one in full, and compare the rankings.
 
     Truth is the accuracy of a full training on many samples that no cheap judgement has seen. A cheap
-    judgement is the loss on a part held back after some L-BFGS steps, under noise or without any, or, without
-    a training, minus the log of the mean squared gradient at random points (`trainability`).
+    judgement is the loss on a part held back after some L-BFGS steps, under noise or without any, with the
+    logit scale that was trained or with the best one there (`rescaled`); or, without a training, minus the
+    log of the mean squared gradient at random points (`trainability`).
     """
 
     structures: int = Field(60, ge=3)
@@ -130,6 +132,9 @@ class FitnessMeasurement(StructureTask):
             probabilities = evaluator.probabilities(best[None, :-1], judge.held)
             loss = float(judge.held_targets.values(probabilities, best[None, -1])[0])
             found[f"{length} steps, {word}"] = loss, spent
+            scale = np.array([best_log_scale(judge.held_targets, probabilities[0])])
+            loss = float(judge.held_targets.values(probabilities, scale)[0])
+            found[f"{length} steps, {word}, rescaled"] = loss, spent
         return found
 
 

@@ -58,7 +58,8 @@ def lbfgs(budgeted: Budgeted, rng: np.random.Generator) -> None:
 
 def adam(budgeted: Budgeted, rng: np.random.Generator) -> None:
     """Run Adam on exact gradients of all samples, with a constant rate of 0.05."""
-    point, first, second = budgeted.best.copy(), 0.0, 0.0
+    point = budgeted.best.copy()
+    first, second = np.zeros_like(point), np.zeros_like(point)
     for step in range(1, _MOST):
         _, gradient = budgeted.with_gradient(point)
         first = 0.9 * first + 0.1 * gradient

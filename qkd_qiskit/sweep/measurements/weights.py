@@ -58,7 +58,7 @@ class WeightsMeasurement(Measurement):
 
     method: Literal["random search", "global swarm", "cooperative swarm", "SPSA", "COBYLA", "L-BFGS", "Adam"]
     samples: int = Field(300, ge=4, description="training images")
-    evaluations: int = Field(2000, ge=1, description="most parameter vectors")
+    evaluations: int = Field(6000, ge=1, description="most parameter vectors")
     refine: int = Field(100, ge=1, description="L-BFGS iterations afterwards")
     particles: int = Field(30, ge=2, description="particles of the global swarm; random starts of all others")
     sub_swarms: SubSwarms

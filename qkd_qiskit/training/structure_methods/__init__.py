@@ -30,11 +30,11 @@ __all__ = [
     "StructureMethod",
     "crowding",
     "front",
-    "make_structure_method",
+    "structure_method_named",
 ]
 
 
-def make_structure_method(name: str, start: SearchStart) -> StructureMethod:
+def structure_method_named(name: str) -> type[StructureMethod]:
     """Return the way to search of a name.
 
     Raises:
@@ -43,4 +43,4 @@ def make_structure_method(name: str, start: SearchStart) -> StructureMethod:
     if name not in STRUCTURE_METHODS:
         known = " or ".join(STRUCTURE_METHODS)
         raise TrainingError(f"training.structure.method: expected {known}, found {name!r}")
-    return STRUCTURE_METHODS[name](start)
+    return STRUCTURE_METHODS[name]

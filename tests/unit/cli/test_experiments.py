@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 
 import numpy as np
@@ -63,8 +64,17 @@ def test_the_reference_holds_every_setting_with_its_default(tmp_path):
         for part in key.split("."):
             value = value[part]
         assert json.loads(rows[key]["default"]) == value
-    assert rows["training.refine"]["kind"] == "int, at least 0"
-    assert rows["clients.N.samples"]["default"] == ""
+    assert rows["training.refine"]["kind"] == "whole number, at least 0"
+    assert (rows["clients.N.samples"]["default"], rows["clients.N.samples"]["required"]) == ("", True)
+    assert not rows["data.path"]["required"]
+    assert rows["data.missing"]["kind"] == '"drop" or "median"'
+    assert rows["data.classes"]["kind"] == "list of whole number or text"
+
+
+def test_the_reference_speaks_of_values_and_says_what_each_means():
+    for setting in settings_reference():
+        assert not re.search(r"[\[\]<>()]|None|0x", setting.kind), setting
+        assert len(setting.description) > 3, setting
 
 
 def test_a_part_of_the_reference_and_wrong_keys(capsys):

@@ -261,6 +261,7 @@ def test_cheap_judgements_are_ranked_against_full_trainings():
     found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
     names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
     judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
+    judged |= {f"{name}, rescaled" for name in judged}
     assert names == judged | {"trainability"}
     truth = found.values["truth"]
     assert len(truth) == 4

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
@@ -9,12 +10,14 @@ from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
+    LOG_SCALE_BOUNDS,
     STRUCTURE_METHODS,
     CandidateFactory,
     SearchTask,
     StructureSpace,
     Targets,
     Tracking,
+    best_log_scale,
     device_candidates,
     search_structure,
     searched_spec,
@@ -342,6 +345,19 @@ def test_each_original_is_held_back_once(folds):
         assert len(train) == 3 * (10 - len(held))
 
 
+def test_the_best_logit_scale_is_where_the_loss_is_lowest():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=60)
+    probabilities = 0.5 + 0.1 * (np.eye(2)[labels] - 0.5) + 0.05 * rng.normal(size=(60, 2))
+    targets = Targets(2, labels=labels)
+    found = minimize_scalar(
+        lambda scale: targets.values(probabilities[None], np.array([scale]))[0],
+        bounds=LOG_SCALE_BOUNDS,
+        method="bounded",
+    )
+    assert best_log_scale(targets, probabilities) == pytest.approx(found.x, abs=0.06)
+
+
 def test_losses_of_folds_are_averaged():
     targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
     inputs = np.random.default_rng(0).normal(size=(8, 8))
@@ -401,12 +417,18 @@ def test_a_search_on_a_device_stays_within_the_native_gates_of_its_base(blobs, n
 @pytest.mark.parametrize(("outcomes", "same"), [(2, True), (3, False), (9, False)])
 def test_what_was_found_serves_other_outcomes_where_enough_qubits_survive(outcomes, same):
     found = VQCNNSpec(4, plan="conv, edge, conv", kernels=("one_cx", "su4", "two_cx"), measured=[2])
-    base = VQCNNSpec(4, plan="conv", n_outcomes=outcomes)
+    base = VQCNNSpec(4, plan="3*conv", n_outcomes=outcomes)
     spec = searched_spec(base, SimpleNamespace(winner=str(found.index)))
     assert spec.n_outcomes == outcomes
     assert (spec == found) == same
     assert (spec.kernels == found.kernels) == (outcomes < 9)
     assert (spec == base) == (outcomes == 9)
+
+
+def test_what_was_found_serves_other_outcomes_only_within_their_gates():
+    found = VQCNNSpec(4, plan="2*conv", kernels="su4")
+    small = VQCNNSpec(4, plan="conv", kernels="su4", n_outcomes=3)
+    assert searched_spec(small, SimpleNamespace(winner=str(found.index))) == small
 
 
 def test_noise_makes_circuits_noisy_and_costs():
