@@ -46,6 +46,18 @@ class EstimatorError(QKDError):
     """No gate budget can be granted."""
 
 
+class NoBudgetError(EstimatorError):
+    """No structure fits a client's device.
+
+    Attributes:
+        lacks: What the device lacks, in few words.
+    """
+
+    def __init__(self, message: str, lacks: str = "") -> None:
+        super().__init__(message)
+        self.lacks = lacks
+
+
 class SimulationError(QKDError):
     """A circuit or a noise model cannot be simulated exactly."""
 

@@ -172,6 +172,11 @@ class LoggedProgress:
             _LOG.debug("%s", event.line)
 
 
+def logged(progress: Progress) -> LoggedProgress:
+    """Return whoever listens as one that the log hears of, once."""
+    return progress if isinstance(progress, LoggedProgress) else LoggedProgress(progress)
+
+
 def as_progress(listener: Progress | Callable[[ProgressEvent], object] | None) -> Progress:
     """Return whoever listens as one to report to.
 

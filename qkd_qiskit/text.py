@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 SHORT = 300
@@ -23,6 +25,22 @@ def printable(text: object, limit: int = SHORT) -> str:
     whole = str(text)
     line = "".join(map(_shown, whole[: limit + 1]))
     return line if len(line) <= limit else line[: max(limit - 3, 0)] + "..."[:limit]
+
+
+def facts_html(title: str, facts: Mapping[str, object]) -> str:
+    """Return facts as a table for a notebook, whatever texts they hold; those that are None are left out.
+
+    Args:
+        title: Heading.
+        facts: By what they are of.
+    """
+    rows = "".join(
+        f'<tr><th style="text-align:left">{escape(printable(name))}</th>'
+        f'<td style="text-align:left">{escape(printable(value))}</td></tr>'
+        for name, value in facts.items()
+        if value is not None
+    )
+    return f"<table><caption><b>{escape(printable(title))}</b></caption>{rows}</table>"
 
 
 def printable_text(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -80,6 +80,11 @@ class BaselineData:
     def everything(self) -> Samples:
         """Return all labelled samples that are here: those of the clients, then `known`."""
         return self._with_queried(together(self.run.data))
+
+    @property
+    def known_labels(self) -> Literal["all", "public"]:
+        """Return whose labels `everything` has: the clients' too, or the public ones alone."""
+        return "all" if self.run.data.clients else "public"
 
     @property
     def groups(self) -> IntArray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -37,6 +37,7 @@ class ClassicalModel:
         chosen: Hyperparameters that cross-validation chose; empty where there was nothing to choose, or too
             few samples of some class for two folds.
         converged: Whether the final fit converged within its iterations.
+        labels: Whose labels it knows: `all`, or the `public` ones alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClassicalModel:
     n_weights: int
     chosen: dict[str, float]
     converged: bool
+    labels: Literal["all", "public"] | None = None
 
     def predict(self, features: FloatArray) -> IntArray:
         """Return class indices [N] of features [N, F]."""
@@ -51,7 +53,7 @@ class ClassicalModel:
 
     def predictions(self, inputs: FloatArray) -> Predictions:
         """Predict the classes of encoded inputs [N, F]; noise has no meaning here."""
-        return Predictions(self.predict(inputs), None, None, self.n_weights, None)
+        return Predictions(self.predict(inputs), None, None, self.n_weights, None, self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +102,12 @@ class ClassicalBaseline(ABC):
     def fit(self, data: BaselineData) -> ClassicalModel:
         """Fit the model on all labelled samples that are here."""
         samples = data.everything
-        return self.fit_task(
+        fitted = self.fit_task(
             ClassicalTask(
                 samples.inputs, samples.labels, data.n_weights, data.run.settings.seed, groups=data.groups
             )
         )
+        return replace(fitted, labels=data.known_labels)
 
     def fit_task(self, task: ClassicalTask) -> ClassicalModel:
         """Fit the model, its hyperparameters by stratified cross-validation.

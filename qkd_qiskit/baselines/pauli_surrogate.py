@@ -8,7 +8,7 @@ reaches beyond these, it reaches by strings of more bodies, or by its own bias.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.baselines.base import BaselineData
@@ -61,4 +61,5 @@ class PauliSurrogate:
         task = ClassicalTask(
             features, samples.labels, data.n_weights, data.run.settings.seed, groups=data.groups
         )
-        return FittedSurrogate(spec, self._bodies, LogisticBaseline().fit_task(task))
+        fitted = replace(LogisticBaseline().fit_task(task), labels=data.known_labels)
+        return FittedSurrogate(spec, self._bodies, fitted)

@@ -36,4 +36,5 @@ def without_entanglement(spec: VQCNNSpec) -> VQCNNSpec:
     for kernel in spec.kernels:
         rest = Kernel(tuple(gene for gene in kernel.genes if not gene.is_two_qubit)).canonical()
         kernels.append(rest if rest.n_parameters else _ROTATIONS)
-    return VQCNNSpec(spec.n_qubits, spec.input_encoding, spec.plan, kernels, spec.sharing, spec.n_outcomes)
+    fixed = (spec.sharing, spec.n_outcomes, spec.measured)
+    return VQCNNSpec(spec.n_qubits, spec.input_encoding, spec.plan, kernels, *fixed)

@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import version as installed_version
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +41,7 @@ COMMANDS = {
         "List the settings of an experiment, with defaults and meanings.",
     ),
     "compare": ("compare", "Compare finished runs: differences of accuracy with intervals."),
-    "predict": ("run", "Print class probabilities of your own data, from a run's global model."),
+    "predict": ("run", "Predict the classes of your own data with a run's global model."),
     "export": ("run", "Write a run's global model as QPY, OpenQASM 3 and model card."),
     "estimate": ("resources", "Estimate how many gates each client's data needs and its device allows."),
     "transpile": ("resources", "Transpile, and show predicted beside counted native gates."),
@@ -205,9 +207,23 @@ def _complain(message: str) -> int:
 
 @contextmanager
 def _clean_termination() -> Iterator[None]:
-    """Let a polite kill unwind the stack, so that temporary files go and worker processes end."""
+    """Let a polite kill unwind the stack, so that temporary files go and worker processes end.
+
+    What joblib says of tasks that it cancels meanwhile is no news to whoever has interrupted them.
+    """
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
-        yield
+        with warnings.catch_warnings():
+            yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        if interrupted is signal.default_int_handler:
+            signal.signal(signal.SIGINT, interrupted)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    warnings.filterwarnings("ignore", module=r"joblib\b")
+    signal.default_int_handler(number, frame)

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Json, check_json, numbers
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.store.files import write_atomic
 
@@ -54,7 +54,7 @@ def bench(
         peers=peers,
         peer_qubits=numbers("--peer-qubits", peer_qubits),
     )
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         result = measured.run_bench(settings, progress)
     show(
         "Seconds a particle; * scaled up from fewer samples",

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Json, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.estimator import calibration
-from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.calibration_plot import write_calibration
 from qkd_qiskit.reporting.probe_plot import write_probe_calibration
@@ -93,7 +93,7 @@ def calibrate(
     if refit:
         finished = calibration.evaluate_records(sweep, *calibration.shipped_records(sweep))
     else:
-        with RichProgress() as progress:
+        with shown_progress() as progress:
             finished = calibration.calibrate(sweep, output, jobs=jobs, progress=progress)
     write_calibration(finished, output)
     found = finished.to_dict()
@@ -117,7 +117,7 @@ def _calibrate_probes(
     if refit:
         records, _ = calibration.shipped_records(sweep)
     else:
-        with RichProgress() as progress:
+        with shown_progress() as progress:
             path = output / "records.jsonl"
             records = calibration.run_sweep(sweep, path, jobs=jobs, folder=data, progress=progress)
     finished = calibration.calibrate_probes(sweep, records)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.progress import LoggedProgress, Progress, RichProgress
 
 PACKAGE = logging.getLogger("qkd_qiskit")
 QUIET = {"quiet": True}
@@ -49,6 +50,13 @@ def command_log() -> Iterator[None]:
             PACKAGE.removeHandler(handler)
             handler.close()
         PACKAGE.setLevel(level)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Show bars on standard error, or lines where it is no terminal; the log tells of starts and ends too."""
+    with RichProgress() as bars:
+        yield LoggedProgress(bars)
 
 
 def write_log(path: Path | None) -> None:

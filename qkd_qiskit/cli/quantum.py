@@ -11,10 +11,11 @@ import typer
 
 from qkd_qiskit import interop, services
 from qkd_qiskit.cli import complete
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Json, RunFolder, check_json, model_index
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ConfigError, ServiceError, SubmissionError
-from qkd_qiskit.progress import NullProgress, RichProgress
+from qkd_qiskit.progress import NullProgress
 from qkd_qiskit.runtime import (
     JobService,
     Ledger,
@@ -65,7 +66,7 @@ def crosscheck(
     interop.require_routes(require or ())
     chosen = None if index is None else model_index(index)
     cases = interop.make_cases(specs, qubits=qubits, index=chosen, backend=backend, seed=seed)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         rows = interop.crosscheck(cases, shots=shots, seed=seed, progress=progress)
     show("Routes against the exact engine", interop.COLUMNS, [row.to_dict() for row in rows], json_path)
     for route, needed in {row.route: row.missing for row in rows if row.missing}.items():
@@ -133,7 +134,7 @@ def submit(
     budget = SpendingLimit(max_seconds, price_per_second, max_price)
     works = services.chosen_workloads(run_folder, also=also or (), clients=backend if clients else None)
     target = services.destination(run_folder, backend)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         plan = services.prepare_submission(
             run_folder, target, options, works, budget=budget, progress=progress
         )
@@ -266,7 +267,7 @@ def _move_on(
 ) -> ServiceError | None:
     """Send and collect; return what the service made impossible, after everything else was done."""
     trouble = None
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         runner = services.make_runner(ledger, submission, service, progress)
         if send:
             try:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qkd_qiskit.cli import complete
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import (
     Backends,
     Encoding,
@@ -31,7 +32,6 @@ from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, load_experi
 from qkd_qiskit.data import DataSource, TableOptions
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
-from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import resources, write_json
 from qkd_qiskit.reporting.pareto import (
     PARETO_COLUMNS,
@@ -223,7 +223,7 @@ def transpile(
 
 def _draw_pareto(request: ParetoRequest, picture: Path, json_path: Path | None) -> None:
     check_picture(picture)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         front = measure_pareto(request, progress=progress)
     table = front.to_dict()
     show("Sizes on devices", PARETO_COLUMNS, table["points"], None)
@@ -251,7 +251,7 @@ def _with_fractional(settings: ExperimentSettings, fractional: bool) -> Experime
 
 def _write_reports(folder: Path, json_path: Path | None) -> None:
     check_folder(folder)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         written = write_transpile_reports(folder, progress=progress)
     typer.echo(f"{len(written)} devices, {len(written[0].rows)} structures each: {folder / 'README.md'}")
     if json_path is not None:

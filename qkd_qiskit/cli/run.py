@@ -9,13 +9,13 @@ import typer
 
 from qkd_qiskit import services
 from qkd_qiskit.cli import complete
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Backends, Json, Overrides, RunFolder, Seed, check_folder, check_json
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.experiment.folder import holds_run
 from qkd_qiskit.experiment.run import load_finished, run_experiment
 from qkd_qiskit.experiment.spread import spread_experiment
-from qkd_qiskit.progress import RichProgress
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.reporting.table import percent
 from qkd_qiskit.trackers import TrackedRun, tracker_named
@@ -84,10 +84,17 @@ def run(
     else:
         if resume and not holds_run(folder):
             typer.echo(f"--resume: nothing to go on with in {folder}; the run begins anew.", err=True)
-        with RichProgress() as progress:
-            finished = run_experiment(
-                settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
+        try:
+            with shown_progress() as progress:
+                finished = run_experiment(
+                    settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
+                )
+        except KeyboardInterrupt:
+            typer.echo(
+                f"finished stages are kept in {folder}: the same command with --resume goes on there",
+                err=True,
             )
+            raise
     finished.print()
     typer.echo(f"results: {folder / 'results.json'}\nreport:  {folder / 'report.html'}")
     if json_path is not None:

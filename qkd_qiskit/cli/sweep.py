@@ -10,21 +10,28 @@ from typing import Annotated, Any
 import typer
 
 from qkd_qiskit.cli import complete
+from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Json, Overrides, check_folder, check_json
 from qkd_qiskit.cli.tables import show
-from qkd_qiskit.progress import RichProgress
+from qkd_qiskit.config.loading import shipped_files
 from qkd_qiskit.sweep import SweepOptions, SweepSettings, load_sweep, run_sweep
 from qkd_qiskit.sweep.plot import save_picture
 
 app = typer.Typer()
 
+_LISTED = (("name", "name"), ("title", "title"), ("experiment", "experiment"), ("seeds", "seeds"))
+
 
 @app.command()
 def sweep(
     name: Annotated[
-        str,
-        typer.Argument(metavar="SWEEP", help="Shipped sweep, or .toml file.", autocompletion=complete.sweeps),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[SWEEP]",
+            help="Shipped sweep, or .toml file; lists the shipped ones when omitted.",
+            autocompletion=complete.sweeps,
+        ),
+    ] = None,
     experiment: Annotated[
         str | None,
         typer.Option(
@@ -54,8 +61,13 @@ def sweep(
 ) -> None:
     """Run experiments over a grid of settings and seeds, and compare them.
 
-    Every record is kept as it comes: an interrupted sweep goes on where it stopped.
+    Without SWEEP, the shipped ones are listed. Every record is kept as it comes: an interrupted sweep goes on
+    where it stopped.
     """
+    if name is None:
+        check_json(json_path)
+        show("Shipped sweeps", _LISTED, [_listed(shipped) for shipped in shipped_files("sweeps")], json_path)
+        return
     settings = load_sweep(name)
     changes: dict[str, Any] = {"experiment": experiment or settings.experiment}
     changes["seeds"] = {
@@ -106,6 +118,17 @@ def drift(
     _run(settings, SweepOptions(folder=output), _Files(json_path or output / "drift.json"))
 
 
+def _listed(name: str) -> dict[str, Any]:
+    """Return the row of a shipped sweep."""
+    settings = load_sweep(name)
+    return {
+        "name": name,
+        "title": settings.title,
+        "experiment": settings.experiment,
+        "seeds": settings.seeds.count,
+    }
+
+
 @dataclass(frozen=True)
 class _Files:
     """Where table and picture go; the picture into the folder of records if there is no other place."""
@@ -121,7 +144,7 @@ def _run(settings: SweepSettings, options: SweepOptions, files: _Files) -> None:
     check_folder(folder)
     for path in (files.json, files.csv, files.plot):
         check_json(path)
-    with RichProgress() as progress:
+    with shown_progress() as progress:
         found = run_sweep(settings, options, progress=progress)
     used = settings.experiment
     heading = settings.title if used is None else f"{settings.title}: {used}"

@@ -177,35 +177,61 @@ class ServerSettings(Settings):
 
 
 class StructureSettings(Settings):
-    """How a client searches its kernel: a swarm over gate strings, priced by short trainings."""
+    """How a client searches its structure: short trainings judge what a swarm, or another way, tries."""
 
-    enabled: bool = Field(False, description="whether a client searches its kernel")
-    particles: int = Field(12, ge=2, description="kernels that the swarm tries at a time")
-    iterations: int = Field(6, ge=0, description="moves of the swarm over kernels")
-    patience: int = Field(4, ge=1, description="moves without a better kernel before the swarm stops")
+    enabled: bool = Field(False, description="whether a client searches its structure")
+    method: str = Field(
+        "front",
+        description="a registered way: front (a swarm with two aims, fitness and gates), swarm (one aim), "
+        "random, genetic or tpe (a tree-structured Parzen estimator)",
+    )
+    particles: int = Field(12, ge=2, description="structures that are tried at once")
+    iterations: int = Field(
+        4, ge=0, description="further batches; particles times one more is the most structures trained"
+    )
+    patience: int = Field(4, ge=1, description="batches without a better structure before the search stops")
+    own_kernels: int = Field(
+        2, ge=0, le=8, description="gate strings that the search makes up, beside the preset kernels"
+    )
     samples: int = Field(160, ge=2, description="training samples of a short training, at most")
     starts: int = Field(6, ge=1, description="random starting points of a short training")
     moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
     steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
+    noise: bool = Field(
+        True,
+        description="whether short trainings are under the device's noise, as full ones are; without it, no "
+        "circuit is transpiled for them",
+    )
     # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
-    finalists: int = Field(2, ge=1, description="kernels that are trained in full")
+    finalists: int = Field(2, ge=1, description="structures that are trained in full")
     full_steps: int | None = Field(
         None,
         ge=1,
         description="steps of a finalist's full training, L-BFGS or Adam; all when omitted",
     )
     own: bool = Field(
-        False, description="whether the kernel that the budget starts from is a finalist in any case"
+        False, description="whether the structure that the budget grants is a finalist in any case"
     )
-    validation: float = Field(0.25, gt=0, lt=1, description="share of the samples that judges kernels")
+    validation: float = Field(
+        0.25, gt=0, lt=1, description="share of the samples that judges structures, where there is one fold"
+    )
+    folds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="parts of the samples that judge in turn: every training is made so often, and losses "
+        "are averaged; 1 holds one part back",
+    )
     resolution: float = Field(
         1.0,
         ge=0,
-        description="standard errors of the validation loss within which the cheapest kernel is preferred",
+        description="standard errors of the validation loss within which the cheapest structure is preferred",
     )
     presets: bool = Field(
-        True, description="whether the preset kernels that fit are among the first particles"
+        True,
+        description="whether the first structures tried are the budget's own one, and each preset kernel as "
+        "deep as the budget allows",
     )
 
     @model_validator(mode="after")
@@ -216,13 +242,16 @@ class StructureSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """How weights are found: a particle swarm, then L-BFGS on exact gradients."""
+    """How weights are found: random starts, perhaps a particle swarm, then L-BFGS on exact gradients."""
 
     method: str = Field(
-        "global",
-        description="a registered optimizer: one swarm over all weights, or sub-swarms along the circuit",
+        "starts",
+        description="what comes before L-BFGS or Adam: starts (the best of some random starts alone), "
+        "global (one swarm over all weights) or cooperative (sub-swarms along the circuit)",
     )
-    particles: int = Field(30, ge=2, description="weight vectors that the swarm tries at a time")
+    particles: int = Field(
+        30, ge=2, description="particles of a swarm; four random starts are tried for each"
+    )
     iterations: int = Field(40, ge=0, description="moves of the swarm, or of each sub-swarm")
     sweeps: int = Field(4, ge=0, description="sweeps of the cooperative swarm along the circuit")
     inertia: float = Field(0.73, gt=0, description="how much of its velocity a particle keeps")

@@ -1,6 +1,6 @@
 """Datasets, and their splitting over clients."""
 
-from qkd_qiskit.data.augmentation import Blends, augment_images, draw_blends, mixup_images
+from qkd_qiskit.data.augmentation import Blends, augment_images, augmentation_for, draw_blends, mixup_images
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
 from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
@@ -46,6 +46,7 @@ __all__ = [
     "SplitSizes",
     "TableOptions",
     "augment_images",
+    "augmentation_for",
     "check_test_digest",
     "deal_data",
     "deal_given",

@@ -26,6 +26,18 @@ class Blends(NamedTuple):
     share: FloatArray
 
 
+def augmentation_for(settings: AugmentSettings, image_shape: tuple[int, int] | None) -> AugmentSettings:
+    """Return the augmentation that samples can have: none where they are plain features.
+
+    Args:
+        settings: What is asked for.
+        image_shape: Rows and columns of the images; None for features that are no pixels.
+    """
+    if image_shape is not None:
+        return settings
+    return settings.model_copy(update={"copies": 0, "public_copies": None, "mixup": 0})
+
+
 def augment_images(
     features: FloatArray,
     image_shape: tuple[int, int] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from qkd_qiskit.store import use_limits
 _NOBODY = np.empty(0, dtype=np.int64)
 _ORDER = zlib.crc32(b"public order")
 _NOISE = zlib.crc32(b"client noise")
+# Fewer samples than this are hardly any.
+_FEW = 10
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def deal_data(settings: ExperimentSettings) -> RawData:
         rng=np.random.default_rng(settings.server_seed),
     )
     codes = np.searchsorted(np.array(dataset.classes), dataset.labels).astype(np.int64)
+    for client, held in zip(settings.clients, split.clients, strict=True):
+        warn_of_poor_client(client.name, codes[held])
     features = dataset.features
     if data.noise:
         features = with_client_noise(features, dataset.image_shape, split, settings)
@@ -220,13 +226,12 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         DataError: If the dataset cannot be loaded, split, augmented or encoded in this way.
     """
     raw = deal_data(settings) if raw is None else raw
-    augment = settings.data.augment
     public, order = raw.split.public, public_order(settings, raw.parts)
     listed = PublicOriginals.mixed(
         raw.features[public], raw.codes[public], raw.image_shape, raw.parts, order=order
     )
     pool = public[order][listed.unlabelled]
-    maker = public_maker(settings.shared_seed, augment, settings.model, listed)
+    maker = public_maker(settings.shared_seed, settings.data.augment, settings.model, listed)
     return PreparedData(
         name=raw.name,
         classes=raw.classes,
@@ -234,7 +239,9 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         public=make_public(maker, listed),
         originals=listed,
         clients=tuple(
-            maker.augmented(raw.features[held], raw.codes[held], client_stage(client.name), augment.copies)
+            maker.augmented(
+                raw.features[held], raw.codes[held], client_stage(client.name), maker.augment.copies
+            )
             for client, held in zip(settings.clients, raw.split.clients, strict=True)
         ),
         sizes=tuple(len(held) for held in raw.split.clients),
@@ -243,6 +250,23 @@ def prepare_data(settings: ExperimentSettings, raw: RawData | None = None) -> Pr
         pool_labels=None if (raw.codes[pool] == UNKNOWN).any() else raw.codes[pool],
         columns=raw.columns,
     )
+
+
+def warn_of_poor_client(name: str, codes: IntArray) -> None:
+    """Warn of a client whose samples teach hardly anything.
+
+    Args:
+        name: Its name.
+        codes: Class index of each of its own samples.
+    """
+    if len(codes) < _FEW:
+        _LOG.warning("client %s: %d own samples: its model will hardly learn from them", name, len(codes))
+    elif len(np.unique(codes)) < 2:
+        _LOG.warning(
+            "client %s: its %d samples are of one class alone: it learns to tell them from public ones",
+            name,
+            len(codes),
+        )
 
 
 def client_stage(name: str) -> str:
@@ -284,6 +308,7 @@ def prepare_client(
     if not kept.any():
         wanted = ", ".join(map(str, classes))
         raise DataError(f"client {name}: expected samples of the classes {wanted}, found none")
+    warn_of_poor_client(name, codes[kept])
     own = maker.augmented(features[kept], codes[kept], client_stage(name), maker.augment.copies)
     return PreparedData(
         name="own samples",

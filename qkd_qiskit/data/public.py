@@ -7,6 +7,7 @@ and uses them to calibrate, to audit and to choose; nothing that it sends tells 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -14,10 +15,13 @@ import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings, ModelSettings
+from qkd_qiskit.data.augmentation import augmentation_for
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
+
+_LOG = logging.getLogger(__name__)
 
 
 def _none() -> IntArray:
@@ -189,7 +193,7 @@ class PublicOriginals:
 
     def n_inputs(self, augment: AugmentSettings) -> int:
         """Count the public inputs that they become, copies included."""
-        return len(self.labels) * (1 + _copies(augment))
+        return len(self.labels) * (1 + _copies(augmentation_for(augment, self.image_shape)))
 
 
 def public_maker(
@@ -197,12 +201,21 @@ def public_maker(
 ) -> SampleMaker:
     """Return the maker of all samples of an experiment: its encoder is fitted on the public originals alone.
 
+    Plain features have no copies and no blends, whatever the settings say: a warning tells it.
+
     Raises:
         DataError: If they cannot be encoded in this way.
     """
     encoder = make_encoder(model.encoding, model.n_qubits, image_shape=originals.image_shape)
     encoder.fit(originals.features)
-    return SampleMaker(seed, augment, originals.image_shape, encoder)
+    possible = augmentation_for(augment, originals.image_shape)
+    if possible != augment:
+        _LOG.warning(
+            "data.augment: copies and blends are of images, and there are %d plain features: none are made; "
+            "data.augment.copies = 0 says so beforehand",
+            originals.features.shape[1],
+        )
+    return SampleMaker(seed, possible, originals.image_shape, encoder)
 
 
 def make_public(maker: SampleMaker, originals: PublicOriginals) -> PublicSet:

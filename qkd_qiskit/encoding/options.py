@@ -12,6 +12,8 @@ CODES = 2**16
 """Codes of encodings lie below this number; what is chosen of options is counted in multiples of it."""
 OWN_CODE = CODES - 1
 """Code of circuits of one's own; a digest of the circuit is counted in multiples of `CODES`."""
+SECOND_SCHEMA = 2**15 - 1
+"""No encoding's code: it marks model indices that say more than the first schema can."""
 
 _NAME = re.compile(r"\s*([^()\s]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _VALUE = re.compile(r"\s*(\w+)\s*=\s*(\d{1,9})\s*", re.ASCII)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from typing import Any, TypedDict, Unpack
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import EstimatorSettings, ProbeSettings
 from qkd_qiskit.encoding import Encoding, make_encoder
-from qkd_qiskit.errors import DataError, EstimatorError, HardwareError
+from qkd_qiskit.errors import DataError, EstimatorError, HardwareError, NoBudgetError
 from qkd_qiskit.estimator.probes import ProbeResult, ProbeTask, probe_sizes
 from qkd_qiskit.estimator.rule import (
     DEFAULT_SHOTS,
@@ -29,7 +30,9 @@ from qkd_qiskit.estimator.size_ladder import build_size_ladder, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, check_data, data_statistics
 from qkd_qiskit.hardware import Device, NativeCounts, load_backend, predict_counts
 from qkd_qiskit.hardware.registry import DEVICE_KINDS, DeviceLike
+from qkd_qiskit.text import facts_html
 from qkd_qiskit.vqcnn import Kernel, VQCNNSpec
+from qkd_qiskit.vqcnn.drawing import spec_html
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,21 @@ class GateBudget:
             "notes": list(self.notes),
             "probes": None if self.probes is None else self.probes.to_dict(),
         }
+
+    def _repr_html_(self) -> str:
+        """Return the budget and its structure for a notebook."""
+        terms = asdict(self.terms)
+        facts = {
+            "blocks": self.blocks,
+            "limited by": self.limited_by,
+            "weights": self.weights,
+            "two-qubit gates, predicted": self.two_qubit_gates,
+            "expected success probability, predicted": f"{self.predicted.esp:.3f}",
+            "terms, in blocks": ", ".join(f"{name} {value:.3g}" for name, value in terms.items()),
+            "samples": f"{self.statistics.samples} of {self.statistics.classes} classes",
+            "notes": "; ".join(self.notes) or None,
+        }
+        return facts_html(f"Gate budget on {self.backend}", facts) + spec_html(self.spec)
 
 
 class ModelFamily(TypedDict, total=False):
@@ -208,7 +226,13 @@ def estimate_gate_budget(
     terms = budget_terms(ladder, statistics, rule, device)
     found = None
     if not probes or terms.device < terms.minimum:
-        spec, limit = grant(ladder, terms)
+        try:
+            spec, limit = grant(ladder, terms)
+        except EstimatorError as error:
+            if terms.device >= terms.minimum:
+                raise
+            lacks, told = _excess_gates(ladder[0], device, rule.device.floor)
+            raise NoBudgetError(f"{error}: {told}", lacks) from None
     else:
         # Held-out samples tell themselves what they support, better than the bound on the data.
         settings = ProbeSettings() if probes is True else probes
@@ -281,8 +305,24 @@ def _device_blocks(ladder: tuple[VQCNNSpec, ...], device: Device, rule: Coeffici
     try:
         runnable = device_bound(ladder, lambda rung: predict_counts(rung, device).esp, rule.device.floor)
     except HardwareError as error:
-        raise EstimatorError(f"no gate budget: the device bound: {error}") from None
+        few = ladder[0].n_qubits - len(device.usable_qubits)
+        lacks = f"{few} qubit{'s' if few > 1 else ''} too few" if few > 0 else ""
+        told = f": {lacks}" if lacks else ""
+        raise NoBudgetError(f"no gate budget: the device bound: {error}{told}", lacks) from None
     return float(len(ladder[runnable - 1].blocks)) if runnable else 0.0
+
+
+def _excess_gates(spec: VQCNNSpec, device: Device, floor: float) -> tuple[str, str]:
+    """Return by how many gates a structure is too large for a device's errors, in few words and in more."""
+    counts = predict_counts(spec, device)
+    gates = counts.two_qubit
+    # Errors multiply: gates count in the logarithm.
+    allowed = int(gates * math.log(floor) / math.log(counts.esp)) if 0 < counts.esp < 1 else 0
+    lacks = f"{gates - allowed} gates too many"
+    return lacks, (
+        f"its {gates} two-qubit gates on {device.name} leave an expected success probability of "
+        f"{counts.esp:.2g} where {floor:.2g} is the least, for which about {allowed} gates would do: {lacks}"
+    )
 
 
 def _data_blocks(ladder: tuple[VQCNNSpec, ...], samples: int, rule: Coefficients) -> float:

@@ -9,13 +9,15 @@ rings get a second layer, and so on. Pairs are always neighbours on the chain, s
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from itertools import takewhile
 from numbers import Integral
 
 from qkd_qiskit.arguments import takes
 from qkd_qiskit.encoding import Encoding
 from qkd_qiskit.errors import EstimatorError, VQCNNError
 from qkd_qiskit.estimator.rule import FULL_BLOCK
-from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, resolve_kernel
+from qkd_qiskit.vqcnn import PRESETS, Kernel, VQCNNSpec, resolve_kernel
 from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS
 
 MAX_DEPTH = 8
@@ -64,6 +66,26 @@ def build_size_ladder(
         raise EstimatorError(f"no gate budget: {error}") from None
     most = _general_blocks(n_qubits, block)
     return tuple(specs[:1] + [spec for spec in specs[1:] if len(spec.blocks) <= most])
+
+
+def largest_presets(base: VQCNNSpec, fits: Callable[[VQCNNSpec], bool]) -> tuple[VQCNNSpec, ...]:
+    """Return, for each preset kernel, the largest structure of its ladder that fits; none where none does.
+
+    Args:
+        base: Width, encoding, sharing and outcomes.
+        fits: Whether a structure is within a budget; if one is, smaller ones are.
+    """
+    found: list[VQCNNSpec] = []
+    for kernel in PRESETS:
+        ladder = build_size_ladder(
+            base.n_qubits,
+            encoding=base.input_encoding,
+            kernel=kernel,
+            sharing=base.sharing,
+            n_outcomes=base.n_outcomes,
+        )
+        found += list(takewhile(fits, ladder))[-1:]
+    return tuple(found)
 
 
 def trainable_blocks(spec: VQCNNSpec) -> tuple[int, int]:

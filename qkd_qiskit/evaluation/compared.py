@@ -41,7 +41,7 @@ COMPARED = (
     ComparedModel("fedmd", "FedMD", required=False, comparison=12),
     ComparedModel("unentangled", "unentangled", required=False, comparison=13),
     ComparedModel("teacher_ensemble", "teacher ensemble", absent=NO_MODELS),
-    ComparedModel("best_client", "best client", comparison=3, absent=NO_MODELS),
+    ComparedModel("best_client", "chosen client", comparison=3, absent=NO_MODELS),
     ComparedModel("logistic_regression", "logistic regression", comparison=5),
     ComparedModel("rbf_svm", "RBF SVM", comparison=6),
     ComparedModel("mlp", "perceptron (MLP)", comparison=7),

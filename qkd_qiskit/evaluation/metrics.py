@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,7 @@ class Predictions:
         noise: Whose noise; None for none.
         weights: Trained numbers, the logit scale included; None where nobody counts them.
         two_qubit_gates: Native two-qubit gates; None for classical models.
+        labels: Whose labels a classical model knows, `all` or `public`; None for others.
     """
 
     noisy: IntArray
@@ -28,6 +30,7 @@ class Predictions:
     noise: str | None
     weights: int | None
     two_qubit_gates: int | None
+    labels: Literal["all", "public"] | None = None
 
 
 def accuracy(predicted: IntArray, labels: IntArray) -> float:
@@ -43,6 +46,7 @@ def score(predictions: Predictions, labels: IntArray) -> ModelResult:
         labels: Their class indices [N].
     """
     found = accuracy_interval(predictions.noisy == labels)
+    known = {} if predictions.labels is None else {"labels": predictions.labels}
     return ModelResult(
         accuracy=found.value,
         accuracy_ideal=None if predictions.ideal is None else accuracy(predictions.ideal, labels),
@@ -50,6 +54,7 @@ def score(predictions: Predictions, labels: IntArray) -> ModelResult:
         noise=predictions.noise,
         weights=predictions.weights,
         two_qubit_gates=predictions.two_qubit_gates,
+        **known,
     )
 
 

@@ -129,6 +129,9 @@ class ModelResult(ResultsModel):
     noise: Text | bool | None = Field(description="whose noise; null or false for none")
     weights: Natural | None
     two_qubit_gates: Natural | None
+    labels: Literal["all", "public"] | None = Field(
+        None, description="whose labels a classical model knows: the clients' too, or the public ones alone"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

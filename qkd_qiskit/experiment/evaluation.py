@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -56,6 +56,7 @@ class Evaluation:
         predictions: Each tested model's predictions for the test samples.
         confusion: The global model's confusion matrix [K, K], rows are true classes; None without test
             samples.
+        client_confusions: Those of the clients of this process, by name, over all classes.
     """
 
     clients: list[ClientResult]
@@ -64,6 +65,7 @@ class Evaluation:
     comparisons: dict[str, Comparison]
     predictions: dict[str, Predictions]
     confusion: IntArray | None
+    client_confusions: Mapping[str, IntArray] = field(default_factory=dict)
 
 
 def evaluate(
@@ -82,14 +84,18 @@ def evaluate(
         clients: What each client did, in the order of the settings; None where the clients are elsewhere.
         sampling: How the global model is sampled as well; None for no such run.
     """
-    test, rounds = run.data.test, server.rounds
+    test, rounds, k = run.data.test, server.rounds, len(run.data.classes)
+    everywhere = {c.settings.name: _lifted(c, "noisy", test.inputs, k) for c in clients or ()}
     if clients is None:
         records = [_client_elsewhere(rounds, position) for position in range(len(rounds.records))]
         absent = {
             model.name: model.absent for model in COMPARED if model.absent and model.name not in baselines
         }
     else:
-        records, absent = [_client_here(run, client) for client in clients], {}
+        records, absent = (
+            [_client_here(run, client, everywhere[client.settings.name]) for client in clients],
+            {},
+        )
     if len(test) == 0:
         absent |= dict.fromkeys(("global", *baselines), _NO_TEST)
         return Evaluation(records, dict.fromkeys(absent), absent, {}, {}, None)
@@ -106,8 +112,11 @@ def evaluate(
         *(name for name in found if name not in known),
     )
     comparisons = {f"global_minus_{name}": compare(own, found[name], test.labels) for name in compared}
-    confusion = confusion_matrix(own.noisy, test.labels, len(run.data.classes))
-    return Evaluation(records, models | dict.fromkeys(absent), absent, comparisons, found, confusion)
+    confusion = confusion_matrix(own.noisy, test.labels, k)
+    of_clients = {name: confusion_matrix(labels, test.labels, k) for name, labels in everywhere.items()}
+    return Evaluation(
+        records, models | dict.fromkeys(absent), absent, comparisons, found, confusion, of_clients
+    )
 
 
 def _predict_all(
@@ -192,11 +201,10 @@ def _lifted(client: ClientOutcome, kind: str, inputs: FloatArray, n_classes: int
     return np.asarray(lift(outputs, client.held, n_classes).argmax(axis=1), dtype=np.int64)
 
 
-def _client_here(run: RunContext, client: ClientOutcome) -> ClientResult:
+def _client_here(run: RunContext, client: ClientOutcome, everywhere: IntArray) -> ClientResult:
     inputs, labels = run.data.test.inputs, run.data.test.labels
     own = np.isin(labels, client.held)
     predicted = client.held[client.model.predict(client.compiled.noisy, inputs)]
-    everywhere = _lifted(client, "noisy", inputs, len(client.class_counts))
     assert client.compiled.transpiled is not None
     report = client.compiled.transpiled.report
     errors, budget = report.relative_errors, client.budget

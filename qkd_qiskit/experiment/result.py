@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.baselines import FittedBaseline, FittedCircuit
+from qkd_qiskit.baselines import FittedBaseline
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
@@ -32,7 +32,7 @@ from qkd_qiskit.experiment.comparison import (
     saved_predictions,
     write_predictions,
 )
-from qkd_qiskit.experiment.evaluation import client_specs
+from qkd_qiskit.experiment.material import Parts, report_extras
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
@@ -47,17 +47,17 @@ from qkd_qiskit.models import (
 )
 from qkd_qiskit.reporting import (
     ReportExtras,
-    TrainingCurve,
     models_table,
     print_results,
     read_results,
     write_report,
     write_results,
 )
+from qkd_qiskit.reporting.figures import report_style, svg_source
 from qkd_qiskit.reporting.pictures import draw_picture
+from qkd_qiskit.reporting.plots import plot_accuracies
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.training import TrainedModel
 
 RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
@@ -77,6 +77,7 @@ class ExperimentResult:
         predictions: Each tested model's predictions for the test samples; empty for a loaded result.
         confusion: The global model's confusion matrix on the test samples, [K, K]; rows are true classes.
             None where it was not tested here.
+        client_confusions: Those of the clients of this process, by name, over all classes.
         devices: Devices that a program has passed as objects, by name.
         folder: Where a loaded result was read from; None for others.
     """
@@ -89,6 +90,7 @@ class ExperimentResult:
     baselines: Mapping[str, FittedBaseline] = field(default_factory=dict)
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
     confusion: IntArray | None = None
+    client_confusions: Mapping[str, IntArray] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     folder: Path | None = None
 
@@ -184,14 +186,15 @@ class ExperimentResult:
 
     def predict(self, features: NDArray[Any] | pd.DataFrame) -> NDArray[Any]:
         """Return the most probable class [N] of raw features [N, F]; see `predict_proba`."""
-        return np.asarray(np.array(self.model.classes)[self.predict_proba(features).argmax(axis=1)])
+        classes: NDArray[Any] = np.array(self.model.classes)
+        return np.asarray(classes[self.predict_proba(features).argmax(axis=1)])
 
     def plot(self, picture: str = "accuracies") -> Figure:
         """Draw a picture of the report, as a Matplotlib figure.
 
         Args:
             picture: `accuracies`, `gates` or `bytes`; of a result that was not loaded also `classes`,
-                `training` and `confusion`.
+                `training`, `rounds`, `confusion`, `client_confusions`, `reliability` and `quantum_seconds`.
 
         Raises:
             ReportingError: If there is no such picture, or nothing to draw.
@@ -241,10 +244,15 @@ class ExperimentResult:
         return text.get()
 
     def _repr_html_(self) -> str:
-        """Return the table of the models for a notebook."""
+        """Return the table of the models, and a picture of their accuracies, for a notebook."""
         console = Console(file=io.StringIO(), width=_WIDTH, record=True)
         console.print(models_table(self.record))
-        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        table = console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        if not self.record.measured:
+            return table
+        with report_style():
+            picture = svg_source(plot_accuracies(self.record))
+        return f'{table}<img src="{picture}" alt="accuracy of every model, with and without noise">'
 
     def _write_client_models(self, folder: Path, data: PreparedData) -> None:
         """Write the models of clients of this process; those of clients elsewhere never leave them."""
@@ -267,27 +275,15 @@ class ExperimentResult:
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
 
     def _extras(self) -> ReportExtras:
-        models: dict[str, object] = {client.settings.name: client.model for client in self.clients or ()}
-        if self.server is not None:
-            models["global"] = self.server.global_model
-        models |= {
-            name: fitted.model for name, fitted in self.baselines.items() if isinstance(fitted, FittedCircuit)
-        }
-        return ReportExtras(
-            classes=tuple(str(label) for label in self.record.data.classes),
-            class_counts={
-                client.settings.name: client.class_counts.tolist() for client in self.clients or ()
-            },
-            confusion=self.confusion,
-            specs={} if self.server is None else client_specs(self.server, self.clients),
-            histories={
-                name: TrainingCurve(model.swarm_history, model.refine_history, model.noiseless)
-                for name, model in models.items()
-                if isinstance(model, TrainedModel)
-            },
-            searches={
-                client.settings.name: client.search
-                for client in self.clients or ()
-                if client.search is not None
-            },
+        parts = Parts(
+            self.settings,
+            self.record,
+            self.data,
+            self.server,
+            self.clients,
+            self.baselines,
+            self.confusion,
+            self.client_confusions,
         )
+        with OWN_DEVICES.lent(self.devices):
+            return report_extras(parts)

@@ -29,7 +29,7 @@ from qkd_qiskit.experiment.folder import (
 from qkd_qiskit.experiment.record import communication_record, results_record
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, Transport, run_server
-from qkd_qiskit.progress import LoggedProgress, Progress, ProgressEvent, as_progress
+from qkd_qiskit.progress import Progress, ProgressEvent, as_progress, logged
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import limit_encoded_memory, use_threads
 from qkd_qiskit.store import folder_lock, open_store
@@ -105,7 +105,7 @@ def run_experiment(
         store = stack.enter_context(open_store(folder, fingerprint, resume=resume, locked=True))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         stack.enter_context(use_threads(settings.training.threads or cpu_count()))
-        run = RunContext(settings, data, store, LoggedProgress(as_progress(progress)), resume, timings)
+        run = RunContext(settings, data, store, logged(as_progress(progress)), resume, timings)
         compiler = model_compiler(settings)
         # A client of this process is not requested again: its stages are kept.
         messages = None if transport is None else folder
@@ -136,6 +136,7 @@ def run_experiment(
             baselines=baselines,
             predictions=evaluation.predictions,
             confusion=evaluation.confusion,
+            client_confusions=evaluation.client_confusions,
             devices={} if own is None else own.devices,
         )
         _LOG.info("%s: done in %.1f s", settings.name, run.timings["total"])

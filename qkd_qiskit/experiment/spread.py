@@ -116,7 +116,7 @@ def _clients(
         raise DataError(f"{name}: expected a sample for each of {n} clients at least, found {total}")
     return [
         {
-            "name": f"client {k + 1}",
+            "name": str(k + 1),
             "backend": devices[k % len(devices)],
             "samples": (k + 1) * total // n - k * total // n,
         }
@@ -130,4 +130,4 @@ def _samples_left(table: dict[str, Any], name: str) -> int:
     limits = parse_settings(LimitSettings, table.get("limits", {}), f"{name}: limits")
     with use_limits(**limits.model_dump()):
         dataset = load_data(data)
-    return len(dataset) - sum(getattr(data, part) for part in _PARTS)
+    return len(dataset) - sum(int(getattr(data, part)) for part in _PARTS)

@@ -23,12 +23,11 @@ from qkd_qiskit.estimator import GateBudget
 from qkd_qiskit.federation.personal import MADE, NOT_MADE, PersonalModel, personal_model
 from qkd_qiskit.federation.train_request import TrainRequest
 from qkd_qiskit.hardware import load_backend
-from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget
+from qkd_qiskit.run import FitTask, RunContext, finalist_training, fit_model, gate_budget, search_space
 from qkd_qiskit.run.stages import client_stage
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler, limit_encoded_memory
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
-    KernelSpace,
     SearchTask,
     StructureSearch,
     Tracking,
@@ -47,7 +46,7 @@ class ClientOutcome:
     Attributes:
         settings: Its settings.
         budget: What the estimator granted it.
-        search: How its kernel was found; None where the budget's own kernel was taken.
+        search: How its structure was found; None where the budget's own one was taken.
         compiled: Its structure on its device.
         model: Its trained model.
         held: Indices of its classes in the global class set.
@@ -222,7 +221,7 @@ def _answer(
 def _search(
     run: RunContext, compiler: ModelCompiler, number: int, budget: GateBudget, training: ClientTrainingSet
 ) -> StructureSearch | None:
-    """Search a client's kernel, where the settings want it."""
+    """Search a client's structure, where the settings want it."""
     settings, client = run.settings, run.settings.clients[number]
     if not settings.training.structure.enabled:
         return None
@@ -233,12 +232,17 @@ def _search(
             budget.spec,
             load_backend(client.backend),
             noise=settings.noise.enabled,
+            short_noise=settings.training.structure.noise,
             seed=settings.seed,
             compiler=compiler,
         )
         return search_structure(
             replace(candidates, train=finalist_training(run, compiler, client.backend)),
-            KernelSpace.of_kernel(budget.spec.kernels[0]),
+            search_space(
+                candidates,
+                own_kernels=settings.training.structure.own_kernels,
+                method=settings.training.method,
+            ),
             SearchTask(
                 training.inputs,
                 training.targets,

@@ -68,7 +68,7 @@ def personal_model(
         run: Of this client alone; depends on the soft labels.
         compiler: Compiles its structure.
         client: The client.
-        search: How its kernel was found, which the personal model takes too; None for the budget's own.
+        search: How its structure was found, which the personal model takes too; None for the budget's own.
         soft: The server's class probabilities on the public samples that clients answer [M, G].
 
     Returns:

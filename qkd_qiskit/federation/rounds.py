@@ -31,7 +31,7 @@ from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.federation.transport import Arrival, Transport
 from qkd_qiskit.run import RunContext
 from qkd_qiskit.text import printable
-from qkd_qiskit.training import make_optimizer, soft_loss_named
+from qkd_qiskit.training import make_optimizer, soft_loss_named, structure_method_named
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ def run_rounds(
     check_label_queries(run)
     wanted_rules(settings.distillation)
     make_optimizer(settings.training)
+    structure_method_named(settings.training.structure.method)
     soft_loss_named(settings.distillation.soft_loss)
     originals = None if data.originals is None else data.originals.without_answers()
     request = TrainRequest(TaskDescription.of(settings, data.classes), 1, data.public.digest, originals)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from qkd_qiskit.config import RemoteClientSettings
-from qkd_qiskit.data import PublicOriginals
+from qkd_qiskit.data import PublicOriginals, augmentation_for
 from qkd_qiskit.encoding import encoding_named
 from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
@@ -45,7 +45,7 @@ def check_work(
     augment = request.task.augment
     for what, count in (
         ("public inputs", originals.n_inputs(augment)),
-        ("own samples", n_own * (1 + augment.copies)),
+        ("own samples", n_own * (1 + augmentation_for(augment, originals.image_shape).copies)),
     ):
         if count > limits.max_samples:
             raise RequestRejected(
@@ -72,9 +72,10 @@ def training_steps(task: TaskDescription) -> int:
     full = training.iterations * max(training.sweeps, 1) + training.refine + descent.steps
     if not structure.enabled:
         return full
-    short = structure.particles * (structure.iterations + 1) * (structure.moves + structure.steps)
+    tried = structure.particles * (structure.iterations + 1) * structure.folds
+    short = tried * (structure.moves + structure.steps)
     last = full if structure.full_steps is None else min(structure.full_steps, full)
-    return full + short + structure.finalists * last
+    return full + short + structure.finalists * structure.folds * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:
@@ -85,7 +86,9 @@ def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) 
         originals: The public samples.
         n_own: Number of the client's own samples.
     """
-    samples = originals.n_inputs(task.augment) + n_own * (1 + task.augment.copies)
+    samples = originals.n_inputs(task.augment) + n_own * (
+        1 + augmentation_for(task.augment, originals.image_shape).copies
+    )
     encoding, training = encoding_named(task.model.encoding), task.training
     width = originals.features.shape[1] + encoding.numbers(task.model.n_qubits)
     joined = bool(encoding.pairs(task.model.n_qubits))

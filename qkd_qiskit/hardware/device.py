@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from statistics import median
 
 from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
@@ -17,8 +18,9 @@ from qkd_qiskit.errors import HardwareError
 from qkd_qiskit.hardware.calibration import checked_target
 from qkd_qiskit.hardware.fractional import with_fractional_gates
 from qkd_qiskit.hardware.gate_set import GateSet, choose_gates, healthy_part
-from qkd_qiskit.hardware.targets import dead_gates, noise_model_of, part_of, select_qubits
+from qkd_qiskit.hardware.targets import dead_gates, error_of, noise_model_of, part_of, select_qubits
 from qkd_qiskit.store.guard import guarded
+from qkd_qiskit.text import facts_html
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,23 @@ class Device:
         joined = {frozenset(place) for place in self.usable_target[self.two_qubit_gate]}
         n = len(self.usable_qubits)
         return 2 * len(joined) == n * (n - 1)
+
+    def _repr_html_(self) -> str:
+        """Return size, gates, typical errors and caveats for a notebook."""
+        places = list(self.target[self.two_qubit_gate])
+        two_qubit = [error_of(self.target, self.two_qubit_gate, place) for place in places]
+        readout = [error_of(self.target, "measure", place) for place in self.target["measure"]]
+        facts = {
+            "description": self.description or None,
+            "qubits": f"{self.n_qubits}, {len(self.usable_qubits)} of them usable",
+            "couplings": len({frozenset(place) for place in places}),
+            "gates": ", ".join(sorted(self.target.operation_names)),
+            f"median error of {self.two_qubit_gate}": f"{100 * median(two_qubit):.2g} %",
+            "median readout error": f"{100 * median(readout):.2g} %",
+            "calibration": f"{self.source}, {self.calibration_date or 'no date'}",
+            "notes": " ".join((*self.notes, *self.assumptions)) or None,
+        }
+        return facts_html(f"Device {self.name}", facts)
 
 
 @lru_cache(maxsize=64)

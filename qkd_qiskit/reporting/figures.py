@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from qkd_qiskit.text import printable
+
 #: Colours that stay apart for colour-blind readers (Okabe and Ito, Color Universal Design, 2008).
 BLUE, ORANGE, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#9AA0A6", "#202124"
 #: One colour a class; repeated after the tenth.
@@ -19,6 +21,9 @@ CLASS_COLOURS = (
     "#4477AA", "#EE9944", "#228833", "#CC5577", "#66CCEE",
     "#BBAA33", "#AA3377", "#888888", "#99BBDD", "#774411",
 )  # fmt: skip
+
+#: Most characters of a name in a picture: a longer one would leave no room for what is drawn.
+_LONGEST_NAME = 32
 
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -46,6 +51,19 @@ class ReportPicture:
     caption: str
     #: The image itself as a `data:` address; None where the caption says why there is none.
     source: str | None
+
+
+def shortened(name: object) -> str:
+    """Return a name as a picture shows it: on one line, and not too long."""
+    return printable(name, _LONGEST_NAME)
+
+
+def readable_on(colour: str) -> str:
+    """Return black or white, whichever stands out more from a colour `#RRGGBB` (WCAG 2.2 contrast)."""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return INK if (light + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,8 +10,10 @@ from qiskit.circuit import QuantumCircuit
 
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Results, model_title
-from qkd_qiskit.reporting import plots, table
+from qkd_qiskit.reporting import captions, plots, table
 from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
+from qkd_qiskit.reporting.curves import drawn_curves
+from qkd_qiskit.reporting.device_picture import draw_placement
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
 from qkd_qiskit.reporting.structure_picture import plot_structure
@@ -22,6 +25,7 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 _FOLD = 32
 #: Most boxes or gates of a drawing, and most drawings: clients choose structures, and drawing takes time.
 _MOST_BOXES, _MOST_GATES, _MOST_OVERVIEWS = 150, 2000, 24
+_MOST_VECTOR_CLASSES = 20
 
 
 def render_report(results: Results, extras: ReportExtras) -> str:
@@ -56,7 +60,9 @@ def render_report(results: Results, extras: ReportExtras) -> str:
             model_names=table.model_order(results),
             pictures=_pictures(results, extras),
             overviews=_overviews(results, extras),
+            devices=_devices(extras),
             searches=_searches(results, extras),
+            settings=extras.settings,
             drawings=_drawings(extras),
         )
 
@@ -85,45 +91,69 @@ def _pictures(results: Results, extras: ReportExtras) -> dict[str, ReportPicture
     pictures = {
         "bytes": ReportPicture(
             "What travels",
-            "Bytes that all clients together send and receive, distillation beside federated averaging.",
+            "Bytes that all clients together send and receive, distillation beside federated averaging: "
+            "shorter bars are cheaper.",
             svg_source(plots.plot_bytes(results)),
         ),
     }
     if results.measured:
         pictures["accuracies"] = ReportPicture(
             "Accuracy with noise and without",
-            "Filled points are accuracies under each model's noise with their 95 % intervals, "
-            "rings are the same weights without noise, and grey models are classical.",
+            captions.accuracies_caption(results),
             svg_source(plots.plot_accuracies(results)),
         )
     if extras.class_counts:
         pictures["class_mix"] = ReportPicture(
             "Who holds what",
-            "Each bar is one client's private data by class; its length is the number of samples.",
+            captions.class_mix_caption(results, extras),
             svg_source(plots.plot_class_mix(results, extras)),
         )
     if any(client.gates for client in results.clients):
         pictures["gates"] = ReportPicture(
             "Predicted and counted gates",
-            "For every client the native gates predicted in closed form beside those counted in the "
-            "transpiled circuit; a thin line spans a predicted range.",
+            captions.gates_caption(results),
             svg_source(plots.plot_gates(results)),
         )
-    if extras.confusion is not None:
-        pictures["confusion"] = ReportPicture(
-            "Confusion of the global model",
-            "Rows are true classes, columns are predictions of the global model under noise, "
-            "and numbers are test samples.",
-            svg_source(plots.plot_confusion(extras)),
-        )
-    if any(curve.swarm or curve.refine for curve in extras.histories.values()):
-        pictures["training"] = ReportPicture(
-            "Training",
-            "Each panel shows one model's training loss: the best of the particle swarm, then the gradient "
-            "refinement that continues from it.",
-            svg_source(plots.plot_training(extras)),
-        )
+    for name, wanted, title, caption, draw in (
+        ("confusion", extras.confusion is not None, "Confusion of the global model",
+         captions.confusion_caption, plots.plot_confusion),
+        ("client_confusions", bool(extras.client_confusions), "Confusion of each client",
+         captions.client_confusions_caption, plots.plot_client_confusions),
+        ("training", bool(drawn_curves(extras.histories)), "Training",
+         captions.training_caption, plots.plot_training),
+        ("rounds", bool(drawn_curves(extras.rounds)), "Rounds",
+         captions.rounds_caption, plots.plot_rounds),
+        ("reliability", bool(extras.reliability), "Reliability of probabilities",
+         captions.reliability_caption, plots.plot_reliability),
+        ("quantum_seconds", bool(extras.quantum_seconds), "Time on quantum computers",
+         captions.seconds_caption, plots.plot_quantum_seconds),
+    ):  # fmt: skip
+        if wanted:
+            # PERF: as vectors, the thousands of cells of many matrices would fill the page.
+            small = name != "client_confusions" and len(extras.classes) <= _MOST_VECTOR_CLASSES
+            source = svg_source if small else png_source
+            pictures[name] = ReportPicture(title, caption(extras), source(draw(extras)))
     return pictures
+
+
+def _devices(extras: ReportExtras) -> list[ReportPicture]:
+    """Return the map of each device with the qubits that are used; equal places share one."""
+    owners: dict[tuple[str, frozenset[int]], list[str]] = {}
+    for name, placement in extras.placements.items():
+        owners.setdefault((placement.device.name, frozenset(placement.qubits)), []).append(name)
+    found = []
+    for names in list(owners.values())[:_MOST_OVERVIEWS]:
+        placements = [extras.placements[name] for name in names]
+        links = sorted({link for placement in placements for link in placement.links})
+        placement = replace(placements[0], links=tuple(links))
+        found.append(
+            ReportPicture(
+                placement.device.name,
+                captions.device_caption(names, placement),
+                svg_source(draw_placement(placement)),
+            )
+        )
+    return found
 
 
 def _overviews(results: Results, extras: ReportExtras) -> list[ReportPicture]:
@@ -156,16 +186,16 @@ def _overview(title: str, spec: VQCNNSpec, number: int) -> ReportPicture:
 
 
 def _searches(results: Results, extras: ReportExtras) -> list[ReportPicture]:
-    """Return how each client that searched its kernel found it."""
+    """Return how each client that searched its structure found it."""
     return [
         ReportPicture(
             _with_device(results, name),
-            "Each point is one kernel that the swarm tried, the lower the better, coloured by the native "
-            "two-qubit gates of its circuit; the line is the best so far, and beside it stand the best "
-            "kernels on their two qubits, with the gates shaded that have a trained angle.",
+            "Each point is one structure that was tried, the lower and the further left the better; the line "
+            "is the front, and structures of one preset kernel bear its name. Beside it stands the chosen "
+            "structure block by block, with its own kernels gate by gate.",
             svg_source(plot_structure(search)),
         )
-        for name, search in extras.searches.items()
+        for name, search in list(extras.searches.items())[:_MOST_OVERVIEWS]
     ]
 
 
@@ -177,7 +207,7 @@ def _with_device(results: Results, name: str) -> str:
 
 def _drawings(extras: ReportExtras) -> list[ReportPicture]:
     """Return gate-by-gate drawings; as pixels, since a vector drawing of hundreds of gates is larger."""
-    return [_drawing(name, circuit) for name, circuit in extras.circuits.items()]
+    return [_drawing(name, circuit) for name, circuit in list(extras.circuits.items())[:_MOST_OVERVIEWS]]
 
 
 def _drawing(name: str, circuit: QuantumCircuit) -> ReportPicture:

@@ -19,7 +19,7 @@ from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.reporting.figures import CLASS_COLOURS, INK, new_figure, picture_bytes, report_style
 from qkd_qiskit.reporting.resources import held_samples
-from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
+from qkd_qiskit.runtime.limits import DEFAULT_REP_DELAY
 from qkd_qiskit.store.files import write_atomic
 
 #: Heading of a column of the table, and where its value lies.

@@ -8,14 +8,19 @@ from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError, did_you_mean
 from qkd_qiskit.evaluation.results import Results
+from qkd_qiskit.reporting.curves import drawn_curves
 from qkd_qiskit.reporting.extras import ReportExtras
 from qkd_qiskit.reporting.figures import report_style
 from qkd_qiskit.reporting.plots import (
     plot_accuracies,
     plot_bytes,
     plot_class_mix,
+    plot_client_confusions,
     plot_confusion,
     plot_gates,
+    plot_quantum_seconds,
+    plot_reliability,
+    plot_rounds,
     plot_training,
 )
 
@@ -25,13 +30,21 @@ PICTURES: dict[str, Callable[[Results, ReportExtras], Figure]] = {
     "bytes": lambda results, _: plot_bytes(results),
     "classes": plot_class_mix,
     "training": lambda _, extras: plot_training(extras),
+    "rounds": lambda _, extras: plot_rounds(extras),
     "confusion": lambda _, extras: plot_confusion(extras),
+    "client_confusions": lambda _, extras: plot_client_confusions(extras),
+    "reliability": lambda _, extras: plot_reliability(extras),
+    "quantum_seconds": lambda _, extras: plot_quantum_seconds(extras),
 }
 
 _NEEDS: dict[str, Callable[[ReportExtras], bool]] = {
     "classes": lambda extras: bool(extras.class_counts),
-    "training": lambda extras: bool(extras.histories),
+    "training": lambda extras: bool(drawn_curves(extras.histories)),
+    "rounds": lambda extras: bool(drawn_curves(extras.rounds)),
     "confusion": lambda extras: extras.confusion is not None,
+    "client_confusions": lambda extras: bool(extras.client_confusions),
+    "reliability": lambda extras: bool(extras.reliability),
+    "quantum_seconds": lambda extras: bool(extras.quantum_seconds),
 }
 
 

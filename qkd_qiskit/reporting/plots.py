@@ -2,44 +2,75 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from qkd_qiskit.evaluation import model_title
-from qkd_qiskit.evaluation.results import Quantity, QuantityRange, Results
-from qkd_qiskit.reporting.extras import ReportExtras, TrainingCurve
-from qkd_qiskit.reporting.figures import BLUE, CLASS_COLOURS, GREEN, GREY, INK, ORANGE, new_figure
+from qkd_qiskit.evaluation.results import Gates, Quantity, QuantityRange, Results
+from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusion
+from qkd_qiskit.reporting.curves import plot_rounds, plot_training
+from qkd_qiskit.reporting.extras import ReportExtras
+from qkd_qiskit.reporting.figures import (
+    BLUE,
+    CLASS_COLOURS,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    new_figure,
+    readable_on,
+    shortened,
+)
+from qkd_qiskit.reporting.reliability_plot import plot_reliability
 from qkd_qiskit.reporting.table import model_order
-from qkd_qiskit.text import printable
 
-#: Most characters of a name in a picture: a longer one would leave no room for what is drawn.
-_LONGEST_NAME = 32
+__all__ = [
+    "MOST_ROWS",
+    "plot_accuracies",
+    "plot_bytes",
+    "plot_class_mix",
+    "plot_client_confusions",
+    "plot_confusion",
+    "plot_gates",
+    "plot_quantum_seconds",
+    "plot_reliability",
+    "plot_rounds",
+    "plot_training",
+]
 
+#: Most rows of a picture with a bar a client, and most classes with a colour of their own.
+MOST_ROWS, _MOST_COLOURS = 40, 20
 
-def _short(name: str) -> str:
-    return printable(name, _LONGEST_NAME)
+_COUNTS = (
+    ("two_qubit", "two-qubit gates"),
+    ("one_qubit", "one-qubit gates"),
+    ("two_qubit_depth", "two-qubit depth"),
+)
 
 
 def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
-    """Draw stacked bars: how many samples of each class every client holds."""
+    """Draw stacked bars: how many samples of each class every client holds; shades where they are many."""
     names = list(extras.class_counts)
     counts = np.array([extras.class_counts[name] for name in names]).reshape(len(names), -1)
+    if len(names) > MOST_ROWS or len(extras.classes) > _MOST_COLOURS:
+        return _shaded_mix(counts, names, extras.classes)
     figure = new_figure(7.2, 1.2 + 0.5 * len(names))
     axes = figure.subplots()
     left = np.zeros(len(names))
     widest = max(1, int(counts.sum(axis=1).max(initial=0)))
     for place, label in enumerate(extras.classes):
         colour = CLASS_COLOURS[place % len(CLASS_COLOURS)]
-        bars = axes.barh(names, counts[:, place], left=left, color=colour, label=_short(label), height=0.62)
+        bars = axes.barh(
+            names, counts[:, place], left=left, color=colour, label=shortened(label), height=0.62
+        )
         # A number that does not fit into its segment would run into the next one.
         texts = [str(n) if n > 0.05 * widest else "" for n in counts[:, place]]
-        axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8)
+        axes.bar_label(bars, texts, label_type="center", color=readable_on(colour), fontsize=8)
         left += counts[:, place]
     devices = {client.name: client.backend for client in results.clients}
-    ticks = [f"{_short(name)}\n{_short(devices.get(name) or '')}".rstrip() for name in names]
+    ticks = [f"{shortened(name)}\n{shortened(devices.get(name) or '')}".rstrip() for name in names]
     axes.set_yticks(range(len(names)), ticks)
     axes.invert_yaxis()
     axes.set_xlabel("samples")
@@ -53,76 +84,55 @@ def plot_class_mix(results: Results, extras: ReportExtras) -> Figure:
     return figure
 
 
+def _shaded_mix(counts: NDArray[np.int64], names: list[str], classes: tuple[str, ...]) -> Figure:
+    figure = new_figure(7.2, 5.2)
+    axes = figure.subplots()
+    image = axes.imshow(
+        np.ma.masked_equal(counts, 0), aspect="auto", cmap="viridis_r", interpolation="nearest"
+    )
+    rows, columns = (np.unique(np.linspace(0, n - 1, min(n, 20)).astype(int)) for n in counts.shape)
+    axes.set_yticks(rows, [shortened(names[row]) for row in rows], fontsize=8)
+    axes.set_xticks(columns, [shortened(classes[column]) for column in columns], rotation=90, fontsize=8)
+    axes.set_xlabel("class")
+    figure.colorbar(image, ax=axes, label="samples, white for none")
+    return figure
+
+
 def plot_gates(results: Results) -> Figure:
-    """Draw predicted beside counted native gates of every client, in three panels."""
+    """Draw predicted beside counted native gates of every client, in three panels; points for many."""
     known = {client.name: client.gates for client in results.clients if client.gates is not None}
     names = list(known)
+    if len(names) > MOST_ROWS:
+        return _gate_points(list(known.values()))
     figure = new_figure(9, 1.7 + 0.42 * len(names))
     panels = figure.subplots(1, 3, sharey=True)
-    for axes, field, title in zip(
-        panels,
-        ("two_qubit", "one_qubit", "two_qubit_depth"),
-        ("two-qubit gates", "one-qubit gates", "two-qubit depth"),
-        strict=True,
-    ):
+    for axes, (field, title) in zip(panels, _COUNTS, strict=True):
         predicted = [getattr(gates.estimated, field) for gates in known.values()]
         counted = [getattr(gates.transpiled, field) for gates in known.values()]
         _paired_bars(axes, predicted, counted)
         axes.set_title(title)
         axes.grid(axis="x")
         axes.margins(x=0.16)
-    panels[0].set_yticks(range(len(names)), list(map(_short, names)))
+    panels[0].set_yticks(range(len(names)), list(map(shortened, names)))
     panels[0].invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def plot_training(extras: ReportExtras) -> Figure:
-    """Draw one panel a model: the swarm's best loss, then the refinement's loss."""
-    histories = {name: curve for name, curve in extras.histories.items() if curve.swarm or curve.refine}
-    columns = min(3, len(histories)) or 1
-    rows = math.ceil(len(histories) / columns) or 1
-    figure = new_figure(3 * columns + 0.6, 2.1 * rows + 0.5)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, curve) in zip(panels, histories.items(), strict=False):
-        _curve(axes, curve)
-        axes.set_title(_short(model_title(name)))
-    for axes in panels[len(histories) :]:
-        axes.set_axis_off()
-    if histories:
-        figure.supxlabel("iteration", fontsize=10)
-        figure.supylabel("training loss", fontsize=10)
-        handles = {
-            label: handle
-            for axes in panels
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=2)
-    return figure
-
-
-def plot_confusion(extras: ReportExtras) -> Figure:
-    """Draw true against predicted classes of the global model; colours are shares of a row."""
-    size = len(extras.classes)
-    confusion = np.zeros((size, size), dtype=np.int64) if extras.confusion is None else extras.confusion
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    side = 2.2 + 0.46 * size
-    figure = new_figure(side + 0.7, side)
-    axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row in range(size):
-        for column in range(size):
-            axes.text(
-                column, row, str(confusion[row, column]), ha="center", va="center",
-                fontsize=9 if size <= 6 else 7, color="white" if shares[row, column] > 0.55 else INK,
-            )  # fmt: skip
-    labels = list(map(_short, extras.classes))
-    axes.set_xticks(range(size), labels)
-    axes.set_yticks(range(size), labels)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
-    axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.85)
+def _gate_points(known: list[Gates]) -> Figure:
+    figure = new_figure(9, 3.6)
+    for axes, (field, title) in zip(figure.subplots(1, 3), _COUNTS, strict=True):
+        predicted, counted = (
+            [_middle(getattr(counts, field)) for counts in side]
+            for side in ([gates.estimated for gates in known], [gates.transpiled for gates in known])
+        )
+        axes.scatter(counted, predicted, s=14, color=BLUE, alpha=0.6)
+        most = max(1.0, *counted, *predicted)
+        axes.plot([0, most], [0, most], color=GREY, linewidth=1, linestyle=":")
+        axes.set_title(title)
+        axes.set_xlabel("counted")
+        axes.grid()
+    figure.supylabel("predicted", fontsize=10)
     return figure
 
 
@@ -187,6 +197,21 @@ def plot_bytes(results: Results) -> Figure:
     return figure
 
 
+def plot_quantum_seconds(extras: ReportExtras) -> Figure:
+    """Draw the predicted time on quantum computers of all that would run there."""
+    rows = list(extras.quantum_seconds.items())[:MOST_ROWS]
+    figure = new_figure(7.2, 1.2 + 0.36 * len(rows))
+    axes = figure.subplots()
+    bars = axes.barh(range(len(rows)), [seconds for _, seconds in rows], color=BLUE, height=0.6)
+    axes.bar_label(bars, [f" {seconds:,.0f} s".replace(",", "\u2009") for _, seconds in rows], fontsize=9)
+    axes.set_yticks(range(len(rows)), [shortened(name) for name, _ in rows])
+    axes.invert_yaxis()
+    axes.margins(x=0.16)
+    axes.set_xlabel("predicted seconds on a quantum computer")
+    axes.grid(axis="x")
+    return figure
+
+
 def _paired_bars(axes: Axes, predicted: list[Quantity], counted: list[Quantity]) -> None:
     places = np.arange(len(predicted))
     for shift, label, values, colour in (
@@ -209,17 +234,3 @@ def _middle(value: Quantity) -> float:
     if value is None:
         return 0.0
     return value.mid if isinstance(value, QuantityRange) else float(value)
-
-
-def _curve(axes: Axes, curve: TrainingCurve) -> None:
-    swarm, refine = list(curve.swarm), list(curve.refine)
-    # The refinement starts where the swarm ended.
-    start = max(len(swarm) - 1, 0)
-    axes.plot(range(len(swarm)), swarm, color=BLUE, label="particle swarm")
-    axes.plot(range(start, start + len(refine)), refine, color=ORANGE, label="gradient refinement")
-    moved, refined = curve.noiseless
-    if moved or refined:
-        end = start + refined if refined else moved
-        axes.axvspan(-0.5, end - 0.5, color=BLUE, alpha=0.08, lw=0, label="without noise")
-    axes.grid()
-    axes.set_ylim(bottom=0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, ModelSettings
 from qkd_qiskit.data import DataSource, load_dataset, prepare_data
 from qkd_qiskit.encoding import Encoder, encoding_named, make_encoder
-from qkd_qiskit.errors import DataError, EstimatorError
+from qkd_qiskit.errors import DataError, EstimatorError, NoBudgetError
 from qkd_qiskit.estimator import GateBudget, estimate_gate_budget, estimator_arguments
 from qkd_qiskit.estimator.budget import EstimatorArguments
 from qkd_qiskit.hardware import (
@@ -38,6 +38,10 @@ _FIDELITY_SAMPLES = 200
 #: Heading of a column, and where its value lies in a row.
 Columns = tuple[tuple[str, str], ...]
 
+_PUBLIC_TOO = (
+    "samples and classes count labelled public samples too: those of classes that a client misses are to it "
+    "one class more, none of mine"
+)
 ESTIMATE_COLUMNS: Columns = (
     ("client", "client"),
     ("device", "backend"),
@@ -75,23 +79,41 @@ SAVED_COLUMNS: Columns = (
 
 
 @dataclass(frozen=True)
+class NoBudget:
+    """Why a client gets no budget.
+
+    Attributes:
+        reason: The estimator's.
+        lacks: What the device lacks, in few words; empty where it lacks nothing.
+    """
+
+    reason: str
+    lacks: str
+
+
+@dataclass(frozen=True)
 class ClientBudget:
     """A client's gate budget on one device.
 
     Attributes:
         client: Name of the client, or of its dataset.
         backend: Name or descriptor of the device.
-        budget: The budget, or the reason why there is none.
+        budget: The budget, or why there is none.
     """
 
     client: str
     backend: str
-    budget: GateBudget | str
+    budget: GateBudget | NoBudget
 
     def to_dict(self) -> dict[str, object]:
         """Return the row, with all that JSON readers may want."""
-        if isinstance(self.budget, str):
-            return {"client": self.client, "backend": device_name(self.backend), "refused": self.budget}
+        if isinstance(self.budget, NoBudget):
+            return {
+                "client": self.client,
+                "backend": device_name(self.backend),
+                "limited_by": self.budget.lacks or "refused",
+                "refused": self.budget.reason,
+            }
         return {"client": self.client, **self.budget.to_dict(), "refused": None}
 
 
@@ -185,6 +207,9 @@ def experiment_budgets(settings: ExperimentSettings, *, backends: Sequence[str] 
         for backend in backends or (client.backend,):
             arguments = estimator_arguments(settings.estimator, settings.shared_seed)
             budget = _budget(samples.inputs, samples.labels, backend, settings.model, outcomes, arguments)
+            others = len(samples) - len(prepared.own(number))
+            if others:
+                budget = _noted(budget, (_PUBLIC_TOO,))
             found.append(ClientBudget(client.name, backend, budget))
     return found
 
@@ -283,7 +308,7 @@ def transpile_experiment(
     """
     return [
         found
-        if isinstance(found.budget, str)
+        if isinstance(found.budget, NoBudget)
         else transpile_structure(found.budget.spec, found.backend, seed=settings.seed, client=found.client)
         for found in experiment_budgets(settings, backends=backends)
     ]
@@ -330,8 +355,8 @@ def _fidelity_note(model: ModelSettings, encoder: Encoder, features: Inputs) -> 
     )
 
 
-def _noted(budget: GateBudget | str, notes: tuple[str, ...]) -> GateBudget | str:
-    return budget if isinstance(budget, str) else replace(budget, notes=(*budget.notes, *notes))
+def _noted(budget: GateBudget | NoBudget, notes: tuple[str, ...]) -> GateBudget | NoBudget:
+    return budget if isinstance(budget, NoBudget) else replace(budget, notes=(*budget.notes, *notes))
 
 
 def _budget(
@@ -341,7 +366,7 @@ def _budget(
     model: ModelSettings,
     outcomes: int | None,
     arguments: EstimatorArguments,
-) -> GateBudget | str:
+) -> GateBudget | NoBudget:
     """Return the budget, or the estimator's reason to refuse: one refusal must not hide the other rows."""
     device = load_backend(backend)
     try:
@@ -357,4 +382,4 @@ def _budget(
             **arguments,
         )
     except EstimatorError as error:
-        return str(error)
+        return NoBudget(str(error), error.lacks if isinstance(error, NoBudgetError) else "")

@@ -1,4 +1,4 @@
-"""A structure search as a picture: how its fitness fell, and the circuits of its best particles."""
+"""A structure search as a picture: the front of fitness and gates, and the chosen structure as a circuit."""
 
 from __future__ import annotations
 
@@ -11,65 +11,113 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from qkd_qiskit.reporting.figures import BLUE, INK, ORANGE, new_figure
-from qkd_qiskit.vqcnn import Gene, Kernel
+from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
 if TYPE_CHECKING:
     from qkd_qiskit.training import StructureSearch
 
-_SHOWN = 3
-_TICKS = 6
 _PARAMETRIZED = "#dbe9f6"
+_MOST_COLUMNS = 40
+_KERNELS_SHOWN = 2
 
 
 def plot_structure(search: StructureSearch) -> Figure:
-    """Fitness of every kernel that was tried, the best so far, and the best kernels gate by gate."""
-    shown = _shown(search)
-    figure = new_figure(9.6, 1.4 + 0.9 * len(shown))
+    """Fitness against gates of every structure tried, and the chosen one block by block."""
+    chosen = search.spec(search.structures.index(search.winner))
+    names = kernel_letters(chosen)
+    own = [kernel for kernel in names if kernel not in PRESETS.values()][:_KERNELS_SHOWN]
+    figure = new_figure(9.6, 3.4 + 0.9 * len(own))
     left, right = np.ravel(np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.25))))
-    _plot_convergence(left, search)
-    panels = right.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for panel, number in zip(panels, shown, strict=True):
-        draw_kernel(panel, Kernel.from_string(search.kernels[number]))
-        panel.set_title(_title(search, number), fontsize=8)
+    _plot_front(left, search)
+    panels = right.subplots(
+        1 + len(own), 1, squeeze=False, gridspec_kw={"height_ratios": [3.0, *[1.0] * len(own)]}
+    )[:, 0]
+    draw_structure(panels[0], chosen)
+    panels[0].set_title(_title(search), fontsize=8)
+    for panel, kernel in zip(panels[1:], own, strict=True):
+        draw_kernel(panel, kernel)
+        panel.set_title(f"kernel {names[kernel]}", fontsize=8)
     return figure
 
 
-def _shown(search: StructureSearch) -> list[int]:
-    """Choose the kernels to draw: the best by short training, the chosen one always among them."""
-    order = [int(number) for number in np.argsort(search.fitness, kind="stable")]
-    chosen = search.kernels.index(search.winner)
-    shown = order[:_SHOWN]
-    return shown if chosen in shown else [*shown[:-1], chosen]
+def kernel_letters(spec: VQCNNSpec) -> dict[Kernel, str]:
+    """Return short names of a structure's kernels: a preset's own, letters for gate strings."""
+    presets = {kernel: name for name, kernel in PRESETS.items()}
+    names: dict[Kernel, str] = {}
+    for kernel in spec.kernels:
+        own = sum(known not in presets for known in names)
+        names.setdefault(kernel, presets.get(kernel, chr(ord("A") + own % 26)))
+    return names
 
 
-def _title(search: StructureSearch, number: int) -> str:
+def preset_of(spec: VQCNNSpec) -> str | None:
+    """Return the name of the preset that is a structure's only kernel; None for any other structure."""
+    names = {name for name, kernel in PRESETS.items() if set(spec.kernels) == {kernel}}
+    return next(iter(names), None)
+
+
+def _title(search: StructureSearch) -> str:
+    number = search.structures.index(search.winner)
     in_full = dict(zip(search.finalists, search.final_fitness, strict=True))
     after = f", {in_full[number]:.3f} trained in full" if number in in_full else ""
-    chosen = "; chosen" if search.kernels[number] == search.winner else ""
     return (
-        f"fitness {search.fitness[number]:.3f}{after}; {search.two_qubit[number]} two-qubit gates, "
-        f"{search.weights[number]} weights{chosen}"
+        f"chosen: fitness {search.fitness[number]:.3f}{after}; {search.two_qubit[number]} two-qubit gates, "
+        f"{search.weights[number]} weights"
     )
 
 
-def _plot_convergence(figure: SubFigure, search: StructureSearch) -> None:
+def _plot_front(figure: SubFigure, search: StructureSearch) -> None:
     fitness, gates = search.fitness, search.two_qubit
     axes = figure.subplots()
-    tries = np.arange(1, len(fitness) + 1)
-    axes.step(tries, np.minimum.accumulate(fitness), color=ORANGE, where="post", label="best so far")
-    points = axes.scatter(tries, fitness, c=gates, cmap="viridis_r", s=18, zorder=2)
-    chosen = search.kernels.index(search.winner)
-    axes.plot(
-        chosen + 1, fitness[chosen], "o", ms=9, mfc="none", mec=INK, ls="none", label="chosen", zorder=3
-    )
-    axes.set_xlabel("kernels tried")
+    axes.plot(gates, fitness, "o", ms=4, color=BLUE, alpha=0.45, ls="none", label="tried")
+    front = search.front
+    axes.step(gates[front], fitness[front], color=ORANGE, where="post", marker="o", ms=4, label="front")
+    for number in range(len(search.structures)):
+        name = preset_of(search.spec(number))
+        if name is not None:
+            axes.annotate(name, (gates[number], fitness[number]), fontsize=7, color=INK)
+    chosen = search.structures.index(search.winner)
+    axes.plot(gates[chosen], fitness[chosen], "o", ms=9, mfc="none", mec=INK, ls="none", label="chosen")
+    axes.set_xlabel("native two-qubit gates")
     axes.set_ylabel("validation loss plus price")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    bar = figure.colorbar(points, ax=axes, label="native two-qubit gates")
-    if len(np.unique(gates)) <= _TICKS:
-        bar.set_ticks(np.unique(gates).tolist())
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+
+
+def draw_structure(axes: Axes, spec: VQCNNSpec) -> None:
+    """Draw a structure block by block, the first qubit on top; poolings are orange, measured qubits marked.
+
+    Blocks beyond the fortieth column are left out.
+    """
+    names, free, dropped = kernel_letters(spec), [0] * spec.n_qubits, {}
+    places = []
+    for block in spec.blocks:
+        low, high = sorted(block.qubits)
+        column = max(free[low : high + 1])
+        free[low : high + 1] = [column + 1] * (high + 1 - low)
+        if block.kind != "conv":
+            dropped[block.qubits[0]] = column
+        if column < _MOST_COLUMNS:
+            places.append((block, column))
+    width = min(max(free), _MOST_COLUMNS)
+    for qubit in range(spec.n_qubits):
+        axes.plot((-0.7, dropped.get(qubit, width - 0.2)), (-qubit, -qubit), color=INK, lw=0.7, zorder=0)
+    for block, column in places:
+        low, high = sorted(block.qubits)
+        colour = BLUE if block.kind == "conv" else ORANGE
+        axes.add_patch(
+            Rectangle((column - 0.36, -high - 0.3), 0.72, high - low + 0.6, fc="white", ec=colour, zorder=2)
+        )
+        label = names[spec.kernels[block.layer]]
+        axes.text(
+            column, -(low + high) / 2, label, ha="center", va="center", fontsize=5, rotation=90, zorder=3
+        )
+    for qubit in spec.measured_qubits:
+        axes.text(width - 0.1, -qubit, "M", ha="left", va="center", fontsize=7, color=INK)
+    axes.set_xlim(-0.9, max(width, 6) + 0.6)
+    axes.set_ylim(-spec.n_qubits + 0.4, 0.6)
+    axes.set_axis_off()
 
 
 def draw_kernel(axes: Axes, kernel: Kernel) -> None:

@@ -53,9 +53,11 @@ def signed_percent(value: Quantity) -> str:
 
 
 def noise_label(model: ModelResult) -> str:
-    """Return under whose noise the accuracy was measured."""
+    """Return under whose noise the accuracy was measured; of a classical model, whose labels it knows."""
     if isinstance(model.noise, str):
         return model.noise
+    if model.labels is not None:
+        return f"{model.labels} labels"
     return "yes" if model.noise else "none"
 
 
@@ -82,7 +84,7 @@ def models_table(results: Results) -> Table:
     table.add_column("model", no_wrap=True)
     for heading in ("accu-\nracy", "95 %\ninterval", "no\nnoise", "weights", "2-qubit\ngates"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("noise of", overflow="fold")
+    table.add_column("noise of,\nor labels", overflow="fold")
     for name in model_order(results):
         model = results.measured[name]
         low, high = model.interval
@@ -138,6 +140,18 @@ def _before_and_after(before: ClientAccuracy, personal: PersonalResult | None) -
 
 def _predicted_and_counted(gates: Gates) -> str:
     return f"{quantity(gates.estimated.two_qubit)} / {quantity(gates.transpiled.two_qubit)}"
+
+
+def clients_alone(results: Results) -> str:
+    """Return what the clients reach on all classes, each alone; nothing where nobody has measured it."""
+    reached = [client.accuracy.all_classes for client in results.clients if client.accuracy is not None]
+    if not reached or "best_client" not in results.measured:
+        return ""
+    low, high = (f"{100 * share:.1f}" for share in (min(reached), max(reached)))
+    return (
+        f"chosen client: the best on the public validation samples, not on the test samples; alone, clients "
+        f"reach {low} to {high} % on all classes"
+    )
 
 
 def comparisons_table(results: Results) -> Table:
@@ -205,6 +219,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
         if client.privacy is not None:
             out.print(f"client {client.name}: {client.privacy.sentence}", highlight=False, markup=False)
     out.print(models_table(results))
+    alone = clients_alone(results)
+    if alone:
+        out.print(alone, highlight=False, markup=False)
     if results.comparisons:
         out.print(comparisons_table(results))
     for name, reason in results.absent.items():

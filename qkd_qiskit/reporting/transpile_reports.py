@@ -27,7 +27,7 @@ from qkd_qiskit.hardware import (
 from qkd_qiskit.hardware.counts import NativeCounts
 from qkd_qiskit.hardware.equivalence import TOLERANCE
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.reporting.resources import experiment_budgets
+from qkd_qiskit.reporting.resources import NoBudget, experiment_budgets
 from qkd_qiskit.reporting.transpile_pages import device_page, overview_page
 from qkd_qiskit.reporting.transpile_schema import (
     CountedStructure,
@@ -191,7 +191,7 @@ def _experiment_specs() -> Iterator[tuple[str, VQCNNSpec]]:
         data = settings.data.model_copy(update={"augment": AugmentSettings.model_validate({})})
         settings = settings.model_copy(update={"data": data})
         for found in experiment_budgets(settings):
-            if not isinstance(found.budget, str):
+            if not isinstance(found.budget, NoBudget):
                 yield f"{name}: client {found.client}", found.budget.spec
         prepared = prepare_data(settings)
         model, public = settings.model, prepared.known

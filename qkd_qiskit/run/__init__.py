@@ -4,6 +4,7 @@ from qkd_qiskit.run.budgets import gate_budget
 from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
 from qkd_qiskit.run.fit import FitTask, finalist_training, fit_model
+from qkd_qiskit.run.search_space import search_space
 from qkd_qiskit.run.stages import Stage
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "fit_model",
     "gate_budget",
     "model_compiler",
+    "search_space",
 ]

@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from qkd_qiskit.runtime.drafts import Draft
 from qkd_qiskit.runtime.job_requests import job_request
 from qkd_qiskit.runtime.ledger import Submission
-from qkd_qiskit.runtime.limits import batch_ranges, executed_shots, instructions_per_qubit
+from qkd_qiskit.runtime.limits import (
+    DEFAULT_REP_DELAY,
+    batch_ranges,
+    executed_shots,
+    instructions_per_qubit,
+)
 from qkd_qiskit.runtime.service import JobRequest, ServiceUncertain
 
 CLOSED_FORM = "two seconds a job, and circuit duration and repetition delay for each execution"
@@ -45,6 +50,21 @@ class SubmissionEstimate:
     copies: int = 1
     executions_alone: int | None = None
     seconds_alone: float | None = None
+
+
+def quantum_seconds(
+    duration: float, *, circuits: int, shots: int, rep_delay: float = DEFAULT_REP_DELAY, jobs: int = 1
+) -> float:
+    """Return the quantum seconds of circuits in closed form.
+
+    Args:
+        duration: Seconds of one circuit.
+        circuits: Circuits with their inputs bound.
+        shots: Shots of each.
+        rep_delay: Seconds between two executions.
+        jobs: Jobs that they are sent in.
+    """
+    return jobs * _OVERHEAD_SECONDS + circuits * shots * (duration + rep_delay)
 
 
 def closed_form(
@@ -87,7 +107,9 @@ def closed_form(
         jobs=len(ranges),
         circuits=circuits,
         executions=circuits * executed,
-        seconds=len(ranges) * _OVERHEAD_SECONDS + circuits * executed * each,
+        seconds=quantum_seconds(
+            draft.duration, circuits=circuits, shots=executed, rep_delay=rep_delay, jobs=len(ranges)
+        ),
         source=CLOSED_FORM,
         two_qubit_gates=draft.two_qubit_gates,
         esp=draft.esp,

@@ -15,6 +15,7 @@ from qiskit_ibm_runtime import QiskitRuntimeService
 from qkd_qiskit.errors import HardwareError, SubmissionError
 from qkd_qiskit.hardware import Device, fractional_name, split_name
 from qkd_qiskit.hardware.device import device_from_backend
+from qkd_qiskit.runtime.limits import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.primitives import HAS_DRY_RUNS, prepare_sampler, read_counts
 from qkd_qiskit.runtime.service import (
     FoundJob,
@@ -28,7 +29,6 @@ from qkd_qiskit.runtime.service import (
 from qkd_qiskit.runtime.service_text import safe_line
 from qkd_qiskit.runtime.status import read_status
 
-DEFAULT_REP_DELAY = 250e-6
 _SETTLE_SECONDS = 60.0
 _DRY_RUN_SECONDS = 60.0
 _USAGE_TRIES = 10

@@ -16,6 +16,8 @@ MAX_EXECUTIONS = 10_000_000
 MAX_JOB_SECONDS = 3 * 3600
 MAX_INSTRUCTIONS = 26_800_000
 """Control-system instructions of one qubit, over all circuits of a job."""
+DEFAULT_REP_DELAY = 250e-6
+"""Seconds between two executions, where a device tells no other number."""
 
 # The service's own heuristic. Gates that it does not list count like those of their size.
 _INSTRUCTIONS = {"rz": 1, "delay": 1, "sx": 2, "x": 2, "cx": 5, "cz": 5, "ecr": 5, "measure": 10, "reset": 17}

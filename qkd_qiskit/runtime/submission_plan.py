@@ -21,8 +21,8 @@ from qkd_qiskit.hardware import Device, TranspiledVQCNN, fold_angles, place_copi
 from qkd_qiskit.models import SavedModel
 from qkd_qiskit.runtime.drafts import Draft, ModelWorkload, draft_alone, draft_packed
 from qkd_qiskit.runtime.estimate import DRY_RUN, SubmissionEstimate, asked, beside_alone, closed_form
-from qkd_qiskit.runtime.ibm import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.ledger import Submission
+from qkd_qiskit.runtime.limits import DEFAULT_REP_DELAY
 from qkd_qiskit.runtime.packing import PackingOptions
 from qkd_qiskit.runtime.service import JobRequest
 

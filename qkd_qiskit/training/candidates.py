@@ -1,10 +1,11 @@
-"""Evaluation of kernels: short trainings, full trainings, and what a kernel's native gates cost."""
+"""Evaluation of structures: short trainings, full trainings, and what a structure's native gates cost."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,10 +17,10 @@ from qkd_qiskit.store.answers import AnswerLog
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.lbfgs import minimize_lbfgs
 from qkd_qiskit.training.objective import Objective, Targets
-from qkd_qiskit.training.optimizer import Starts
+from qkd_qiskit.training.optimizer import LOG_SCALE_BOUNDS, Starts
 from qkd_qiskit.training.tracking import Tracking
 from qkd_qiskit.training.trainer import random_params, train_model
-from qkd_qiskit.vqcnn import Kernel, VQCNNSpec, native_two_qubit
+from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
 # Parts of the samples held back: enough for a standard error, and the cost does not grow with the samples.
 _PARTS = 50
@@ -30,14 +31,15 @@ FullTraining = Callable[[VQCNNSpec, FloatArray, Targets, np.random.Generator], F
 
 @dataclass(frozen=True)
 class CandidateFactory:
-    """How kernels become circuits, and what these cost.
+    """How structures become circuits, and what these cost.
 
     Attributes:
-        base: The structure whose kernel is searched; all its layers get the same one.
+        base: The structure that the search starts from.
         evaluator: Makes the evaluator of a structure, under the noise to train with.
         log_success: The log of a structure's expected success probability, at most 0; 0 without noise.
-        two_qubit: Native two-qubit gates of a structure.
+        two_qubit: Native two-qubit gates of a structure, predicted: counted ones are never more.
         train: How finalists are trained, where it is not by `train_model`.
+        short: Makes the evaluator of short trainings, where it is another one.
     """
 
     base: VQCNNSpec
@@ -45,11 +47,7 @@ class CandidateFactory:
     log_success: Callable[[VQCNNSpec], float]
     two_qubit: Callable[[VQCNNSpec], int]
     train: FullTraining | None = None
-
-    def spec(self, kernel: Kernel) -> VQCNNSpec:
-        """Return the base with another kernel in every layer."""
-        base = self.base
-        return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)
+    short: Callable[[VQCNNSpec], Evaluator] | None = None
 
 
 def device_candidates(
@@ -57,15 +55,18 @@ def device_candidates(
     device: Device,
     *,
     noise: bool = True,
+    short_noise: bool = True,
     seed: int = 0,
     compiler: ModelCompiler | None = None,
 ) -> CandidateFactory:
     """Make circuits on a device: transpiled and under its noise, or logical and ideal.
 
     Args:
-        base: The structure whose kernel is searched.
+        base: The structure that the search starts from.
         device: The device.
         noise: Whether to train under the device's noise, and to pay for its native gates.
+        short_noise: Whether short trainings, too, are under its noise; otherwise their circuits are not
+            transpiled, which takes longer than the training.
         seed: Seed of the transpiler.
         compiler: One of this noise and seed that compiles finalists elsewhere too; None for one of its own.
     """
@@ -81,7 +82,8 @@ def device_candidates(
         base,
         lambda spec: compiled.model(spec, device).noisy,
         log_success,
-        lambda spec: predict_counts(spec, device).two_qubit,
+        lambda spec: int(predict_counts(spec, device).two_qubit_range.high),
+        short=None if short_noise else PauliEvaluator,
     )
 
 
@@ -104,16 +106,15 @@ class SearchTask:
 
 
 class CandidateEvaluation:
-    """Short trainings of kernels, each canonical form once, and full ones of finalists.
+    """Short trainings of structures, each once, and full ones of finalists.
 
     Attributes:
-        kernels: The kernels that were tried, in their order.
+        specs: The structures that were tried, in their order.
         losses: Validation loss of each after its short training.
         left_out: The same with each part of the samples held back left out in turn.
         prices: What each pays for its native gates.
         two_qubit: Native two-qubit gates of each one's circuit.
         weights: Circuit weights of each.
-        indices: Model index of each one's structure.
         evaluations: Parameter vectors evaluated in short trainings, with or without gradient.
     """
 
@@ -121,80 +122,76 @@ class CandidateEvaluation:
         self,
         factory: CandidateFactory,
         task: SearchTask,
-        train: IntArray,
-        held: IntArray,
+        folds: Sequence[tuple[IntArray, IntArray]],
         settings: TrainingSettings,
         answers: AnswerLog,
     ) -> None:
         """Bind samples to a factory.
 
         Args:
-            factory: Makes circuits of kernels.
+            factory: Makes circuits of structures.
             task: Samples, and the seed of every training.
-            train: Samples to train with, originals and copies in random order.
-            held: Samples that judge.
+            folds: Samples to train with, originals and copies in random order, and samples that judge. Every
+                training is made once for each fold, and losses are averaged.
             settings: Settings of short and full trainings.
             answers: Keeps all finished work.
         """
         inputs, targets = task.inputs, task.targets
-        self.kernels: list[Kernel] = []
+        self.specs: list[VQCNNSpec] = []
         self.losses: list[float] = []
         self.left_out: list[FloatArray] = []
         self.prices: list[float] = []
         self.two_qubit: list[int] = []
         self.weights: list[int] = []
-        self.indices: list[int] = []
         self.evaluations = 0
-        self._numbers: dict[Kernel, int] = {}
+        self._numbers: dict[VQCNNSpec, int] = {}
         self._factory, self._settings, self._seed, self._answers = factory, settings, task.seed, answers
-        few = train[: settings.structure.samples]
-        self._short = (inputs[few], targets.rows(few))
-        self._train = (inputs[train], targets.rows(train))
-        self._held = (inputs[held], targets.rows(held))
-        self._rest = _all_but_one_part(self._held[1])
+        most = settings.structure.samples
+        self._folds = [_Fold.of_rows(inputs, targets, train, held, most) for train, held in folds]
 
     def fitness(self) -> FloatArray:
-        """Return the fitness of all kernels so far, [E]."""
+        """Return the fitness of all structures so far, [E]."""
         return np.asarray(np.array(self.losses) + np.array(self.prices), dtype=np.float64)
 
-    def number(self, kernel: Kernel | None) -> int:
-        """Return the number of a kernel, which is trained if it is new; -1 for none."""
-        if kernel is None:
-            return -1
-        if kernel not in self._numbers:
-            self._try(kernel)
-            self._numbers[kernel] = len(self.kernels)
-            self.kernels.append(kernel)
-        return self._numbers[kernel]
+    def knows(self, spec: VQCNNSpec) -> bool:
+        """Return whether a structure was tried."""
+        return spec in self._numbers
+
+    def number(self, spec: VQCNNSpec) -> int:
+        """Return the number of a structure, which is trained if it is new."""
+        if spec not in self._numbers:
+            self._try(spec)
+            self._numbers[spec] = len(self.specs)
+            self.specs.append(spec)
+        return self._numbers[spec]
 
     def full(self, number: int, tracking: Tracking) -> tuple[float, FloatArray]:
-        """Train a kernel in full.
+        """Train a structure in full.
 
         Returns:
             Its validation loss, of all samples held back and with each part of them left out.
         """
-        kernel, steps = self.kernels[number], self._settings.structure.full_steps
-        rng = self._rng(f"full {kernel}")
-        spec, train = self._factory.spec(kernel), self._factory.train
+        spec, steps = self.specs[number], self._settings.structure.full_steps
+        rng, train = self._rng(f"full {spec.index}"), self._factory.train
         evaluator = self._factory.evaluator(spec)
-        if train is None:
-            params = train_model(
-                evaluator,
-                *self._train,
-                self._settings if steps is None else self._settings.model_copy(update={"refine": steps}),
-                rng=rng,
-                tracking=tracking,
-            ).params
-        else:
-            tracking.start(1)
-            (params,) = self._answers.answer(
-                _text(f"full {kernel}"), lambda: (train(spec, *self._train, rng),)
+        longer = self._settings if steps is None else self._settings.model_copy(update={"refine": steps})
+        judged: list[tuple[FloatArray, ...]] = []
+        for place, fold in enumerate(self._folds):
+            if train is None:
+                found = train_model(evaluator, *fold.train, longer, rng=rng, tracking=tracking)
+                params = found.params
+            else:
+                tracking.start(1)
+                (params,) = self._answers.answer(
+                    _text(f"full {spec.index}, {place}"), partial(_alone, train, spec, fold, rng)
+                )
+                tracking.done()
+            judged.append(
+                self._answers.answer(
+                    _text(f"judge {spec.index}, {place}"), partial(fold.judge, evaluator, params)
+                )
             )
-            tracking.done()
-        loss, left_out = self._answers.answer(
-            _text(f"judge {kernel}"), lambda: self._judge(evaluator, params)
-        )
-        return float(loss), left_out
+        return _averaged(judged)
 
     def preference(
         self,
@@ -205,17 +202,17 @@ class CandidateEvaluation:
     ) -> list[int]:
         """Return the positions in `numbers`, the most preferred first.
 
-        Kernels whose fitness is within `resolution` standard errors of the best one's count as equal (the
+        Structures whose fitness is within `resolution` standard errors of the best one's count as equal (the
         rule of one standard error of Breiman et al., *Classification and Regression Trees*, 1984). Of equals
         the incumbent comes first, then the fewest native two-qubit gates, the lowest price, and the smallest
         model index; all others follow by fitness. The error is that of the paired difference from the best
-        kernel, by the jackknife.
+        structure, by the jackknife.
 
         Args:
             losses: Validation losses [E].
             left_out: The same with each part left out [E, parts].
-            numbers: The kernels that they belong to.
-            incumbent: Number of the kernel that stays unless another one is better; None for none.
+            numbers: The structures that they belong to.
+            incumbent: Number of the structure that stays unless another one is better; None for none.
         """
         fitness = losses + np.array(self.prices)[list(numbers)]
         best = int(np.argmin(fitness))
@@ -224,15 +221,14 @@ class CandidateEvaluation:
         def key(position: int) -> tuple[bool, float, float, float, int]:
             k = numbers[position]
             if equal[position]:
-                return False, k != incumbent, self.two_qubit[k], self.prices[k], self.indices[k]
+                return False, k != incumbent, self.two_qubit[k], self.prices[k], self.specs[k].index
             return True, fitness[position], 0.0, 0.0, 0
 
         return sorted(range(len(numbers)), key=key)
 
-    def _try(self, kernel: Kernel) -> None:
-        spec = self._factory.spec(kernel)
+    def _try(self, spec: VQCNNSpec) -> None:
         loss, left_out, spent = self._answers.answer(
-            _text(str(kernel)), lambda: self._short_training(kernel, spec)
+            _text(str(spec.index)), lambda: self._short_trainings(spec)
         )
         self.evaluations += int(spent)
         self.losses.append(float(loss))
@@ -240,33 +236,86 @@ class CandidateEvaluation:
         self.prices.append(-self._settings.structure.price * self._factory.log_success(spec))
         self.two_qubit.append(self._factory.two_qubit(spec))
         self.weights.append(spec.n_weights)
-        self.indices.append(spec.index)
 
-    def _short_training(self, kernel: Kernel, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _short_trainings(self, spec: VQCNNSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
         chosen = self._settings.structure
-        evaluator = self._factory.evaluator(spec)
-        objective = Objective(evaluator, *self._short, l2=self._settings.l2)
-        starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(kernel)))
-        losses = objective.values(starts)
-        best = starts[losses.argmin()]
-        if chosen.moves:
-            swarm = replace(GlobalSwarm.of_training(self._settings), iterations=chosen.moves)
-            best = swarm.run(objective, Starts(starts, losses), rng=self._rng(f"swarm {kernel}")).params
-        if chosen.steps:
-            best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
-        return *self._judge(evaluator, best), np.asarray(float(objective.evaluations))
-
-    def _judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
-        inputs, targets = self._held
-        probabilities = evaluator.probabilities(params[None, :-1], inputs)
-        log_scale = params[None, -1]
-        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self._rest]
-        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+        evaluator = (self._factory.short or self._factory.evaluator)(spec)
+        starts = random_params(chosen.starts, spec.n_weights, rng=self._rng(str(spec.index)))
+        judged: list[tuple[FloatArray, ...]] = []
+        spent = 0
+        for fold in self._folds:
+            objective = Objective(evaluator, *fold.short, l2=self._settings.l2)
+            losses = objective.values(starts)
+            best = starts[losses.argmin()]
+            if chosen.moves:
+                swarm = replace(GlobalSwarm.of_training(self._settings), iterations=chosen.moves)
+                rng = self._rng(f"swarm {spec.index}")
+                best = swarm.run(objective, Starts(starts, losses), rng=rng).params
+            if chosen.steps:
+                best = minimize_lbfgs(objective.value_and_gradient, best, iterations=chosen.steps).params
+            judged.append(fold.judge(evaluator, best))
+            spent += objective.evaluations
+        loss, left_out = _averaged(judged)
+        return np.asarray(loss), left_out, np.asarray(float(spent))
 
     def _rng(self, name: str) -> np.random.Generator:
-        """Return a kernel's own generator: its fitness does not depend on when it is tried."""
+        """Return a structure's own generator: its fitness does not depend on when it is tried."""
         return np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+
+
+def best_log_scale(targets: Targets, probabilities: FloatArray) -> float:
+    """Return the log of the logit scale with the lowest loss on probabilities [N, 2^m], to 0.1."""
+    scales = np.arange(LOG_SCALE_BOUNDS[0], LOG_SCALE_BOUNDS[1], 0.1)
+    losses = targets.values(np.repeat(probabilities[None], len(scales), axis=0), scales)
+    return float(scales[losses.argmin()])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Samples of a short and of a full training, those that judge, and their parts."""
+
+    short: tuple[FloatArray, Targets]
+    train: tuple[FloatArray, Targets]
+    held: tuple[FloatArray, Targets]
+    rest: list[IntArray]
+
+    @classmethod
+    def of_rows(
+        cls, inputs: FloatArray, targets: Targets, train: IntArray, held: IntArray, most: int
+    ) -> _Fold:
+        """Take rows of samples, at most `most` of them for short trainings."""
+        few, judges = train[:most], targets.rows(held)
+        return cls(
+            (inputs[few], targets.rows(few)),
+            (inputs[train], targets.rows(train)),
+            (inputs[held], judges),
+            _all_but_one_part(judges),
+        )
+
+    def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
+        inputs, targets = self.held
+        probabilities = evaluator.probabilities(params[None, :-1], inputs)
+        log_scale = params[None, -1]
+        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self.rest]
+        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+
+
+def _alone(train: FullTraining, spec: VQCNNSpec, fold: _Fold, rng: np.random.Generator) -> tuple[FloatArray]:
+    return (train(spec, *fold.train, rng),)
+
+
+def _averaged(judged: Sequence[tuple[FloatArray, ...]]) -> tuple[float, FloatArray]:
+    """Return the mean loss over folds, and that mean with each part of each fold left out in turn.
+
+    Args:
+        judged: By fold, its loss, and its losses [parts] with each part left out.
+    """
+    losses = np.array([float(loss) for loss, _ in judged])
+    left_out = [
+        losses.mean() + (part - loss) / len(judged) for loss, (_, part) in zip(losses, judged, strict=True)
+    ]
+    return float(losses.mean()), np.concatenate(left_out)
 
 
 def _all_but_one_part(targets: Targets) -> list[IntArray]:

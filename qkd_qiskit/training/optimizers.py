@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.training.best_start import BestStart
 from qkd_qiskit.training.cooperative import CooperativeSwarm
 from qkd_qiskit.training.global_swarm import GlobalSwarm
 from qkd_qiskit.training.optimizer import Optimizer
 
 OPTIMIZERS: dict[str, Callable[[TrainingSettings], Optimizer]] = {
+    "starts": BestStart.of_training,
     "global": GlobalSwarm.of_training,
     "cooperative": CooperativeSwarm.of_training,
 }

@@ -1,4 +1,4 @@
-"""Structure search: a particle swarm over kernels, judged by short trainings and priced in native gates."""
+"""Structure search: short trainings judge structures, and the best ones are trained in full."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.config import TrainingSettings
-from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.config import StructureSettings, TrainingSettings
+from qkd_qiskit.errors import TrainingError, VQCNNError
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
-from qkd_qiskit.training.kernel_space import KernelSpace
-from qkd_qiskit.training.swarm import ParticleSwarm, SwarmCoefficients, run_swarm
+from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, structure_method_named
+from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
 from qkd_qiskit.training.tracking import Tracking
-from qkd_qiskit.vqcnn import VQCNNSpec, resolve_kernel
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+# Batches without a new structure, as a multiple of the budget, after which a search ends.
+_MOST_BATCHES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,23 +25,24 @@ class StructureSearch:
     """What a structure search has seen, and what it chose.
 
     Attributes:
-        kernels: Gate strings of the kernels that were tried, in the order of their candidates.
+        method: The way to search.
+        structures: Model indices of the structures that were tried, as decimal text, in their order.
         losses: Validation loss of each after its short training, [E].
         prices: What each pays for its native gates, [E]; the fitness is the sum of both.
-        two_qubit: Native two-qubit gates of each one's circuit, [E].
+        two_qubit: Native two-qubit gates of each one's circuit, at most, [E].
         weights: Circuit weights of each, [E].
-        trail: Which kernel each particle was at the start and after each move, [moves + 1, P]; -1 where it
-            was none that can be trained.
-        history: Best fitness at the start and after each move.
-        finalists: Positions in `kernels` of those that were trained in full, the most preferred first, and
-            last the base's own kernel if it would not be among them.
+        trail: Which structure each genome of each batch was, [batches, P]; -1 where it was none that can be
+            trained, or the budget was spent.
+        history: Best fitness after each batch.
+        finalists: Positions in `structures` of those that were trained in full, the most preferred first, and
+            last the base itself if it would not be among them.
         final_fitness: Their validation losses after full training, plus price.
-        winner: Gate string of the chosen kernel.
-        reused: Particles whose kernel was known already and was not trained again.
+        winner: Model index of the chosen structure, as decimal text.
         evaluations: Parameter vectors evaluated in short trainings, with or without gradient.
     """
 
-    kernels: tuple[str, ...]
+    method: str
+    structures: tuple[str, ...]
     losses: FloatArray
     prices: FloatArray
     two_qubit: IntArray
@@ -48,68 +52,66 @@ class StructureSearch:
     finalists: tuple[int, ...]
     final_fitness: tuple[float, ...]
     winner: str
-    reused: int
     evaluations: int
 
     @property
     def fitness(self) -> FloatArray:
-        """Loss plus price of each kernel, [E]."""
+        """Loss plus price of each structure, [E]."""
         return np.asarray(self.losses + self.prices)
+
+    @property
+    def front(self) -> IntArray:
+        """Structures than which none has both a lower fitness and fewer gates, the fewest gates first."""
+        found = front(np.stack([self.fitness, self.two_qubit.astype(np.float64)], axis=1))
+        return found[np.argsort(self.two_qubit[found], kind="stable")]
+
+    def spec(self, number: int) -> VQCNNSpec:
+        """Return a structure that was tried."""
+        return VQCNNSpec.from_index(int(self.structures[number]))
 
 
 def search_structure(
     factory: CandidateFactory,
-    space: KernelSpace,
+    space: StructureSpace,
     task: SearchTask,
     settings: TrainingSettings,
     *,
     tracking: Tracking | None = None,
 ) -> StructureSearch:
-    """Search the kernel that suits one client's data and device.
+    """Search the structure that suits one client's data and device.
 
-    A part of the samples is held back. Each new kernel gets a short training on a few of the others and is
-    judged by its loss on the part held back, plus `price` times -log of its expected success probability.
-    Kernels of one canonical form are trained once. The best ones are then trained in full, with the base's
-    own kernel if `own` is set, and judged in the same way. Both times, kernels that the part held back cannot
-    tell apart count as equal, and the cheapest of equals is preferred; at the end, the base's own one. See
-    `CandidateEvaluation.preference`.
+    A part of the samples is held back, or, with several folds, one part after the other. Each new structure
+    gets a short training on a few of the others and is judged by its loss on the part held back, plus `price`
+    times -log of its expected success probability. No structure is trained twice. The best ones are then
+    trained in full, with the base if `own` is set, and judged in the same way. Both times, structures that
+    the parts held back cannot tell apart count as equal, and the cheapest of equals is preferred; at the end,
+    the base. See `CandidateEvaluation.preference`.
 
     Args:
-        factory: Makes circuits of kernels.
-        space: The kernels to choose from.
+        factory: Makes circuits of structures.
+        space: The structures to choose from.
         task: Samples and seed.
         settings: Settings of the search (`settings.structure`) and of full trainings.
-        tracking: Receives every kernel that was tried, and the full trainings.
+        tracking: Receives every structure that was tried, and the full trainings.
 
     Raises:
-        TrainingError: If there are too few samples to hold some back, or no start can be trained.
+        TrainingError: If there are too few samples to hold some back, no structure can be trained, or there
+            is no way to search of the name that the settings give.
     """
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
-    train, held = _split(task, chosen.validation)
-    candidates = CandidateEvaluation(factory, task, train, held, settings, tracking.answers)
-    tracking.start(chosen.particles * (chosen.iterations + 1))
-    trail: list[IntArray] = []
-
-    def fitness(positions: FloatArray) -> FloatArray:
-        found = np.array(
-            [candidates.number(space.decode(position)) for position in positions], dtype=np.int64
-        )
-        trail.append(found)
-        tracking.advance(len(positions))
-        known = candidates.fitness()
-        return np.array([np.inf if k < 0 else known[k] for k in found])
-
-    rng = np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")])
-    swarm = ParticleSwarm(
-        space.starts(chosen.particles, presets=chosen.presets, rng=rng),
-        space.box,
-        SwarmCoefficients.of_training(settings),
-        rng=rng,
+    folds = _split(task, chosen.validation, chosen.folds)
+    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers)
+    start = SearchStart(
+        space.priors,
+        _known(space, chosen),
+        chosen.particles,
+        np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")]),
     )
-    found = run_swarm(swarm, fitness, iterations=chosen.iterations, patience=chosen.patience)
-    tracking.done()
-    own = candidates.number(factory.base.kernels[0].canonical()) if chosen.own else None
+    trail, history = _try_batches(
+        structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
+    )
+    own = candidates.number(factory.base) if chosen.own else None
     losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
     order = candidates.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
     if own is not None and own not in order:
@@ -120,25 +122,88 @@ def search_structure(
     else:
         losses, left_out = losses[order], left_out[order]
     final = losses + np.array(candidates.prices)[order]
-    visited = np.stack(trail)
+    names = tuple(str(spec.index) for spec in candidates.specs)
     return StructureSearch(
-        kernels=tuple(map(str, candidates.kernels)),
+        method=chosen.method,
+        structures=names,
         losses=np.array(candidates.losses),
         prices=np.array(candidates.prices),
         two_qubit=np.array(candidates.two_qubit, dtype=np.int64),
         weights=np.array(candidates.weights, dtype=np.int64),
-        trail=visited,
-        history=found.history,
+        trail=trail,
+        history=history,
         finalists=tuple(order),
         final_fitness=tuple(map(float, final)),
-        winner=str(candidates.kernels[order[candidates.preference(losses, left_out, order, own)[0]]]),
-        reused=int((visited >= 0).sum()) - len(np.unique(visited[visited >= 0])),
+        winner=names[order[candidates.preference(losses, left_out, order, own)[0]]],
         evaluations=candidates.evaluations,
     )
 
 
-def _split(task: SearchTask, share: float) -> tuple[IntArray, IntArray]:
-    """Return samples to train with, in random order, and samples held back; no group is on both sides."""
+def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
+    """Return the structure that a search chose, with the base's number of outcomes.
+
+    Where it leaves too few qubits for these, or takes more native two-qubit gates than the base, the base
+    itself is returned.
+    """
+    found = VQCNNSpec.from_index(int(search.winner))
+    if found.n_outcomes == base.n_outcomes:
+        return found
+    fields = (found.n_qubits, found.input_encoding, found.plan, found.kernels, found.sharing)
+    try:
+        wider = VQCNNSpec(*fields, base.n_outcomes)
+    except VQCNNError:
+        return base
+    return wider if chain_gates(wider) <= chain_gates(base) else base
+
+
+def _known(space: StructureSpace, chosen: StructureSettings) -> IntArray:
+    """Return genomes of the structures that are tried first, where the settings want them."""
+    known = space.starts() if chosen.presets else []
+    return np.array(known, dtype=np.int64).reshape(len(known), len(space.priors))
+
+
+def _try_batches(
+    method: StructureMethod,
+    space: StructureSpace,
+    candidates: CandidateEvaluation,
+    chosen: StructureSettings,
+    tracking: Tracking,
+) -> tuple[IntArray, tuple[float, ...]]:
+    """Let a way to search spend its budget of trainings; return the trail and the best fitness by batch."""
+    budget, stale = chosen.particles * (chosen.iterations + 1), 0
+    tracking.start(budget)
+    trail: list[IntArray] = []
+    history: list[float] = []
+
+    def number(genome: IntArray) -> int:
+        spec = space.decode(genome)
+        if spec is None or (len(candidates.specs) >= budget and not candidates.knows(spec)):
+            return -1
+        return candidates.number(spec)
+
+    while len(candidates.specs) < budget and stale < chosen.patience:
+        if len(trail) >= _MOST_BATCHES * (chosen.iterations + 1):
+            break
+        genomes, before = method.ask(), len(candidates.specs)
+        found = np.array([number(genome) for genome in genomes], dtype=np.int64)
+        tracking.advance(len(candidates.specs) - before)
+        if not candidates.specs:
+            raise TrainingError("structure search: expected a structure within the gate budget, found none")
+        fitness, gates = candidates.fitness(), np.array(candidates.two_qubit, dtype=np.float64)
+        none = found < 0
+        method.tell(genomes, np.where(none, np.inf, fitness[found]), np.where(none, np.inf, gates[found]))
+        stale = 0 if not history or fitness.min() < history[-1] else stale + 1
+        trail.append(found)
+        history.append(float(fitness.min()))
+    tracking.done()
+    return np.stack(trail), tuple(history)
+
+
+def _split(task: SearchTask, share: float, folds: int) -> list[tuple[IntArray, IntArray]]:
+    """Return for each fold samples to train with, in random order, and samples held back.
+
+    No group is on both sides, and none is held back twice.
+    """
     n = task.targets.n_samples
     groups = np.arange(n) if task.groups is None else task.groups
     if groups.shape != (n,):
@@ -148,13 +213,10 @@ def _split(task: SearchTask, share: float) -> tuple[IntArray, IntArray]:
     n_held = max(1, round(share * len(names)))
     if len(names) <= n_held:
         raise TrainingError(f"structure search: expected at least 2 different samples, found {len(names)}")
-    held = np.isin(groups, names[:n_held])
     # Originals stand before their copies, and a held-back part needs no copies.
     _, first = np.unique(groups, return_index=True)
-    return rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)
-
-
-def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
-    """Return the base with the kernel that a search chose, in every layer."""
-    kernel = resolve_kernel(search.winner)
-    return VQCNNSpec(base.n_qubits, base.encoding, base.plan, kernel, base.sharing, base.n_outcomes)
+    found = []
+    for part in np.array_split(names, folds) if folds > 1 else [names[:n_held]]:
+        held = np.isin(groups, part)
+        found.append((rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)))
+    return [pair for pair in found if len(pair[1])]

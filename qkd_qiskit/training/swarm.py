@@ -184,6 +184,20 @@ class ParticleSwarm:
             swarm.pbest_cost + (np.where(np.isnan(costs), np.inf, costs) - swarm.pbest_cost) / self._n_costs
         )
 
+    def place(self, positions: FloatArray) -> None:
+        """Put the particles at other positions [P, D] than the moves led them to, inside the box."""
+        self._swarm.position = positions.copy()
+
+    def follow(self, bests: FloatArray, leaders: FloatArray) -> None:
+        """Take what each particle is drawn to next, in place of `tell`: where costs do not decide it alone.
+
+        Args:
+            bests: Each particle's own best position [P, D].
+            leaders: The position that each one follows, [P, D].
+        """
+        self._swarm.current_cost = np.zeros(len(bests))
+        self._swarm.pbest_pos, self._swarm.best_pos, self._swarm.best_cost = bests.copy(), leaders.copy(), 0.0
+
     @property
     def personal_bests(self) -> FloatArray:
         """Best position of each particle, [P, D]."""

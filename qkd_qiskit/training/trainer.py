@@ -1,4 +1,4 @@
-"""Training of one model: random starts, a particle swarm (global or cooperative), then L-BFGS."""
+"""Training of one model: random starts, perhaps a particle swarm (global or cooperative), then L-BFGS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrainedModel:
         n_outcomes: Class outcomes, with the reject outcome where there is one.
         reject: Whether the last outcome is "none of my classes".
         loss_start: Training loss of the best random start.
-        loss_swarm: Training loss after the swarm alone.
+        loss_swarm: Training loss after the swarm alone; that of the best start where there is none.
         loss: Training loss after refinement; equal to `loss_swarm` without it.
         swarm_history: Best loss at the start and after each move of the swarm.
         refine_history: Loss at the start of the refinement and after each of its iterations.
@@ -146,9 +146,9 @@ def train_model(
     rng: np.random.Generator,
     tracking: Tracking | None = None,
 ) -> TrainedModel:
-    """Train a model: random starts, a particle swarm from the best of them, then L-BFGS from its best point.
+    """Train a model: random starts, a particle swarm where one is set, then L-BFGS from the best point.
 
-    The swarm is global, or cooperative: sub-swarms along the circuit. A global swarm is weak above some 30
+    A swarm is global, or cooperative: sub-swarms along the circuit. A global swarm is weak above some 30
     dimensions; the losses of both phases are kept, so that reports can show what each gave.
 
     Args:

@@ -5,6 +5,11 @@ encoding's code, sharing, qubits, outcomes, number of layers, the layers, whethe
 and the rest of the code. A kernel is its length and its genes. What a digit's radix depends on comes before
 it, so that nothing is padded; equal kernels are written once.
 
+That is the first schema, and every index of it keeps its meaning. The second one holds what the first
+cannot say: which of the surviving qubits are measured, where these are not the first ones. Its code is
+`SECOND_SCHEMA`, which is no encoding's, and in multiples of `CODES` stand the measured qubits as a set of
+bits, then the encoding's own code. What the first schema can say is written in the first one alone.
+
 NOTE: the limits below are radices. A change of one, or of the order of `LAYERS` or `GATES`, changes every
 index. A new encoding changes none. What is chosen of an encoding's options is part of its code; the code of a
 circuit of one's own is a digest of the circuit, so that its index means nothing else, and can be read where
@@ -17,7 +22,7 @@ from typing import Final, NamedTuple
 
 from qkd_qiskit.arguments import plain
 from qkd_qiskit.encoding import ENCODINGS, encoding_coded, encoding_named
-from qkd_qiskit.encoding.options import CODES, OWN_CODE
+from qkd_qiskit.encoding.options import CODES, OWN_CODE, SECOND_SCHEMA
 from qkd_qiskit.errors import VQCNNError
 from qkd_qiskit.vqcnn.genes import GATES, Gene
 from qkd_qiskit.vqcnn.kernel import MAX_GENES, Kernel
@@ -41,11 +46,16 @@ class Fields(NamedTuple):
     kernels: tuple[Kernel, ...]
     sharing: str
     n_outcomes: int
+    measured: tuple[int, ...] | None = None
+    """Measured qubits of the chain, rising; None for the first ones that survive."""
 
 
 def encode(fields: Fields) -> int:
     """Return the index of valid fields."""
     code = encoding_named(fields.encoding).code
+    if fields.measured is not None:
+        bits = sum(1 << qubit for qubit in fields.measured)
+        code = SECOND_SCHEMA + CODES * (bits + (code << fields.n_qubits))
     digits = [
         (code % 2, 2),
         (SHARINGS.index(fields.sharing), len(SHARINGS)),
@@ -87,10 +97,15 @@ def decode(index: int) -> Fields:
     plan = tuple(LAYERS[digits.take(len(LAYERS))] for _ in range(digits.take(MAX_LAYERS) + 1))
     varied = digits.take(2) == 1
     kernels = tuple(_kernel(digits) for _ in range(len(plan) if varied else 1))
-    encoding = _encoding(2 * digits.rest + lowest_bit)
+    code, measured = 2 * digits.rest + lowest_bit, None
+    if code % CODES == SECOND_SCHEMA:
+        code, bits = divmod(code // CODES, 1 << n_qubits)
+        measured = tuple(qubit for qubit in range(n_qubits) if bits >> qubit & 1)
+    encoding = _encoding(code)
     if varied and len(set(kernels)) == 1:
         raise VQCNNError("model index: expected equal kernels to be written once, found them repeated")
-    return Fields(n_qubits, encoding, plan, kernels if varied else kernels * len(plan), sharing, n_outcomes)
+    each = kernels if varied else kernels * len(plan)
+    return Fields(n_qubits, encoding, plan, each, sharing, n_outcomes, measured)
 
 
 class _Digits:

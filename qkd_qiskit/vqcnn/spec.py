@@ -11,6 +11,7 @@ from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.encoding import ENCODINGS, Encoding, encoding_named, introduce
 from qkd_qiskit.errors import DataError, VQCNNError
 from qkd_qiskit.vqcnn import index as model_index
+from qkd_qiskit.vqcnn.drawing import spec_html
 from qkd_qiskit.vqcnn.index import MAX_LAYERS, MAX_QUBITS, SHARINGS
 from qkd_qiskit.vqcnn.kernel import Kernel
 from qkd_qiskit.vqcnn.layers import apply_layer, default_plan, measured_count
@@ -48,6 +49,8 @@ class VQCNNSpec:
         kernels: One kernel for each layer.
         sharing: `layer` gives the blocks of a layer the same weights, `site` each block its own.
         n_outcomes: Outcomes to tell apart, at least 2.
+        measured: Measured qubits of the chain, rising, where they are not the first ones that survive;
+            else None. `measured_qubits` gives them in any case.
     """
 
     n_qubits: int
@@ -56,6 +59,7 @@ class VQCNNSpec:
     kernels: tuple[Kernel, ...]
     sharing: str
     n_outcomes: int
+    measured: tuple[int, ...] | None = None
 
     @takes(VQCNNError, sharing=str)
     def __init__(
@@ -66,6 +70,7 @@ class VQCNNSpec:
         kernels: KernelLike | Iterable[KernelLike] = "su4",
         sharing: str = "layer",
         n_outcomes: int = 2,
+        measured: Sequence[int] | None = None,
     ) -> None:
         """Check the structure and bring it into its one form.
 
@@ -77,10 +82,13 @@ class VQCNNSpec:
             kernels: A preset's name, a gate string or a `Kernel`, for all layers or one for each.
             sharing: `layer` or `site`.
             n_outcomes: Outcomes to tell apart, 2 to 2 to the number of qubits that survive the plan.
+            measured: Qubits of the chain to measure, rising, as many as the outcomes need, among those that
+                survive; the first ones when omitted.
 
         Raises:
             VQCNNError: If a field is out of range, a layer finds too few active qubits, the number of kernels
-                is not that of the layers, or too few qubits survive for the outcomes.
+                is not that of the layers, too few qubits survive for the outcomes, or `measured` does not
+                fit.
         """
         for name, value, low, high in (
             ("n_qubits", n_qubits, 2, MAX_QUBITS),
@@ -108,15 +116,13 @@ class VQCNNSpec:
             raise VQCNNError(
                 f"plan: {n_outcomes} outcomes need {self.n_measured} surviving qubits, found {survivors}"
             )
+        set_field(self, "measured", None if measured is None else self._checked(measured))
 
     @cached_property
     def index(self) -> int:
         """The model index: the one nonnegative integer of this spec."""
-        return model_index.encode(
-            model_index.Fields(
-                self.n_qubits, self.encoding, self.plan, self.kernels, self.sharing, self.n_outcomes
-            )
-        )
+        fields = (self.n_qubits, self.encoding, self.plan, self.kernels, self.sharing, self.n_outcomes)
+        return model_index.encode(model_index.Fields(*fields, self.measured))
 
     @classmethod
     def from_index(cls, index: int) -> VQCNNSpec:
@@ -129,7 +135,13 @@ class VQCNNSpec:
             VQCNNError: If no spec has this index.
         """
         fields = model_index.decode(index)
-        return cls(**fields._asdict())
+        spec = cls(**fields._asdict())
+        if spec.measured != fields.measured:
+            raise VQCNNError(
+                "model index: expected the first surviving qubits to be measured without being named, found "
+                f"{list(spec.measured_qubits)} named"
+            )
+        return spec
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -194,8 +206,13 @@ class VQCNNSpec:
 
     @property
     def measured_qubits(self) -> tuple[int, ...]:
-        """The measured qubits: the first m survivors, `meas[0]` (least significant) first."""
-        return self._chains[-1][: self.n_measured]
+        """The measured qubits, `meas[0]` (least significant) first."""
+        return self.survivors[: self.n_measured] if self.measured is None else self.measured
+
+    @property
+    def survivors(self) -> tuple[int, ...]:
+        """The qubits of the chain that no pooling discards, rising."""
+        return self._chains[-1]
 
     @property
     def is_chain_native(self) -> bool:
@@ -214,15 +231,34 @@ class VQCNNSpec:
         return (
             f"{self.n_qubits} qubits, {self.encoding} encoding, {plan_text(self.plan)}, "
             f"kernel {' | '.join(name or 'identity' for name in names)}, {self.sharing} sharing, "
-            f"{self.n_outcomes} outcomes: {len(self.blocks)} blocks, {self.n_weights} weights, "
-            f"{self.n_two_qubit} two-qubit gates"
+            f"{self.n_outcomes} outcomes{self._measured_text()}: {len(self.blocks)} blocks, "
+            f"{self.n_weights} weights, {self.n_two_qubit} two-qubit gates"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the structure in words and as a drawing, for a notebook."""
+        return spec_html(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a spec of another process, whose encoding this one may not know yet."""
         self.__dict__.update(state)
         if "_own" in state:
             introduce(state["_own"])
+
+    def _measured_text(self) -> str:
+        if self.measured is None:
+            return ""
+        return f" on qubits {', '.join(map(str, self.measured))}"
+
+    def _checked(self, measured: Sequence[int]) -> tuple[int, ...] | None:
+        chosen = items(VQCNNError, "measured", measured, "qubits")
+        rising = all(type(qubit) is int for qubit in chosen) and sorted(set(chosen)) == list(chosen)
+        if not rising or len(chosen) != self.n_measured or not set(chosen) <= set(self.survivors):
+            raise VQCNNError(
+                f"measured: expected {self.n_measured} of the surviving qubits {list(self.survivors)}, "
+                f"rising, found {list(chosen)}"
+            )
+        return None if chosen == self.survivors[: self.n_measured] else chosen
 
     @cached_property
     def _chains(self) -> tuple[tuple[int, ...], ...]:

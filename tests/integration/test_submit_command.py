@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ import pytest
 from qiskit import qpy
 from qiskit_ibm_runtime.utils.utils import is_isa_circuit
 
+from qkd_qiskit import SubmissionOptions, services, submit_model
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import ExperimentSettings, TrainingSettings
 from qkd_qiskit.data import load_dataset, prepare_data
+from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.models import MODEL_FILE, SavedModel
 from qkd_qiskit.runtime import Ledger
+from qkd_qiskit.services import submit as submit_module
 from qkd_qiskit.simulation import PauliEvaluator, count_agreement
 from qkd_qiskit.training import Targets, train_model
 from qkd_qiskit.vqcnn import VQCNNSpec
@@ -130,6 +134,34 @@ def test_a_submission_that_was_killed_is_resumed_by_jobs(
     assert {batch.state for batch in batches} == {"done"}
     assert [batch.job_id for batch in batches][:2] == accepted_before_death
     assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
+
+
+def test_a_program_submits_in_one_call(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    few = SubmissionOptions(samples=9, shots=300, batch=4, mitigate=False)
+    (outcome,) = submit_model(str(run), "noisy_line", few)
+    assert outcome.counts.sum(axis=1).tolist() == [300] * 9
+    assert only_outcome(run)["counts"] == outcome.counts.tolist()
+    # The same call again reads what is there, and the command line goes on with the same submission.
+    (again,) = submit_model(run, "noisy_line", few)
+    np.testing.assert_array_equal(again.counts, outcome.counts)
+    assert len(list((run / "jobs" / "local").glob("*.npz"))) == 3
+    assert submit(run, "--no-mitigate") == 0
+    assert "going on with" in capsys.readouterr().out
+    elsewhere = replace(services.destination(run, "noisy_line"), local=False)
+    monkeypatch.setattr(submit_module, "destination", lambda *_: elsewhere)
+    with pytest.raises(SubmissionError, match="costs about .* quantum seconds: spend=True allows it"):
+        submit_model(run, "noisy_line", SubmissionOptions(samples=3, shots=50))
+    with pytest.raises(SubmissionError, match="options: expected a SubmissionOptions or None, found 3"):
+        submit_model(run, "noisy_line", 3)
+
+
+def test_a_program_is_told_of_jobs_of_a_lost_folder(run: Path) -> None:
+    few = SubmissionOptions(samples=3, shots=50, mitigate=False)
+    submit_model(run, "noisy_line", few)
+    for path in [*run.glob("run.sqlite*"), *(run / "jobs").glob("qkd-*")]:
+        path.unlink()
+    with pytest.raises(SubmissionError, match="which .* does not know: `qkd-qiskit submit --recover`"):
+        submit_model(run, "noisy_line", few)
 
 
 def test_counts_of_many_outcomes_are_left_to_the_file() -> None:

@@ -23,7 +23,7 @@ from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.simulation import compile_model
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
-    KernelSpace, SearchTask, Targets, Tracking,
+    SearchTask, StructureSpace, Targets, Tracking,
     device_candidates, search_structure, searched_spec, train_model,
 )
 
@@ -41,9 +41,10 @@ from pathlib import Path
 with AnswerLog(Path(folder), method, resume=True) as answers:
     print("started", flush=True)
     targets, tracking = Targets(2, labels=labels), Tracking(answers=answers)
+    candidates = device_candidates(budget.spec, device)
     search = search_structure(
-        device_candidates(budget.spec, device),
-        KernelSpace.of_kernel(budget.spec.kernels[0]),
+        candidates,
+        StructureSpace(budget.spec, candidates.two_qubit, other_encodings=method != "cooperative"),
         SearchTask(inputs, targets, seed=3),
         settings,
         tracking=tracking,

@@ -17,6 +17,7 @@ from qkd_qiskit.progress import (
     RichProgress,
     as_progress,
     clock,
+    logged,
 )
 
 
@@ -173,6 +174,11 @@ def test_the_log_tells_of_starts_and_ends(caplog: pytest.LogCaptureFixture) -> N
     assert told[:2] == ["begins: clients", "done: clients, 0:00"]
     assert {record.name for record in caplog.records} == {"qkd_qiskit.progress"}
     assert len(told) == 6
+
+
+def test_nothing_is_logged_twice() -> None:
+    once = logged(NullProgress())
+    assert logged(once) is once
 
 
 def test_who_listens_is_asked_in_one_way() -> None:

@@ -8,13 +8,14 @@ from qkd_qiskit.sweep.measurements.distillation import DistillationMeasurement
 from qkd_qiskit.sweep.measurements.drift import DriftMeasurement
 from qkd_qiskit.sweep.measurements.esp import EspMeasurement
 from qkd_qiskit.sweep.measurements.experiment import ExperimentMeasurement
+from qkd_qiskit.sweep.measurements.fitness import FitnessMeasurement
 from qkd_qiskit.sweep.measurements.inversion import InversionMeasurement
-from qkd_qiskit.sweep.measurements.kernels import KernelMeasurement, SearchMeasurement
 from qkd_qiskit.sweep.measurements.liars import LiarsMeasurement
 from qkd_qiskit.sweep.measurements.membership import MembershipMeasurement
 from qkd_qiskit.sweep.measurements.noise import GradientMeasurement, NoiseMeasurement
 from qkd_qiskit.sweep.measurements.pair import PairMeasurement
 from qkd_qiskit.sweep.measurements.single import SingleModelMeasurement
+from qkd_qiskit.sweep.measurements.structures import StructureMeasurement
 from qkd_qiskit.sweep.measurements.weights import CooperativeMeasurement, WeightsMeasurement
 
 MEASUREMENTS: dict[str, type[Measurement]] = {
@@ -29,8 +30,8 @@ MEASUREMENTS: dict[str, type[Measurement]] = {
     "membership": MembershipMeasurement,
     "pair": PairMeasurement,
     "single": SingleModelMeasurement,
-    "kernel": KernelMeasurement,
-    "search": SearchMeasurement,
+    "structures": StructureMeasurement,
+    "fitness": FitnessMeasurement,
     "damping": DampingMeasurement,
     "weights": WeightsMeasurement,
     "cooperative": CooperativeMeasurement,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -133,7 +134,7 @@ def _draw_encoding(axes: Axes, widths: Mapping[int, Sequence[CellRecord]]) -> No
     for n_qubits, group in sorted(widths.items()):
         ordered = sorted(group, key=lambda record: record.values["two_qubit_gates"][0])
         gates = [record.values["two_qubit_gates"][0] for record in ordered]
-        look = {"marker": _MARKERS[(n_qubits // 2) % len(_MARKERS)], "ms": 5, "lw": 1.2}
+        look: dict[str, Any] = {"marker": _MARKERS[(n_qubits // 2) % len(_MARKERS)], "ms": 5, "lw": 1.2}
         for name, colour in zip(names, _SHOT_COLOURS, strict=False):
             axes.plot(gates, [_share(record.right[name]) for record in ordered], color=colour, **look)
         axes.plot(gates, [_share(record.right["exact"]) for record in ordered], color=INK, **look)

@@ -1,4 +1,4 @@
-"""Ways to find weights, at equal evaluations and at equal time; and the cooperative swarm alone."""
+"""Ways to find weights at equal evaluations; and the cooperative swarm alone."""
 
 from __future__ import annotations
 
@@ -11,28 +11,25 @@ import numpy as np
 from pydantic import Field
 
 from qkd_qiskit.arrays import BoolArray, FloatArray, IntArray
-from qkd_qiskit.config import Settings, TrainingSettings
+from qkd_qiskit.config import Settings
 from qkd_qiskit.simulation import Evaluator, PauliEvaluator
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
 from qkd_qiskit.sweep.measurements.draws import Draw, draw
+from qkd_qiskit.sweep.measurements.minimizers import GRADIENT_COST, minimized
 from qkd_qiskit.training import (
     Box,
-    CandidateFactory,
     CooperativeSwarm,
-    KernelSpace,
     Objective,
     ParticleSwarm,
-    SearchTask,
     Starts,
     Targets,
     class_logits,
     minimize_lbfgs,
     random_params,
     run_swarm,
-    search_structure,
     weight_period,
 )
-from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec, native_two_qubit
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 CLASSES = (0, 1, 2, 3)
 PLAN = "conv, edge, conv, edge, conv, edge, conv"
@@ -54,34 +51,25 @@ class SubSwarms(Settings):
 
 
 class WeightsMeasurement(Measurement):
-    """Find the weights for four digits in one way, until its evaluations or its time are spent."""
+    """Find the weights for four digits in one way, until its evaluations are spent, then by L-BFGS.
 
-    method: Literal[
-        "random search",
-        "global swarm",
-        "cooperative swarm",
-        "structure search",
-        "structure search, no gradient",
-    ]
-    equal: Literal["evaluations", "time"]
+    A loss with its exact gradient counts as `GRADIENT_COST` evaluations.
+    """
+
+    method: Literal["random search", "global swarm", "cooperative swarm", "SPSA", "COBYLA", "L-BFGS", "Adam"]
     samples: int = Field(300, ge=4, description="training images")
-    evaluations: int = Field(6000, ge=1, description="most parameter vectors, where they are equal")
-    seconds: float = Field(20.0, gt=0, description="most processor seconds, where time is equal")
+    evaluations: int = Field(6000, ge=1, description="most parameter vectors")
     refine: int = Field(100, ge=1, description="L-BFGS iterations afterwards")
-    particles: int = Field(30, ge=2)
+    particles: int = Field(30, ge=2, description="particles of the global swarm; random starts of all others")
     sub_swarms: SubSwarms
-    training: TrainingSettings = Field(description="l2, and the structure search")
-    swarm_starts: int = Field(8, ge=1, description="starts of a candidate where the search has no gradient")
+    l2: float = Field(0.015, ge=0)
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Measure loss, accuracy, evaluations and processor seconds after the search and after L-BFGS."""
         data = draw(CLASSES, samples=self.samples, seed=cell.seed)
-        limit = Limit(
-            self.evaluations if self.equal == "evaluations" else None,
-            self.seconds if self.equal == "time" else None,
-        )
+        limit = Limit(self.evaluations)
         objective, params = self._search(data, limit, np.random.default_rng(cell.seed))
-        searched, spent = limit.elapsed, limit.spent + objective.evaluations
+        searched, spent = limit.elapsed, limit.spent(objective)
         loss = float(objective.values(params[None])[0])
         polished = minimize_lbfgs(objective.value_and_gradient, params, iterations=self.refine)
         total = limit.elapsed
@@ -103,7 +91,6 @@ class WeightsMeasurement(Measurement):
         return CellRecord(
             right={name: pack(found) for name, found in hits.items()},
             values={name: (value,) for name, value in values.items()},
-            notes={"kernels": (str(objective.evaluator.spec.kernels[0]),)},
         )
 
     def _search(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
@@ -111,15 +98,16 @@ class WeightsMeasurement(Measurement):
             return self._random(data, limit, rng)
         if self.method == "global swarm":
             return self._swarm(SPEC, data, limit, rng)
+        objective = _objective(SPEC, data, self.l2)
+        starts = _starts(objective, self.particles, rng)
         if self.method == "cooperative swarm":
-            objective = _objective(SPEC, data, self.training.l2)
             search = replace(self.sub_swarms.build(), stop=lambda: limit.reached(objective))
-            found = search.run(objective, _starts(objective, self.particles, rng), rng=rng)
-            return objective, found.params
-        return self._structure(data, limit, rng)
+            return objective, search.run(objective, starts, rng=rng).params
+        found = minimized(self.method, objective, starts.best, lambda: limit.reached(objective), rng)
+        return objective, found
 
     def _random(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
-        objective = _objective(SPEC, data, self.training.l2)
+        objective = _objective(SPEC, data, self.l2)
         best, lowest = np.zeros(objective.n_params), np.inf
         while not limit.reached(objective):
             tried = random_params(self.particles, objective.n_params - 1, rng=rng)
@@ -131,7 +119,7 @@ class WeightsMeasurement(Measurement):
     def _swarm(
         self, spec: VQCNNSpec, data: Draw, limit: Limit, rng: np.random.Generator
     ) -> tuple[Objective, FloatArray]:
-        objective = _objective(spec, data, self.training.l2)
+        objective = _objective(spec, data, self.l2)
         n = objective.n_params - 1
         box = Box.of_params(n, weight_period(spec))
         swarm = ParticleSwarm(box.clip(random_params(self.particles, n, rng=rng)), box, rng=rng)
@@ -143,24 +131,6 @@ class WeightsMeasurement(Measurement):
             stop=lambda: limit.reached(objective),
         )
         return objective, found.params
-
-    def _structure(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
-        """Find the kernel by structure search, the weights by a global swarm."""
-        settings, kernel = self.training, PRESETS["su4"]
-        if self.method == "structure search, no gradient":
-            # Short trainings by a swarm alone, with about as many parameter vectors each.
-            update = {"starts": self.swarm_starts, "moves": 4, "steps": 0}
-            alone = settings.structure.model_copy(update=update)
-            settings = settings.model_copy(update={"structure": alone})
-        search = search_structure(
-            CandidateFactory(SPEC, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
-            KernelSpace(len(kernel.genes), kernel.n_two_qubit),
-            SearchTask(data.inputs, Targets(len(CLASSES), labels=data.labels), int(rng.integers(2**32))),
-            settings,
-        )
-        limit.spent = search.evaluations
-        spec = VQCNNSpec(8, plan=PLAN, kernels=search.winner, sharing="site", n_outcomes=len(CLASSES))
-        return self._swarm(spec, data, limit, rng)
 
 
 class CooperativeMeasurement(Measurement):
@@ -199,19 +169,13 @@ class CooperativeMeasurement(Measurement):
 
 @dataclass
 class Limit:
-    """Ends a search by its evaluations or by its time, whichever is given.
-
-    The time is the processor's, for this process: others on the same computer do not shorten the search.
+    """Ends a search by its evaluations, and measures its processor time.
 
     Attributes:
-        evaluations: Most parameter vectors; None for any number.
-        seconds: Most seconds of processor time; None for any time.
-        spent: Evaluations that were made elsewhere.
+        evaluations: Most parameter vectors; one with its gradient counts `GRADIENT_COST` times.
     """
 
-    evaluations: int | None
-    seconds: float | None
-    spent: int = 0
+    evaluations: int
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -222,12 +186,13 @@ class Limit:
         """Seconds of processor time since the start."""
         return time.process_time() - self.start
 
+    def spent(self, objective: Objective) -> int:
+        """Return the evaluations so far."""
+        return objective.evaluations + (GRADIENT_COST - 1) * objective.gradients
+
     def reached(self, objective: Objective) -> bool:
         """Return whether the search has to end."""
-        if self.evaluations is not None:
-            return self.spent + objective.evaluations >= self.evaluations
-        assert self.seconds is not None
-        return self.elapsed >= self.seconds
+        return self.spent(objective) >= self.evaluations
 
 
 def _objective(spec: VQCNNSpec, data: Draw, l2: float) -> Objective:

@@ -10,6 +10,7 @@ import pytest
 
 from qkd_qiskit.cli import main
 from qkd_qiskit.config import ExperimentSettings, load_experiment, settings_reference, shipped_experiments
+from qkd_qiskit.config.loading import shipped_files
 from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.errors import ConfigError, did_you_mean
@@ -143,3 +144,12 @@ def test_bad_input_is_one_line(tmp_path, capsys, arguments, reason):
     assert reason in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_all_shipped_sweeps_are_listed(tmp_path, capsys):
+    path = tmp_path / "list.json"
+    assert main(["sweep", "--json", str(path)]) == 0
+    rows = json.loads(path.read_text())
+    assert [row["name"] for row in rows] == list(shipped_files("sweeps"))
+    assert all(row["title"] and row["seeds"] > 0 for row in rows)
+    assert "Shipped sweeps" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import typer
 from qkd_qiskit import services
 from qkd_qiskit.cli import main
 from qkd_qiskit.cli.app import COMMANDS, app
-from qkd_qiskit.cli.log import PACKAGE, command_log, with_log_option
+from qkd_qiskit.cli.log import PACKAGE, command_log, shown_progress, with_log_option
 
 
 def leaves(command, name):
@@ -70,3 +70,18 @@ def test_warnings_go_where_standard_error_is_at_the_moment(capsys):
         PACKAGE.info("not this")
         PACKAGE.warning("this")
     assert capsys.readouterr().err == "this\n"
+
+
+def test_the_log_hears_of_all_that_is_shown(tmp_path, monkeypatch, capsys):
+    def predict_file(*_, **__):
+        with shown_progress() as progress:
+            progress.start("work", 3)
+            progress.done("work")
+        raise services.output.ReportingError("enough")
+
+    monkeypatch.setattr(services, "predict_file", predict_file)
+    path = tmp_path / "run.log"
+    assert main(["predict", "RUN", "--input", "x.npy", "--log", str(path)]) == 2
+    told = [line.partition("qkd_qiskit.progress: ")[2] for line in path.read_text().splitlines()]
+    assert told[:2] == ["begins: work", "done: work, 0:00"]
+    assert capsys.readouterr().err.splitlines()[0] == "done: work, 0:00"

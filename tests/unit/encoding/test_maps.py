@@ -146,12 +146,19 @@ def test_what_is_no_name_is_refused(name, reason):
         ModelSettings(encoding=name)
 
 
-def test_settings_take_options_and_no_encodings_of_ones_own():
+def test_settings_take_options_and_name_encodings_of_ones_own_that_others_cannot_run():
     changed = load_experiment("quickstart", overrides=["model.encoding=zz(reps=1)"])
     assert changed.model.encoding == "zz(reps=1)"
-    own = CircuitEncoding(zz_feature_map(2, reps=1))
+    own = CircuitEncoding(zz_feature_map(2, reps=1), "lost")
+    assert ModelSettings(encoding=own.name).encoding == own.name
+    name = own.name
+    del own
+    # Read where nobody has the circuit: the settings are, what needs it is not.
+    assert ModelSettings(encoding=name).encoding == name
+    with pytest.raises(DataError, match="unknown encoding 'lost@"):
+        make_encoder(name, 2)
     with pytest.raises(ValueError, match="expected angle or amplitude"):
-        ModelSettings(encoding=own.name)
+        ModelSettings(encoding="lost@12")
 
 
 OPTIONS = st.dictionaries(

@@ -389,7 +389,9 @@ def test_an_unknown_rule_is_named_before_any_client_works():
     expected = "distillation.aggregation: expected one of auto, mean, .*, found 'median'"
     with pytest.raises(DistillationError, match=expected):
         run_rounds(_context("distillation.aggregation=median"), Nobody())
-    with pytest.raises(TrainingError, match="method: expected global or cooperative, found 'annealing'"):
+    with pytest.raises(TrainingError, match="method: expected starts or .*, found 'annealing'"):
         run_rounds(_context("training.method=annealing"), Nobody())
+    with pytest.raises(TrainingError, match="structure.method: expected front or .*, found 'guess'"):
+        run_rounds(_context("training.structure.method=guess"), Nobody())
     with pytest.raises(TrainingError, match="soft_loss: expected mse or kl, found 'hinge'"):
         run_rounds(_context("distillation.soft_loss=hinge"), Nobody())

@@ -58,6 +58,18 @@ def test_a_query_tells_no_answers_and_nothing_of_other_clients(query):
     assert (back.labels[back.n_examples :] == UNKNOWN).all()
 
 
+def test_a_task_with_an_encoding_that_nobody_here_has_is_refused(query):
+    """Settings may name it, for those who read them; a client must not begin."""
+    raw = query.to_bytes().replace(b'"encoding":"angle"', b'"encoding":"mine@0123456789abcdef0123"')
+    (length,) = struct.unpack_from("<I", raw, 4)
+    more = len(b"mine@0123456789abcdef0123") - len(b"angle")
+    raw = raw[:4] + struct.pack("<I", length + more) + raw[8:]
+    with pytest.raises(
+        RequestRejected, match="header task.model: .*unknown encoding 'mine@0123456789abcdef0123'"
+    ):
+        TrainRequest.from_bytes(raw)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_request_is_the_same_whatever_the_listed_samples_serve_for(number):
     """The parts trade places, and not a byte changes: so no byte tells which samples are labelled."""

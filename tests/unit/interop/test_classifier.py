@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from qiskit import qpy
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -19,7 +21,8 @@ from qkd_qiskit.errors import ClassifierError, QKDError
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.interop import classifier
 from qkd_qiskit.interop.classifier import VQCNNClassifier
-from qkd_qiskit.simulation import AerEvaluator
+from qkd_qiskit.models import load_model
+from qkd_qiskit.simulation import AerEvaluator, compile_model
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 
@@ -130,7 +133,8 @@ def test_amplitude_encoding_takes_features_up_to_two_to_the_qubits():
         ({"budget": "all"}, "expected \"auto\", a number or a spec, found 'all'"),
         ({"budget": 2.5}, "budget: expected .*, found 2.5 of type float"),
         ({"budget": 2}, "expected at least 3 two-qubit blocks, found 2"),
-        ({"budget": VQCNNSpec(3, n_outcomes=4)}, "expected a spec of 4 qubits"),
+        ({"n_qubits": "wide"}, "n_qubits: expected \"auto\" or a number, found 'wide'"),
+        ({"n_qubits": 4, "budget": VQCNNSpec(3, n_outcomes=4)}, "expected a spec of 4 qubits"),
         ({"budget": VQCNNSpec(4, n_outcomes=2)}, "at least 3 outcomes"),
         ({"backend": "nowhere"}, "unknown device 'nowhere'"),
         ({"n_qubits": 14, "backend": "ion_trap"}, "ion_trap"),
@@ -198,3 +202,118 @@ def test_columns_of_a_table_have_names_and_any_numbers():
 def test_one_class_is_refused():
     with pytest.raises(ClassifierError, match="expected at least 2 classes, found 1 class"):
         VQCNNClassifier().fit([[1.0], [2.0]], [1, 1])
+
+
+def test_a_weight_is_a_sample_repeated_and_zero_is_none(iris):
+    features, labels = iris[0][::6], iris[1][::6]
+    weights = np.random.default_rng(3).integers(0, 3, len(labels))
+    model = VQCNNClassifier(n_qubits=2, iterations=0, refine=5, random_state=0)
+    weighted = clone(model).fit(features, labels, sample_weight=weights)
+    repeated = clone(model).fit(features.repeat(weights, axis=0)[::-1], labels.repeat(weights)[::-1])
+    np.testing.assert_array_equal(weighted.params_, repeated.params_)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [([0.0] * 6, "expected a positive weight, found none|at least one non-zero"), ([-1.0] * 6, "egative")],
+)
+def test_weights_that_count_nothing_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        VQCNNClassifier().fit(np.eye(6), [0, 1] * 3, sample_weight=weights)
+
+
+def test_a_warm_start_goes_on_from_the_last_fit(iris):
+    features, labels = iris
+    model = VQCNNClassifier(2, iterations=0, refine=3, early_stopping=False, warm_start=True, random_state=0)
+    losses = [model.fit(features, labels).loss_ for _ in range(3)]
+    assert losses[0] > losses[1] > losses[2]
+    encoder = model.encoder_
+    assert model.fit(features[::2], labels[::2]).encoder_ is encoder
+    with pytest.raises(ClassifierError, match="warm start: expected the classes 0, 1, 2, found 0, 1$"):
+        model.fit(features[labels < 2], labels[labels < 2])
+    with pytest.raises(ClassifierError, match="warm start: expected 4 features, found 3"):
+        model.fit(features[:, :3], labels)
+
+
+def test_width_and_size_follow_the_data():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(size=(30, 2)), rng.normal(size=(30, 11))
+    labels = np.arange(30) % 2
+    model = VQCNNClassifier(iterations=0, refine=1, random_state=0)
+    assert clone(model).fit(few, labels).spec_.n_qubits == 4
+    assert clone(model).fit(many, labels).spec_.n_qubits == 6
+    assert clone(model).set_params(budget=VQCNNSpec(3)).fit(many, labels).spec_.n_qubits == 3
+    fitted = clone(model).fit(many, labels)
+    assert fitted.budget_.spec == fitted.spec_
+    # No more weights than samples, unless the smallest structure has them.
+    assert len(fitted.spec_.blocks) == 5
+
+
+def test_columns_in_other_units_change_nothing():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(120, 4))
+    labels = (features[:, 3] > 0).astype(int)
+    units = features * [1e4, 1e3, 1e2, 1e-2]
+    model = VQCNNClassifier(n_qubits=2, iterations=0, refine=20, random_state=0)
+    assert model.fit(units[:80], labels[:80]).score(units[80:], labels[80:]) > 0.85
+
+
+def test_the_curve_tells_where_the_training_was_stopped(iris, capsys):
+    model = VQCNNClassifier(n_qubits=2, refine=30, verbose=1, random_state=0).fit(*iris)
+    curve = model.learning_curve_
+    assert len(curve.share) == len(curve.loss) == len(curve.held_out) == len(curve.accuracy) == 10
+    assert curve.share[-1] == 1
+    # What is kept is nearly the best that was seen.
+    assert curve.held_out[curve.kept] <= min(curve.held_out) + 0.1
+    told = capsys.readouterr().out
+    assert "different samples" in told
+    assert "on held-out samples" in told
+    plain = VQCNNClassifier(n_qubits=2, refine=5, early_stopping=False, random_state=0).fit(*iris)
+    assert plain.learning_curve_.held_out == ()
+    assert plain.learning_curve_.kept == len(plain.learning_curve_.loss) - 1
+    assert plain.learning_curve_.loss[-1] == pytest.approx(plain.loss_)
+    assert capsys.readouterr().out == ""
+
+
+def test_many_samples_are_learnt_in_steps():
+    features, labels = make_blobs(260, 4, centers=[[0] * 4, [2] * 4], random_state=0)
+    model = VQCNNClassifier(n_qubits=2, steps=30, iterations=0, random_state=0).fit(features, labels)
+    assert model.score(features, labels) > 0.9
+    with pytest.raises(ClassifierError, match='steps: expected "auto" or a number of at least 0, found -1'):
+        model.set_params(steps=-1).fit(features, labels)
+
+
+@pytest.mark.parametrize("backend", [None, "noisy_line"])
+def test_circuit_report_and_exports_are_attributes(backend, iris, tmp_path):
+    features, labels = iris
+    model = VQCNNClassifier(n_qubits=2, backend=backend, iterations=0, refine=5, random_state=0)
+    assert not hasattr(model, "circuit_")
+    model.fit(features, labels)
+    assert {p.vector.name for p in model.circuit_.parameters} == {"x"}
+    (back,) = qpy.load(io.BytesIO(model.qpy_))
+    assert back.count_ops() == model.circuit_.count_ops()
+    assert "OPENQASM 3" in model.qasm3_
+    path = tmp_path / "model.npz"
+    path.write_bytes(model.saved_model_.to_bytes())
+    loaded = load_model(path)
+    assert loaded.classes == (0, 1, 2)
+    compiled = compile_model(model.spec_, backend)
+    np.testing.assert_allclose(
+        loaded.predict_proba(compiled.noisy, features[:9]), model.predict_proba(features[:9]), atol=1e-12
+    )
+    inputs = model.encoder_.transform(features[:2])
+    outcomes = model.sampler_qnn_.forward(inputs, model.params_[:-1])
+    # The reference sampler draws shots, and knows no noise.
+    np.testing.assert_allclose(outcomes, compiled.ideal.probabilities(model.params_[:-1], inputs), atol=0.1)
+    report = model.transpile_report_
+    assert (report is None) == (backend is None)
+    if report is not None:
+        assert report.counted.two_qubit == sum(len(item.qubits) == 2 for item in model.circuit_.data)
+
+
+def test_labels_that_are_no_whole_numbers_are_saved_as_texts():
+    features = np.random.default_rng(0).normal(size=(20, 2))
+    model = VQCNNClassifier(n_qubits=2, iterations=0, refine=1, random_state=0)
+    assert model.fit(features, np.array([True, False] * 10)).saved_model_.classes == (0, 1)
+    assert model.fit(features, np.array([1.0, 2.0] * 10)).saved_model_.classes == (1, 2)
+    assert model.fit(features, np.array(["a", "b"] * 10)).saved_model_.classes == ("a", "b")

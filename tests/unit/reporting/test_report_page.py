@@ -25,7 +25,7 @@ from qkd_qiskit.reporting import (
     write_report,
     write_results,
 )
-from qkd_qiskit.reporting.plots import plot_training
+from qkd_qiskit.reporting.curves import plot_training
 from qkd_qiskit.training import StructureSearch
 from qkd_qiskit.versions import TESTED
 from qkd_qiskit.vqcnn import Gene, Kernel, VQCNNSpec, build_circuit
@@ -172,9 +172,10 @@ def test_unknown_values_are_shown_as_dashes(results: Document, bare: ReportExtra
 
 
 def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare: ReportExtras) -> None:
-    kernels = ("RY0 CX01", "RY1 CX10")
+    structures = tuple(str(VQCNNSpec(4, kernels=kernel).index) for kernel in ("RY0 CX01", "RY1 CX10"))
     search = StructureSearch(
-        kernels=kernels,
+        method="front",
+        structures=structures,
         losses=np.array([0.5, 0.4]),
         prices=np.array([0.01, 0.02]),
         two_qubit=np.array([3, 6]),
@@ -183,8 +184,7 @@ def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare
         history=(0.42,),
         finalists=(1, 0),
         final_fitness=(0.3, 0.35),
-        winner=kernels[1],
-        reused=0,
+        winner=structures[1],
         evaluations=8,
     )
     assert "Structure search" not in render_report(check_results(results), bare)
@@ -193,7 +193,7 @@ def test_a_search_is_shown_for_each_client_that_searched(results: Document, bare
     assert len(page.images()) == 5 + 2
     words = " ".join(page.words.split())
     assert "Structure search" in words
-    for piece in ("north (ibm_torino). Each point is one kernel", "east (ibm_sherbrooke). Each point is"):
+    for piece in ("north (ibm_torino). Each point is one structure", "east (ibm_sherbrooke). Each point is"):
         assert piece in words
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,12 +17,15 @@ from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
 from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
+from qkd_qiskit.sweep.measurements.fitness import expected_choice
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
+from qkd_qiskit.sweep.measurements.minimizers import MINIMIZERS, minimized
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
 from qkd_qiskit.sweep.settings import Variant
+from qkd_qiskit.training import LOG_SCALE_BOUNDS
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SHORT = TrainingSettings(particles=2, iterations=0, refine=8, l2=0.015)
@@ -219,16 +221,12 @@ def test_a_circuit_learns_an_easy_pair():
     assert found.values["accuracy"][0] == right.count("1") / len(right) > 0.8
 
 
-@pytest.mark.parametrize("name", ["all-pairs", "hard-pairs", "presets", "search"])
+@pytest.mark.parametrize("name", ["all-pairs", "hard-pairs"])
 def test_pictures_of_the_swarm_sweeps(name, tmp_path):
     """One cell of each shipped sweep, with small trainings, and its picture."""
     sweep = load_sweep(name, {"seeds": {"count": 1}})
-    structure = {"particles": 8, "iterations": 0, "samples": 20, "starts": 1, "steps": 1}
     small = ["samples=40", "training.refine=2", "training.particles=2", "training.iterations=0"]
-    if name in ("presets", "search"):
-        small += [f"training.structure.{key}={value}" for key, value in structure.items()]
-    else:
-        small += ["augment.copies=0", "tests=50"]
+    small += ["augment.copies=0", "tests=50"]
     options = SweepOptions(
         overrides=tuple(f"measurement.{item}" for item in small), variants=(sweep.all_variants()[0].name,)
     )
@@ -238,20 +236,72 @@ def test_pictures_of_the_swarm_sweeps(name, tmp_path):
     assert (tmp_path / "picture.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("kind", ["evaluations", "time"])
-def test_limits_end_a_search(kind):
-    objective = SimpleNamespace(evaluations=5)
-    if kind == "evaluations":
-        assert not Limit(9, None, spent=3).reached(objective)
-        assert Limit(9, None, spent=4).reached(objective)
-    else:
-        limit = Limit(None, 0.02)
-        assert not limit.reached(objective)
-        time.sleep(0.03)
-        assert not limit.reached(objective)
-        while limit.elapsed < 0.02:
-            pass
-        assert limit.reached(objective)
+SMALL = {"n_qubits": 4, "device": "ibm_guadalupe", "samples": 40, "tests": 30}
+QUICK = {"particles": 2, "iterations": 0, "refine": 3}
+
+
+def test_ways_to_search_structures_are_measured_beside_presets():
+    structure = {"particles": 2, "iterations": 1, "samples": 20, "starts": 1, "steps": 1, "finalists": 2}
+    found = measured(
+        "structures",
+        classes=(0, 1),
+        methods=("front", "random"),
+        training={**QUICK, "structure": structure},
+        **SMALL,
+    )
+    names = [title for name in ("presets", "front", "random") for title in (name, f"{name}, lowest")]
+    assert list(found.right) == names
+    assert {len(answers) for answers in found.right.values()} == {30}
+    budget = 2 * 6  # Six blocks of `two_cx` on four qubits.
+    assert all(0 < found.values[f"gates of {name}"][0] <= budget for name in names)
+    assert found.values["tried by front"] == found.values["tried by random"] == (4.0,)
+
+
+def test_cheap_judgements_are_ranked_against_full_trainings():
+    found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
+    names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
+    judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
+    judged |= {f"{name}, rescaled" for name in judged}
+    assert names == judged | {"trainability"}
+    truth = found.values["truth"]
+    assert len(truth) == 4
+    assert found.values["best"] == (max(truth),)
+    assert all(min(truth) <= found.values[f"chosen, {name}"][0] <= max(truth) for name in names)
+
+
+def test_the_expected_choice_of_all_is_the_choice_itself():
+    truth, rng = np.array([0.1, 0.5, 0.3]), np.random.default_rng(0)
+    assert expected_choice(truth, lambda rows: rows[truth[rows].argmax()], 3, rng) == pytest.approx(0.5)
+    one = expected_choice(truth, lambda rows: rows[0], 1, rng)
+    assert one == pytest.approx(truth.mean(), abs=0.05)
+
+
+def test_limits_count_gradients_three_times():
+    objective = SimpleNamespace(evaluations=5, gradients=2)
+    assert Limit(9).spent(objective) == 5 + 2 * 2
+    assert Limit(9).reached(objective)
+    assert not Limit(10).reached(objective)
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_minimizers_find_a_minimum_and_stop(name):
+    """A paraboloid whose minimum lies outside of the bounds in the last coordinate."""
+    centre, calls = np.array([0.3, -0.2, 9.0]), []
+
+    class Bowl:
+        def values(self, params):
+            calls.append(1)
+            return ((params - centre) ** 2).sum(axis=1)
+
+        def value_and_gradient(self, params):
+            calls.append(1)
+            return float(((params - centre) ** 2).sum()), 2 * (params - centre)
+
+    rng = np.random.default_rng(0)
+    found = minimized(name, Bowl(), np.array([0.0, 0.0, 3.0]), lambda: len(calls) >= 400, rng)
+    assert len(calls) <= 400
+    assert found[-1] <= LOG_SCALE_BOUNDS[1]
+    np.testing.assert_allclose(found, [0.3, -0.2, LOG_SCALE_BOUNDS[1]], atol=0.05)
 
 
 SUB_SWARMS = {"sweeps": 10**6, "particles": 6, "iterations": 3, "patience": 3, "tolerance": -1.0}
@@ -259,26 +309,17 @@ SUB_SWARMS = {"sweeps": 10**6, "particles": 6, "iterations": 3, "patience": 3, "
 
 @pytest.mark.parametrize(
     "method",
-    [
-        "random search",
-        "global swarm",
-        "cooperative swarm",
-        "structure search",
-        "structure search, no gradient",
-    ],
+    ["random search", "global swarm", "cooperative swarm", "SPSA", "COBYLA", "L-BFGS", "Adam"],
 )
 def test_every_way_to_find_weights_spends_what_it_may(method):
-    structure = {"enabled": True, "particles": 2, "iterations": 0, "starts": 1, "steps": 1, "finalists": 1}
     found = measured(
         "weights",
         method=method,
-        equal="evaluations",
         samples=24,
         evaluations=60,
         refine=1,
+        particles=4,
         sub_swarms=SUB_SWARMS,
-        training={"l2": 0.015, "structure": structure},
-        swarm_starts=2,
     ).values
     assert found["evaluations"][0] >= 60
     assert found["loss_refined"][0] <= found["loss"][0]

@@ -1,7 +1,8 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
@@ -9,20 +10,24 @@ from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.store import AnswerLog
 from qkd_qiskit.training import (
+    LOG_SCALE_BOUNDS,
+    STRUCTURE_METHODS,
     CandidateFactory,
-    KernelSpace,
     SearchTask,
+    StructureSpace,
     Targets,
     Tracking,
+    best_log_scale,
     device_candidates,
-    native_cost,
     search_structure,
     searched_spec,
 )
 from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _paired_error
-from qkd_qiskit.vqcnn import PRESETS, Kernel, VQCNNSpec, native_two_qubit
+from qkd_qiskit.training.structure_search import _split
+from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
 BASE = VQCNNSpec(4, plan="conv, edge, conv", kernels="one_cx", sharing="site")
+CHEAP = VQCNNSpec(4, plan="edge, conv", kernels="one_cx", sharing="site")
 
 
 def _settings(**structure):
@@ -32,64 +37,6 @@ def _settings(**structure):
     )
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_survive_the_way_through_positions(name):
-    kernel = PRESETS[name]
-    space = KernelSpace(len(kernel.genes), native_cost(kernel))
-    assert space.decode(space.encode(kernel)) == kernel.canonical()
-
-
-@given(
-    position=st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8),
-    limit=st.integers(1, 4),
-)
-@settings(max_examples=60)
-def test_decoded_kernels_are_canonical_and_within_the_limit(position, limit):
-    space = KernelSpace(4, limit)
-    kernel = space.decode(np.array(position) * space.box.upper)
-    if kernel is not None:
-        assert kernel.canonical() == kernel
-        assert native_cost(kernel) <= limit
-        assert space.holds(kernel)
-        assert kernel.n_parameters >= 1
-        assert kernel.n_two_qubit >= 1
-        assert space.decode(space.encode(kernel)) == kernel
-
-
-def test_the_upper_bound_itself_can_be_decoded():
-    space = KernelSpace(2, 2)
-    assert space.decode(space.box.upper) == Kernel.from_string("CRZ10")
-
-
-@pytest.mark.parametrize(
-    ("text", "cost"), [("X0 RZ1", 0), ("CX01 CZ10", 2), ("CRX01", 2), ("CRZ10 CY01 RX0", 3)]
-)
-def test_controlled_rotations_cost_two(text, cost):
-    assert native_cost(Kernel.from_string(text)) == cost
-
-
-def test_strings_that_cannot_be_trained_are_none():
-    space = KernelSpace(3, 1)
-    for text in ("X0 Y1 I0", "RX0 RY0 RZ1", "CX01 X0 I0"):
-        assert space.decode(space.encode(Kernel.from_string(text))) is None
-
-
-def test_spaces_that_hold_nothing_and_kernels_that_do_not_fit():
-    with pytest.raises(TrainingError, match="at least 2 genes and 1 two-qubit gate"):
-        KernelSpace(2, 0)
-    with pytest.raises(TrainingError, match="at most 4 genes and 2 native two-qubit gates .*found 18"):
-        KernelSpace(4, 2).encode(PRESETS["su4"])
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_presets_that_fit_come_first(n):
-    space = KernelSpace(8, 2)
-    starts = space.starts(n, presets=True, rng=np.random.default_rng(0))
-    assert starts.shape == (n, 16)
-    fitting = [PRESETS["two_cx"].canonical(), PRESETS["one_cx"].canonical()]
-    assert [space.decode(row) for row in starts[:2]] == fitting[:n]
-
-
 class _Counter:
     """Evaluators of structures, and which were made."""
 
@@ -97,8 +44,12 @@ class _Counter:
         self.made = []
 
     def __call__(self, spec):
-        self.made.append(str(spec.kernels[0]))
+        self.made.append(str(spec.index))
         return PauliEvaluator(spec)
+
+
+def _space(**known):
+    return StructureSpace(BASE, own_kernels=1, max_two_qubit=8, **known)
 
 
 def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, answers=None, groups=None, n=40):
@@ -106,7 +57,7 @@ def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, answers=No
     counter = _Counter()
     found = search_structure(
         CandidateFactory(BASE, counter, price, native_two_qubit),
-        KernelSpace(5, 2),
+        _space(known=(CHEAP,)),
         SearchTask(0.5 * inputs, Targets(2, labels=labels), seed, groups),
         _settings(**(structure or {})),
         tracking=None if answers is None else Tracking(answers=answers),
@@ -114,52 +65,81 @@ def _search(blobs, structure=None, *, seed=0, price=lambda spec: 0.0, answers=No
     return found, counter.made
 
 
-def test_no_canonical_kernel_is_trained_twice(blobs):
-    found, made = _search(blobs, {"finalists": 1, "iterations": 6, "patience": 6})
-    assert len(made) == len(set(made)) == len(found.kernels)
-    assert found.reused == (found.trail >= 0).sum() - len(made)
-    kernels = [Kernel.from_string(text) for text in found.kernels]
-    assert [kernel.canonical() for kernel in kernels] == kernels
+@pytest.mark.parametrize("method", STRUCTURE_METHODS)
+def test_every_way_trains_no_structure_twice_and_no_more_than_it_may(method, blobs):
+    sizes = {"finalists": 1, "iterations": 2, "patience": 9, "method": method}
+    found, made = _search(blobs, sizes)
+    assert len(made) == len(set(made)) == len(found.structures) <= 5 * 3
+    assert list(found.structures) == made
+    assert found.method == method
+    # What is known is tried first.
+    assert made[:2] == [str(BASE.index), str(CHEAP.index)]
+    assert all(2 * found.spec(k).n_weights >= found.weights[k] > 0 for k in range(len(made)))
+    assert found.two_qubit.max() <= 8
+
+
+def test_an_unknown_way_is_refused(blobs):
+    with pytest.raises(TrainingError, match="method: expected front or swarm or .*, found 'guess'"):
+        _search(blobs, {"method": "guess"})
+
+
+def test_a_space_of_nothing_is_refused(blobs):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    with pytest.raises(TrainingError, match="expected a structure within the gate budget, found none"):
+        search_structure(
+            CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
+            StructureSpace(BASE, max_two_qubit=0),
+            SearchTask(inputs, Targets(2, labels=labels), 0),
+            _settings(),
+        )
+
+
+def test_the_front_is_what_nothing_beats(blobs):
+    found, _ = _search(blobs, {"iterations": 4})
+    pairs = list(zip(found.fitness, found.two_qubit, strict=True))
+    for k, (loss, gates) in enumerate(pairs):
+        beaten = any(a <= loss and b <= gates and (a, b) != (loss, gates) for a, b in pairs)
+        assert (k in found.front) == (not beaten)
+    assert list(found.two_qubit[found.front]) == sorted(found.two_qubit[found.front])
 
 
 def test_what_is_reported_belongs_together(blobs):
     found, _ = _search(blobs, {"finalists": 2, "resolution": 0.0})
     assert found.history[0] == found.fitness[found.trail[0][found.trail[0] >= 0]].min()
+    assert len(found.history) == len(found.trail)
     assert found.history[-1] == found.fitness.min()
     assert list(found.history) == sorted(found.history, reverse=True)
     assert [found.fitness[k] for k in found.finalists] == sorted(found.fitness)[: len(found.finalists)]
-    assert found.winner == found.kernels[found.finalists[int(np.argmin(found.final_fitness))]]
-    for text, count, weights in zip(found.kernels, found.two_qubit, found.weights, strict=True):
-        spec = VQCNNSpec(4, plan=BASE.plan, kernels=text, sharing="site")
+    assert found.winner == found.structures[found.finalists[int(np.argmin(found.final_fitness))]]
+    for k, (count, weights) in enumerate(zip(found.two_qubit, found.weights, strict=True)):
+        spec = found.spec(k)
         assert (count, weights) == (native_two_qubit(spec), spec.n_weights)
 
 
-def test_a_high_price_makes_the_cheapest_kernel_win(blobs):
+def test_a_high_price_makes_the_cheapest_structure_win(blobs):
     price = {"price": 1e3, "particles": 8, "finalists": 2}
     found, _ = _search(blobs, price, price=lambda spec: -float(native_two_qubit(spec)))
-    winner = VQCNNSpec(4, plan=BASE.plan, kernels=found.winner, sharing="site")
-    assert native_two_qubit(winner) == found.two_qubit.min()
+    assert native_two_qubit(searched_spec(BASE, found)) == found.two_qubit.min()
     np.testing.assert_allclose(found.prices, 1e3 * found.two_qubit)
 
 
-def test_the_bases_own_kernel_may_be_a_finalist_in_any_case(blobs):
+def test_the_base_may_be_a_finalist_in_any_case(blobs):
     own = {"own": True, "presets": False, "iterations": 0, "finalists": 1}
     found, _ = _search(blobs, own)
-    kernel = str(BASE.kernels[0].canonical())
-    assert [found.kernels[k] for k in found.finalists[1:]] in ([kernel], [])
-    assert kernel in found.kernels
+    base = str(BASE.index)
+    assert [found.structures[k] for k in found.finalists[1:]] in ([base], [])
+    assert base in found.structures
     assert len(found.final_fitness) == len(found.finalists)
     without, _ = _search(blobs, {**own, "own": False})
-    assert kernel not in without.kernels
-    assert found.reused == without.reused
+    assert base not in without.structures
 
 
-def test_where_nothing_can_be_told_apart_the_cheapest_kernel_or_the_bases_own_one_wins(blobs):
+def test_where_nothing_can_be_told_apart_the_cheapest_structure_or_the_base_wins(blobs):
     everything = {"resolution": 1e9, "particles": 8, "finalists": 2}
     found, _ = _search(blobs, everything)
-    assert found.two_qubit[found.kernels.index(found.winner)] == found.two_qubit.min()
+    assert found.two_qubit[found.structures.index(found.winner)] == found.two_qubit.min()
     own, _ = _search(blobs, {**everything, "own": True}, price=lambda spec: -float(native_two_qubit(spec)))
-    assert own.winner == str(BASE.kernels[0].canonical())
+    assert own.winner == str(BASE.index)
 
 
 def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
@@ -168,7 +148,7 @@ def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
     rows = np.arange(targets.n_samples)
     factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
     candidates = CandidateEvaluation(
-        factory, SearchTask(inputs, targets, 0), rows, rows, _settings(resolution=resolution), AnswerLog()
+        factory, SearchTask(inputs, targets, 0), [(rows, rows)], _settings(resolution=resolution), AnswerLog()
     )
     for name, values in lists.items():
         setattr(candidates, name, values)
@@ -178,7 +158,12 @@ def _candidates(targets=None, *, held=4, resolution=1.0, **lists):
 # Two parts: the standard error of a difference is half of what it differs between them.
 LOSSES = np.array([0.30, 0.31, 0.33, 0.50])
 LEFT_OUT = np.array([[0.30, 0.30], [0.33, 0.29], [0.37, 0.29], [0.50, 0.50]])
-COSTS = {"prices": [0.0] * 4, "two_qubit": [9, 3, 1, 0], "indices": [1, 2, 3, 4]}
+COSTS = {
+    "prices": [0.0] * 4,
+    "two_qubit": [9, 3, 1, 0],
+    "specs": [SimpleNamespace(index=k) for k in (1, 2, 3, 4)],
+}
+OTHERS = [SimpleNamespace(index=k) for k in (3, 1, 2, 0)]
 
 
 @pytest.mark.parametrize(
@@ -188,12 +173,12 @@ COSTS = {"prices": [0.0] * 4, "two_qubit": [9, 3, 1, 0], "indices": [1, 2, 3, 4]
         (0.6, {}, None, [1, 0, 2, 3]),
         (0.0, {}, None, [0, 1, 2, 3]),
         (1.0, {"two_qubit": [3, 3, 3, 0], "prices": [0.0, -0.001, 0.001, 0.0]}, None, [1, 0, 2, 3]),
-        (1.0, {"two_qubit": [3, 3, 3, 0], "indices": [3, 1, 2, 0]}, None, [1, 2, 0, 3]),
+        (1.0, {"two_qubit": [3, 3, 3, 0], "specs": OTHERS}, None, [1, 2, 0, 3]),
         (1.0, {}, 0, [0, 2, 1, 3]),
         (1.0, {}, 3, [2, 1, 0, 3]),
     ],
 )
-def test_of_kernels_within_the_error_the_incumbent_then_the_cheapest_comes_first(
+def test_of_structures_within_the_error_the_incumbent_then_the_cheapest_comes_first(
     resolution, costs, incumbent, order
 ):
     candidates = _candidates(resolution=resolution, **{**COSTS, **costs})
@@ -205,7 +190,7 @@ def test_without_parts_to_leave_out_the_fitness_decides():
     assert candidates.preference(LOSSES, np.empty((4, 0)), range(4)) == [0, 1, 2, 3]
 
 
-def test_preferences_are_positions_among_the_given_kernels():
+def test_preferences_are_positions_among_the_given_structures():
     candidates = _candidates(**COSTS)
     assert candidates.preference(LOSSES[[3, 1]], LEFT_OUT[[3, 1]], [3, 1]) == [1, 0]
 
@@ -219,7 +204,7 @@ def test_the_error_of_a_difference_is_that_of_its_mean():
 
 def test_losses_with_one_sample_left_out_average_to_the_loss():
     candidates = _candidates(held=7)
-    candidates.number(Kernel.from_string("CX01 RY1"))
+    candidates.number(CHEAP)
     assert candidates.left_out[0].shape == (7,)
     assert candidates.left_out[0].std() > 0
     np.testing.assert_allclose(candidates.left_out[0].mean(), candidates.losses[0])
@@ -245,14 +230,14 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     trained = []
 
     def train(spec, inputs, targets, rng):
-        trained.append(str(spec.kernels[0]))
+        trained.append(str(spec.index))
         assert len(inputs) == targets.n_samples == 30
         return np.append(rng.normal(size=spec.n_weights), 1.0)
 
     def search(answers):
         return search_structure(
             CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit, train),
-            KernelSpace(5, 2),
+            _space(known=(CHEAP,)),
             SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
             _settings(finalists=2),
             tracking=Tracking(answers=answers),
@@ -260,11 +245,33 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
 
     with AnswerLog(tmp_path / "j") as answers:
         found = search(answers)
-    assert trained == [found.kernels[k] for k in found.finalists]
+    assert trained == [found.structures[k] for k in found.finalists]
     with AnswerLog(tmp_path / "j", resume=True) as answers:
         again = search(answers)
     assert again.final_fitness == found.final_fitness
     assert len(trained) == 2
+
+
+def test_short_trainings_may_have_an_evaluator_of_their_own(blobs):
+    inputs, labels = blobs(2, n=40, n_features=8)
+    short, full = _Counter(), _Counter()
+    found = search_structure(
+        CandidateFactory(BASE, full, lambda spec: 0.0, native_two_qubit, short=short),
+        _space(),
+        SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
+        _settings(finalists=2),
+    )
+    assert short.made == list(found.structures)
+    assert full.made == [found.structures[k] for k in found.finalists]
+
+
+@pytest.mark.parametrize("short_noise", [True, False])
+def test_short_trainings_on_a_device_are_noisy_or_not(short_noise):
+    candidates = device_candidates(BASE, load_backend("ibm_guadalupe"), short_noise=short_noise)
+    weights, inputs = np.full(BASE.n_weights, 0.3), np.zeros((1, BASE.n_features))
+    noisy = candidates.evaluator(BASE).probabilities(weights, inputs)
+    short = (candidates.short or candidates.evaluator)(BASE).probabilities(weights, inputs)
+    assert np.allclose(noisy, short, atol=1e-6) == short_noise
 
 
 def test_finalists_may_have_steps_of_their_own(blobs):
@@ -286,18 +293,18 @@ def test_short_trainings_by_a_swarm_need_no_gradient(blobs):
     inputs, labels = blobs(2, n=40, n_features=8)
     found = search_structure(
         CandidateFactory(BASE, _WithoutGradient, lambda spec: 0.0, native_two_qubit),
-        KernelSpace(5, 2),
+        _space(known=(CHEAP,)),
         SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
         _settings(starts=3, moves=2, steps=0, finalists=1),
     )
-    assert found.evaluations == len(found.kernels) * 3 * (1 + 2)
+    assert found.evaluations == len(found.structures) * 3 * (1 + 2)
 
 
 def test_one_seed_gives_one_search(blobs):
     first, again, other = (_search(blobs, seed=seed)[0] for seed in (1, 1, 2))
-    assert first.kernels == again.kernels
+    assert first.structures == again.structures
     np.testing.assert_array_equal(first.losses, again.losses)
-    assert first.kernels != other.kernels
+    assert first.structures != other.structures
 
 
 def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
@@ -311,21 +318,72 @@ def test_resumes_to_the_identical_search(blobs, tmp_path, keep_answers):
     assert again.winner == whole.winner
     assert again.final_fitness == whole.final_fitness
     np.testing.assert_array_equal(again.losses, whole.losses)
-    assert set(made) < set(whole.kernels) or len(made) < len(whole.kernels) + 2
+    assert set(made) < set(whole.structures) or len(made) < len(whole.structures) + 2
 
 
 def test_copies_are_held_back_with_their_original(blobs):
-    from qkd_qiskit.training.structure_search import _split
-
     groups = np.tile(np.arange(10), 3)
     task = SearchTask(np.zeros((30, 1)), Targets(2, labels=groups % 2), 0, groups)
-    train, held = _split(task, 0.3)
+    ((train, held),) = _split(task, 0.3, 1)
     assert len(held) == 3
     assert (held < 10).all()
     assert not set(groups[train]) & set(groups[held])
     assert len(train) == 21
     found, _ = _search(blobs, groups=np.tile(np.arange(20), 2))
-    assert len(found.kernels)
+    assert len(found.structures)
+
+
+@pytest.mark.parametrize("folds", [2, 3, 20])
+def test_each_original_is_held_back_once(folds):
+    groups = np.tile(np.arange(10), 3)
+    task = SearchTask(np.zeros((30, 1)), Targets(2, labels=groups % 2), 0, groups)
+    pairs = _split(task, 0.3, folds)
+    assert len(pairs) == min(folds, 10)
+    assert sorted(np.concatenate([held for _, held in pairs])) == list(range(10))
+    for train, held in pairs:
+        assert not set(groups[train]) & set(groups[held])
+        assert len(train) == 3 * (10 - len(held))
+
+
+def test_the_best_logit_scale_is_where_the_loss_is_lowest():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=60)
+    probabilities = 0.5 + 0.1 * (np.eye(2)[labels] - 0.5) + 0.05 * rng.normal(size=(60, 2))
+    targets = Targets(2, labels=labels)
+    found = minimize_scalar(
+        lambda scale: targets.values(probabilities[None], np.array([scale]))[0],
+        bounds=LOG_SCALE_BOUNDS,
+        method="bounded",
+    )
+    assert best_log_scale(targets, probabilities) == pytest.approx(found.x, abs=0.06)
+
+
+def test_losses_of_folds_are_averaged():
+    targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
+    inputs = np.random.default_rng(0).normal(size=(8, 8))
+    factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    halves = [(rows[:4], rows[4:]), (rows[4:], rows[:4])]
+    both, *single = (
+        CandidateEvaluation(factory, SearchTask(inputs, targets, 0), folds, _settings(), AnswerLog())
+        for folds in (halves, halves[:1], halves[1:])
+    )
+    for candidates in (both, *single):
+        candidates.number(CHEAP)
+    assert both.losses[0] == pytest.approx(np.mean([one.losses[0] for one in single]))
+    # Leaving a sample out of one fold moves the mean by half of what it moves that fold.
+    first, second = (one.left_out[0] for one in single)
+    expected = [(first + single[1].losses[0]) / 2, (second + single[0].losses[0]) / 2]
+    np.testing.assert_allclose(both.left_out[0], np.concatenate(expected))
+    assert both.evaluations == sum(one.evaluations for one in single)
+    full = both.full(0, Tracking())[0]
+    assert full < both.losses[0] + 1
+
+
+def test_finalists_are_judged_in_every_fold(blobs):
+    found, made = _search(blobs, {"folds": 3, "finalists": 2})
+    assert len(found.final_fitness) == 2
+    # One evaluator serves all folds.
+    assert len(made) == len(found.structures) + 2
 
 
 def test_too_few_samples_and_wrong_groups(blobs):
@@ -335,32 +393,42 @@ def test_too_few_samples_and_wrong_groups(blobs):
         _search(blobs, groups=np.zeros(3, dtype=np.int64))
 
 
-def test_a_kernel_grants_its_genes_and_native_gates():
-    kernel = PRESETS["two_cx"]
-    space = KernelSpace.of_kernel(kernel)
-    assert (space.n_genes, space.max_two_qubit) == (len(kernel.genes), native_cost(kernel))
-
-
 @pytest.mark.parametrize("noise", [True, False])
 def test_a_search_on_a_device_stays_within_the_native_gates_of_its_base(blobs, noise):
     inputs, labels = blobs(2, n=40, n_features=8)
     device = load_backend("ibm_guadalupe")
     base = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing="site")
+    candidates = device_candidates(base, device, noise=noise)
     found = search_structure(
-        device_candidates(base, device, noise=noise),
-        KernelSpace.of_kernel(base.kernels[0]),
+        candidates,
+        StructureSpace(base, candidates.two_qubit),
         SearchTask(0.5 * inputs, Targets(2, labels=labels), 4),
         _settings(particles=3, iterations=1, samples=20, starts=2, steps=2),
     )
     spec = searched_spec(base, found)
     assert VQCNNSpec.from_index(spec.index) == spec
-    assert spec.plan == base.plan
-    assert str(spec.kernels[0]) == found.winner
     counted = transpile_verified(spec, device).circuit.count_ops()[device.two_qubit_gate]
-    assert counted <= transpile_verified(base, device).circuit.count_ops()[device.two_qubit_gate]
-    position = found.kernels.index(found.winner)
-    assert found.two_qubit[position] == counted
+    position = found.structures.index(found.winner)
+    assert counted <= found.two_qubit[position] <= 12
+    assert transpile_verified(base, device).circuit.count_ops()[device.two_qubit_gate] == 12
     assert (found.prices[position] > 0) == noise
+
+
+@pytest.mark.parametrize(("outcomes", "same"), [(2, True), (3, False), (9, False)])
+def test_what_was_found_serves_other_outcomes_where_enough_qubits_survive(outcomes, same):
+    found = VQCNNSpec(4, plan="conv, edge, conv", kernels=("one_cx", "su4", "two_cx"), measured=[2])
+    base = VQCNNSpec(4, plan="3*conv", n_outcomes=outcomes)
+    spec = searched_spec(base, SimpleNamespace(winner=str(found.index)))
+    assert spec.n_outcomes == outcomes
+    assert (spec == found) == same
+    assert (spec.kernels == found.kernels) == (outcomes < 9)
+    assert (spec == base) == (outcomes == 9)
+
+
+def test_what_was_found_serves_other_outcomes_only_within_their_gates():
+    found = VQCNNSpec(4, plan="2*conv", kernels="su4")
+    small = VQCNNSpec(4, plan="conv", kernels="su4", n_outcomes=3)
+    assert searched_spec(small, SimpleNamespace(winner=str(found.index))) == small
 
 
 def test_noise_makes_circuits_noisy_and_costs():
@@ -368,7 +436,7 @@ def test_noise_makes_circuits_noisy_and_costs():
     spec = VQCNNSpec(4, plan="conv, edge, conv", kernels="two_cx", sharing="site")
     noisy, ideal = (device_candidates(spec, device, noise=noise) for noise in (True, False))
     assert ideal.log_success(spec) == 0.0
-    cheap = noisy.spec(Kernel.from_string("RY0 CX01"))
+    cheap = VQCNNSpec(4, plan="conv, edge, conv", kernels="RY0 CX01", sharing="site")
     assert noisy.log_success(spec) < noisy.log_success(cheap) < 0
     assert noisy.two_qubit(cheap) < noisy.two_qubit(spec)
     assert ideal.two_qubit(cheap) == noisy.two_qubit(cheap)

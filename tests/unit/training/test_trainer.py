@@ -19,7 +19,7 @@ from qkd_qiskit.training.optimizer import OptimizerResult
 from qkd_qiskit.training.optimizers import OPTIMIZERS, make_optimizer
 from qkd_qiskit.vqcnn import VQCNNSpec
 
-SMALL = TrainingSettings(particles=6, iterations=8, patience=8, refine=25)
+SMALL = TrainingSettings(method="global", particles=6, iterations=8, patience=8, refine=25)
 
 
 class Listener:
@@ -54,7 +54,7 @@ def test_learns_separable_classes(make_toy, blobs, n_classes):
 @pytest.mark.parametrize(("iterations", "refine"), [(0, 0), (3, 0), (0, 4)])
 def test_phases_can_be_left_out(make_toy, blobs, iterations, refine):
     inputs, labels = blobs(2)
-    settings = TrainingSettings(particles=2, iterations=iterations, refine=refine)
+    settings = TrainingSettings(method="global", particles=2, iterations=iterations, refine=refine)
     model = train_model(
         make_toy(4, 2), inputs, Targets(2, labels=labels), settings, rng=np.random.default_rng(0)
     )
@@ -164,6 +164,20 @@ def test_random_params_are_finite_and_within_a_turn(n):
     assert (np.abs(params[:, :-1]) <= np.pi).all()
 
 
+def test_by_default_the_best_start_is_refined(make_toy, blobs):
+    inputs, labels = blobs(2)
+    settings = TrainingSettings(particles=3, iterations=9, refine=0)
+    toy, targets = make_toy(4, 2), Targets(2, labels=labels)
+    model = train_model(toy, inputs, targets, settings, rng=np.random.default_rng(0))
+    assert model.swarm_history == (model.loss_start,) == (model.loss,)
+    assert model.evaluations == 4 * 3
+    refined = train_model(
+        toy, inputs, targets, settings.model_copy(update={"refine": 20}), rng=np.random.default_rng(0)
+    )
+    assert refined.refine_history[0] == pytest.approx(model.loss)
+    assert refined.loss < model.loss
+
+
 @pytest.mark.parametrize("method", ["global", "cooperative"])
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.8, 1.0])
 def test_resumes_to_the_identical_model(tmp_path, blobs, stored_answers, keep_answers, method, kept):
@@ -200,7 +214,7 @@ def test_resumes_to_the_identical_model(tmp_path, blobs, stored_answers, keep_an
 def test_a_sampled_evaluator_has_its_bests_evaluated_again(make_toy, blobs):
     inputs, labels = blobs(2)
     toy = make_toy(4, 2)
-    settings = TrainingSettings(particles=3, iterations=4, patience=4, refine=0)
+    settings = TrainingSettings(method="global", particles=3, iterations=4, patience=4, refine=0)
     counts = []
     for shots in (None, 100):
         toy.shots = shots
@@ -217,7 +231,7 @@ def test_every_registered_method_has_an_optimizer_of_its_own():
 
 def test_an_unknown_method_is_refused():
     settings = TrainingSettings(method="annealing")
-    with pytest.raises(TrainingError, match="method: expected global or cooperative, found 'annealing'"):
+    with pytest.raises(TrainingError, match="method: expected starts or .*, found 'annealing'"):
         make_optimizer(settings)
 
 

@@ -24,14 +24,14 @@ def specs(draw: st.DrawFn) -> VQCNNSpec:
         plan.append(draw(st.sampled_from(kinds)))
         _, active = apply_layer(plan[-1], active)
     kernels = draw(KERNELS | st.lists(KERNELS, min_size=len(plan), max_size=len(plan)))
-    return VQCNNSpec(
-        n_qubits,
-        draw(st.sampled_from(["angle", "amplitude"])),
-        plan,
-        kernels,
-        draw(st.sampled_from(["layer", "site"])),
-        draw(st.integers(2, 2 ** len(active))),
-    )
+    encoding = draw(st.sampled_from(["angle", "amplitude", "zz(reps=3)"]))
+    sharing = draw(st.sampled_from(["layer", "site"]))
+    outcomes = draw(st.integers(2, 2 ** len(active)))
+    measured = None
+    if draw(st.booleans()):
+        count = (outcomes - 1).bit_length()
+        measured = sorted(draw(st.permutations(active))[:count])
+    return VQCNNSpec(n_qubits, encoding, plan, kernels, sharing, outcomes, measured)
 
 
 @settings(max_examples=80)
@@ -40,6 +40,7 @@ def test_every_spec_comes_back(spec: VQCNNSpec) -> None:
     assert spec.index >= 0
     assert VQCNNSpec.from_index(spec.index) == spec
     assert VQCNNSpec.from_index(int(str(spec.index))) == spec
+    assert VQCNNSpec.from_index(spec.index).measured_qubits == spec.measured_qubits
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_uniform_kernels_are_written_once() -> None:
 def test_the_longest_index_stays_below_the_limits() -> None:
     big = Kernel((Gene(13, 1),) * 64)
     other = Kernel((Gene(13, 1),) * 63 + (Gene(12, 1),))
-    spec = VQCNNSpec(32, "amplitude", ["conv"] * 32, [other] + [big] * 31, "site", 2**32)
+    spec = VQCNNSpec(32, "amplitude", ["conv"] * 32, [other] + [big] * 31, "site", 2**31, range(1, 32))
     assert spec.index.bit_length() <= MAX_INDEX_BITS
     assert len(str(2**MAX_INDEX_BITS)) < 4300
     assert VQCNNSpec.from_index(spec.index) == spec
@@ -114,6 +115,29 @@ def test_repeated_uniform_kernels_are_refused() -> None:
         index += digit * place
         place *= radix
     with pytest.raises(VQCNNError, match="expected equal kernels to be written once"):
+        VQCNNSpec.from_index(index)
+
+
+def test_other_measured_qubits_have_indices_of_their_own() -> None:
+    first = VQCNNSpec(4, plan="conv", kernels="one_cx")
+    # The first survivors are what is measured anyway.
+    assert VQCNNSpec(4, plan="conv", kernels="one_cx", measured=[0]) == first
+    others = [VQCNNSpec(4, plan="conv", kernels="one_cx", measured=[qubit]) for qubit in (1, 2, 3)]
+    assert len({spec.index for spec in (first, *others)}) == 4
+    # By hand: the digits of the first schema, but the code is 32767 + 65536 * (bits + 16 * code).
+    code = 32767 + 65536 * (0b0100 + 16 * 0)
+    assert others[1].index % 2 == code % 2
+    rest, digits = others[1].index // 2, (first.index - 0) // 2
+    place = 2 * 31 * 15 * 32 * 3 * 2 * 65 * 26**4
+    assert rest == digits % place + place * (code // 2)
+
+
+def test_first_survivors_are_not_named_in_an_index() -> None:
+    spec = VQCNNSpec(4, plan="conv", kernels="one_cx", measured=[2])
+    place = 2 * 2 * 31 * 15 * 32 * 3 * 2 * 65 * 26**4
+    # Bit 0 in place of bit 2: qubit 0 is measured anyway.
+    index = spec.index - place * (65536 * (0b0100 - 0b0001) // 2)
+    with pytest.raises(VQCNNError, match=r"measured without being named, found \[0\] named"):
         VQCNNSpec.from_index(index)
 
 

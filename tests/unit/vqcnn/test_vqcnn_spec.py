@@ -95,6 +95,11 @@ def test_describe() -> None:
     )
 
 
+def test_measured_qubits_are_described_where_they_are_not_the_first() -> None:
+    assert "2 outcomes on qubits 2: 6" in VQCNNSpec(4, measured=[2]).describe()
+    assert "2 outcomes: 6" in VQCNNSpec(4, measured=[1]).describe()
+
+
 def test_describe_writes_equal_layers_once() -> None:
     spec = VQCNNSpec(4, plan=("conv",) * 3 + ("edge",) + ("conv",) * 2)
     assert ", 3*conv, edge, 2*conv, kernel" in spec.describe()
@@ -122,6 +127,12 @@ def test_describe_writes_equal_layers_once() -> None:
         ({"plan": "tree, tree, conv"}, "conv needs at least 2 active qubits, found 1, at layer 2"),
         ({"kernels": ("su4", "su4")}, "kernels: expected 1 or one for each of 3 layers, found 2"),
         ({"kernels": ()}, "kernels: expected 1 or one for each of 3 layers, found 0"),
+        ({"measured": [0, 1]}, "measured: expected 1 of the surviving qubits .*rising, found \\[0, 1\\]"),
+        ({"measured": [0]}, "expected 1 of the surviving qubits \\[1, 2\\], rising, found \\[0\\]"),
+        ({"measured": [2, 1], "n_outcomes": 4}, "rising, found \\[2, 1\\]"),
+        ({"measured": [1, 1], "n_outcomes": 4}, "rising, found \\[1, 1\\]"),
+        ({"measured": [True]}, "rising, found \\[True\\]"),
+        ({"measured": 2}, "measured: expected qubits, found 2"),
         ({"kernels": "su5"}, "kernel: expected a preset"),
         ({"kernels": (3,)}, "kernels: expected a Kernel, a preset or a gate string, found 3"),
     ],

@@ -1,0 +1,28 @@
+from qkd_qiskit.estimator import largest_presets
+from qkd_qiskit.hardware import load_backend
+from qkd_qiskit.run import search_space
+from qkd_qiskit.training import device_candidates
+from qkd_qiskit.vqcnn import VQCNNSpec
+
+
+def test_presets_that_fit_are_tried_first_and_sub_swarms_keep_the_encoding():
+    base = VQCNNSpec(6, kernels="two_cx", sharing="site")
+    candidates = device_candidates(base, load_backend("ibm_guadalupe"))
+    space = search_space(candidates, own_kernels=1)
+    assert space.max_two_qubit == 26
+    starts = [space.decode(genome) for genome in space.starts()]
+    assert starts[0] == base
+    assert {kernel for spec in starts for kernel in spec.kernels} >= set(base.kernels)
+    assert all(space.gates(spec) <= 26 for spec in starts)
+    assert len(starts) == 3
+    assert "reupload(fresh=0)" in space.encodings
+    assert search_space(candidates, method="cooperative").encodings == ("angle",)
+
+
+def test_the_largest_structure_of_each_ladder_is_taken():
+    base = VQCNNSpec(4, kernels="one_cx", sharing="layer", n_outcomes=3)
+    found = largest_presets(base, lambda spec: spec.n_two_qubit <= 9)
+    # Rungs have 3, 6, 7, 10 ... blocks, with 3, 2 or 1 gates each.
+    assert [spec.n_two_qubit for spec in found] == [3 * 3, 3 * 2, 7 * 1]
+    assert all((spec.sharing, spec.n_outcomes) == ("layer", 3) for spec in found)
+    assert largest_presets(base, lambda spec: spec.n_two_qubit < 3) == ()
