@@ -49,8 +49,9 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 add_module_names = False
 
-# Sphinx would print what Qiskit tells of its passes.
-logging.getLogger("qiskit").setLevel(logging.WARNING)
+# Sphinx would print what Qiskit tells of its passes, and the executor of its kernels.
+for chatty in ("qiskit", "traitlets"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
 
 html_theme = "furo"
 html_title = "qkd_qiskit"
