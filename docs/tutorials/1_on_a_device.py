@@ -3,8 +3,11 @@
 #
 # A *variational quantum convolutional neural network* slides one two-qubit circuit over a chain of qubits, drops qubits on the way, and measures
 # what is left. Here is one on four qubits, put on a device with its noise, trained, and asked.
+#
+# All tutorials are plain Python files that run as they are; `jupytext --to ipynb docs/tutorials/1_on_a_device.py` makes a notebook of one.
 
 # %%
+# %matplotlib inline
 from sklearn.datasets import load_digits
 
 from qkd_qiskit import VQCNNClassifier, VQCNNSpec, load_backend, transpile_verified

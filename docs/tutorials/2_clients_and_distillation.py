@@ -5,6 +5,7 @@
 # parameters to average. They share what they *say about public images*, and a server learns from that.
 
 # %%
+# %matplotlib inline
 from qkd_qiskit import Client, Experiment, Server, run_experiment
 from qkd_qiskit.data import load_dataset
 

@@ -4,6 +4,7 @@
 # Which device is the right one for a task? Not the one with the most qubits: the one that bears the gates that the data need, for what one is ready to pay.
 
 # %%
+# %matplotlib inline
 from qkd_qiskit import VQCNNSpec, load_backend, transpile_verified
 from qkd_qiskit.reporting.device_picture import draw_device
 

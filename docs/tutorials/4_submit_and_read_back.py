@@ -7,6 +7,7 @@
 # First a run to submit, of seconds:
 
 # %%
+# %matplotlib inline
 import tempfile
 from pathlib import Path
 

@@ -5,6 +5,7 @@
 # scale. Here it leaves the package, piece by piece, and gives the same answers everywhere. First a run of seconds, and its export:
 
 # %%
+# %matplotlib inline
 import tempfile
 from pathlib import Path
 
