@@ -31,7 +31,7 @@ myst_fence_as_directive = ["mermaid"]
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parents[1] / "build" / "docs" / "cells")
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
@@ -49,8 +49,9 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 add_module_names = False
 
-# Sphinx would print what Qiskit tells of its passes.
-logging.getLogger("qiskit").setLevel(logging.WARNING)
+# Sphinx would print what Qiskit tells of its passes, and the executor of its kernels.
+for chatty in ("qiskit", "traitlets"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
 
 html_theme = "furo"
 html_title = "qkd_qiskit"

@@ -88,8 +88,16 @@ def _keep_colons(app: object, what: str, name: str, thing: object, options: obje
         lines.insert(0, "")
 
 
+def _finished(app, failed: Exception | None) -> None:
+    for source in (DOCS / "tutorials").glob("*.py") if failed is None else ():
+        page = Path(app.outdir) / "tutorials" / f"{source.stem}.html"
+        if '<img alt="../_images/' not in page.read_text("utf-8"):
+            raise ValueError(f"{source.name}: expected pictures, found none")
+
+
 def setup(app) -> dict[str, bool]:
     """Join the build: every page passes through here before it is parsed."""
     app.connect("source-read", _read)
+    app.connect("build-finished", _finished)
     app.connect("autodoc-process-docstring", _keep_colons, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,11 +73,15 @@ def model_card(model: SavedModel, results: Results | None = None) -> dict[str, A
 
 def _use(model: SavedModel) -> dict[str, Any]:
     """Return what a program without this package needs: raw values to `x`, readings to classes."""
-    arrays = model.encoder.arrays()
+    formula: str | None = getattr(model.encoder, "formula", None)
+    arrays = {
+        name: value
+        for name, value in model.encoder.arrays().items()
+        if formula is None or re.search(rf"\b{name}\b", formula)
+    }
     bits = len(model.spec.measured_qubits)
     inputs: dict[str, Any] = {
-        "formula": getattr(model.encoder, "formula", None)
-        or "load_model(run).encoder.transform(raw), of qkd_qiskit",
+        "formula": formula or "load_model(run).encoder.transform(raw), of qkd_qiskit",
         "arrays": {name: f"{ENCODER_PREFIX}{name} of {MODEL_FILE}" for name in arrays},
         "shapes": {name: list(value.shape) for name, value in arrays.items()},
         "columns": None if model.columns is None else model.columns.names,
@@ -123,7 +128,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         "",
         f"    x = {use['x']['formula']}",
         "",
-        f"where {where}; `numpy.load` reads them.",
+        f"where {where}; `numpy.load` reads them, and `clip` is NumPy's.",
         "",
         "The register `meas` tells the class, its first bit on the right:",
         "",
