@@ -18,7 +18,7 @@ from qkd_qiskit.baselines.scaffold import Scaffold
 from qkd_qiskit.baselines.unentangled import Unentangled
 from qkd_qiskit.baselines.worker import fit_aside, worker_count
 from qkd_qiskit.config import ExperimentSettings
-from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.errors import DistillationError, did_you_mean
 from qkd_qiskit.own import OwnObjects
 
 #: In the order in which they are fitted; `evaluation.COMPARED` has their titles and the order of tables.
@@ -51,7 +51,10 @@ def check_baselines(settings: ExperimentSettings) -> None:
     names = [baseline.name for baseline in _baselines()]
     unknown = [name for name in settings.baselines if name not in names]
     if unknown:
-        raise DistillationError(f"baselines: expected some of {', '.join(names)}, found {unknown[0]!r}")
+        raise DistillationError(
+            f"baselines: expected some of {', '.join(names)}, found {unknown[0]!r}"
+            f"{did_you_mean(unknown[0], names)}"
+        )
 
 
 def fit_baselines(data: BaselineData) -> dict[str, FittedBaseline]:

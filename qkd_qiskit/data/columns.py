@@ -304,12 +304,19 @@ class Columns:
 
     def _numbers_rows(self, column: int, options: TableOptions) -> bool:
         values, count = self._frame[column], len(self._frame)
-        if count < 2 or values.isna().any() or values.nunique() != count:
+        if count < 2 or values.isna().any():
             return False
-        if self._is_row_name(column):
-            return True
         numbers = _numbers(values)
-        if np.isnan(numbers).any() or (numbers != np.round(numbers)).any():
+        fractions = bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
+        if self._is_row_name(column):
+            # pandas and R write the names of rows so, repeated ones too.
+            if fractions and options.row_numbers != "drop":
+                raise DataError(
+                    f"{self._where}: expected a heading above {self._title(column)}, found none: "
+                    'data.row_numbers = "drop" leaves the column out, "keep" takes it as a feature'
+                )
+            return True
+        if values.nunique() != count or not np.isfinite(numbers).all() or fractions:
             return False
         if self._headings is not None and self._headings[column].lower() in _ROW_NAMES:
             return True
@@ -365,7 +372,7 @@ class Columns:
             if model is None and options.missing == "median":
                 medians = self._medians(table[kept], chosen)
                 self._say(
-                    f"{int(absent[kept].sum())} missing values are filled in by the medians of their columns"
+                    f"missing values filled in by the medians of their columns: {int(absent[kept].sum())}"
                 )
             if medians is None:
                 self._refuse_missing(absent & kept[:, None], chosen, model)

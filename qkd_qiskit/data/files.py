@@ -118,6 +118,8 @@ def read_samples(
         DataError: If something cannot be read, is truncated or oversized.
     """
     with guarded(DataError, f"cannot read {path}"):
+        if not str(path):
+            raise DataError("expected a file or folder of samples, found an empty path")
         path = Path(path)
         if not path.exists():
             raise DataError(f"no such file or folder: {path}")

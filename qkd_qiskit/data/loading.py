@@ -18,7 +18,7 @@ from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.mnist import MnistLoader
 from qkd_qiskit.data.openml import OpenmlLoader
 from qkd_qiskit.data.tables import TableLoader
-from qkd_qiskit.errors import DataError
+from qkd_qiskit.errors import DataError, did_you_mean
 
 # The first that takes a source loads it; a path counts more than a name.
 LOADERS: list[DatasetLoader] = [
@@ -81,7 +81,8 @@ def load_dataset(
         if name.startswith(ARRAYS):
             raise DataError(f"dataset {name!r} are arrays of a Python program, which alone has the samples")
         *known, last = [loader.name for loader in LOADERS[2:]] + [LOADERS[1].name]
-        raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}")
+        hint = did_you_mean(name, ", ".join(known[:-1]).split(", "))
+        raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}{hint}")
     dataset = loader.load(source)
     return dataset if classes is None else dataset.select(tuple(classes))
 

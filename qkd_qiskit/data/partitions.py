@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.errors import DataError
+from qkd_qiskit.errors import DataError, did_you_mean
 
 LEAST_SAMPLES = 10
 """Samples that each client gets at least from a Dirichlet partition, as in NIID-Bench."""
@@ -49,7 +49,9 @@ def partition_named(name: str, beta: float) -> Partition:
     }
     if name not in partitions:
         known = ", ".join((*partitions, "noniid-#label1, noniid-#label2 ..."))
-        raise DataError(f"data.partition: expected one of {known}, found {name!r}")
+        raise DataError(
+            f"data.partition: expected one of {known}, found {name!r}{did_you_mean(name, partitions)}"
+        )
     return partitions[name]
 
 

@@ -11,7 +11,7 @@ from qkd_qiskit.distillation.messages import ClientMessage
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.distillation.rules import known_rules
 from qkd_qiskit.distillation.teacher import Teacher, build_teacher
-from qkd_qiskit.errors import DistillationError
+from qkd_qiskit.errors import DistillationError, did_you_mean
 from qkd_qiskit.run.context import RunContext
 
 
@@ -38,6 +38,7 @@ def wanted_rules(distillation: DistillationSettings) -> tuple[str, ...]:
     if wanted != "auto" and wanted not in known:
         raise DistillationError(
             f"distillation.aggregation: expected one of {', '.join(('auto', *known))}, found {wanted!r}"
+            f"{did_you_mean(wanted, ('auto', *known))}"
         )
     return tuple(known) if wanted == "auto" else (wanted,)
 

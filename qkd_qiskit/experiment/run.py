@@ -17,7 +17,7 @@ from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, check_baselines, fit_baselines
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, keep_digests, prepare_data, public_digest
-from qkd_qiskit.errors import ConfigError
+from qkd_qiskit.errors import ConfigError, HardwareError
 from qkd_qiskit.experiment.build import Experiment
 from qkd_qiskit.experiment.evaluation import evaluate
 from qkd_qiskit.experiment.folder import (
@@ -29,6 +29,7 @@ from qkd_qiskit.experiment.folder import (
 from qkd_qiskit.experiment.record import communication_record, results_record
 from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, Transport, run_server
+from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress, ProgressEvent, as_progress, logged
 from qkd_qiskit.run import RunContext, model_compiler
 from qkd_qiskit.simulation import limit_encoded_memory, use_threads
@@ -85,6 +86,7 @@ def run_experiment(
         if own is not None:
             stack.enter_context(own.lent())
         check_baselines(settings)
+        _check_devices(settings, here=transport is None)
         start = time.perf_counter()
         folder = None if output is None else Path(output)
         if folder is not None:
@@ -144,6 +146,22 @@ def run_experiment(
             finished.save(folder)
             _LOG.info("%s: results in %s", settings.name, folder)
     return finished
+
+
+def _check_devices(settings: ExperimentSettings, *, here: bool) -> None:
+    """Find all devices before hours of training; those of clients elsewhere are theirs to find.
+
+    Raises:
+        HardwareError: If there is none of a name, or circuits cannot use it.
+    """
+    named = {"server.backend": settings.server.backend}
+    if here:
+        named |= {f"client {client.name}": client.backend for client in settings.clients}
+    for where, name in named.items():
+        try:
+            load_backend(name)
+        except HardwareError as error:
+            raise HardwareError(f"{where}: {error}") from None
 
 
 def _settings(config: ExperimentSettings | str | Path) -> ExperimentSettings:

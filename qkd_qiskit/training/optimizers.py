@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qkd_qiskit.config import TrainingSettings
-from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.errors import TrainingError, did_you_mean
 from qkd_qiskit.training.best_start import BestStart
 from qkd_qiskit.training.cooperative import CooperativeSwarm
 from qkd_qiskit.training.global_swarm import GlobalSwarm
@@ -25,5 +25,8 @@ def make_optimizer(settings: TrainingSettings) -> Optimizer:
         TrainingError: If there is none of this name.
     """
     if settings.method not in OPTIMIZERS:
-        raise TrainingError(f"training.method: expected {' or '.join(OPTIMIZERS)}, found {settings.method!r}")
+        raise TrainingError(
+            f"training.method: expected {' or '.join(OPTIMIZERS)}, found {settings.method!r}"
+            f"{did_you_mean(settings.method, OPTIMIZERS)}"
+        )
     return OPTIMIZERS[settings.method](settings)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qkd_qiskit.config import load_experiment
+from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.errors import HardwareError, StoreError
 from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.experiment.folder import (
@@ -170,4 +170,19 @@ def test_two_devices_of_one_name_are_refused_before_anything_is_written(tmp_path
     twice = settings.model_copy(update={"server": server, "clients": (client,)})
     with pytest.raises(HardwareError, match="expected one device of that name"):
         take_folder(tmp_path, twice, resume=False, overwrite=False)
+    assert not (tmp_path / "settings.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "changed"),
+    [
+        ("server.backend", {"server": {"backend": "noisy_lin"}}),
+        ("client A", {"clients": [{"name": "A", "backend": "noisy_lin", "samples": 9}]}),
+    ],
+)
+def test_devices_are_found_before_anything_is_done(tmp_path, settings, monkeypatch, where, changed):
+    monkeypatch.setattr("qkd_qiskit.experiment.run.prepare_data", None)
+    wrong = ExperimentSettings.model_validate(settings.model_dump(exclude_unset=True) | changed)
+    with pytest.raises(HardwareError, match=f"{where}: unknown device 'noisy_lin'.*mean 'noisy_line'"):
+        run_experiment(wrong, output=tmp_path)
     assert not (tmp_path / "settings.json").exists()

@@ -77,11 +77,11 @@ def experiment():
 
 
 def test_stages_of_other_versions_are_not_resumed(experiment, monkeypatch):
-    here = run._fingerprint(*experiment)
-    assert run._fingerprint(*experiment) == here
+    here = run._fingerprint(*experiment, None)
+    assert run._fingerprint(*experiment, None) == here
     other = installed_versions() | {"qiskit": "0.0"}
     monkeypatch.setattr(run, "installed_versions", lambda: other)
-    assert run._fingerprint(*experiment) != here
+    assert run._fingerprint(*experiment, None) != here
 
 
 def test_stages_of_other_samples_are_not_resumed(experiment):
@@ -95,5 +95,5 @@ def test_stages_of_other_samples_are_not_resumed(experiment):
         replace(data, public=public),
         replace(data, pool_labels=data.pool_labels[::-1]),
     ]
-    found = [run._fingerprint(settings, given) for given in (data, *changed)]
+    found = [run._fingerprint(settings, given, None) for given in (data, *changed)]
     assert len(set(found)) == len(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.errors import TrainingError, did_you_mean
 from qkd_qiskit.training.soft_losses.kl import soft_kl
 from qkd_qiskit.training.soft_losses.mse import soft_mse
 
@@ -40,5 +40,8 @@ def soft_loss_named(name: str) -> SoftLoss:
         TrainingError: If there is none of this name.
     """
     if name not in SOFT_LOSSES:
-        raise TrainingError(f"distillation.soft_loss: expected {' or '.join(SOFT_LOSSES)}, found {name!r}")
+        raise TrainingError(
+            f"distillation.soft_loss: expected {' or '.join(SOFT_LOSSES)}, found {name!r}"
+            f"{did_you_mean(name, SOFT_LOSSES)}"
+        )
     return SOFT_LOSSES[name]

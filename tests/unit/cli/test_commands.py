@@ -266,7 +266,7 @@ def test_estimate_shows_a_refusal_beside_the_others(
     rows = json.loads(path.read_text("utf-8"))
     assert rows[0]["refused"]
     assert rows[1]["refused"] is None
-    assert f"a on {hopeless}: {rows[0]['refused']}" in capsys.readouterr().out
+    assert f"a on {Path(hopeless).stem}: {rows[0]['refused']}" in capsys.readouterr().out
 
 
 def test_estimate_reads_a_file_of_ones_own(tmp_path: Path) -> None:
