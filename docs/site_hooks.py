@@ -82,10 +82,17 @@ def _read(app: object, name: str, source: list[str]) -> None:
     )
 
 
-def _keep_colons(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    # What stands before a colon in a property's first line would be taken for its type.
-    if what in ("attribute", "property") and lines:
-        lines.insert(0, "")
+_untouched: dict[str, list[str]] = {}
+
+
+def _keep(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    if what in ("attribute", "property"):
+        _untouched[name] = list(lines)
+
+
+def _restore(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    # napoleon takes what stands before a colon in a property's docstring for its type.
+    lines[:] = _untouched.pop(name, lines)
 
 
 def _finished(app, failed: Exception | None) -> None:
@@ -99,5 +106,6 @@ def setup(app) -> dict[str, bool]:
     """Join the build: every page passes through here before it is parsed."""
     app.connect("source-read", _read)
     app.connect("build-finished", _finished)
-    app.connect("autodoc-process-docstring", _keep_colons, priority=100)
+    app.connect("autodoc-process-docstring", _keep, priority=100)
+    app.connect("autodoc-process-docstring", _restore, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,9 +27,13 @@ print(f"{model.score(images[100:], digits[100:]):.1%} right under the noise of {
 # that joins the outer qubits with their neighbours and then leaves them, and a convolution of the two in the middle. One qubit is measured.
 
 # %%
+import matplotlib.pyplot as plt
+
 from qkd_qiskit import build_circuit
 
-build_circuit(spec).draw("mpl", fold=30, scale=0.5)
+picture = build_circuit(spec).draw("mpl", fold=30, scale=0.5)
+plt.close(picture)  # else a notebook shows it twice
+picture
 
 # %% [markdown]
 # ## What the device makes of it
@@ -47,8 +51,6 @@ print(f"probability that one execution meets no error: {report.counted.esp:.2f}"
 # Each sample gets a probability for each class. Those in the middle are the ones that it may get wrong.
 
 # %%
-import matplotlib.pyplot as plt
-
 figure, axes = plt.subplots(figsize=(6, 2.6))
 sure = model.predict_proba(images[100:])[:, 1]
 for digit, colour in ((0, "#0072B2"), (1, "#D55E00")):
