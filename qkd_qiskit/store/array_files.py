@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import sys
 import zipfile
 from dataclasses import dataclass
 from typing import Any
@@ -252,8 +253,18 @@ def _values(data: bytes | bytearray, header: ArrayHeader) -> NDArray[Any]:
     order = header.shape[::-1] if header.by_columns else header.shape
     if header.nbytes == 0:
         return np.zeros(header.shape, header.dtype)
-    array = np.frombuffer(held, header.dtype, header.values, header.start).reshape(order)
+    flat = np.frombuffer(held, header.dtype, header.values, header.start)
+    if header.dtype.kind == "U":
+        _check_signs(flat)
+    array = flat.reshape(order)
     return array.T if header.by_columns else array
+
+
+def _check_signs(texts: NDArray[Any]) -> None:
+    """Refuse numbers that are no signs: NumPy makes texts of them that other libraries end the process by."""
+    codes = texts.view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+    if codes.size and int(codes.max()) > sys.maxunicode:
+        raise ValueError(f"expected text, found the number {int(codes.max())}, which is no sign")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

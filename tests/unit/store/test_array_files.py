@@ -201,3 +201,20 @@ def test_archives_are_read_within_the_limits(tmp_path: Any) -> None:
             open_npz(path, DataError).header("x")
         with use_limits(unpacked_bytes=1000), pytest.raises(DataError, match="limits.unpacked_bytes"):
             open_npz(path, DataError)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", [0x110000, 0x40000073, 0xFFFFFFFF])
+def test_numbers_that_are_no_signs_are_no_text(order: str, code: int, tmp_path: Any) -> None:
+    codes = np.array([ord("a"), code, ord("b")], f"{order}u4")
+    path = tmp_path / "labels.npy"
+    path.write_bytes(saved(codes.view(f"{order}U3")))
+    with pytest.raises(DataError, match=rf"expected text, found the number {code}, which is no sign"):
+        read_npy(path, DataError)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_last_sign_is_text(order: str, tmp_path: Any) -> None:
+    path = tmp_path / "labels.npy"
+    path.write_bytes(saved(np.array(["a\U0010ffff"], f"{order}U3")))
+    assert read_npy(path, DataError).tolist() == ["a\U0010ffff"]
