@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.arrays import BoolArray, IntArray
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.errors import ReportingError
@@ -162,6 +163,7 @@ class RunComparison:
     paired: bool
 
 
+@takes(ReportingError, model=str)
 def compare_runs(folders: Sequence[str | Path], *, model: str = "global") -> list[RunComparison]:
     """Compare finished runs with the first of them.
 
@@ -178,9 +180,13 @@ def compare_runs(folders: Sequence[str | Path], *, model: str = "global") -> lis
         >>> from qkd_qiskit.experiment.comparison import compare_runs
         >>> compare_runs([Path("runs/a"), Path("runs/b")])  # doctest: +SKIP
     """
-    if len(folders) < 2:
-        raise ReportingError(f"expected two runs at least, found {len(folders)}")
-    return compare_tested([TestedRun.read(Path(folder)) for folder in folders], model=model)
+    runs = items(ReportingError, "folders", folders, "two folders of runs at least")
+    for run in runs:
+        if not isinstance(run, (str, Path)):
+            raise ReportingError(f"folders: expected folders of runs, found {found(run)}")
+    if len(runs) < 2:
+        raise ReportingError(f"expected two runs at least, found {len(runs)}")
+    return compare_tested([TestedRun.read(Path(run)) for run in runs], model=model)
 
 
 def compare_tested(runs: Sequence[TestedRun], *, model: str = "global") -> list[RunComparison]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.encoding import ENCODINGS
-from qkd_qiskit.errors import VQCNNError
+from qkd_qiskit.errors import InteropError, VQCNNError
 from qkd_qiskit.simulation import MeasuredCircuit, PauliEvaluator, compile_model
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
@@ -27,6 +29,8 @@ from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 _MOST = 0.97
 _ONE_QUBIT = ("x", "y", "z", "id", "rx", "ry", "rz")
 _TWO_QUBIT = ("cx", "cy", "cz")
+_MOST_CASES = 10_000
+_MOST_QUBITS = 6
 _NOISELESS = ("crx", "cry", "crz", "sx")
 
 
@@ -87,6 +91,7 @@ def random_cases(
     return tuple(pairs)
 
 
+@takes(InteropError, count=Integral, qubits=Integral, seed=Integral, index=(Integral, NOTHING))
 def make_cases(
     count: int, *, qubits: int, index: int | None = None, backend: str | None = None, seed: int = 0
 ) -> tuple[CrosscheckCase, ...]:
@@ -101,9 +106,15 @@ def make_cases(
         seed: Draws everything.
 
     Raises:
+        InteropError: If a number is out of range.
         VQCNNError: If no structure has the index.
         HardwareError: If the device is unknown or too small.
     """
+    for name, value, least, most in (("count", count, 1, _MOST_CASES), ("qubits", qubits, 2, _MOST_QUBITS)):
+        if not least <= value <= most:
+            raise InteropError(f"{name}: expected {least} to {most}, found {value}")
+    if seed < 0:
+        raise InteropError(f"seed: expected at least 0, found {seed}")
     rng = np.random.default_rng(seed)
     if index is None:
         return tuple(case for pair in random_cases(count, max_qubits=qubits, rng=rng) for case in pair)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 
 import numpy as np
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
+from qkd_qiskit.arguments import found, items, takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import InteropError, ModelError
 from qkd_qiskit.interop.cases import CrosscheckCase
@@ -127,6 +129,7 @@ def require_routes(names: Sequence[str]) -> None:
             raise InteropError(f"the route {name} is missing: {missing[name]}")
 
 
+@takes(InteropError, shots=Integral, seed=Integral)
 def crosscheck(
     cases: Sequence[CrosscheckCase], *, shots: int = 4000, seed: int = 0, progress: Progress | None = None
 ) -> tuple[CheckRow, ...]:
@@ -149,6 +152,10 @@ def crosscheck(
     Raises:
         InteropError: If there is no case.
     """
+    cases = items(InteropError, "cases", cases, "cases")
+    for case in cases:
+        if not isinstance(case, CrosscheckCase):
+            raise InteropError(f"cases: expected instances of CrosscheckCase, found {found(case)}")
     if not cases:
         raise InteropError("expected at least one case, found none")
     missing = missing_routes()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from qkd_qiskit.arguments import NOTHING, takes
+from qkd_qiskit.errors import ModelError
 from qkd_qiskit.evaluation import Results
 from qkd_qiskit.models.saved import ENCODER_PREFIX, MODEL_FILE, SavedModel
 from qkd_qiskit.vqcnn import kernel_name
@@ -16,6 +18,7 @@ _LIMITS = (
 )
 
 
+@takes(ModelError, model=SavedModel, results=(Results, NOTHING))
 def model_card(model: SavedModel, results: Results | None = None) -> dict[str, Any]:
     """Return what there is to know about a global model, ready for JSON.
 
@@ -25,6 +28,9 @@ def model_card(model: SavedModel, results: Results | None = None) -> dict[str, A
 
     Returns:
         A dictionary of schema 1; the model index is a decimal string.
+
+    Raises:
+        ModelError: If the model or the results are something else.
     """
     spec = model.spec
     card: dict[str, Any] = {

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 from qkd_qiskit.errors import SubmissionError
 from qkd_qiskit.runtime.ledger import Batch, Ledger, Submission
+from qkd_qiskit.text import printable
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class SpendingLimit:
         Raises:
             SubmissionError: If a number is out of range, or a most price has no price beside it.
         """
-        for name in ("price_per_second", "max_price"):
+        for name in ("max_seconds", "price_per_second", "max_price"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
                 raise SubmissionError(
-                    f"--{name.replace('_', '-')}: expected a number of at least 0, found {value}"
+                    f"--{name.replace('_', '-')}: expected a number of at least 0, found {printable(value)}"
                 )
         if self.max_price is not None and self.price_per_second is None:
             raise SubmissionError("--max-price needs --price-per-second")

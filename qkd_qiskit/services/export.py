@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from qkd_qiskit.arguments import items, takes
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.hardware import TranspiledVQCNN, fold_angles, transpile_verified
 from qkd_qiskit.hardware.registry import DeviceLike
@@ -16,11 +18,12 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 EXPORTS = ("qpy", "qasm3", "card")
 
 
+@takes(ModelError, run=(str, Path), output=(str, Path), free=bool)
 def export_model(
     run: str | Path,
     output: str | Path,
     *,
-    formats: tuple[str, ...] = EXPORTS,
+    formats: Sequence[str] = EXPORTS,
     backend: DeviceLike | None = None,
     free: bool = False,
 ) -> tuple[Path, ...]:
@@ -41,7 +44,8 @@ def export_model(
         ReportingError: If a file cannot be written.
     """
     run, output = Path(run), Path(output)
-    unknown = [name for name in formats if name not in EXPORTS]
+    formats = items(ModelError, "formats", formats, f"any of {', '.join(EXPORTS)}")
+    unknown = [name for name in formats if not isinstance(name, str) or name not in EXPORTS]
     if unknown:
         raise ModelError(f"unknown format {unknown[0]!r}: expected {', '.join(EXPORTS)}")
     model = load_model(run)

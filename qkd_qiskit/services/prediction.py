@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.unlabelled import load_features
@@ -79,6 +80,7 @@ class FilePrediction:
         return asdict(self) | {"predicted": self.predicted}
 
 
+@takes(ModelError, run=(str, Path), source=(str, Path, pd.DataFrame), labels=(str, NOTHING))
 def predict_file(
     run: str | Path,
     source: str | Path | pd.DataFrame,

@@ -19,7 +19,7 @@ from qkd_qiskit import (
     Server,
     run_experiment,
 )
-from qkd_qiskit.errors import DataError, HardwareError, ReportingError, StoreError
+from qkd_qiskit.errors import HardwareError, ReportingError, StoreError
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import ProgressEvent
 
@@ -152,5 +152,5 @@ def test_names_are_forgotten_after_the_run(finished):
     result, _, _ = finished
     with pytest.raises(HardwareError, match="was an object of a Python program"):
         load_backend(result.settings.clients[0].backend)
-    with pytest.raises(DataError, match="are arrays of a Python program"):
+    with pytest.raises(HardwareError, match="was an object of a Python program"):
         run_experiment(result.settings.model_copy(update={"baselines": ()}))

@@ -117,10 +117,10 @@ assert not attempt(whole, Killing(whole))
 took = time.monotonic() - began
 events = json.loads((whole / "events.json").read_text())
 # Every stage is killed at its first event and, where it has more, within; in the order of the round.
-share = max(1, wanted // len(events))
+share = -(-wanted // len(events))
 stages = list(events)
 # A search that is over is told of once more whenever its client goes on, in whatever round.
-told_again = {label for label in stages if label.endswith(": search")}
+told_again = {label for label in stages if label.endswith(": structure")}
 for place_of, label in enumerate(stages):
     for number in sorted({1 + part * events[label] // share for part in range(share)}):
         later = set(stages[place_of + 1 :]) - told_again

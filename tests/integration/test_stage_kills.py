@@ -79,7 +79,8 @@ def results(folder: Path) -> dict[str, Any]:
 def kill_in_every_stage(folder: Path, moments: list[int]) -> list[str]:
     """Kill a run at these moments of every stage, and let it end; where it was killed."""
     killed: list[str] = []
-    for _ in STAGES:
+    # A stage has several trainings: of recipes, of finalists.
+    for _ in range(8 * len(STAGES)):
         for moment in moments:
             done = run(folder, moment)
             if done.returncode == 0:

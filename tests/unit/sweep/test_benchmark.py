@@ -35,7 +35,7 @@ def test_every_data_set_can_be_dealt_by_every_partition(dataset, partition):
 
 def test_too_small_a_data_set_is_refused(tmp_path):
     path = tmp_path / "few.csv"
-    rows = [f"{k},{k % 7},{'abc'[k % 3]}" for k in range(20)]
+    rows = [f"{3 * k % 11},{k % 7},{'abc'[k % 3]}" for k in range(20)]
     path.write_text("\n".join(["u,v,label", *rows]) + "\n")
     data = BASE.data.model_copy(update={"path": str(path), "labels": "label"})
     with pytest.raises(SweepError, match="expected enough samples for 3 classes in each part, found 20"):

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,7 +140,7 @@ def test_first_survivors_are_not_named_in_an_index() -> None:
         VQCNNSpec.from_index(index)
 
 
-@pytest.mark.parametrize("index", [-1, -(10**50), True, 1.0, "12", None, np.int64(3)])
+@pytest.mark.parametrize("index", [-1, -(10**50), True, 1.0, "12", None])
 def test_what_is_no_index_is_refused(index: object) -> None:
     with pytest.raises(VQCNNError, match="expected a nonnegative integer, found"):
         VQCNNSpec.from_index(index)
