@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Self
 
 from qkd_qiskit.errors import SubmissionError
@@ -35,7 +34,7 @@ class SpendingLimit:
         """
         for name in ("max_seconds", "price_per_second", "max_price"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
                 raise SubmissionError(
                     f"--{name.replace('_', '-')}: expected a number of at least 0, found {printable(value)}"
                 )
