@@ -34,7 +34,9 @@ class SpendingLimit:
         """
         for name in ("max_seconds", "price_per_second", "max_price"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+            if value is None:
+                continue
+            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
                 raise SubmissionError(
                     f"--{name.replace('_', '-')}: expected a number of at least 0, found {printable(value)}"
                 )
