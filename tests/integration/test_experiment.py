@@ -129,9 +129,10 @@ def test_a_search_is_in_the_report_of_its_run(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Structure search" in page
     for client in run.clients:
-        assert client.search.winner == str(client.compiled.spec.kernels[0])
-        assert str(client.budget.spec.kernels[0].canonical()) in client.search.kernels
-        title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one kernel"
+        assert client.search.winner == str(client.compiled.spec.index)
+        tried = [client.search.spec(number) for number in range(len(client.search.structures))]
+        assert client.budget.spec.kernels[0].canonical() in {spec.kernels[0].canonical() for spec in tried}
+        title = f"<b>{client.settings.name} ({client.settings.backend}).</b> Each point is one structure"
         assert title in page
 
 

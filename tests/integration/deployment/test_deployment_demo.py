@@ -113,6 +113,7 @@ def test_nothing_is_left(folder: Path) -> None:
         "predictions.json",
         "report.html",
         "results.json",
+        "samples.json",
         "settings.json",
     ]
     # No process either: the fixture `folder` looks for them at the end.
