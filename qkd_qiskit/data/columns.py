@@ -438,9 +438,18 @@ def _numbers(values: pd.Series[Any]) -> FloatArray:
     if values.dtype.kind in "mMc":
         return np.full(len(values), np.nan)
     if values.dtype.kind == "O":
-        # Truth values beside missing ones, in files as texts.
-        values = values.map(lambda cell: _TRUTH.get(cell.lower(), cell) if isinstance(cell, str) else cell)
+        # pandas before its version 3 reads texts less precisely than Python does, and no infinite ones.
+        values = values.map(lambda cell: _number(cell) if isinstance(cell, str) else cell)
     return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _number(text: str) -> float:
+    """Return a text as a number, a truth value's too; NaN for another one."""
+    try:
+        # Python's own literals may have underscores; numbers in tables have none.
+        return _TRUTH[text.lower()] if text.lower() in _TRUTH else np.nan if "_" in text else float(text)
+    except ValueError:
+        return np.nan
 
 
 _TRUTH = {"true": 1.0, "false": 0.0}

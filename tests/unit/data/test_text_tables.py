@@ -106,7 +106,7 @@ HANDWRITING = {
 
 def written_twice(path: Path) -> None:
     frame().to_csv(path)
-    pd.read_csv(path).to_csv(path)
+    pd.read_csv(path, float_precision="round_trip").to_csv(path)
 
 
 def with_index(path: Path, index: Any) -> None:
