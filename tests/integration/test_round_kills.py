@@ -119,11 +119,9 @@ events = json.loads((whole / "events.json").read_text())
 # Every stage is killed at its first event and, where it has more, within; in the order of the round.
 share = -(-wanted // len(events))
 stages = list(events)
-# A search that is over is told of once more whenever its client goes on, in whatever round.
-told_again = {label for label in stages if label.endswith(": structure")}
 for place_of, label in enumerate(stages):
     for number in sorted({1 + part * events[label] // share for part in range(share)}):
-        later = set(stages[place_of + 1 :]) - told_again
+        later = set(stages[place_of + 1 :])
         assert attempt(killed, Killing(killed, label, number, later)) or label == stages[-1]
 kills = (killed / "kills").read_text().splitlines()
 # At any moment, whatever is just being written: in a folder of its own, as the other one is nearly finished.
