@@ -119,9 +119,11 @@ events = json.loads((whole / "events.json").read_text())
 # Every stage is killed at its first event and, where it has more, within; in the order of the round.
 share = -(-wanted // len(events))
 stages = list(events)
+# A search that is over, and its finalists, are told of once more whenever their client goes on.
+told_again = {label for label in stages if ": structure" in label}
 for place_of, label in enumerate(stages):
     for number in sorted({1 + part * events[label] // share for part in range(share)}):
-        later = set(stages[place_of + 1 :])
+        later = set(stages[place_of + 1 :]) - told_again
         assert attempt(killed, Killing(killed, label, number, later)) or label == stages[-1]
 kills = (killed / "kills").read_text().splitlines()
 # At any moment, whatever is just being written: in a folder of its own, as the other one is nearly finished.
