@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qkd_qiskit.arrays import IntArray
-from qkd_qiskit.baselines import FederatedResult, FittedBaseline, FittedCircuit
-from qkd_qiskit.config import ExperimentSettings
-from qkd_qiskit.data import PreparedData
+from qkd_qiskit.baselines import FederatedResult, FittedCircuit
 from qkd_qiskit.distillation import Teacher
-from qkd_qiskit.evaluation import Results
 from qkd_qiskit.experiment.evaluation import client_specs
-from qkd_qiskit.federation.client import ClientOutcome
-from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.reporting import ReportExtras, TrainingCurve
 from qkd_qiskit.reporting.curves import MOST_PANELS
@@ -27,80 +22,58 @@ from qkd_qiskit.simulation import CompiledModel
 from qkd_qiskit.text import printable
 from qkd_qiskit.training import TrainedModel
 
+if TYPE_CHECKING:
+    from qkd_qiskit.experiment.result import ExperimentResult
+
 _CALIBRATIONS = {"none": "left as it is", "temperature": "temperature", "affine": "scale and shift"}
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What is here of a run.
-
-    Attributes:
-        settings: The experiment.
-        record: What `results.json` holds.
-        data: The samples; None for a result that was loaded.
-        server: The server's part; None for a result that was loaded.
-        clients: What each client did; None where the clients were elsewhere.
-        baselines: Fitted baselines by name.
-        confusion: The global model's confusion matrix [K, K]; None where it was not tested here.
-        client_confusions: Those of the clients, by name.
-    """
-
-    settings: ExperimentSettings
-    record: Results
-    data: PreparedData | None
-    server: ServerResult | None
-    clients: Sequence[ClientOutcome] | None
-    baselines: Mapping[str, FittedBaseline]
-    confusion: IntArray | None
-    client_confusions: Mapping[str, IntArray]
-
-
-def report_extras(parts: Parts) -> ReportExtras:
+def report_extras(result: ExperimentResult) -> ReportExtras:
     """Gather the material of a report's pictures.
 
     Args:
-        parts: What is here of a run.
+        result: What is here of a run.
     """
-    clients, server = parts.clients or (), parts.server
+    clients, server = result.clients or (), result.server
     models: dict[str, object] = {client.settings.name: client.model for client in clients}
     if server is not None:
         models["global"] = server.global_model
-    fitted = {name: found for name, found in parts.baselines.items() if isinstance(found, FittedCircuit)}
+    fitted = {name: found for name, found in result.baselines.items() if isinstance(found, FittedCircuit)}
     models |= {name: found.model for name, found in fitted.items()}
     return ReportExtras(
-        classes=tuple(str(label) for label in parts.record.data.classes),
+        classes=tuple(str(label) for label in result.record.data.classes),
         class_counts={client.settings.name: client.class_counts.tolist() for client in clients},
-        confusion=parts.confusion,
-        specs={} if server is None else client_specs(server, parts.clients),
+        confusion=result.confusion,
+        specs={} if server is None else client_specs(server, result.clients),
         histories={
             name: TrainingCurve(model.swarm_history, model.refine_history, model.noiseless)
             for name, model in models.items()
             if isinstance(model, TrainedModel)
         },
         searches={c.settings.name: c.search for c in clients if c.search is not None},
-        client_confusions=parts.client_confusions,
+        client_confusions=result.client_confusions,
         rounds={
             name: RoundsCurve(model.history, model.validation, model.kept)
             for name, model in models.items()
             if isinstance(model, FederatedResult)
         },
-        placements=dict(_placements(parts)),
-        reliability=dict(_reliability(parts)),
-        quantum_seconds=dict(_quantum_seconds(parts)),
-        settings=setting_rows(parts.settings),
+        placements=dict(_placements(result)),
+        reliability=dict(_reliability(result)),
+        quantum_seconds=dict(_quantum_seconds(result)),
+        settings=setting_rows(result.settings),
     )
 
 
-def _circuits(parts: Parts) -> Iterator[tuple[str, str, CompiledModel]]:
+def _circuits(result: ExperimentResult) -> Iterator[tuple[str, str, CompiledModel]]:
     """Yield name, device and circuit of the global model and of each client, as many as are drawn."""
-    if parts.server is not None:
-        yield "global", parts.settings.server.backend, parts.server.compiled
-    for client in (parts.clients or ())[: MOST_PANELS - 1]:
+    if result.server is not None:
+        yield "global", result.settings.server.backend, result.server.compiled
+    for client in (result.clients or ())[: MOST_PANELS - 1]:
         yield client.settings.name, client.settings.backend, client.compiled
 
 
-def _placements(parts: Parts) -> Iterator[tuple[str, Placement]]:
-    for name, backend, compiled in _circuits(parts):
+def _placements(result: ExperimentResult) -> Iterator[tuple[str, Placement]]:
+    for name, backend, compiled in _circuits(result):
         found = compiled.transpiled
         if found is not None:
             # In the order of the chain, with further qubits of a routed circuit behind it.
@@ -117,14 +90,14 @@ def _links(circuit: QuantumCircuit) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def _reliability(parts: Parts) -> Iterator[tuple[str, tuple[Answers, Answers]]]:
+def _reliability(result: ExperimentResult) -> Iterator[tuple[str, tuple[Answers, Answers]]]:
     """Yield how sure clients were on public labels that none of them knows, and how often right.
 
     The calibrations were fitted to other labels of the server.
     """
-    if parts.data is None or parts.server is None:
+    if result.data is None or result.server is None:
         return
-    public, rounds = parts.data.public, parts.server.rounds
+    public, rounds = result.data.public, result.server.rounds
     rows = public.validation_rows - public.n_labelled
     labels = public.answered.labels[rows]
     teacher: Teacher = rounds.aggregate.teacher
@@ -132,7 +105,7 @@ def _reliability(parts: Parts) -> Iterator[tuple[str, tuple[Answers, Answers]]]:
     before: list[Answers] = []
     after: list[Answers] = []
     for position in sorted(rounds.messages.positions):
-        outputs = rounds.messages.message(position).outputs_in(parts.data.classes)
+        outputs = rounds.messages.message(position).outputs_in(result.data.classes)
         outcomes = outputs.outcomes_of(labels)
         # A client without the reject outcome cannot be right on classes that it lacks.
         asked = outcomes >= 0
@@ -163,12 +136,12 @@ def _joined(found: list[Answers]) -> Answers:
     return Answers(np.concatenate([one.sure for one in found]), np.concatenate([one.right for one in found]))
 
 
-def _quantum_seconds(parts: Parts) -> Iterator[tuple[str, float]]:
-    if parts.data is None:
+def _quantum_seconds(result: ExperimentResult) -> Iterator[tuple[str, float]]:
+    if result.data is None:
         return
-    shots, answered = parts.settings.estimator.shots, parts.data.public.n_answered
-    for name, _, compiled in _circuits(parts):
-        circuits = len(parts.data.test) if name == "global" else answered
+    shots, answered = result.settings.estimator.shots, result.data.public.n_answered
+    for name, _, compiled in _circuits(result):
+        circuits = len(result.data.test) if name == "global" else answered
         if compiled.transpiled is not None and circuits:
             what = "test samples" if name == "global" else "public samples"
             duration = compiled.transpiled.report.counted.duration

@@ -32,7 +32,7 @@ from qkd_qiskit.experiment.comparison import (
     saved_predictions,
     write_predictions,
 )
-from qkd_qiskit.experiment.material import Parts, report_extras
+from qkd_qiskit.experiment.material import report_extras
 from qkd_qiskit.federation.client import ClientOutcome
 from qkd_qiskit.federation.server import ServerResult
 from qkd_qiskit.hardware import OWN_DEVICES, Device, device_name
@@ -275,15 +275,5 @@ class ExperimentResult:
                 write_atomic(folder / f"{number}-{name}.npz", model.to_bytes())
 
     def _extras(self) -> ReportExtras:
-        parts = Parts(
-            self.settings,
-            self.record,
-            self.data,
-            self.server,
-            self.clients,
-            self.baselines,
-            self.confusion,
-            self.client_confusions,
-        )
         with OWN_DEVICES.lent(self.devices):
-            return report_extras(parts)
+            return report_extras(self)

@@ -206,8 +206,7 @@ def candidates(
     """Return the structures to try.
 
     Of a granted budget these are the smallest structure, the largest one with no more weights than there are
-    samples that can be trained in time, and one
-    between them.
+    samples that can be trained in time, and one between them.
 
     Args:
         n_qubits: Width.

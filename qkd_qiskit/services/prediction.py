@@ -106,7 +106,7 @@ def predict_file(
     """
     run = Path(run)
     model = load_model(run)
-    inputs = load_features(source, labels, model=model.columns, options=_table_options(Path(run)))
+    inputs = load_features(source, labels, model=model.columns, options=_table_options(run))
     noise = backend if backend is not None else model.backend if model.noise else IDEAL
     device = None if noise == IDEAL else device_of_run(run, noise)
     evaluator = make_evaluator(model, device, shots=shots, seed=seed)

@@ -108,13 +108,12 @@ class SingleModelMeasurement(Measurement):
             axes.set_title(encoding, fontsize=10)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        for number, row in enumerate(grid):
-            row[0].set_ylabel("accuracy, %")
-            for axes in row:
-                below = (number + 1) * n_columns + list(row).index(axes)
-                if below >= len(panels):
-                    axes.set_xlabel("native two-qubit gates")
-                    axes.xaxis.set_tick_params(labelbottom=True)
+        for number, axes in enumerate(grid.flat):
+            if number % n_columns == 0:
+                axes.set_ylabel("accuracy, %")
+            if number + n_columns >= len(panels):
+                axes.set_xlabel("native two-qubit gates")
+                axes.xaxis.set_tick_params(labelbottom=True)
         handles: dict[str, Artist] = {}
         for axes in grid.flat:
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
