@@ -105,8 +105,8 @@ HANDWRITING = {
 
 
 def written_twice(path: Path) -> None:
-    frame().to_csv(path)
-    pd.read_csv(path, float_precision="round_trip").to_csv(path)
+    # What a reader makes of the first writing: the row number is a column of its own.
+    frame().reset_index(names="Unnamed: 0").to_csv(path)
 
 
 def with_index(path: Path, index: Any) -> None:
