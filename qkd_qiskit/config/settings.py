@@ -358,7 +358,9 @@ class DistillationSettings(Settings):
         "trains a personal model of all classes within its own gate budget, as long as before",
     )
     aggregation: str = Field(
-        "auto", description="the rule that combines clients; auto chooses on the public validation samples"
+        "auto",
+        description="the rule that combines clients; auto averages the answers of all rules, weighted by "
+        "what they make of the labels that the server keeps to itself",
     )
 
 

@@ -39,7 +39,7 @@ from qkd_qiskit.distillation.recipes import Recipe, recipes
 from qkd_qiskit.distillation.rules import OWN_RULES, RULES, AggregationRule, aggregate, own_rule
 from qkd_qiskit.distillation.screening import ClientStatus, Screening, audit, screen_message
 from qkd_qiskit.distillation.student import student_soft_labels, student_targets
-from qkd_qiskit.distillation.teacher import Teacher, TeacherScore, build_teacher
+from qkd_qiskit.distillation.teacher import KnownLabels, Teacher, TeacherPart, TeacherScore, build_teacher
 from qkd_qiskit.distillation.training_sets import ClientTrainingSet, client_training_set, refined_training_set
 
 __all__ = [
@@ -56,11 +56,13 @@ __all__ = [
     "ClientStatus",
     "ClientTrainingSet",
     "Judge",
+    "KnownLabels",
     "LabelQueryResult",
     "OutputCalibration",
     "Recipe",
     "Screening",
     "Teacher",
+    "TeacherPart",
     "TeacherScore",
     "aggregate",
     "aggregate_messages",

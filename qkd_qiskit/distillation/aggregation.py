@@ -10,7 +10,7 @@ from qkd_qiskit.config import DistillationSettings
 from qkd_qiskit.distillation.messages import ClientMessage
 from qkd_qiskit.distillation.outputs import ClientOutputs
 from qkd_qiskit.distillation.rules import known_rules
-from qkd_qiskit.distillation.teacher import Teacher, build_teacher
+from qkd_qiskit.distillation.teacher import KnownLabels, Teacher, build_teacher
 from qkd_qiskit.errors import DistillationError, did_you_mean
 from qkd_qiskit.run.context import RunContext
 
@@ -59,7 +59,7 @@ def aggregate_messages(
 def aggregate_outputs(
     run: RunContext, clients: Iterable[ClientOutputs], own: FloatArray | None = None
 ) -> Aggregate:
-    """Build the best teacher on the public validation part, and let it label all that clients answer.
+    """Build the teacher that the server's own labels want, and let it label all that clients answer.
 
     Args:
         run: Shared by all stages.
@@ -78,8 +78,11 @@ def aggregate_outputs(
     teacher, soft = build_teacher(
         clients,
         n_classes=len(data.classes),
-        calibration=(calibration, known[calibration]),
-        validation=(validation, known[validation]),
+        known=KnownLabels(
+            (calibration, known[calibration]),
+            (validation, known[validation]),
+            copies=public.n_answered // public.n_listed - 1,
+        ),
         own=own,
         aggregations=wanted_rules(run.settings.distillation),
     )

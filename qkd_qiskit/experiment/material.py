@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qkd_qiskit.arrays import IntArray
+from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.baselines import FederatedResult, FittedCircuit
 from qkd_qiskit.distillation import Teacher
 from qkd_qiskit.experiment.evaluation import client_specs
@@ -104,12 +104,16 @@ def _reliability(result: ExperimentResult) -> Iterator[tuple[str, tuple[Answers,
     known = dict(zip(teacher.clients, teacher.calibrations, strict=True))
     before: list[Answers] = []
     after: list[Answers] = []
+    said: dict[str, FloatArray] = {}
     for position in sorted(rounds.messages.positions):
         outputs = rounds.messages.message(position).outputs_in(result.data.classes)
         outcomes = outputs.outcomes_of(labels)
+        if outputs.client not in known:
+            continue
+        said[outputs.client] = outputs.outputs[rows]
         # A client without the reject outcome cannot be right on classes that it lacks.
         asked = outcomes >= 0
-        if outputs.client not in known or not asked.any():
+        if not asked.any():
             continue
         given = outputs.outputs[rows[asked]]
         total = given.sum(axis=1, keepdims=True)
@@ -118,13 +122,12 @@ def _reliability(result: ExperimentResult) -> Iterator[tuple[str, tuple[Answers,
     if before:
         kind = teacher.calibrations[0].kind
         yield f"each client ({_CALIBRATIONS[kind]})", (_joined(before), _joined(after))
-    soft = rounds.aggregate.soft_labels[rows]
-    # What the rule gave before its sharpness was fitted.
-    plain = soft**teacher.sharpness
-    yield (
-        "clients together",
-        (_answers(plain / plain.sum(axis=1, keepdims=True), labels), _answers(soft, labels)),
+    own = result.server.public_only.outcome_probabilities(
+        result.server.compiled.noisy, public.answered.inputs[rows]
     )
+    plain = teacher.class_probabilities([said[name] for name in teacher.clients], own, sharpened=False)
+    soft = rounds.aggregate.soft_labels[rows]
+    yield "clients together", (_answers(plain, labels), _answers(soft, labels))
 
 
 def _answers(probabilities: np.ndarray, outcomes: IntArray) -> Answers:

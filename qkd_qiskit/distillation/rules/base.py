@@ -24,6 +24,7 @@ class Census:
         certainty: Sum of the clients' certainties on each sample [N].
         own: Class probabilities [N, G] of the server's own model; None where it has none.
         labels: Class of each sample that the server knows [N], -1 elsewhere.
+        n_originals: Number of samples that are no copies; sample k is a copy of k modulo this number.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Census:
         *,
         own: FloatArray | None = None,
         labels: IntArray | None = None,
+        copies: int = 0,
     ) -> None:
         """Count nobody yet.
 
@@ -41,7 +43,9 @@ class Census:
             n_classes: Number G of all classes.
             own: Class probabilities [N, G] of the server's own model.
             labels: Class of each sample [N], -1 where the server does not know it; None where it knows none.
+            copies: Copies of each original, behind all originals.
         """
+        self.n_originals = n_samples // (1 + copies)
         self.clients = 0
         self.holders = np.zeros(n_classes, dtype=np.int64)
         self.certainty = np.zeros(n_samples)
@@ -102,6 +106,14 @@ class AggregationRule(ABC):
     def combined(self) -> FloatArray:
         """Return the probabilities [N, G] of all clients together; rows sum to one."""
         return normalized(self.total)
+
+    def unseen(self, rows: IntArray) -> FloatArray:
+        """Return the probabilities [R, G] of samples as if the rule had not learnt their labels.
+
+        Args:
+            rows: Samples [R] whose labels the server knows.
+        """
+        return self.combined()[rows]
 
     def answer(
         self,

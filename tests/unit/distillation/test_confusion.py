@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from qkd_qiskit.distillation import ClientOutputs, aggregate, build_teacher, lift
-from qkd_qiskit.distillation.rules import confusion
+from qkd_qiskit.distillation import ClientOutputs, KnownLabels, aggregate, build_teacher, lift
+from qkd_qiskit.distillation.rules import Census, confusion
 from qkd_qiskit.distillation.rules.confusion import fitted_weights
 
 N, G = 900, 5
@@ -127,8 +127,7 @@ def test_other_samples_are_answered_as_these():
     teacher, soft = build_teacher(
         clients,
         n_classes=G,
-        calibration=(rows[::2], TRUTH[rows[::2]]),
-        validation=(rows[1::2], TRUTH[rows[1::2]]),
+        known=KnownLabels((rows[::2], TRUTH[rows[::2]]), (rows[1::2], TRUTH[rows[1::2]])),
         own=_own(),
         aggregations=("confusion",),
     )
@@ -139,6 +138,45 @@ def test_other_samples_are_answered_as_these():
     np.testing.assert_allclose(teacher.class_probabilities(few, _own()[:7]), soft[:7], atol=1e-9)
     blind = teacher.class_probabilities(HONEST)
     assert (blind.argmax(axis=1) == TRUTH).mean() > 0.9
+
+
+def test_labels_judge_by_weights_that_have_not_learnt_them():
+    """Few labels, many annotators: what the rule says of the labels that it has learnt flatters it."""
+    gaps = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = rng.permutation(N)[:25]
+        census = Census(N, G, own=_own(seed=seed), labels=np.where(np.isin(np.arange(N), rows), TRUTH, -1))
+        weak = [_votes(held, 0.5, 10 * seed + place) for place, held in enumerate(HELD)]
+        lifted = [lift(p, h, G) for p, h in zip(weak, HELD, strict=True)]
+        for p, held in zip(lifted, HELD, strict=True):
+            census.count(p, held)
+        rule, more = confusion.Confusion(census), True
+        while more:
+            for p, held in zip(lifted, HELD, strict=True):
+                rule.add(p, held, True)
+            more = rule.again()
+        rest = np.setdiff1d(np.arange(N), rows)
+        truth = [
+            -np.log(p[np.arange(len(p)), TRUTH[k]]).mean()
+            for p, k in (
+                (rule.combined()[rows], rows),
+                (rule.unseen(rows), rows),
+                (rule.combined()[rest], rest),
+            )
+        ]
+        gaps.append((truth[0] - truth[2], truth[1] - truth[2]))
+    learnt, unseen = np.mean(gaps, axis=0)
+    assert abs(unseen) < 0.5 * abs(learnt)
+
+
+def test_copies_of_a_labelled_sample_are_judged_together():
+    labels = np.where(np.arange(12) % 6 < 4, 1, -1)
+    census = Census(12, 2, labels=labels, copies=1)
+    rule = confusion.Confusion(census)
+    folds = dict(zip(np.flatnonzero(labels >= 0), rule._folds, strict=True))
+    assert all(folds[k] == folds[k + 6] for k in range(4))
+    assert len(set(folds.values())) == 4
 
 
 def test_a_crowd_shares_weights(monkeypatch):

@@ -14,6 +14,7 @@ from qkd_qiskit.distillation import (
     RULES,
     AggregationRule,
     ClientOutputs,
+    KnownLabels,
     aggregate,
     build_teacher,
     lift,
@@ -110,18 +111,19 @@ def test_the_teacher_takes_a_stream_and_answers_as_the_combined_clients():
     teacher, soft = build_teacher(
         stream,
         n_classes=4,
-        calibration=(np.arange(40, 80), labels[40:80]),
-        validation=(np.arange(80, 120), labels[80:]),
+        known=KnownLabels((np.arange(40, 80), labels[40:80]), (np.arange(80, 120), labels[80:])),
         aggregations=SUMS,
     )
     assert stream.passes == 2
     assert len(teacher.scores) == len(SUMS) * len(CALIBRATIONS)
     np.testing.assert_array_equal(soft, teacher.class_probabilities([c.outputs for c in clients]))
-    mended = [c.apply(o.outputs) for c, o in zip(teacher.calibrations, clients, strict=True)]
-    lifted = [lift(p, c.held, 4) for p, c in zip(mended, clients, strict=True)]
-    p = stacked(lifted, teacher.held, teacher.rejects, teacher.aggregation)
-    logs = np.log(np.maximum(p, FLOOR)) * teacher.sharpness
-    np.testing.assert_allclose(soft, softmax(logs, axis=1), rtol=0, atol=1e-13)
+    wanted = 0.0
+    for part in teacher.parts:
+        mended = [c.apply(o.outputs) for c, o in zip(part.calibrations, clients, strict=True)]
+        lifted = [lift(p, c.held, 4) for p, c in zip(mended, clients, strict=True)]
+        p = stacked(lifted, teacher.held, teacher.rejects, part.rule.name)
+        wanted = wanted + part.weight * softmax(np.log(np.maximum(p, FLOOR)) * part.sharpness, axis=1)
+    np.testing.assert_allclose(soft, wanted, rtol=0, atol=1e-13)
 
 
 def test_an_unknown_rule_is_refused():

@@ -1,19 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from qkd_qiskit.distillation import (
     CALIBRATIONS,
-    RULES,
     ClientOutputs,
+    KnownLabels,
     build_teacher,
     soften,
 )
+from qkd_qiskit.distillation.rules import OWN_RULES, AggregationRule
 from qkd_qiskit.errors import DistillationError
 
 N, G = 200, 4
 LABELS = np.arange(N) % G
 CALIBRATION = (np.arange(100, 140), LABELS[100:140])
 VALIDATION = (np.arange(140, N), LABELS[140:])
+KNOWN = KnownLabels(CALIBRATION, VALIDATION)
+NOTHING = (np.array([], dtype=int), np.array([], dtype=int))
 
 
 def _client(name, held, *, reject=True, skill=6.0, seed=0):
@@ -35,9 +40,7 @@ CLIENTS = [_client("a", [0, 1], seed=1), _client("b", [1, 2], seed=2), _client("
 
 
 def _build(clients=CLIENTS, **kind):
-    teacher, _ = build_teacher(
-        clients, **{"n_classes": G, "calibration": CALIBRATION, "validation": VALIDATION, **kind}
-    )
+    teacher, _ = build_teacher(clients, **{"n_classes": G, "known": KNOWN, **kind})
     return teacher
 
 
@@ -49,16 +52,60 @@ def test_together_the_clients_know_all_classes():
     assert (p.argmax(axis=1) == LABELS).mean() > 0.95
 
 
-def test_the_best_candidate_on_the_validation_part_is_chosen():
-    teacher = _build()
-    # A rule that learns what outputs mean takes them as they are.
-    assert len(teacher.scores) == (len(RULES) - 1) * len(CALIBRATIONS) + 1
-    assert [s.loss for s in teacher.scores] == sorted(s.loss for s in teacher.scores)
-    assert teacher.aggregation == teacher.scores[0].aggregation
-    p = teacher.class_probabilities([c.outputs for c in CLIENTS])[VALIDATION[0]]
-    loss = -np.log(p[np.arange(len(p)), VALIDATION[1]]).mean()
-    assert loss == pytest.approx(teacher.scores[0].loss)
-    assert (p.argmax(axis=1) == VALIDATION[1]).mean() == pytest.approx(teacher.scores[0].accuracy)
+def _loss(p, labels):
+    return -np.log(p[np.arange(len(p)), labels]).mean()
+
+
+def _alone(teacher, part):
+    single = replace(teacher, parts=(replace(part, weight=1.0),))
+    return single.class_probabilities([c.outputs for c in CLIENTS])
+
+
+def test_candidates_are_averaged_by_what_they_make_of_the_known_labels():
+    rules = ("mean", "coverage", "product")
+    teacher = _build(aggregations=rules)
+    assert len(teacher.scores) == len(rules) * len(CALIBRATIONS)
+    weights = [part.weight for part in teacher.parts]
+    assert weights == sorted(weights, reverse=True)
+    assert sum(weights) == pytest.approx(1) == sum(score.weight for score in teacher.scores)
+    assert teacher.aggregation == teacher.scores[0].aggregation == teacher.parts[0].rule.name
+    answers = [_alone(teacher, part) for part in teacher.parts]
+    both = np.concatenate([CALIBRATION[0], VALIDATION[0]])
+    losses = np.array([_loss(p[both], LABELS[both]) for p in answers])
+    # The likelihood of all labels to the power of a half.
+    wanted = np.exp(-0.5 * len(both) * (losses - losses[0]))
+    np.testing.assert_allclose(weights, wanted / wanted.sum(), rtol=1e-6)
+    p = teacher.class_probabilities([c.outputs for c in CLIENTS])
+    np.testing.assert_allclose(p, np.tensordot(weights, np.array(answers), 1), atol=1e-12)
+    own = [p[VALIDATION[0]] for p in answers]
+    for score, found in zip(teacher.scores, own, strict=False):
+        assert score.loss == pytest.approx(_loss(found, VALIDATION[1]))
+        assert score.accuracy == pytest.approx((found.argmax(axis=1) == VALIDATION[1]).mean())
+
+
+def test_copies_of_one_original_are_one_label():
+    doubled = [replace(c, outputs=np.tile(c.outputs, (2, 1))) for c in CLIENTS]
+    twice = [
+        (np.concatenate([rows, rows + N]), np.tile(labels, 2)) for rows, labels in (CALIBRATION, VALIDATION)
+    ]
+    teacher = _build(doubled, known=KnownLabels(*twice, copies=1))
+    # Sums over all samples count each one twice, which moves the confusion a little.
+    wanted = {(s.aggregation, s.calibration): s.weight for s in _build().scores}
+    for score in teacher.scores:
+        assert score.weight == pytest.approx(wanted[score.aggregation, score.calibration], abs=0.02)
+
+
+def test_a_rule_that_is_wrong_has_no_say():
+    class Inverted(AggregationRule):
+        name = "inverted"
+
+        def term(self, lifted, held, reject):
+            return 1.0 - lifted
+
+    with OWN_RULES.lent({"inverted": Inverted}):
+        teacher = _build(aggregations=("inverted", "product"))
+    assert {part.rule.name for part in teacher.parts} == {"product"}
+    assert sum(score.weight for score in teacher.scores if score.aggregation == "inverted") == 0
 
 
 def test_a_fixed_rule_is_kept():
@@ -76,8 +123,7 @@ def test_calibration_mends_an_overconfident_client():
 
 
 def test_calibration_part_may_be_empty():
-    nothing = (np.array([], dtype=int), np.array([], dtype=int))
-    assert _build(calibration=nothing).scores[0].accuracy > 0.9
+    assert _build(known=KnownLabels(NOTHING, VALIDATION)).scores[0].accuracy > 0.9
 
 
 def test_outcomes_of_a_client_with_and_without_reject():
@@ -101,8 +147,8 @@ def test_soften(temperature):
         ({"clients": []}, "at least one client"),
         ({"aggregations": ()}, "at least one client, aggregation and calibration"),
         ({"calibrations": ()}, "at least one client, aggregation and calibration"),
-        ({"validation": (np.array([], dtype=int), np.array([], dtype=int))}, "validation samples"),
-        ({"validation": CALIBRATION}, "disjoint"),
+        ({"known": KnownLabels(CALIBRATION, NOTHING)}, "validation samples"),
+        ({"known": KnownLabels(CALIBRATION, CALIBRATION)}, "disjoint"),
     ],
 )
 def test_bad_requests(kind, match):
