@@ -121,7 +121,9 @@ took = time.monotonic() - began
 events = json.loads((whole / "events.json").read_text())
 # Every stage is killed at its first event and, where it has more, within.
 share = -(-wanted // len(events))
-numbers = {label: sorted({1 + part * many // share for part in range(share)}) for label, many in events.items()}
+numbers = {
+    label: sorted({1 + part * many // share for part in range(share)}) for label, many in events.items()
+}
 while attempt(killed, Killing(killed, numbers)):
     pass
 kills = (killed / "kills").read_text().splitlines()
