@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
 from qkd_qiskit.config import load_experiment
@@ -21,7 +23,7 @@ from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusi
 from qkd_qiskit.reporting.curves import MOST_PANELS, drawn_curves, plot_rounds, plot_training
 from qkd_qiskit.reporting.device_picture import MOST_QUBITS, draw_device, draw_placement
 from qkd_qiskit.reporting.extras import Answers, Placement, RoundsCurve
-from qkd_qiskit.reporting.figures import readable_on
+from qkd_qiskit.reporting.figures import log_scale, new_figure, readable_on, report_style
 from qkd_qiskit.reporting.pictures import PICTURES, draw_picture
 from qkd_qiskit.reporting.plots import plot_class_mix, plot_gates, plot_quantum_seconds
 from qkd_qiskit.reporting.reliability_plot import plot_reliability
@@ -218,3 +220,19 @@ def test_settings_tell_what_was_chosen_and_no_secret() -> None:
 )
 def test_numbers_are_readable_on_their_colour(colour: str, ink: str) -> None:
     assert readable_on(colour) == ink
+
+
+@settings(max_examples=12, deadline=None)
+@given(low=st.floats(-6, 6), decades=st.floats(1e-3, 12))
+def test_labels_of_a_logarithmic_axis_do_not_touch(low: float, decades: float) -> None:
+    with report_style():
+        figure = new_figure(5, 4)
+        axes = figure.subplots()
+        axes.plot([10**low, 10 ** (low + decades)], [0, 1])
+        log_scale(axes, "x")
+        figure.canvas.draw()
+    labels = [label for label in axes.get_xticklabels() if label.get_text()]
+    assert 2 <= len(labels) <= 8
+    assert [float(label.get_text()) for label in labels] == pytest.approx(list(axes.get_xticks()))
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
