@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 from qkd_qiskit.text import printable
@@ -24,6 +25,9 @@ CLASS_COLOURS = (
     "#4477AA", "#EE9944", "#228833", "#CC5577", "#66CCEE",
     "#BBAA33", "#AA3377", "#888888", "#99BBDD", "#774411",
 )  # fmt: skip
+
+#: White around letters that stand on what is drawn.
+HALO = withStroke(linewidth=2.5, foreground="white")
 
 #: Most characters of a name in a picture: a longer one would leave no room for what is drawn.
 _LONGEST_NAME = 32
