@@ -204,6 +204,11 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, samples: WeightedSamples, before: dict[str, Any], rng: np.random.Generator) -> None:
+        for name in ("early_stopping", "warm_start"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ClassifierError(
+                    f"{name}: expected true or false, found {describe(getattr(self, name))}"
+                )
         seed = int(rng.integers(2**32))
         steps, training = self._steps(len(samples)), self._training(samples)
         device = None if self.backend is None else load_backend(self.backend)
@@ -304,6 +309,10 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 if place == len(tried) - 1:
                     raise
             else:
+                if copies is not None:
+                    # With copies the largest structure does not learn samples by heart: 97.5 % of images of
+                    # digits 3 and 5 were right with 30 blocks, 96.7 % with 15 (validation, 800 learnt).
+                    found = replace(found, specs=found.specs[-1:])
                 names = " or ".join(str(len(spec.blocks)) for spec in found.specs)
                 kind = "samples" if copies is None else "images, and moved copies of them"
                 self._tell(f"{width} qubits, {names} blocks, {len(samples)} different {kind}")

@@ -13,6 +13,7 @@ from qkd_qiskit.config import AugmentSettings
 from qkd_qiskit.data.augmentation import augment_images
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import ClassifierError
+from qkd_qiskit.interop.classifier_samples import scaled_features
 
 # Copies of each image, and how many of them the encoder is fitted on too.
 _COPIES, _FITTED = 8, 2
@@ -21,7 +22,7 @@ _ROTATION, _SHIFT = 8.0, 1 / 28
 # Smaller pictures, and fewer of them, do not tell whether columns are pixels.
 _SMALLEST_SIDE, _FEWEST = 8, 20
 # Correlation of pixels that touch, and how much less those at opposite edges may correlate.
-_ALIKE, _LESS = 0.3, 0.8
+_ALIKE, _LESS = 0.15, 0.8
 
 
 def square_of_pixels(features: FloatArray) -> tuple[int, int] | None:
@@ -36,10 +37,8 @@ def square_of_pixels(features: FloatArray) -> tuple[int, int] | None:
     side = isqrt(features.shape[1])
     if side < _SMALLEST_SIDE or side**2 != features.shape[1] or len(features) < _FEWEST:
         return None
-    centred = features / _largest(features)
-    centred = centred - centred[0]
-    # Shifting and scaling first keeps huge and tiny features within the range of the squares.
-    centred = centred / _largest(centred)
+    centred = scaled_features(features)
+    centred = scaled_features(centred - centred[0])
     centred = centred - centred.mean(axis=0)
     deviation = np.sqrt((centred**2).mean(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,16 +62,11 @@ def moved_images(features: FloatArray, shape: tuple[int, int], *, rng: np.random
         shape: H and W.
         rng: Source of all angles and shifts.
     """
-    largest = _largest(features)
-    scaled = features / largest
+    scaled = scaled_features(features)
     low, spread = scaled.min(), max(float(np.ptp(scaled)), np.finfo(np.float64).tiny)
     settings = AugmentSettings(copies=1, rotation=_ROTATION, shift=_SHIFT * max(shape))
     moved = augment_images((scaled - low) / spread, shape, settings, rng=rng)
-    return np.asarray(largest * (low + spread * moved))
-
-
-def _largest(values: FloatArray) -> float:
-    return max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
+    return np.asarray(np.abs(features).max() * (low + spread * moved))
 
 
 class ImageCopies:

@@ -105,9 +105,9 @@ def test_a_model_learns_images_and_judges_them_as_they_are(capsys):
     images, labels = load_digits(return_X_y=True)
     chosen = np.flatnonzero((labels == 3) | (labels == 8))
     train, test = chosen[:220], chosen[220:]
-    model = VQCNNClassifier(2, budget=4, steps=60, iterations=0, images=True, verbose=1, random_state=0)
-    model.fit(images[train], labels[train])
+    model = VQCNNClassifier(2, budget=4, steps=60, iterations=0, early_stopping=False, random_state=0)
+    model.set_params(verbose=1).fit(images[train], labels[train])
     assert "moved copies" in capsys.readouterr().out
     assert model.score(images[test], labels[test]) > 0.85
-    plain = clone(model).set_params(images="auto", verbose=0).fit(images[train], labels[train])
+    plain = clone(model).set_params(images=False, verbose=0).fit(images[train], labels[train])
     assert (plain.params_ != model.params_).any()
