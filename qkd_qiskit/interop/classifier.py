@@ -23,7 +23,7 @@ from qkd_qiskit.arguments import plain
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.config.loading import parse_settings
-from qkd_qiskit.encoding import Encoder, Encoding
+from qkd_qiskit.encoding import Encoder, Encoding, make_encoder
 from qkd_qiskit.errors import ClassifierError, EstimatorError, QKDError
 from qkd_qiskit.hardware import Device, GateReport, load_backend
 from qkd_qiskit.hardware.registry import DeviceLike
@@ -298,10 +298,12 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # What one gradient takes: of a batch for each step of Adam, of all samples for each of L-BFGS.
         at_once = min(BATCH, len(samples)) if steps else len(samples)
         cost = GradientCost(at_once, _MOST_SECONDS)
-        fitted = samples.features if copies is None else copies.with_originals()
-        labels = np.tile(samples.labels, len(fitted) // len(samples))
         for place, width in enumerate(tried):
-            encoder = fit_encoder(self.encoding, width, fitted, labels)
+            if copies is None:
+                encoder = fit_encoder(self.encoding, width, samples.features, samples.labels)
+            else:
+                # Pixels share a unit: scaled, those at the edges, which hardly differ, would count as much.
+                encoder = make_encoder(self.encoding, width).fit(copies.with_originals())
             inputs = encoder.transform(samples.features)
             try:
                 found = candidates(width, self.budget, inputs, samples.labels, family, cost)

@@ -82,7 +82,7 @@ def test_a_placement_shows_the_chosen_qubits_and_what_they_cost(name: str) -> No
     chain = (2, 1, 0) if name == "noisy_line" else (0, 1, 2)
     links = tuple(tuple(sorted(pair)) for pair in pairwise(chain))
     figure = draw_placement(Placement(device, chain, links))
-    own, costs = figure.axes[0], figure.axes[1]
+    own, costs = figure.axes[0], figure.axes[-1]
     assert len(own.lines[0].get_xdata()) == 3
     labels = [text.get_text() for text in costs.get_yticklabels()]
     assert sorted(labels) == sorted([f"{a}-{b}" for a, b in links] + [f"qubit {q}" for q in chain])
