@@ -12,6 +12,8 @@ from qkd_qiskit.reporting.extras import Answers, ReportExtras
 from qkd_qiskit.reporting.figures import BLUE, GREY, ORANGE, new_figure, shortened
 
 _BINS = 10
+# Probabilities that differ by less are drawn as one curve.
+_ALIKE = 2e-3
 
 
 def plot_reliability(extras: ReportExtras) -> Figure:
@@ -21,7 +23,7 @@ def plot_reliability(extras: ReportExtras) -> Figure:
     for axes, (title, (before, after)) in zip(panels, extras.reliability.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="as sure as right")
         gaps = f"gap {after.gap:.3f}, the same before"
-        if not np.array_equal(before.sure, after.sure):
+        if before.sure.shape != after.sure.shape or (np.abs(before.sure - after.sure) > _ALIKE).any():
             _draw(axes, before, BLUE, "o--", "before")
             gaps = f"gap {before.gap:.3f} before, {after.gap:.3f} after"
         _draw(axes, after, ORANGE, "s-", "as used")

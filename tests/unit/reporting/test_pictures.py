@@ -86,7 +86,7 @@ def test_a_placement_shows_the_chosen_qubits_and_what_they_cost(name: str) -> No
     assert len(own.lines[0].get_xdata()) == 3
     labels = [text.get_text() for text in costs.get_yticklabels()]
     assert sorted(labels) == sorted([f"{a}-{b}" for a, b in links] + [f"qubit {q}" for q in chain])
-    medians = [text.get_text() for text in costs.get_legend().get_texts()]
+    medians = [text.get_text() for text in costs.figure.legends[0].get_texts()]
     assert medians[0].startswith(f"median {device.two_qubit_gate}, ")
 
 
@@ -167,6 +167,7 @@ def test_every_picture_has_its_caption_on_the_page(results: dict[str, Any]) -> N
         },
         reliability={"each client (temperature)": (ANSWERS, ANSWERS)},
         quantum_seconds={"north, 9 public samples": 1234.0},
+        title="Digits <3",
         settings=setting_rows(load_experiment("quickstart")),
     )
     page = render_report(check_results(results), extras)
@@ -176,7 +177,7 @@ def test_every_picture_has_its_caption_on_the_page(results: dict[str, Any]) -> N
         "on the dotted line they are right", "1\u2009234 s in all",
         "Circuits of north, global use the orange qubits of noisy_line",
         "of 4 clients were predicted exactly",
-        "<h2>Settings</h2>", "<code>clients.0.backend</code>", "@media print",
+        "<h1>Digits &lt;3</h1>", "noisy_line for north, global", "<h2>Settings</h2>", "<code>clients.<wbr>0.<wbr>backend</code>", "@media print",
     ):  # fmt: skip
         assert piece in page, piece
     # Equal places share a picture.
@@ -198,6 +199,11 @@ def test_reliability_counts_answers_by_bin() -> None:
         for low in (0.5, 0.6, 0.7, 0.8, 0.9)
     ]
     np.testing.assert_allclose(before.get_ydata(), expected)
+    # What calibration has not changed is one curve.
+    assert len(axes.lines) == 2
+    assert "the same before" in axes.get_title()
+    surer = Answers(np.sqrt(ANSWERS.sure), ANSWERS.right)
+    assert len(plot_reliability(replace(BARE, reliability={"a": (ANSWERS, surer)})).axes[0].lines) == 3
 
 
 def test_settings_tell_what_was_chosen_and_no_secret() -> None:
