@@ -82,7 +82,7 @@ def draw_placement(placement: Placement) -> Figure:
     width = 0.75 * view.inches
     figure = new_figure(width + 3.2, max(0.75 * view.height + 2.2, 4.2))
     # Each has margins of its own: what stands below one does not squeeze the other.
-    left, right = figure.subfigures(1, 2, width_ratios=(width, 3.2))
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(width, 3.2)))
     _draw_map(left, left.subplots(), view, placement)
     _draw_costs(right, right.subplots(), placement)
     return figure

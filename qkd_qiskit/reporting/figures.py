@@ -101,8 +101,8 @@ class _FewLabels(Locator):
             found = found[(found >= low) & (found <= high)]
             if len(found) >= _LABELS[0]:
                 return found[:: -(-len(found) // _LABELS[1])]
-        found = MaxNLocator(_LABELS[1] - 1, steps=(1, 2, 5, 10)).tick_values(low, high)
-        return found[(found >= low) & (found <= high)]
+        within = np.asarray(MaxNLocator(_LABELS[1] - 1, steps=(1, 2, 5, 10)).tick_values(low, high))
+        return within[(within >= low) & (within <= high)]
 
 
 def _short_number(value: float) -> str:

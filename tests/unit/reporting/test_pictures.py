@@ -177,7 +177,8 @@ def test_every_picture_has_its_caption_on_the_page(results: dict[str, Any]) -> N
         "on the dotted line they are right", "1\u2009234 s in all",
         "Circuits of north, global use the orange qubits of noisy_line",
         "of 4 clients were predicted exactly",
-        "<h1>Digits &lt;3</h1>", "noisy_line for north, global", "<h2>Settings</h2>", "<code>clients.<wbr>0.<wbr>backend</code>", "@media print",
+        "<h1>Digits &lt;3</h1>", "noisy_line for north, global", "<h2>Settings</h2>",
+        "<code>clients.<wbr>0.<wbr>backend</code>", "@media print",
     ):  # fmt: skip
         assert piece in page, piece
     # Equal places share a picture.
