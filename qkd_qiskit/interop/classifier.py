@@ -71,8 +71,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     With the defaults, width, size and the end of the training are chosen from the data: a smallest and
     a larger structure are trained without a fifth of the samples, these judge them, and the one that is
-    chosen is trained once more on all samples. Of images, in moved copies, the largest is taken. On one core that takes a second or two for a table of a
-    hundred rows, some twenty for 800 images, and longer for samples in thousands or under a device's noise.
+    chosen is trained once more on all samples. Of images, learnt in moved copies, the largest is taken. On
+    one core that takes a second or two for a table of a hundred rows, some twenty for 800 images, and longer
+    for samples in thousands or under a device's noise.
 
     Args:
         n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
