@@ -107,8 +107,13 @@ class Evidence:
         np.add.at(group, self.grid.smallest, weight[:, None] * centred)
         group /= np.maximum(mass, 1e-12)[:, None]
         between = mass @ (group - mass @ group) ** 2
-        sampling = self.model.pseudo_errors / self.samples**2 + _sampling(self.covariance, tried)
-        training = self.model.training_noise**2
+        mean = self.right[tried].sum() / max(self.rounds.sum() * self.samples, 1)
+        training = self.model.training_noise**2 + self.model.flip_share * mean * (1 - mean) / self.samples
+        # What samples leave open is what their answers vary by, less what changes from round to round.
+        seen = _sampling(self.covariance, tried)
+        flips = self.model.flip_share * mean * (1 - mean) / self.samples / np.maximum(self.rounds, 1)
+        sampling = np.maximum(seen - flips, 0.1 * seen)
+        sampling = sampling + self.model.pseudo_errors / self.samples**2 + self.model.curve_noise**2
         after = between / (sampling + training / (self.rounds + 1))
         before = np.where(tried, between / (sampling + training / np.maximum(self.rounds, 1)), 0.0)
         return np.asarray(0.5 * (np.log1p(after) - np.log1p(before)))
@@ -121,10 +126,17 @@ def granted_size(sufficient: FloatArray, confidence: float) -> int:
 
 
 def size_interval(smallest: FloatArray, level: float = 0.9) -> tuple[int, int]:
-    """Return the numbers of the sizes that bound the central interval of a distribution [R]."""
-    below = np.cumsum(smallest)
-    tail = (1.0 - level) / 2.0
-    return int(np.searchsorted(below, tail)), int(np.searchsorted(below, min(1.0 - tail, below[-1])))
+    """Return the numbers of the sizes that bound the shortest interval of a distribution [R].
+
+    Of several with as few sizes it is the one with the most probability.
+    """
+    below = np.concatenate([[0.0], np.cumsum(smallest)])
+    for length in range(1, len(smallest)):
+        mass = below[length:] - below[:-length]
+        low = int(np.argmax(mass))
+        if mass[low] >= level * below[-1]:
+            return low, low + length - 1
+    return 0, len(smallest) - 1
 
 
 def search_sizes(
