@@ -42,9 +42,7 @@ class CalibrationTask(Settings):
     encoding: EncodingName | None = Field(None, description="encoding of this task; the plan's when omitted")
     backend: str | None = Field(None, description="device under whose noise the task is trained; None: ideal")
     few: bool = Field(False, description="whether its few samples are the point: it then fits the data bound")
-    probed: int | None = Field(
-        None, ge=10, description="samples that are probed, at most; the plan's if None"
-    )
+    probed: int | None = Field(None, ge=10, description="samples that are probed, at most; None: plan's")
     draws: int | None = Field(None, ge=1, le=1000, description="draws of this task; the plan's when omitted")
 
     @model_validator(mode="after")

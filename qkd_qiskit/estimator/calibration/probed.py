@@ -13,7 +13,7 @@ from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import Coefficients, ProbeModel, budget_terms, grant
 from qkd_qiskit.estimator.calibration.curves import POINT, Curve
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
-from qkd_qiskit.estimator.calibration.records import ProbeRecord, UnitRecord, task_ladder
+from qkd_qiskit.estimator.calibration.records import ProbeRecord, task_ladder
 from qkd_qiskit.estimator.probes.posterior import prior_centre, size_prior
 from qkd_qiskit.estimator.probes.run import round_seconds
 from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval

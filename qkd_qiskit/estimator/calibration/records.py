@@ -24,13 +24,13 @@ from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, ProbePlan
 from qkd_qiskit.estimator.calibration.synthetic import synthetic_dataset
+from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.estimator.probes.heldout import (
     HeldOutTask,
     held_out_answers,
     probed_rows,
     stratified_folds,
 )
-from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.hardware import TranspiledVQCNN, load_backend, transpile_verified
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.simulation import PauliEvaluator, compile_model, compile_transpiled

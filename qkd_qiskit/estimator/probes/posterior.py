@@ -4,8 +4,8 @@ An accuracy curve is `plateau - deficit * g(size) - fall * log(size / smallest)`
 the smallest size: exponentially in the size, with one of many reaches, or with one of many powers of it, so
 that a curve may rise to the last size. A grid of deficits, decays and falls stands for all curves; each has a
 smallest size within a point of its best. The rule's proposal and the headroom of a kernel machine weigh the
-sizes before any probe, and the likelihood of the held-out answers after it. The plateau itself is unknown and integrated out: only
-differences between sizes count, and they are paired, sample by sample.
+sizes before any probe, and the likelihood of the held-out answers after it. The plateau itself is unknown
+and integrated out: only differences between sizes count, and they are paired, sample by sample.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ProbeSettings
 from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.estimator.probes.heldout import (
     PROBE_TRAINING,
     HeldOutTask,
@@ -20,7 +21,6 @@ from qkd_qiskit.estimator.probes.heldout import (
     probed_rows,
     stratified_folds,
 )
-from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.estimator.probes.posterior import POINT, prior_centre, size_prior
 from qkd_qiskit.estimator.probes.result import ProbedSize, ProbeLimit, ProbeResult
 from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval
