@@ -32,10 +32,11 @@ from qkd_qiskit.estimator.probes.search import Evidence
 
 _CANDIDATES: Mapping[str, tuple[float, ...]] = {
     "steep_noise": (0.0, 0.05, 0.1, 0.2, 0.3),
-    "curve_noise": (0.0, 0.002, 0.004, 0.007),
+    "curve_noise": (0.003, 0.005, 0.008),
     "fall_share": (0.1, 0.3),
-    "trust": (1.0, 0.7, 0.5),
+    "prior_floor": (0.05, 0.1, 0.2),
 }
+_WIDTHS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 _CONFIDENCES = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _ENOUGH = 0.9
 _LEAST_NOISE = 0.002
@@ -47,10 +48,11 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
     - Prior: an ordered probit of the need on the logarithms of the rule's proposal and of the headroom, so
       that needs below the smallest size and beyond the largest may be.
     - Noise of a training: what rounds of one size differ by, beyond what single answers vary.
-    - Trust, noise of a curve and share of falling curves: those with the largest probability of the needs,
-      each task's under the prior of the others' datasets.
-    - Confidence: the least with which nine tenths of the grants are within a point, in the same way; where
-      none does, that with the most, and of several the least.
+    - Noise of a curve, share of falling curves and floor of the prior: those with the largest probability of
+      the needs, each task's under the prior of the other datasets.
+    - Width of prior and likelihood: the least with which nine tenths of the intervals cover the need, in the
+      same way.
+    - Confidence: the least with which nine tenths of the grants are within a point, in the same way.
 
     Raises:
         EstimatorError: If there are fewer than four tasks.
@@ -83,14 +85,37 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
             model = best.model_copy(update={name: value})
             if model != best and (found := score(model)) > highest:
                 best, highest = model, found
-    searched = [simulate_probes(task, others(task, best)) for task in used]
-    shares = [
-        np.mean([found.sufficient for found in assess_evidence(used, searched, confidence)])
+    searched = {
+        width: [simulate_probes(task, _widened(others(task, best), width)) for task in used]
+        for width in _WIDTHS
+    }
+    covered = [
+        float(np.mean([a.covered for a in assess_evidence(used, found, _ENOUGH)]))
+        for found in searched.values()
+    ]
+    width = _first_enough(_WIDTHS, covered)
+    sufficient = [
+        float(np.mean([a.sufficient for a in assess_evidence(used, searched[width], confidence)]))
         for confidence in _CONFIDENCES
     ]
+    confidence = _first_enough(_CONFIDENCES, sufficient)
+    return _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
+
+
+def _widened(model: ProbeModel, width: float) -> ProbeModel:
+    """Return a model with a wider prior, and a likelihood of as much wider errors."""
+    return model.model_copy(
+        update={
+            "prior_spread": round(width * model.prior_spread, 3),
+            "trust": round(model.trust / width**2, 3),
+        }
+    )
+
+
+def _first_enough(values: Sequence[float], shares: Sequence[float]) -> float:
+    """Return the first value whose share is nine tenths or, where none is, the largest of all."""
     enough = min(_ENOUGH, max(shares))
-    confidence = next(c for c, share in zip(_CONFIDENCES, shares, strict=True) if share >= enough)
-    return best.model_copy(update={"confidence": confidence, "method": _method(used)})
+    return next(value for value, share in zip(values, shares, strict=True) if share >= enough)
 
 
 _PRIOR = ("prior_offset", "prior_slope", "prior_headroom", "prior_spread")

@@ -91,9 +91,13 @@ def probe_sizes(
     rungs = thinned(task.ladder, len(smallest.blocks) * max(_LEAST_TOP, _SIZES_ABOVE * math.exp(centre)))
     blocks = tuple(len(rung.blocks) for rung in rungs)
     rng = np.random.default_rng([settings.seed, 1])
-    whole = sum(round_seconds(rung, settings.samples, settings.folds, model) for rung in rungs)
-    # Where one round of all sizes would take all of the time, fewer samples and more rounds tell more.
-    most = min(settings.samples, max(_FEWEST, int(settings.samples * settings.seconds / max(whole, 1e-9))))
+    none, all_of_them = (
+        sum(round_seconds(rung, samples, settings.folds, model) for rung in rungs)
+        for samples in (0, settings.samples)
+    )
+    # More samples tell more than more rounds do, as long as a round of all sizes leaves time for another.
+    share = max(0.5 * settings.seconds - none, 0.0) / (all_of_them - none)
+    most = max(min(settings.samples, _FEWEST), min(settings.samples, int(settings.samples * share)))
     rows = probed_rows(task.labels, most, rng=rng)
     inputs, labels = task.inputs[rows], task.labels[rows]
     folds = [stratified_folds(labels, settings.folds, rng=rng) for _ in range(settings.rounds)]
@@ -137,8 +141,9 @@ def thinned(ladder: Sequence[VQCNNSpec], most: float) -> tuple[VQCNNSpec, ...]:
 def round_seconds(spec: VQCNNSpec, samples: int, folds: int, model: ProbeModel) -> float:
     """Return about how long one round of a size takes on one core, in closed form."""
     qubits = max(spec.n_outcomes - 1, 1).bit_length()
-    steps = PROBE_TRAINING.refine * len(spec.blocks) * samples * (folds - 1) / folds
-    return folds * (model.seconds_fixed + model.seconds_each * model.seconds_qubit ** (qubits - 1) * steps)
+    each = model.seconds_each * model.seconds_qubit ** (qubits - 1) * samples * (folds - 1) / folds
+    steps = PROBE_TRAINING.refine * len(spec.blocks)
+    return folds * (model.seconds_fixed + steps * (model.seconds_block + each))
 
 
 def _result(
