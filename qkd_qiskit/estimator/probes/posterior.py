@@ -57,14 +57,18 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
     # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
     decays = [np.exp(-np.expm1(sizes) / reach) for reach in _REACHES]
     decays += [np.exp(-power * sizes) for power in _POWERS]
-    shapes, weights = [], []
+    shapes, falling = [], []
     for deficit in _DEFICITS:
         for decay in decays if deficit else decays[:1]:
             for fall in _FALLS:
                 shapes.append(-deficit * decay - fall * sizes)
-                weights.append(fall_share / (len(_FALLS) - 1) if fall else 1 - fall_share)
-    shape, weight = np.array(shapes), np.array(weights)
+                falling.append(fall > 0)
+    shape, falls = np.array(shapes), np.array(falling)
     smallest = np.argmax(shape >= shape.max(axis=1, keepdims=True) - POINT, axis=1)
+    # Of the curves that need little most fall, as there are more ways to: their share must not follow.
+    kind = 2 * smallest + falls
+    alike = np.bincount(kind, minlength=2 * len(blocks))
+    weight = np.where(falls, fall_share, 1 - fall_share) / alike[kind]
     total = np.bincount(smallest, weights=weight, minlength=len(blocks))
     return CurveGrid(shape, smallest, np.log(weight / total[smallest]))
 
