@@ -7,7 +7,7 @@
   those of different ones, over random weights; the smallest size within two hundredths of the best.
 
 Elivagar's Clifford noise resilience sees circuit and noise, not the data: in one family of chains it falls
-with every block, so that it always ranks the smallest size first, and is left out.
+with every block, so that it always ranks the smallest size first: the row `smallest`.
 
     python tests/benchmarks/bench_size_predictors.py [DATA_FOLDER]
 
@@ -73,8 +73,16 @@ def main() -> None:
     searched = [probed.simulate_probes(task, model) for task in tasks]
     rows = {
         "rule": ([task.granted[1] for task in tasks], 0.0),
+        "smallest": ([0] * len(tasks), 0.0),
         "constant": (predictors.constant_sizes(tasks), 0.0),
         "regression": (predictors.regressed_sizes(tasks), 0.0),
+        "prior": (
+            [
+                probed.granted_size(np.cumsum(probed.prior_of(task, model)), model.confidence)
+                for task in tasks
+            ],
+            0.0,
+        ),
         "probes": (
             [probed.granted_size(found.sufficient(), model.confidence) for found, _ in searched],
             float(np.median([spent for _, spent in searched])),

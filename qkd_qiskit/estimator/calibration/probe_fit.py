@@ -31,13 +31,14 @@ from qkd_qiskit.estimator.calibration.records import UnitRecord
 from qkd_qiskit.estimator.probes.search import Evidence
 
 _CANDIDATES: Mapping[str, tuple[float, ...]] = {
-    "steep_noise": (0.0, 0.05, 0.1, 0.2, 0.3),
+    "prior_floor": (0.05, 0.1, 0.2, 0.3),
+    "steep_noise": (0.0, 0.05, 0.1, 0.2),
     "curve_noise": (0.003, 0.005, 0.008),
     "fall_share": (0.1, 0.3),
-    "prior_floor": (0.05, 0.1, 0.2),
 }
-_WIDTHS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
+_WIDTHS = (1.0, 1.2, 1.4, 1.7, 2.0)
 _CONFIDENCES = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+_PRIOR = ("prior_offset", "prior_slope", "prior_headroom", "prior_spread")
 _ENOUGH = 0.9
 _LEAST_NOISE = 0.002
 
@@ -80,25 +81,22 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
         return sum(_score(t, others(t, model), found) for t, found in zip(used, answers, strict=True))
 
     best, highest = base, score(base)
-    for name, values in [*_CANDIDATES.items()] * 2:
+    for name, values in _CANDIDATES.items():
         for value in values:
             model = best.model_copy(update={name: value})
-            if model != best and (found := score(model)) > highest:
-                best, highest = model, found
-    searched = {
-        width: [simulate_probes(task, _widened(others(task, best), width)) for task in used]
-        for width in _WIDTHS
-    }
-    covered = [
-        float(np.mean([a.covered for a in assess_evidence(used, found, _ENOUGH)]))
-        for found in searched.values()
-    ]
-    width = _first_enough(_WIDTHS, covered)
+            reached = highest if model == best else score(model)
+            if reached > highest:
+                best, highest = model, reached
+    for width in _WIDTHS:
+        searched = [simulate_probes(task, _widened(others(task, best), width)) for task in used]
+        if np.mean([found.covered for found in assess_evidence(used, searched, _ENOUGH)]) >= _ENOUGH:
+            break
     sufficient = [
-        float(np.mean([a.sufficient for a in assess_evidence(used, searched[width], confidence)]))
+        float(np.mean([found.sufficient for found in assess_evidence(used, searched, confidence)]))
         for confidence in _CONFIDENCES
     ]
-    confidence = _first_enough(_CONFIDENCES, sufficient)
+    enough = min(_ENOUGH, max(sufficient))
+    confidence = next(c for c, share in zip(_CONFIDENCES, sufficient, strict=True) if share >= enough)
     return _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
 
 
@@ -110,15 +108,6 @@ def _widened(model: ProbeModel, width: float) -> ProbeModel:
             "trust": round(model.trust / width**2, 3),
         }
     )
-
-
-def _first_enough(values: Sequence[float], shares: Sequence[float]) -> float:
-    """Return the first value whose share is nine tenths or, where none is, the largest of all."""
-    enough = min(_ENOUGH, max(shares))
-    return next(value for value, share in zip(values, shares, strict=True) if share >= enough)
-
-
-_PRIOR = ("prior_offset", "prior_slope", "prior_headroom", "prior_spread")
 
 
 def fit_prior(tasks: Sequence[ProbedTask]) -> ProbeModel:
