@@ -95,8 +95,8 @@ def probe_sizes(
         sum(round_seconds(rung, samples, settings.folds, model) for rung in rungs)
         for samples in (0, settings.samples)
     )
-    # More samples tell more than more rounds do, as long as a round of all sizes leaves time for another.
-    share = max(0.5 * settings.seconds - none, 0.0) / (all_of_them - none)
+    # More samples tell more than more rounds do, as long as there is time for a round of all sizes.
+    share = max(settings.seconds - none, 0.0) / (all_of_them - none)
     most = max(min(settings.samples, _FEWEST), min(settings.samples, int(settings.samples * share)))
     rows = probed_rows(task.labels, most, rng=rng)
     inputs, labels = task.inputs[rows], task.labels[rows]

@@ -233,6 +233,16 @@ def test_the_answers_of_the_headroom_are_those_of_leaving_out():
     assert found.tolist() == (best.argmax(axis=1) == labels).tolist()
 
 
+@pytest.mark.parametrize("share", [0.5, 0.15])
+def test_labels_that_mean_nothing_leave_hardly_any_headroom(share):
+    rng = np.random.default_rng(5)
+    found = [
+        kernel_headroom(rng.normal(size=(120, 8)), (rng.uniform(size=120) < share).astype(np.int64))
+        for _ in range(6)
+    ]
+    assert np.mean(found) < 0.02
+
+
 def test_copies_and_equal_rows_leave_no_headroom():
     rng = np.random.default_rng(1)
     points, labels = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
