@@ -45,7 +45,7 @@ class ProbeModel(Settings):
     confidence: float = Field(0.6, gt=0, lt=1, description="least probability that a grant is sufficient")
     seconds_fixed: float = Field(0.03, ge=0, description="of one training, on one core, whatever its size")
     seconds_block: float = Field(
-        2e-4, ge=0, description="of one training for each block and L-BFGS iteration, whatever the samples"
+        3e-4, ge=0, description="of one training for each block and L-BFGS iteration, whatever the samples"
     )
     seconds_each: float = Field(
         2.5e-7, gt=0, description="of one training for each sample, block and L-BFGS iteration, two outcomes"
