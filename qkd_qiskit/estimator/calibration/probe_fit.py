@@ -186,8 +186,7 @@ def _round_variance(task: ProbedTask) -> float:
     left = means - means.mean(axis=1, keepdims=True)
     left = left - left.mean(axis=0, keepdims=True)
     flips = float(task.correct.var(axis=1, ddof=1).mean()) / samples
-    between = float((left**2).sum()) / ((len(means) - 1) * (rounds - 1))
-    return between - flips
+    return float((left**2).sum()) / float((len(means) - 1) * (rounds - 1)) - flips
 
 
 @dataclass(frozen=True)
