@@ -37,30 +37,34 @@ _CANDIDATES: Mapping[str, tuple[float, ...]] = {
     "fall_share": (0.1, 0.3),
 }
 _WIDTHS = (1.0, 1.2, 1.4, 1.7, 2.0)
-_CONFIDENCES = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+_CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.82, 0.84, 0.86, 0.88, 0.9)
 _PRIOR = ("prior_offset", "prior_slope", "prior_headroom", "prior_spread")
 _ENOUGH = 0.9
+_COVERED = 0.85
 _LEAST_NOISE = 0.002
 
 
-def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
-    """Choose the numbers of the probe model by the tasks of use `fit`.
+def fit_probe_model(
+    used: Sequence[ProbedTask],
+) -> tuple[ProbeModel, tuple[ProbeAssessment, ...]]:
+    """Choose the numbers of the probe model.
 
     - Prior: an ordered probit of the need on the logarithms of the rule's proposal and of the headroom, so
       that needs below the smallest size and beyond the largest may be.
     - Noise of a training: what rounds of one size differ by, beyond what single answers vary.
     - Noise of a curve, share of falling curves and floor of the prior: those with the largest probability of
       the needs, each task's under the prior of the other datasets.
-    - Width of prior and likelihood: the least with which nine tenths of the intervals cover the need, in the
-      same way.
-    - Confidence: the least with which nine tenths of the grants are within a point, in the same way.
+    - Width of prior and likelihood: the least with which 85 % of the intervals cover the need, in the same
+      way.
+    - Confidence: the least with which nine tenths of the grants are within a point, in the same way; where
+      none up to 0.9 does, the least with the most.
 
-    Raises:
-        EstimatorError: If there are fewer than four tasks.
+    Args:
+        used: The tasks to choose by.
+
+    Returns:
+        The numbers, and what they grant each task under the prior of the other datasets.
     """
-    used = [task for task in tasks if task.curve.task.use == "fit"]
-    if len(used) < 4:
-        raise EstimatorError(f"expected at least 4 probed tasks of use 'fit', found {len(used)}")
     noise = math.sqrt(max(float(np.mean([_round_variance(task) for task in used])), _LEAST_NOISE**2))
     flips = float(np.mean([_flip_share(task) for task in used]))
     base = fit_prior(used).model_copy(
@@ -89,7 +93,7 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
                 best, highest = model, reached
     for width in _WIDTHS:
         searched = [simulate_probes(task, _widened(others(task, best), width)) for task in used]
-        if np.mean([found.covered for found in assess_evidence(used, searched, _ENOUGH)]) >= _ENOUGH:
+        if np.mean([found.covered for found in assess_evidence(used, searched, _ENOUGH)]) >= _COVERED:
             break
     sufficient = [
         float(np.mean([found.sufficient for found in assess_evidence(used, searched, confidence)]))
@@ -97,7 +101,8 @@ def fit_probe_model(tasks: Sequence[ProbedTask]) -> ProbeModel:
     ]
     enough = min(_ENOUGH, max(sufficient))
     confidence = next(c for c, share in zip(_CONFIDENCES, sufficient, strict=True) if share >= enough)
-    return _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
+    best = _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
+    return best, assess_evidence(used, searched, confidence)
 
 
 def _widened(model: ProbeModel, width: float) -> ProbeModel:
@@ -194,10 +199,11 @@ class ProbeCalibration:
     """A finished calibration of probes.
 
     Attributes:
-        model: What was fitted.
-        assessments: What rule and probes grant for every task.
-        fit: Figures of the tasks that the model was chosen by.
+        model: What was fitted to all tasks.
+        assessments: What rule and probes grant for every task by the numbers of the tasks of use `fit`.
+        fit: Figures of the tasks of use `fit`.
         validation: Figures of the tasks that were left out.
+        each: Figures of all tasks, by the numbers of all, each under the prior of the other datasets.
         curves: Accuracy of every task against size.
         seconds: Time that the trainings took, in all.
     """
@@ -206,6 +212,7 @@ class ProbeCalibration:
     assessments: tuple[ProbeAssessment, ...]
     fit: dict[str, float]
     validation: dict[str, float]
+    each: dict[str, float]
     curves: tuple[Curve, ...]
     seconds: float
 
@@ -216,6 +223,7 @@ class ProbeCalibration:
             "model": self.model.model_dump(mode="json"),
             "fit": self.fit,
             "validation": self.validation,
+            "each": self.each,
             "seconds": self.seconds,
             "tasks": [
                 {
@@ -232,7 +240,10 @@ class ProbeCalibration:
 def calibrate_probes(
     plan: CalibrationPlan, records: Sequence[UnitRecord], rule: Coefficients | None = None
 ) -> ProbeCalibration:
-    """Fit the probe model to the tasks of use `fit`, and assess it on all; nothing is trained.
+    """Fit the probe model to the tasks of use `fit`, assess it on the others, and fit it to all.
+
+    Nothing is trained. The assessment tells what the way of fitting is worth on datasets that it has not
+    seen; what is used then comes from all of them.
 
     Args:
         plan: A sweep with probes.
@@ -244,16 +255,20 @@ def calibrate_probes(
     """
     found = curves(plan, records)
     tasks = probed_tasks(plan, found, rule or load_coefficients(), ProbeModel())
-    model = fit_probe_model(tasks)
-    assessed = assess_probes(tasks, model)
+    used = [task for task in tasks if task.curve.task.use == "fit"]
+    if len(used) < 4:
+        raise EstimatorError(f"expected at least 4 probed tasks of use 'fit', found {len(used)}")
+    assessed = assess_probes(tasks, fit_probe_model(used)[0])
     by_use = {use: [a for a in assessed if a.use == use] for use in ("fit", "validation")}
     if not by_use["validation"]:
         raise EstimatorError("expected probed tasks of use 'validation', found none")
+    model, each = fit_probe_model(tasks)
     return ProbeCalibration(
         model=model,
         assessments=assessed,
         fit=summarize_probes(by_use["fit"]),
         validation=summarize_probes(by_use["validation"]),
+        each=summarize_probes(each),
         curves=tuple(task.curve for task in tasks),
         seconds=round(sum(record.seconds for record in records), 1),
     )
