@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients, load_probe_model
-from qkd_qiskit.estimator.calibration import predictors, probed
+from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients
+from qkd_qiskit.estimator.calibration import predictors, probe_fit, probed
 from qkd_qiskit.estimator.calibration.curves import curves
 from qkd_qiskit.estimator.calibration.records import draw_task, task_rungs
 from qkd_qiskit.simulation import compile_model
@@ -69,7 +69,7 @@ def main() -> None:
     records, _ = calibration.shipped_records(plan)
     tasks = probed.probed_tasks(plan, curves(plan, records), load_coefficients(), ProbeModel())
     tasks = [t for t in tasks if t.curve.task.use == "fit" or t.curve.task.file is None or folder is not None]
-    model = load_probe_model()
+    model, _ = probe_fit.fit_probe_model([task for task in tasks if task.curve.task.use == "fit"])
     searched = [probed.simulate_probes(task, model) for task in tasks]
     rows = {
         "rule": ([task.granted[1] for task in tasks], 0.0),
