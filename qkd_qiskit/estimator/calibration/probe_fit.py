@@ -190,8 +190,8 @@ def _round_variance(task: ProbedTask) -> float:
         return 0.0
     left = means - means.mean(axis=1, keepdims=True)
     left = left - left.mean(axis=0, keepdims=True)
-    flips = float(task.correct.var(axis=1, ddof=1).mean()) / samples
-    return float((left**2).sum()) / float((len(means) - 1) * (rounds - 1)) - flips
+    between = (left**2).sum() / ((len(means) - 1) * (rounds - 1))
+    return float(between - task.correct.var(axis=1, ddof=1).mean() / samples)
 
 
 @dataclass(frozen=True)

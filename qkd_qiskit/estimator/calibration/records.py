@@ -77,7 +77,9 @@ class UnitRecord(Settings):
     rungs: tuple[RungRecord, ...]
     seconds: float = Field(ge=0)
     probed: int = Field(0, ge=0, description="samples of the draw that were probed")
-    headroom: float | None = Field(None, description="what a kernel machine gains over a linear rule on it")
+    headroom: float | None = Field(
+        None, ge=0, le=1, description="what a kernel machine gains over a linear rule on it"
+    )
     probes: tuple[ProbeRecord, ...] = ()
 
 
