@@ -26,6 +26,7 @@ from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients
 from qkd_qiskit.estimator.calibration import predictors, probe_fit, probed
 from qkd_qiskit.estimator.calibration.curves import curves
 from qkd_qiskit.estimator.calibration.records import draw_task, task_rungs
+from qkd_qiskit.estimator.probes.search import granted_size
 from qkd_qiskit.simulation import compile_model
 
 DRAWS = 16
@@ -77,14 +78,11 @@ def main() -> None:
         "constant": (predictors.constant_sizes(tasks), 0.0),
         "regression": (predictors.regressed_sizes(tasks), 0.0),
         "prior": (
-            [
-                probed.granted_size(np.cumsum(probed.prior_of(task, model)), model.confidence)
-                for task in tasks
-            ],
+            [granted_size(np.cumsum(probed.prior_of(task, model)), model.confidence) for task in tasks],
             0.0,
         ),
         "probes": (
-            [probed.granted_size(found.sufficient(), model.confidence) for found, _ in searched],
+            [found.granted(model.confidence) for found, _ in searched],
             float(np.median([spent for _, spent in searched])),
         ),
     }

@@ -16,7 +16,7 @@ from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
 from qkd_qiskit.estimator.calibration.records import ProbeRecord, task_ladder
 from qkd_qiskit.estimator.probes.posterior import prior_centre, size_prior
 from qkd_qiskit.estimator.probes.run import round_seconds
-from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval
+from qkd_qiskit.estimator.probes.search import Evidence, search_sizes, size_interval
 
 SECONDS = 60.0
 """Time that probes may take."""
@@ -169,7 +169,7 @@ def assess_evidence(
     """Assess what is granted for each task with what was found, and the seconds spent, at some confidence."""
     found = []
     for task, (evidence, spent) in zip(tasks, searched, strict=True):
-        size = granted_size(evidence.sufficient(), confidence)
+        size = evidence.granted(confidence)
         low, high = size_interval(evidence.smallest())
         blocks, (granted, nearest) = task.curve.blocks, task.granted
         found.append(

@@ -23,7 +23,7 @@ from qkd_qiskit.estimator.probes.heldout import (
 )
 from qkd_qiskit.estimator.probes.posterior import POINT, prior_centre, size_prior
 from qkd_qiskit.estimator.probes.result import ProbedSize, ProbeLimit, ProbeResult
-from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval
+from qkd_qiskit.estimator.probes.search import Evidence, search_sizes, size_interval
 from qkd_qiskit.estimator.probes.settings import ProbeModel, load_probe_model
 from qkd_qiskit.estimator.statistics import DataStatistics
 from qkd_qiskit.hardware import Device, predict_counts
@@ -116,7 +116,7 @@ def probe_sizes(
     costs = [round_seconds(rung, len(labels), settings.folds, model) for rung in rungs]
     search_sizes(evidence, trial, costs, budget=settings.seconds, most_rounds=settings.rounds)
     confidence = model.confidence if settings.confidence is None else settings.confidence
-    chosen = granted_size(evidence.sufficient(), confidence)
+    chosen = evidence.granted(confidence)
     found = _result(task, settings, evidence, rungs, chosen, confidence, headroom)
     return rungs[chosen], replace(found, seconds=round(time.perf_counter() - begun, 2))
 

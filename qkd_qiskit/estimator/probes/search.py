@@ -20,6 +20,9 @@ from qkd_qiskit.estimator.probes.settings import ProbeModel
 Trial = Callable[[int, int], FloatArray]
 """Trains size number r in round number k; returns whether each held-out sample was right [N]."""
 
+INTERVAL = 0.9
+"""Probability of the stated interval."""
+
 _FIRST_MASS = 0.02
 _LEAST_INFORMATION = 0.002
 
@@ -86,6 +89,15 @@ class Evidence:
         shape = self.grid.shape
         return np.asarray(self.curves() @ (shape >= shape.max(axis=1, keepdims=True) - POINT))
 
+    def granted(self, confidence: float) -> int:
+        """Return the number of the smallest size that is sufficient with some confidence.
+
+        Up to the confidence of the interval it lies within the interval: where little is known, larger sizes
+        may be sufficient no more surely, as curves may fall.
+        """
+        size = granted_size(self.sufficient(), confidence)
+        return size if confidence > INTERVAL else min(size, size_interval(self.smallest())[1])
+
     def fall(self) -> float:
         """Return how far the largest size is expected to lie below the best."""
         shape = self.grid.shape
@@ -125,7 +137,7 @@ def granted_size(sufficient: FloatArray, confidence: float) -> int:
     return int(enough[0]) if len(enough) else int(np.argmax(sufficient))
 
 
-def size_interval(smallest: FloatArray, level: float = 0.9) -> tuple[int, int]:
+def size_interval(smallest: FloatArray, level: float = INTERVAL) -> tuple[int, int]:
     """Return the numbers of the sizes that bound the shortest interval of a distribution [R].
 
     Of several with as few sizes it is the one with the most probability.

@@ -139,6 +139,17 @@ def test_the_grant_is_the_smallest_with_the_confidence_or_else_the_likeliest():
     assert granted_size(np.array([0.2, 0.4, 0.3]), 0.65) == 1
 
 
+@given(st.floats(-2.0, 3.0), st.integers(8, 60), st.floats(0.5, 0.9))
+@settings(max_examples=25, deadline=None)
+def test_a_grant_lies_within_the_interval_of_no_less_confidence(centre, samples, confidence):
+    model = MODEL.model_copy(update={"prior_floor": 0.3})
+    found = Evidence(BLOCKS, size_prior(BLOCKS, centre, model), model, samples)
+    found.add(0, (np.arange(samples) % 7 > 0).astype(float))
+    found.add(2, (np.arange(samples) % 5 > 0).astype(float))
+    assert found.granted(confidence) <= size_interval(found.smallest())[1]
+    assert found.granted(0.95) == granted_size(found.sufficient(), 0.95)
+
+
 @given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=9))
 def test_the_interval_is_the_shortest_that_holds_nine_tenths(weights):
     mass = np.array(weights) / sum(weights)
