@@ -11,6 +11,7 @@ from qkd_qiskit.config import AugmentSettings, TrainingSettings, load_experiment
 from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import DataError, DistillationError, SweepError
 from qkd_qiskit.hardware import load_backend, write_snapshot
+from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.sweep import Cell, SweepOptions, load_sweep, run_sweep
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
@@ -22,10 +23,11 @@ from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.minimizers import MINIMIZERS, minimized
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
+from qkd_qiskit.sweep.measurements.shots import DrawnShots
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
 from qkd_qiskit.sweep.settings import Variant
-from qkd_qiskit.training import LOG_SCALE_BOUNDS
+from qkd_qiskit.training import LOG_SCALE_BOUNDS, Objective, Targets
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SHORT = TrainingSettings(particles=2, iterations=0, refine=8, l2=0.015)
@@ -281,6 +283,8 @@ def test_limits_count_gradients_three_times():
     assert Limit(9).spent(objective) == 5 + 2 * 2
     assert Limit(9).reached(objective)
     assert not Limit(10).reached(objective)
+    assert Limit(24, gradient_cost=11).spent(objective) == 5 + 2 * 10
+    assert Limit(10, seconds=-1.0).reached(objective)
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)
@@ -323,6 +327,31 @@ def test_every_way_to_find_weights_spends_what_it_may(method):
     ).values
     assert found["evaluations"][0] >= 60
     assert found["loss_refined"][0] <= found["loss"][0]
+
+
+def test_on_shots_gradients_cost_circuits_and_no_refinement_follows():
+    settings = {"method": "Adam", "samples": 8, "evaluations": 700, "particles": 2, "sub_swarms": SUB_SWARMS}
+    found = measured("weights", equal="evaluations on shots", shots=10, **settings).values
+    # Two starts, and two gradients of 330 weights each.
+    assert found["gradients"] == (2,)
+    assert found["evaluations"] == (2 + 2 * (2 * 330 + 1),)
+    assert "loss_refined" not in found
+
+
+def test_gradients_from_many_shots_are_the_exact_ones():
+    spec = VQCNNSpec(3, kernels="su4", sharing="site", n_outcomes=2)
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(4, spec.n_features)), Targets(2, labels=np.arange(4) % 2)
+    point = np.append(rng.normal(size=spec.n_weights), 1.0)
+    exact, drawn = (
+        Objective(evaluator, inputs, targets).value_and_gradient(point)
+        for evaluator in (PauliEvaluator(spec), DrawnShots(spec, 10**7, rng))
+    )
+    assert drawn[0] == pytest.approx(exact[0], abs=2e-3)
+    np.testing.assert_allclose(drawn[1], exact[1], atol=2e-3)
+    few = DrawnShots(spec, 10, rng).probabilities(point[None, :-1], inputs)
+    np.testing.assert_allclose(10 * few, np.round(10 * few), atol=1e-9)
+    np.testing.assert_allclose(few.sum(axis=-1), 1.0)
 
 
 def test_the_cooperative_swarm_alone():
