@@ -18,11 +18,16 @@ from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
 from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
-from qkd_qiskit.sweep.measurements.fitness import expected_choice
+from qkd_qiskit.sweep.measurements.fitness import expected_choice, halved
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.minimizers import MINIMIZERS, minimized
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
+from qkd_qiskit.sweep.measurements.predictors import (
+    SharedWeights,
+    expressibility,
+    representational_capacity,
+)
 from qkd_qiskit.sweep.measurements.shots import DrawnShots
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
@@ -263,8 +268,9 @@ def test_cheap_judgements_are_ranked_against_full_trainings():
     found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
     names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
     judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
-    judged |= {f"{name}, rescaled" for name in judged}
-    assert names == judged | {"trainability"}
+    judged |= {"trainability", "expressibility", "representational capacity", "shared weights"}
+    assert names == judged
+    names |= {"successive halving, noise", "successive halving, no noise"}
     truth = found.values["truth"]
     assert len(truth) == 4
     assert found.values["best"] == (max(truth),)
@@ -276,6 +282,53 @@ def test_the_expected_choice_of_all_is_the_choice_itself():
     assert expected_choice(truth, lambda rows: rows[truth[rows].argmax()], 3, rng) == pytest.approx(0.5)
     one = expected_choice(truth, lambda rows: rows[0], 1, rng)
     assert one == pytest.approx(truth.mean(), abs=0.05)
+
+
+def test_halving_asks_each_rung_about_the_best_third_of_the_last():
+    short, longer = np.array([5.0, 1, 2, 3, 0, 9]), np.array([0.0, 3, 2, 0, 7, 0])
+    assert halved([short, longer], np.arange(6)) == 1
+    assert halved([short, longer], np.array([0, 2, 3])) == 2
+    assert halved([short], np.array([0, 2, 3])) == 2
+
+
+def test_expressibility_tells_fixed_from_random_states():
+    rng, deep = np.random.default_rng(0), VQCNNSpec(2, plan="2*conv", kernels="su4")
+    fixed = VQCNNSpec(2, plan="conv", kernels="CX01")
+    # All fidelities are 1: the divergence is minus the log of what Haar-random states have in the last bin.
+    assert expressibility(fixed, np.full(4, 0.3), rng) == pytest.approx(3 * np.log(75))
+    assert 0 < expressibility(deep, np.full(4, 0.3), rng) < 0.3
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(0.5, 1.0), (0.0, 0.5), (0.25, 1 - 0.5 * 0.25)])
+def test_capacity_is_what_answers_to_two_classes_differ(apart, expected):
+    """Answers are apart by 0.5 at most from even, in opposite directions: a distance of twice as much."""
+    labels = np.arange(12) % 2
+
+    def probabilities(weights, inputs):
+        one = 0.5 + apart * (2 * inputs[:, 0] - 1)
+        return np.repeat(np.stack([1 - one, one], axis=1)[None], len(weights), axis=0)
+
+    evaluator = SimpleNamespace(spec=SimpleNamespace(n_weights=3), probabilities=probabilities)
+    found = representational_capacity(evaluator, labels[:, None], labels, np.random.default_rng(0))
+    assert found == pytest.approx(expected)
+
+
+def test_structures_of_a_supernet_share_blocks_of_equal_place_and_kernel():
+    shared = SharedWeights(np.random.default_rng(0))
+    first, other, tied = (
+        VQCNNSpec(4, plan=plan, kernels="one_cx", sharing=sharing)
+        for plan, sharing in (("conv, edge", "site"), ("conv, edge, conv", "site"), ("conv, edge", "layer"))
+    )
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.normal(size=(20, first.n_features)), Targets(2, labels=np.arange(20) % 2)
+    before = shared.weights(first)
+    np.testing.assert_array_equal(shared.weights(other)[: first.n_weights], before)
+    assert not np.isin(shared.weights(tied), before).any()
+    losses = [shared.loss(first, inputs, targets)]
+    shared.train([first], inputs, targets, steps=20)
+    losses.append(shared.loss(first, inputs, targets))
+    assert losses[1] < losses[0]
+    np.testing.assert_array_equal(shared.weights(other)[: first.n_weights], shared.weights(first))
 
 
 def test_limits_count_gradients_three_times():
