@@ -223,6 +223,13 @@ class StructureSettings(Settings):
         description="parts of the samples that judge in turn: every training is made so often, and losses "
         "are averaged; 1 holds one part back",
     )
+    final_folds: int | None = Field(
+        None,
+        ge=1,
+        le=20,
+        description="parts of the samples that judge finalists in turn, after full trainings; as folds when "
+        "omitted",
+    )
     resolution: float = Field(
         1.0,
         ge=0,

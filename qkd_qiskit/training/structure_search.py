@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,8 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     folds = _split(task, chosen.validation, chosen.folds)
-    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers)
+    finals = None if chosen.final_folds is None else _split(task, chosen.validation, chosen.final_folds)
+    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers, finals)
     start = SearchStart(
         space.priors,
         _known(space, chosen),
@@ -112,15 +114,12 @@ def search_structure(
         structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
-    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
-    order = candidates.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
-    if own is not None and own not in order:
-        order.append(own)
+    order = _finalists(candidates, chosen.finalists, own, [space.decode(genome) for genome in start.known])
     if len(order) > 1:
         full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
     else:
-        losses, left_out = losses[order], left_out[order]
+        losses, left_out = np.array(candidates.losses)[order], np.stack(candidates.left_out)[order]
     final = losses + np.array(candidates.prices)[order]
     names = tuple(str(spec.index) for spec in candidates.specs)
     return StructureSearch(
@@ -160,6 +159,28 @@ def _known(space: StructureSpace, chosen: StructureSettings) -> IntArray:
     """Return genomes of the structures that are tried first, where the settings want them."""
     known = space.starts() if chosen.presets else []
     return np.array(known, dtype=np.int64).reshape(len(known), len(space.priors))
+
+
+def _finalists(
+    candidates: CandidateEvaluation, count: int, own: int | None, known: Sequence[VQCNNSpec | None]
+) -> list[int]:
+    """Return the structures to train in full.
+
+    One alone is the preferred one. Several are those of the front, from the lowest fitness down to fewer
+    gates, and, where the front is short, the others by fitness; then the best known structure, and the base.
+    """
+    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
+    if count == 1:
+        order = candidates.preference(losses, left_out, range(len(losses)))[:1]
+    else:
+        fitness, gates = candidates.fitness(), np.array(candidates.two_qubit, dtype=np.float64)
+        ahead = front(np.stack([fitness, gates], axis=1))
+        walk = [*ahead[np.lexsort((gates[ahead], fitness[ahead]))], *np.argsort(fitness, kind="stable")]
+        order = list(dict.fromkeys(map(int, walk)))[:count]
+        tried = [candidates.number(spec) for spec in known if spec is not None and candidates.knows(spec)]
+        order += sorted(set(tried), key=lambda k: fitness[k])[:1]
+    order += [] if own is None else [own]
+    return list(dict.fromkeys(order))
 
 
 def _try_batches(

@@ -37,6 +37,7 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 _STARTS = 6
 _REPEATS = 400
 _THIRD = 3
+_PARTS = 4
 
 
 class _Judge(NamedTuple):
@@ -52,7 +53,8 @@ class FitnessMeasurement(StructureTask):
     """Judge random structures cheaply, train each one in full, and compare the rankings.
 
     Truth is the accuracy of a full training on many samples that no cheap judgement has seen. A cheap
-    judgement is the loss on a part held back after some L-BFGS steps, under noise or without any; or, with no
+    judgement is the loss on a part held back, or on four in turn, after some L-BFGS steps, under noise or
+    without any; or, with no
     training of each structure's own, that with the weights of a supernet (`shared weights`), minus the log of
     the mean squared gradient at random points (`trainability`), `expressibility`, or minus the
     `representational capacity`. Successive halving (Jamieson, Talwalkar, *AISTATS* 2016) gives every
@@ -67,11 +69,8 @@ class FitnessMeasurement(StructureTask):
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Measure Spearman's rank correlation, seconds a structure, and the accuracy of a choice."""
         data = self.drawn(cell.seed)
-        targets, cut = Targets(len(self.classes), labels=data.labels), len(data.labels) // 4
-        rows = np.arange(len(data.labels))
-        judge = _Judge(
-            data.inputs[cut:], targets.rows(rows[cut:]), data.inputs[:cut], targets.rows(rows[:cut])
-        )
+        judges = _judges(data.inputs, Targets(len(self.classes), labels=data.labels))
+        judge = judges[0]
         device, compiler = load_backend(self.device), ModelCompiler(seed=cell.seed)
         scores: dict[str, list[float]] = {}
         seconds: dict[str, list[float]] = {}
@@ -87,14 +86,14 @@ class FitnessMeasurement(StructureTask):
             found = {"shared weights": (shared.loss(spec, judge.held, judge.held_targets), 0.0)}
             found["shared weights"] = found["shared weights"][0], each + time.process_time() - began
             found |= self._untrained(spec, judge, rng)
-            found |= self._short(CompiledModel(spec).ideal, judge, rng, "no noise")
+            found |= self._short(CompiledModel(spec).ideal, judges, rng, "no noise")
             began = time.process_time()
             compiled = compiler.model(spec, device)
             noisy = compiled.noisy
             compiling = time.process_time() - began
             found |= {
                 name: (score, spent + compiling)
-                for name, (score, spent) in self._short(noisy, judge, rng, "noise").items()
+                for name, (score, spent) in self._short(noisy, judges, rng, "noise").items()
             }
             for name, (score, spent) in found.items():
                 scores.setdefault(name, []).append(score)
@@ -165,23 +164,49 @@ class FitnessMeasurement(StructureTask):
         return found
 
     def _short(
-        self, evaluator: Evaluator, judge: _Judge, rng: np.random.Generator, word: str
+        self, evaluator: Evaluator, judges: Sequence[_Judge], rng: np.random.Generator, word: str
     ) -> dict[str, tuple[float, float]]:
-        """Return score and seconds of short trainings of each length, by name."""
+        """Return score and seconds of short trainings of each length, on one part and on all in turn."""
+        found = {}
+        for length, score in self._lengths(evaluator, judges[0], rng).items():
+            found[f"{length} steps, {word}"] = score
+        parts = [self._lengths(evaluator, judge, rng, self.steps[:2]) for judge in judges]
+        for length in self.steps[:2]:
+            losses, seconds = zip(*(part[length] for part in parts), strict=True)
+            found[f"{length} steps, {word}, {_PARTS} parts"] = float(np.mean(losses)), sum(seconds)
+        return found
+
+    def _lengths(
+        self,
+        evaluator: Evaluator,
+        judge: _Judge,
+        rng: np.random.Generator,
+        lengths: tuple[int, ...] | None = None,
+    ) -> dict[int, tuple[float, float]]:
+        """Return the loss on the part held back after each length of training, and the seconds until then."""
         objective = Objective(evaluator, judge.inputs, judge.targets, l2=self.training.l2)
         began = time.process_time()
         starts = random_params(_STARTS, evaluator.spec.n_weights, rng=rng)
         best = starts[objective.values(starts).argmin()]
-        found: dict[str, tuple[float, float]] = {}
+        found: dict[int, tuple[float, float]] = {}
         steps = 0
-        for length in self.steps:
+        for length in self.steps if lengths is None else lengths:
             best = minimize_lbfgs(objective.value_and_gradient, best, iterations=length - steps).params
             steps = length
             spent = time.process_time() - began
             probabilities = evaluator.probabilities(best[None, :-1], judge.held)
             loss = float(judge.held_targets.values(probabilities, best[None, -1])[0])
-            found[f"{length} steps, {word}"] = loss, spent
+            found[length] = loss, spent
         return found
+
+
+def _judges(inputs: FloatArray, targets: Targets) -> list[_Judge]:
+    """Hold each of some parts back in turn."""
+    rows, found = np.arange(len(inputs)), []
+    for held in np.array_split(rows, _PARTS):
+        rest = np.setdiff1d(rows, held)
+        found.append(_Judge(inputs[rest], targets.rows(rest), inputs[held], targets.rows(held)))
+    return found
 
 
 def _lowest(score: FloatArray, rows: IntArray) -> int:

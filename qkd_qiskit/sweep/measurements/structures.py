@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from qkd_qiskit.arrays import BoolArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.data import load_dataset
+from qkd_qiskit.estimator import build_size_ladder
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import search_space
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
@@ -27,7 +29,7 @@ from qkd_qiskit.training import (
     search_structure,
     train_model,
 )
-from qkd_qiskit.vqcnn import VQCNNSpec
+from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec
 
 
 class StructureTask(Measurement):
@@ -70,8 +72,9 @@ class StructureMeasurement(StructureTask):
     """Let each way to search spend as many trainings, and train what it chose on all training samples.
 
     The presets are each trained in full, as deep as the budget allows, and chosen on the same samples held
-    back. Of each search two structures are tested: the chosen one, which is the cheapest that the samples
-    held back cannot tell from the best (`NAME`), and the one with the lowest loss there (`NAME, lowest`).
+    back. The `ladder` is a search among all sizes of the presets. Of each search two structures are tested:
+    the chosen one, which is the cheapest that the samples held back cannot tell from the best (`NAME`), and
+    the one with the lowest loss there (`NAME, lowest`).
     """
 
     methods: tuple[str, ...] = ("front", "swarm", "random", "genetic", "tpe")
@@ -90,7 +93,7 @@ class StructureMeasurement(StructureTask):
         right: dict[str, str] = {}
         values: dict[str, tuple[float, ...]] = {}
         notes: dict[str, tuple[str, ...]] = {}
-        for name in ("presets", *self.methods):
+        for name in ("presets", "ladder", *self.methods):
             began = time.process_time()
             search = self._search(work, name)
             spent = time.process_time() - began
@@ -108,9 +111,12 @@ class StructureMeasurement(StructureTask):
     def _search(self, work: _Work, name: str) -> StructureSearch:
         structure, space = self.training.structure, work.space
         update: dict[str, object] = {"method": name}
-        if name == "presets":
+        if name in ("presets", "ladder"):
+            if name == "ladder":
+                space = replace(space, known=_ladder(space))
             known = len(space.starts())
-            update = {"method": "random", "particles": known, "iterations": 0, "finalists": known}
+            update = {"method": "random", "particles": known, "iterations": 0}
+            update |= {"finalists": known} if name == "presets" else {}
         chosen = StructureSettings.model_validate(structure.model_dump() | update)
         return search_structure(
             work.candidates,
@@ -124,3 +130,19 @@ class StructureMeasurement(StructureTask):
         rng = np.random.default_rng([work.seed, 1])
         model = train_model(compiled.noisy, data.inputs, targets, self.training, rng=rng)
         return np.asarray(model.predict(compiled.noisy, data.test_inputs) == data.test_labels)
+
+
+def _ladder(space: StructureSpace) -> tuple[VQCNNSpec, ...]:
+    """Return all sizes of all presets within a budget."""
+    base = space.base
+    ladders = [
+        build_size_ladder(
+            base.n_qubits,
+            encoding=base.input_encoding,
+            kernel=kernel,
+            sharing=base.sharing,
+            n_outcomes=base.n_outcomes,
+        )
+        for kernel in PRESETS
+    ]
+    return tuple(spec for ladder in ladders for spec in ladder if space.gates(spec) <= space.max_two_qubit)

@@ -256,18 +256,21 @@ def test_ways_to_search_structures_are_measured_beside_presets():
         training={**QUICK, "structure": structure},
         **SMALL,
     )
-    names = [title for name in ("presets", "front", "random") for title in (name, f"{name}, lowest")]
+    names = ("presets", "ladder", "front", "random")
+    names = [title for name in names for title in (name, f"{name}, lowest")]
     assert list(found.right) == names
     assert {len(answers) for answers in found.right.values()} == {30}
     budget = 2 * 6  # Six blocks of `two_cx` on four qubits.
     assert all(0 < found.values[f"gates of {name}"][0] <= budget for name in names)
     assert found.values["tried by front"] == found.values["tried by random"] == (4.0,)
+    assert found.values["tried by ladder"] > found.values["tried by presets"]
 
 
 def test_cheap_judgements_are_ranked_against_full_trainings():
     found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
     names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
     judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
+    judged |= {f"{name}, 4 parts" for name in judged}
     judged |= {"trainability", "expressibility", "representational capacity", "shared weights"}
     assert names == judged
     names |= {"successive halving, noise", "successive halving, no noise"}

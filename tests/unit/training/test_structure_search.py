@@ -109,7 +109,7 @@ def test_what_is_reported_belongs_together(blobs):
     assert len(found.history) == len(found.trail)
     assert found.history[-1] == found.fitness.min()
     assert list(found.history) == sorted(found.history, reverse=True)
-    assert [found.fitness[k] for k in found.finalists] == sorted(found.fitness)[: len(found.finalists)]
+    assert found.finalists[0] == int(np.argmin(found.fitness))
     assert found.winner == found.structures[found.finalists[int(np.argmin(found.final_fitness))]]
     for k, (count, weights) in enumerate(zip(found.two_qubit, found.weights, strict=True)):
         spec = found.spec(k)
@@ -132,6 +132,34 @@ def test_the_base_may_be_a_finalist_in_any_case(blobs):
     assert len(found.final_fitness) == len(found.finalists)
     without, _ = _search(blobs, {**own, "own": False})
     assert base not in without.structures
+
+
+def test_finalists_go_down_the_front_and_the_best_known_structure_is_one(blobs):
+    found, _ = _search(blobs, {"iterations": 4, "finalists": 3})
+    steps = found.front[::-1][:3]
+    assert list(found.finalists[: len(steps)]) == list(steps)
+    known = [found.structures.index(str(spec.index)) for spec in (BASE, CHEAP)]
+    assert min(known, key=lambda k: found.fitness[k]) in found.finalists
+    everyone, _ = _search(blobs, {"iterations": 4, "finalists": 99})
+    assert sorted(everyone.finalists) == list(range(len(everyone.structures)))
+    alone, _ = _search(blobs, {"iterations": 4, "finalists": 1})
+    assert len(alone.finalists) == 1
+    unknown, _ = _search(blobs, {"iterations": 0, "finalists": 2, "presets": False})
+    assert len(unknown.finalists) == 2
+
+
+def test_finalists_may_be_judged_by_more_parts_than_the_others(blobs):
+    sizes = {"iterations": 1, "finalists": 2}
+    one, again, all_parts = (_search(blobs, {**sizes, "final_folds": parts})[0] for parts in (None, 1, 4))
+    assert one.final_fitness == again.final_fitness
+    assert all_parts.finalists == one.finalists
+    np.testing.assert_array_equal(all_parts.losses, one.losses)
+    assert all_parts.final_fitness != one.final_fitness
+    whole = _search(blobs, {**sizes, "folds": 4, "iterations": 0, "particles": 2})[0]
+    parts = _search(blobs, {**sizes, "final_folds": 4, "iterations": 0, "particles": 2})[0]
+    # Both judge the two known structures; each is trained in full on the same parts from the same starts.
+    by_number = [dict(zip(f.finalists, f.final_fitness, strict=True)) for f in (whole, parts)]
+    assert by_number[0] == by_number[1]
 
 
 def test_where_nothing_can_be_told_apart_the_cheapest_structure_or_the_base_wins(blobs):
