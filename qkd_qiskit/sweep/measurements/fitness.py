@@ -119,8 +119,8 @@ class FitnessMeasurement(StructureTask):
         for word in ("no noise", "noise"):
             names = [f"{length} steps, {word}" for length in self.steps]
             rungs = [np.array(scores[name]) for name in names]
-            spent = np.diff([float(np.mean(seconds[name])) for name in names], prepend=0.0)
-            mean = float((spent / _THIRD ** np.arange(len(spent))).sum())
+            more = np.diff([float(np.mean(seconds[name])) for name in names], prepend=0.0)
+            mean = float((more / _THIRD ** np.arange(len(more))).sum())
             choices[f"successive halving, {word}"] = partial(halved, rungs), mean
         for name, (choose, each) in choices.items():
             count = int(np.clip(self.seconds / each, 1, len(truth)))

@@ -29,11 +29,12 @@ def expressibility(spec: VQCNNSpec, inputs: FloatArray, rng: np.random.Generator
     circuit = build_circuit(spec)
     x, w = parameter_vectors(circuit)
     circuit.remove_final_measurements()
-    known = circuit.parameters
+    known, angles = circuit.parameters, {} if x is None else dict(zip(x, inputs, strict=True))
 
     def state(weights: FloatArray) -> NDArray[np.complex128]:
-        values = zip((*x, *w), (*inputs, *weights), strict=True)
-        return np.asarray(Statevector(circuit.assign_parameters({k: v for k, v in values if k in known})))
+        values = angles | dict(zip(w, weights, strict=True))
+        bound = circuit.assign_parameters({k: v for k, v in values.items() if k in known})
+        return np.asarray(Statevector(bound))
 
     states = np.stack([state(row) for row in rng.uniform(-np.pi, np.pi, (_STATES, spec.n_weights))])
     fidelities = np.abs(states.conj() @ states.T)[np.triu_indices(_STATES, 1)] ** 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.simulation import PauliEvaluator
@@ -29,7 +30,7 @@ class DrawnShots:
         self.spec, self.shots = spec, shots
         self._exact, self._rng = PauliEvaluator(spec), rng
 
-    def probabilities(self, weights: FloatArray, inputs: FloatArray) -> FloatArray:
+    def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Return relative frequencies [..., N, 2^m]."""
         exact = np.maximum(self._exact.probabilities(weights, inputs), 0.0)
         return np.asarray(
