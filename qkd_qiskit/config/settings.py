@@ -240,6 +240,11 @@ class StructureSettings(Settings):
         description="whether the first structures tried are the budget's own one, and each preset kernel as "
         "deep as the budget allows",
     )
+    smaller: int = Field(
+        8,
+        ge=0,
+        description="smaller sizes of the preset kernels that are tried at first too, where presets are",
+    )
 
     @model_validator(mode="after")
     def _swarms_are_several(self) -> StructureSettings:

@@ -170,6 +170,11 @@ class CandidateEvaluation:
             self.specs.append(spec)
         return self._numbers[spec]
 
+    def fitness_of(self, spec: VQCNNSpec) -> float:
+        """Return the fitness of a structure, which is trained if it is new."""
+        number = self.number(spec)
+        return self.losses[number] + self.prices[number]
+
     def full(self, number: int, tracking: Tracking) -> tuple[float, FloatArray]:
         """Train a structure in full.
 
@@ -298,10 +303,14 @@ class _Fold:
         )
 
     def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out.
+
+        The logit scale is the best one there, not the trained one: few samples leave a large structure far
+        too sure of itself, and its loss would say more of that than of its answers.
+        """
         inputs, targets = self.held
         probabilities = evaluator.probabilities(params[None, :-1], inputs)
-        log_scale = params[None, -1]
+        log_scale = np.array([best_log_scale(targets, probabilities[0])])
         left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self.rest]
         return targets.values(probabilities, log_scale)[0], np.array(left_out)
 

@@ -104,9 +104,10 @@ def search_structure(
     folds = _split(task, chosen.validation, chosen.folds)
     finals = None if chosen.final_folds is None else _split(task, chosen.validation, chosen.final_folds)
     candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers, finals)
+    known = _known(space, chosen)
     start = SearchStart(
         space.priors,
-        _known(space, chosen),
+        _first(known, space, candidates, chosen),
         chosen.particles,
         np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")]),
     )
@@ -114,7 +115,7 @@ def search_structure(
         structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
-    order = _finalists(candidates, chosen.finalists, own, [space.decode(genome) for genome in start.known])
+    order = _finalists(candidates, chosen.finalists, own, [space.decode(genome) for genome in known])
     if len(order) > 1:
         full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
@@ -157,8 +158,24 @@ def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
 
 def _known(space: StructureSpace, chosen: StructureSettings) -> IntArray:
     """Return genomes of the structures that are tried first, where the settings want them."""
-    known = space.starts() if chosen.presets else []
+    known = space.starts(chosen.smaller) if chosen.presets else []
     return np.array(known, dtype=np.int64).reshape(len(known), len(space.priors))
+
+
+def _first(
+    known: IntArray, space: StructureSpace, candidates: CandidateEvaluation, chosen: StructureSettings
+) -> IntArray:
+    """Return the known genomes of the first batch; of more than it holds, half a batch of the best ones.
+
+    All of them are tried for that, in half of the trainings at most.
+    """
+    most = chosen.particles * (chosen.iterations + 1) // 2
+    if min(len(known), most) <= chosen.particles:
+        return known
+    known = known[:most]
+    specs = [space.decode(genome) for genome in known]
+    tried = [np.inf if spec is None else candidates.fitness_of(spec) for spec in specs]
+    return known[np.argsort(tried, kind="stable")[: max(1, chosen.particles // 2)]]
 
 
 def _finalists(

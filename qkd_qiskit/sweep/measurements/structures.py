@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ from pydantic import Field
 from qkd_qiskit.arrays import BoolArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.estimator import build_size_ladder
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import search_space
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
@@ -29,7 +27,7 @@ from qkd_qiskit.training import (
     search_structure,
     train_model,
 )
-from qkd_qiskit.vqcnn import PRESETS, VQCNNSpec
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 
 class StructureTask(Measurement):
@@ -77,7 +75,7 @@ class StructureMeasurement(StructureTask):
     the one with the lowest loss there (`NAME, lowest`).
     """
 
-    methods: tuple[str, ...] = ("front", "swarm", "random", "genetic", "tpe")
+    methods: tuple[str, ...] = ("ladder", "front", "swarm", "random", "genetic", "tpe")
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the answers on the test samples."""
@@ -93,7 +91,7 @@ class StructureMeasurement(StructureTask):
         right: dict[str, str] = {}
         values: dict[str, tuple[float, ...]] = {}
         notes: dict[str, tuple[str, ...]] = {}
-        for name in ("presets", "ladder", *self.methods):
+        for name in ("presets", *self.methods):
             began = time.process_time()
             search = self._search(work, name)
             spent = time.process_time() - began
@@ -112,10 +110,9 @@ class StructureMeasurement(StructureTask):
         structure, space = self.training.structure, work.space
         update: dict[str, object] = {"method": name}
         if name in ("presets", "ladder"):
-            if name == "ladder":
-                space = replace(space, known=_ladder(space))
-            known = len(space.starts())
-            update = {"method": "random", "particles": known, "iterations": 0}
+            smaller = len(space.smaller) if name == "ladder" else 0
+            known = len(space.starts(smaller))
+            update = {"method": "random", "particles": known, "iterations": 0, "smaller": smaller}
             update |= {"finalists": known} if name == "presets" else {}
         chosen = StructureSettings.model_validate(structure.model_dump() | update)
         return search_structure(
@@ -130,19 +127,3 @@ class StructureMeasurement(StructureTask):
         rng = np.random.default_rng([work.seed, 1])
         model = train_model(compiled.noisy, data.inputs, targets, self.training, rng=rng)
         return np.asarray(model.predict(compiled.noisy, data.test_inputs) == data.test_labels)
-
-
-def _ladder(space: StructureSpace) -> tuple[VQCNNSpec, ...]:
-    """Return all sizes of all presets within a budget."""
-    base = space.base
-    ladders = [
-        build_size_ladder(
-            base.n_qubits,
-            encoding=base.input_encoding,
-            kernel=kernel,
-            sharing=base.sharing,
-            n_outcomes=base.n_outcomes,
-        )
-        for kernel in PRESETS
-    ]
-    return tuple(spec for ladder in ladders for spec in ladder if space.gates(spec) <= space.max_two_qubit)

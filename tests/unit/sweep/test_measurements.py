@@ -252,7 +252,7 @@ def test_ways_to_search_structures_are_measured_beside_presets():
     found = measured(
         "structures",
         classes=(0, 1),
-        methods=("front", "random"),
+        methods=("ladder", "front", "random"),
         training={**QUICK, "structure": structure},
         **SMALL,
     )
