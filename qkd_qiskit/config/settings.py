@@ -204,7 +204,11 @@ class StructureSettings(Settings):
     )
     # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
-    finalists: int = Field(2, ge=1, description="structures that are trained in full")
+    finalists: int = Field(
+        2,
+        ge=1,
+        description="structures that are trained in full; from 2 on, the largest presets that were tried are too",
+    )
     full_steps: int | None = Field(
         None,
         ge=1,

@@ -115,7 +115,8 @@ def search_structure(
         structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
-    order = _finalists(candidates, chosen.finalists, own, [space.decode(genome) for genome in known])
+    always = [space.decode(genome) for genome in space.starts()] if chosen.presets else []
+    order = _finalists(candidates, chosen.finalists, own, always)
     if len(order) > 1:
         full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
@@ -179,12 +180,13 @@ def _first(
 
 
 def _finalists(
-    candidates: CandidateEvaluation, count: int, own: int | None, known: Sequence[VQCNNSpec | None]
+    candidates: CandidateEvaluation, count: int, own: int | None, always: Sequence[VQCNNSpec | None]
 ) -> list[int]:
     """Return the structures to train in full.
 
     One alone is the preferred one. Several are those of the front, from the lowest fitness down to fewer
-    gates, and, where the front is short, the others by fitness; then the best known structure, and the base.
+    gates, and, where the front is short, the others by fitness; then those that always are, as far as they
+    were tried: a short training says little of large ones. The base comes last.
     """
     losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
     if count == 1:
@@ -194,8 +196,7 @@ def _finalists(
         ahead = front(np.stack([fitness, gates], axis=1))
         walk = [*ahead[np.lexsort((gates[ahead], fitness[ahead]))], *np.argsort(fitness, kind="stable")]
         order = list(dict.fromkeys(map(int, walk)))[:count]
-        tried = [candidates.number(spec) for spec in known if spec is not None and candidates.knows(spec)]
-        order += sorted(set(tried), key=lambda k: fitness[k])[:1]
+        order += [candidates.number(spec) for spec in always if spec is not None and candidates.knows(spec)]
     order += [] if own is None else [own]
     return list(dict.fromkeys(order))
 

@@ -158,12 +158,11 @@ def test_more_known_structures_than_a_batch_are_all_tried_and_the_best_begin(blo
     assert longer.trail[0][0] == np.argmin(longer.fitness[:4])
 
 
-def test_finalists_go_down_the_front_and_the_best_known_structure_is_one(blobs):
+def test_finalists_go_down_the_front_and_known_structures_are_among_them(blobs):
     found, _ = _search(blobs, {"iterations": 4, "finalists": 3})
     steps = found.front[::-1][:3]
     assert list(found.finalists[: len(steps)]) == list(steps)
-    known = [found.structures.index(str(spec.index)) for spec in (BASE, CHEAP)]
-    assert min(known, key=lambda k: found.fitness[k]) in found.finalists
+    assert {str(BASE.index), str(CHEAP.index)} <= {found.structures[k] for k in found.finalists}
     everyone, _ = _search(blobs, {"iterations": 4, "finalists": 99})
     assert sorted(everyone.finalists) == list(range(len(everyone.structures)))
     alone, _ = _search(blobs, {"iterations": 4, "finalists": 1})
@@ -301,7 +300,7 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     with AnswerLog(tmp_path / "j", resume=True) as answers:
         again = search(answers)
     assert again.final_fitness == found.final_fitness
-    assert len(trained) == 2
+    assert len(trained) == len(found.finalists)
 
 
 def test_short_trainings_may_have_an_evaluator_of_their_own(blobs):
@@ -445,7 +444,7 @@ def test_losses_of_folds_are_averaged():
 
 
 def test_finalists_are_judged_in_every_fold(blobs):
-    found, made = _search(blobs, {"folds": 3, "finalists": 2})
+    found, made = _search(blobs, {"folds": 3, "finalists": 2, "presets": False})
     assert len(found.final_fitness) == 2
     # One evaluator serves all folds.
     assert len(made) == len(found.structures) + 2
