@@ -207,7 +207,7 @@ class StructureSettings(Settings):
     finalists: int = Field(
         2,
         ge=1,
-        description="structures that are trained in full; from 2 on, the largest presets that were tried are too",
+        description="structures that are trained in full; from 2 on the largest presets are, too",
     )
     full_steps: int | None = Field(
         None,
