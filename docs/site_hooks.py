@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,17 @@ def names_of(section: str) -> str:
         kind = "autoclass" if inspect.isclass(getattr(qkd_qiskit, name)) else "autofunction"
         lines += [f".. {kind}:: qkd_qiskit.{name}", ""]
     return "\n".join([*lines, "```"])
+
+
+def downloadable(notebook: str) -> str:
+    """Return an executed notebook that Jupyter opens without a question, and without links to other pages."""
+    content = json.loads(notebook)
+    content["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    for cell in content["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"\[([^\]]+)\]\((?!\w+:)[^)]+\)", r"\1", text)
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 GENERATED: dict[str, Callable[..., str]] = {"settings": settings_table, "names": names_of}
@@ -95,16 +107,27 @@ def _restore(app: object, what: str, name: str, thing: object, options: object, 
     lines[:] = _untouched.pop(name, lines)
 
 
+def _offer(app, page: str, template: str, context: dict[str, object], tree: object) -> None:
+    if page.startswith("tutorials/"):
+        name = f"{page.removeprefix('tutorials/')}.ipynb"
+        link = f'<a class="reference download" href="{name}" download>Download this page as a notebook</a>'
+        context["body"] = f"<p>{link}, with pictures and results.</p>\n{context['body']}"
+
+
 def _finished(app, failed: Exception | None) -> None:
     for source in (DOCS / "tutorials").glob("*.py") if failed is None else ():
         page = Path(app.outdir) / "tutorials" / f"{source.stem}.html"
         if '<img alt="../_images/' not in page.read_text("utf-8"):
             raise ValueError(f"{source.name}: expected pictures, found none")
+        # MyST-NB leaves what it executed beside the site.
+        executed = Path(app.outdir).parent / "jupyter_execute" / "tutorials" / f"{source.stem}.ipynb"
+        page.with_suffix(".ipynb").write_text(downloadable(executed.read_text("utf-8")), "utf-8")
 
 
 def setup(app) -> dict[str, bool]:
     """Join the build: every page passes through here before it is parsed."""
     app.connect("source-read", _read)
+    app.connect("html-page-context", _offer)
     app.connect("build-finished", _finished)
     app.connect("autodoc-process-docstring", _keep, priority=100)
     app.connect("autodoc-process-docstring", _restore, priority=900)

@@ -14,6 +14,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+LARGEST_FEATURE = 1e302
+"""Differences of larger features, and sums of a million of them, would be infinite."""
+
 
 def as_numbers(values: Any, error: type[QKDError], name: str) -> FloatArray:
     """Return real numbers as a float64 array of any shape.
@@ -43,7 +46,8 @@ def as_features(values: Any, where: str) -> FloatArray:
         where: Words that open the error message.
 
     Raises:
-        DataError: If the table has another shape, is empty, or holds something not a finite number.
+        DataError: If the table has another shape, is empty, or holds something not a finite number, or one
+            beyond 1e302.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
@@ -56,5 +60,12 @@ def as_features(values: Any, where: str) -> FloatArray:
         row, column = np.argwhere(~finite)[0]
         raise DataError(
             f"{where}: expected finite features, found {table[row, column]} in row {row}, column {column}"
+        )
+    huge = np.abs(table) > LARGEST_FEATURE
+    if huge.any():
+        row, column = np.argwhere(huge)[0]
+        raise DataError(
+            f"{where}: expected features of at most {LARGEST_FEATURE:g} in size, "
+            f"found {table[row, column]:g} in row {row}, column {column}"
         )
     return table

@@ -62,6 +62,8 @@ class ProgressEvent:
         total: Steps that it will take, as far as anybody knows; None where nobody does.
         elapsed: Seconds since it began.
         finished: Whether it has ended.
+        left: Seconds that are left, where whoever works knows better than by the steps; None otherwise.
+        at_least: Whether `left` leaves something out whose time nobody knows yet.
     """
 
     label: str
@@ -69,12 +71,16 @@ class ProgressEvent:
     total: int | None
     elapsed: float
     finished: bool = False
+    left: float | None = None
+    at_least: bool = False
 
     @property
     def remaining(self) -> float | None:
         """Seconds that are left if it goes on as before; None where that cannot be told."""
         if self.finished:
             return 0.0
+        if self.left is not None or self.at_least:
+            return self.left
         if not self.steps or not self.total:
             return None
         return self.elapsed * max(self.total - self.steps, 0) / self.steps
@@ -85,8 +91,15 @@ class ProgressEvent:
         if self.finished:
             return f"done: {self.label}, {clock(self.elapsed)}"
         steps = f"{self.steps} of {self.total}" if self.total else f"{self.steps} steps"
-        left = "" if self.remaining is None else f", about {clock(self.remaining)} left"
+        left = f", {self.left_words}" if self.left_words else ""
         return f"{self.label}: {steps}, {clock(self.elapsed)}{left}"
+
+    @property
+    def left_words(self) -> str:
+        """Return what is left in words: `about 1:01 left`; nothing where that cannot be told."""
+        if self.remaining is None:
+            return ""
+        return f"{'at least' if self.at_least else 'about'} {clock(self.remaining)} left"
 
 
 def clock(seconds: float) -> str:
@@ -98,6 +111,13 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def tell(progress: Progress, event: ProgressEvent) -> None:
+    """Pass an event on a whole run to whoever listens, if it has a method `tell` for it."""
+    listener = getattr(progress, "tell", None)
+    if callable(listener):
+        listener(event)
 
 
 class CallbackProgress:
@@ -138,6 +158,10 @@ class CallbackProgress:
                 ProgressEvent(label, self._steps.pop(label), total, self._now() - begun, finished=True)
             )
 
+    def tell(self, event: ProgressEvent) -> None:
+        """Tell of a whole run."""
+        self._callback(event)
+
 
 class LoggedProgress:
     """Passes everything on, and tells the log where works begin and end."""
@@ -161,6 +185,11 @@ class LoggedProgress:
         """Pass an end on."""
         self._times.done(label)
         self._progress.done(label)
+
+    def tell(self, event: ProgressEvent) -> None:
+        """Pass an event on, and tell the log."""
+        _LOG.info("%s", event.line)
+        tell(self._progress, event)
 
     @staticmethod
     def _tell(event: ProgressEvent) -> None:
@@ -221,6 +250,7 @@ class RichProgress:
             rich_progress.MofNCompleteColumn(),
             rich_progress.TimeElapsedColumn(),
             rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[words]}"),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -243,7 +273,7 @@ class RichProgress:
         """Draw an empty bar under `label`."""
         if label in self._tasks:
             self._bars.remove_task(self._tasks.pop(label))
-        self._tasks[label] = self._bars.add_task(label, total=total)
+        self._tasks[label] = self._bars.add_task(label, total=total, words="")
         self._lines.start(label, total)
 
     def advance(self, label: str, n: int = 1) -> None:
@@ -261,6 +291,18 @@ class RichProgress:
         total = task.total if task.total is not None else max(task.completed, 1)
         self._bars.update(task_id, total=total, completed=total)
         self._lines.done(label)
+
+    def tell(self, event: ProgressEvent) -> None:
+        """Draw how far a whole run is, and what is left of it."""
+        if event.label not in self._tasks:
+            self._tasks[event.label] = self._bars.add_task(event.label, total=event.total, words="")
+        self._bars.update(
+            self._tasks[event.label],
+            completed=event.steps,
+            total=event.total,
+            words="" if event.finished else f"whole run: {event.left_words or 'not known yet'}",
+        )
+        self._line(event)
 
     def _line(self, event: ProgressEvent) -> None:
         """Print a line on a work where no bars are drawn, if the last one was long ago."""

@@ -4,7 +4,8 @@
 # A *variational quantum convolutional neural network* slides one two-qubit circuit over a chain of qubits, drops qubits on the way, and measures
 # what is left. Here is one on four qubits, put on a device with its noise, trained, and asked.
 #
-# All tutorials are plain Python files that run as they are; `jupytext --to ipynb docs/tutorials/1_on_a_device.py` makes a notebook of one.
+# All tutorials are plain Python files that run as they are. The site offers each as a notebook too, and
+# `jupytext --to ipynb docs/tutorials/1_on_a_device.py` makes one of its file.
 
 # %%
 # %matplotlib inline

@@ -25,7 +25,13 @@ from qkd_qiskit.baselines.own import own_baseline
 from qkd_qiskit.baselines.pauli_surrogate import PauliSurrogate
 from qkd_qiskit.baselines.perceptron import PerceptronBaseline, hidden_units
 from qkd_qiskit.baselines.rbf_svm import SupportVectorBaseline
-from qkd_qiskit.baselines.registry import BASELINES, OWN_BASELINES, check_baselines, fit_baselines
+from qkd_qiskit.baselines.registry import (
+    BASELINES,
+    OWN_BASELINES,
+    check_baselines,
+    fit_baselines,
+    planned_trainings,
+)
 from qkd_qiskit.baselines.scaffold import ControlledDescent
 from qkd_qiskit.baselines.unentangled import without_entanglement
 from qkd_qiskit.baselines.validation import PublicJudge
@@ -62,6 +68,7 @@ __all__ = [
     "fit_baselines",
     "hidden_units",
     "own_baseline",
+    "planned_trainings",
     "together",
     "train_supervised",
     "without_entanglement",

@@ -70,10 +70,24 @@ def fit_baselines(data: BaselineData) -> dict[str, FittedBaseline]:
         every = _baselines()
         aside = [baseline for baseline in every if workers > 1 and not baseline.runs_circuits]
         finish = fit_aside(aside, data, workers) if aside else dict[str, FittedBaseline | None]
-        fitted = {baseline.name: baseline.fit(data) for baseline in every if baseline not in aside}
+        fitted = {baseline.name: _fit(baseline, data) for baseline in every if baseline not in aside}
         fitted |= finish()
     found = ((baseline.name, fitted[baseline.name]) for baseline in every)
     return {name: model for name, model in found if model is not None}
+
+
+def planned_trainings(settings: ExperimentSettings) -> int:
+    """Return how many baselines train circuits, where the clients' samples are here."""
+    wanted = {Centralized.name, FedAvg.name, *settings.baselines}
+    return sum(baseline.runs_circuits and baseline.name in wanted for baseline in _baselines())
+
+
+def _fit(baseline: Baseline, data: BaselineData) -> FittedBaseline | None:
+    fitted = baseline.fit(data)
+    # What was trained on public samples alone is there already.
+    if baseline.runs_circuits and fitted is not None and baseline.name != PublicOnly.name:
+        data.run.part_done("model")
+    return fitted
 
 
 def _baselines() -> tuple[Baseline, ...]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd_qiskit.arrays import FloatArray, as_features
+from qkd_qiskit.arrays import LARGEST_FEATURE, FloatArray, as_features
 from qkd_qiskit.encoding.checks import check_width, checked_qubits
 from qkd_qiskit.errors import DataError
 
@@ -80,7 +80,7 @@ class PrincipalAngles:
             raise DataError(f"{self.label}: expected at least 2 public samples, found 1")
         # Shifting and scaling first keeps tiny and huge features within the range of the squares.
         spread = float(np.abs(table - table[0]).max())
-        if spread == 0:
+        if spread < 1 / LARGEST_FEATURE:
             raise DataError(f"{self.label}: expected public samples that differ, found {len(table)} alike")
         scaled = (table - table[0]) / spread
         centre = scaled.mean(axis=0)

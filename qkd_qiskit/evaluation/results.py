@@ -276,7 +276,8 @@ class RecipeRecord(ResultsModel):
         """Return in one line what was taken, and against how many others."""
         early = "" if self.stopped_at == 1 else f", stopped after {100 * self.stopped_at:.0f} % of the steps"
         tried = f" (of {len(self.trials)} that were tried)" if self.trials else ""
-        return f"the global model was taught {self.taken}{tried}{early}"
+        how = self.taken if self.taken.startswith("as ") else f"by the recipe {self.taken!r}"
+        return f"the global model was taught {how}{tried}{early}"
 
 
 class OwnRecord(ResultsModel):

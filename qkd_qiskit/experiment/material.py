@@ -61,6 +61,7 @@ def report_extras(result: ExperimentResult) -> ReportExtras:
         reliability=dict(_reliability(result)),
         quantum_seconds=dict(_quantum_seconds(result)),
         settings=setting_rows(result.settings),
+        title=result.settings.title,
     )
 
 

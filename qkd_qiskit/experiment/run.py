@@ -14,7 +14,7 @@ from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.arguments import takes
-from qkd_qiskit.baselines import BaselineData, check_baselines, fit_baselines
+from qkd_qiskit.baselines import BaselineData, check_baselines, fit_baselines, planned_trainings
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.data import PreparedData, keep_digests, prepare_data, public_digest
 from qkd_qiskit.errors import ConfigError, HardwareError
@@ -31,7 +31,7 @@ from qkd_qiskit.experiment.result import RESULTS_FILE, ExperimentResult
 from qkd_qiskit.federation import LocalTransport, Transport, run_server
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress, ProgressEvent, as_progress, logged
-from qkd_qiskit.run import RunContext, model_compiler
+from qkd_qiskit.run import RunContext, RunParts, model_compiler
 from qkd_qiskit.simulation import limit_encoded_memory, use_threads
 from qkd_qiskit.store import folder_lock, open_store
 from qkd_qiskit.versions import installed_versions
@@ -107,7 +107,9 @@ def run_experiment(
         store = stack.enter_context(open_store(folder, fingerprint, resume=resume, locked=True))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         stack.enter_context(use_threads(settings.training.threads or cpu_count()))
-        run = RunContext(settings, data, store, logged(as_progress(progress)), resume, timings)
+        listener = logged(as_progress(progress))
+        parts = _parts(listener, settings, here=transport is None)
+        run = RunContext(settings, data, store, listener, resume, timings, parts)
         compiler = model_compiler(settings)
         # A client of this process is not requested again: its stages are kept.
         messages = None if transport is None else folder
@@ -146,6 +148,16 @@ def run_experiment(
             finished.save(folder)
             _LOG.info("%s: results in %s", settings.name, folder)
     return finished
+
+
+def _parts(progress: Progress, settings: ExperimentSettings, *, here: bool) -> RunParts:
+    """Return what the run is made of: clients of all rounds, and models of the server."""
+    clients = settings.distillation.rounds * len(settings.clients)
+    # The public data's own model and the global one, then the baselines.
+    models = 2 + (planned_trainings(settings) if here else 0)
+    at_once = settings.federation.workers or cpu_count()
+    planned = {"client": clients, "model": models}
+    return RunParts(progress, settings.name, planned, at_once={"client": at_once if here else clients})
 
 
 def _check_devices(settings: ExperimentSettings, *, here: bool) -> None:

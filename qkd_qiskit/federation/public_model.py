@@ -56,7 +56,9 @@ class PublicModel:
         targets = Targets(len(run.data.classes), labels=known.labels)
         task = FitTask(PUBLIC_ONLY, known.inputs, targets, at_server=True)
         with run.timed("public only"):
-            return fit_model(run, self.compiled, task)
+            model = fit_model(run, self.compiled, task)
+        run.part_done("model")
+        return model
 
     def answers(self) -> FloatArray:
         """Return its class probabilities [N, G] on all public samples that clients answer."""

@@ -236,6 +236,7 @@ class _RoundCollector:
     def take_kept(self, requests: Mapping[int, bytes]) -> None:
         """Screen the answers that a server before this one has accepted."""
         for position in sorted(self._messages.positions & set(requests)):
+            self._run.part_done("client", worked=False)
             message = self._messages.message(position)
             self.clients[position].bytes_received += message.n_bytes
             self._screen(position, message)
@@ -250,6 +251,7 @@ class _RoundCollector:
                 continue
             client = self.clients[position]
             client.bytes_received += arrival.n_bytes
+            self._run.part_done("client")
             if raw is None:
                 self._silence.setdefault(position, printable(arrival.reason))
                 continue

@@ -150,5 +150,6 @@ def distil(
     lessons = Lessons(run.given(soft), own, soft, queries)
     with run.timed("global"):
         student = train_student(lessons, stage)
+    run.part_done("model")
     model = own.model if student.worse else student.model
     return ServerResult(own.budget, own.compiled, rounds, queries, own.model, student, model)

@@ -23,10 +23,11 @@ from qkd_qiskit.arguments import plain
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import TrainingSettings
 from qkd_qiskit.config.loading import parse_settings
-from qkd_qiskit.encoding import Encoder, Encoding
+from qkd_qiskit.encoding import Encoder, Encoding, make_encoder
 from qkd_qiskit.errors import ClassifierError, EstimatorError, QKDError
 from qkd_qiskit.hardware import Device, GateReport, load_backend
 from qkd_qiskit.hardware.registry import DeviceLike
+from qkd_qiskit.interop.classifier_images import ImageCopies, image_copies
 from qkd_qiskit.interop.classifier_samples import WeightedSamples, distinct_samples, held_out_parts
 from qkd_qiskit.interop.classifier_structure import (
     Budget,
@@ -70,8 +71,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     With the defaults, width, size and the end of the training are chosen from the data: a smallest and
     a larger structure are trained without a fifth of the samples, these judge them, and the one that is
-    chosen is trained once more on all samples. On one core that takes a second or two for a table of a
-    hundred rows, some twenty for 800 images, and longer for samples in thousands or under a device's noise.
+    chosen is trained once more on all samples. Of images, learnt in moved copies, the largest is taken. On
+    one core that takes a second or two for a table of a hundred rows, some twenty for 800 images, and longer
+    for samples in thousands or under a device's noise.
 
     Args:
         n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
@@ -92,6 +94,9 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         steps: Steps of Adam on 100 samples each after the swarm, 0 for L-BFGS; `"auto"` goes 125 times
             through more than 200 different samples, in 300 to 2000 steps.
         l2: Weight of the squared log of the logit scale; `"auto"` takes 8 over the number of samples.
+        images: Whether samples are square images, of which Adam also learns eight copies each, turned by up
+            to 8 degrees and shifted by up to a 28th of the side; `"auto"` looks whether columns are alike as
+            neighbouring pixels are.
         early_stopping: Whether a fifth of the samples chooses size and end of the training; without it, and
             with fewer than 40 different samples, the granted size is trained to the end.
         warm_start: Whether `fit` goes on from the last fit's parameters, with its encoder and structure.
@@ -132,6 +137,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         refine: int = 60,
         steps: Literal["auto"] | int = "auto",
         l2: Literal["auto"] | float = "auto",
+        images: Literal["auto"] | bool = "auto",
         early_stopping: bool = True,
         warm_start: bool = False,
         verbose: int = 0,
@@ -148,6 +154,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.refine = refine
         self.steps = steps
         self.l2 = l2
+        self.images = images
         self.early_stopping = early_stopping
         self.warm_start = warm_start
         self.verbose = verbose
@@ -198,10 +205,18 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, samples: WeightedSamples, before: dict[str, Any], rng: np.random.Generator) -> None:
+        for name in ("early_stopping", "warm_start"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ClassifierError(
+                    f"{name}: expected true or false, found {describe(getattr(self, name))}"
+                )
         seed = int(rng.integers(2**32))
         steps, training = self._steps(len(samples)), self._training(samples)
         device = None if self.backend is None else load_backend(self.backend)
         family = Family(self.encoding, self.kernel, self.sharing, len(self.classes_), device)
+        # Of a seed of its own: what else is drawn does not hang on whether samples are images.
+        found = image_copies(self.images, samples.features, seed + 1)
+        copies = found if steps else None
         initial = None
         if self.warm_start and "params_" in before:
             _check_same(before, self)
@@ -209,8 +224,17 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             chosen = Candidates((before["spec_"],), before["budget_"])
             inputs = self.encoder_.transform(samples.features)
         else:
-            self.encoder_, inputs, chosen = self._structures(samples, family, steps)
-        lesson = Lesson(inputs, samples.labels, samples.weights, len(self.classes_), training, steps, initial)
+            self.encoder_, inputs, chosen = self._structures(samples, family, steps, copies)
+        lesson = Lesson(
+            inputs,
+            samples.labels,
+            samples.weights,
+            len(self.classes_),
+            training,
+            steps,
+            initial,
+            None if copies is None else copies.encoded(self.encoder_),
+        )
         parts = held_out_parts(samples.labels, rng=rng) if self.early_stopping else []
         self._compiled, trial = self._chosen(chosen, device, lesson, parts, seed)
         share, factor = 1.0, 1.0
@@ -268,7 +292,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return parse_settings(TrainingSettings, {"method": "global", **chosen}, "training")
 
     def _structures(
-        self, samples: WeightedSamples, family: Family, steps: int
+        self, samples: WeightedSamples, family: Family, steps: int, copies: ImageCopies | None
     ) -> tuple[Encoder, FloatArray, Candidates]:
         """Return encoder, inputs and structures of the widest model that the estimator grants."""
         tried = widths(self.n_qubits, self.budget, samples.features, family)
@@ -276,7 +300,11 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         at_once = min(BATCH, len(samples)) if steps else len(samples)
         cost = GradientCost(at_once, _MOST_SECONDS)
         for place, width in enumerate(tried):
-            encoder = fit_encoder(self.encoding, width, samples.features, samples.labels)
+            if copies is None:
+                encoder = fit_encoder(self.encoding, width, samples.features, samples.labels)
+            else:
+                # Pixels share a unit: scaled, those at the edges, which hardly differ, would count as much.
+                encoder = make_encoder(self.encoding, width).fit(copies.with_originals())
             inputs = encoder.transform(samples.features)
             try:
                 found = candidates(width, self.budget, inputs, samples.labels, family, cost)
@@ -284,8 +312,13 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 if place == len(tried) - 1:
                     raise
             else:
+                if copies is not None:
+                    # With copies the largest structure does not learn samples by heart: 97.5 % of images of
+                    # digits 3 and 5 were right with 30 blocks, 96.7 % with 15 (validation, 800 learnt).
+                    found = replace(found, specs=found.specs[-1:])
                 names = " or ".join(str(len(spec.blocks)) for spec in found.specs)
-                self._tell(f"{width} qubits, {names} blocks, {len(samples)} different samples")
+                kind = "samples" if copies is None else "images, and moved copies of them"
+                self._tell(f"{width} qubits, {names} blocks, {len(samples)} different {kind}")
                 return encoder, inputs, found
         raise AssertionError
 

@@ -73,3 +73,9 @@ def held_out_parts(labels: IntArray, *, rng: np.random.Generator) -> list[IntArr
     wanted = min(ceil(_ENOUGH * _FOLDS / len(labels)), _MOST_PARTS)
     parts = [np.flatnonzero(fold == part) for part in range(wanted)]
     return [part for part in parts if len(part)]
+
+
+def scaled_features(features: FloatArray) -> FloatArray:
+    """Return features over the largest of all, which keeps huge and tiny ones within the range of squares."""
+    largest = float(np.abs(features).max(initial=0.0))
+    return features / largest if largest > 0 else features

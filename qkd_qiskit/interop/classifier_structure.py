@@ -20,6 +20,7 @@ from qkd_qiskit.estimator.statistics import class_overlap
 from qkd_qiskit.hardware import Device, predict_counts
 from qkd_qiskit.hardware.descriptor import Descriptor
 from qkd_qiskit.hardware.registry import device_from_descriptor
+from qkd_qiskit.interop.classifier_samples import scaled_features
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -109,11 +110,11 @@ def _known_widths(family: Family) -> Iterator[tuple[int, int]]:
 
 def _rank(features: FloatArray) -> int:
     """Return the number of directions in which features [N, F] differ."""
-    centred = features - features.mean(axis=0)
-    spread = float(np.abs(centred).max())
-    if spread == 0:
+    centred = scaled_features(features)
+    centred = centred - centred.mean(axis=0)
+    if not centred.any():
         return 0
-    singular = np.linalg.svd(centred / spread, compute_uv=False)
+    singular = np.linalg.svd(scaled_features(centred), compute_uv=False)
     return int((singular > _NEGLIGIBLE * singular[0]).sum())
 
 
@@ -133,9 +134,10 @@ def fit_encoder(encoding: str | Encoding, n_qubits: int, features: FloatArray, l
         DataError: If the encoding is unknown, or the features do not fit it.
     """
     plain = make_encoder(encoding, n_qubits).fit(features)
-    deviation = features.std(axis=0)
-    if not isinstance(plain, PrincipalAngles) or not np.isfinite(deviation).all():
+    if not isinstance(plain, PrincipalAngles):
         return plain
+    largest = float(np.abs(features).max())
+    deviation = largest * scaled_features(features).std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     scaled = make_encoder(encoding, n_qubits).fit(features / deviation)
     known = encoding_named(encoding) if isinstance(encoding, str) else encoding

@@ -56,6 +56,7 @@ class Lesson:
         training: Settings of the swarm and of L-BFGS.
         steps: Steps of Adam after the swarm, in place of L-BFGS; 0 for L-BFGS.
         initial: Parameters [W + 1] to go on from; None to begin anew.
+        copies: Encoded copies of each sample that Adam learns too [C, N, F]; None for none.
     """
 
     inputs: FloatArray
@@ -65,11 +66,29 @@ class Lesson:
     training: TrainingSettings
     steps: int
     initial: FloatArray | None = None
+    copies: FloatArray | None = None
 
     def rows(self, chosen: IntArray) -> Lesson:
         """Return the lesson on some of the samples."""
         return replace(
-            self, inputs=self.inputs[chosen], labels=self.labels[chosen], weights=self.weights[chosen]
+            self,
+            inputs=self.inputs[chosen],
+            labels=self.labels[chosen],
+            weights=self.weights[chosen],
+            copies=None if self.copies is None else self.copies[:, chosen],
+        )
+
+    def with_copies(self) -> Lesson:
+        """Return the lesson on the samples and their copies alike."""
+        if self.copies is None:
+            return self
+        many = len(self.copies) + 1
+        return replace(
+            self,
+            inputs=np.concatenate([self.inputs, *self.copies]),
+            labels=np.tile(self.labels, many),
+            weights=np.tile(self.weights, many),
+            copies=None,
         )
 
     @property
@@ -220,7 +239,9 @@ def train_model(
     objective = Objective(evaluator, lesson.inputs, lesson.targets, l2=training.l2)
     if lesson.steps:
         adam = Adam(AdamSettings(steps=lesson.steps, batch=BATCH, rate=_RATE), visit=path.visit)
-        found = adam.run(objective, Starts(model.params[None], np.array([model.loss])), rng=rng)
+        every = lesson.with_copies()
+        learnt = Objective(evaluator, every.inputs, every.targets, l2=training.l2)
+        found = adam.run(learnt, Starts(model.params[None], np.array([model.loss])), rng=rng)
         model = replace(model, params=found.params, refine_history=found.history)
     model = path.chosen(model)
     loss = float(objective.values(model.params[None])[0])

@@ -75,8 +75,8 @@ def training_caption(extras: ReportExtras) -> str:
     part = "" if drawn == known else f" ({drawn} of {known} models are drawn)"
     return (
         "Each panel shows one model's training loss, dashed for the best of a particle swarm where there was "
-        "one, then solid for the gradient refinement: a curve that is flat at its end has "
-        f"converged{part}."
+        "one, then solid for the gradient refinement, by iterations of L-BFGS or by at most twenty equal "
+        f"stretches of Adam's steps: a curve that is flat at its end has converged{part}."
     )
 
 

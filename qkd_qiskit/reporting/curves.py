@@ -33,7 +33,9 @@ def drawn_curves(curves: Mapping[str, _T]) -> dict[str, _T]:
 
 def plot_training(extras: ReportExtras) -> Figure:
     """Draw one panel a model: the best loss of a swarm where there is one, then the refinement's."""
-    return _panels(drawn_curves(extras.histories), _draw_training, ("iteration", "training loss"))
+    return _panels(
+        drawn_curves(extras.histories), _draw_training, ("iteration or stretch of steps", "training loss")
+    )
 
 
 def plot_rounds(extras: ReportExtras) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
@@ -27,6 +27,7 @@ from qkd_qiskit.reporting.figures import (
     BLUE,
     GREEN,
     GREY,
+    HALO,
     INK,
     ORANGE,
     new_figure,
@@ -80,9 +81,10 @@ def draw_placement(placement: Placement) -> Figure:
     view = _View(placement.device, placement.qubits)
     width = 0.75 * view.inches
     figure = new_figure(width + 3.2, max(0.75 * view.height + 2.2, 4.2))
-    axes = figure.subplots(1, 2, width_ratios=(width, 2.8))
-    _draw_map(figure, axes[0], view, placement)
-    _draw_costs(axes[1], placement)
+    # Each has margins of its own: what stands below one does not squeeze the other.
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(width, 3.2)))
+    _draw_map(left, left.subplots(), view, placement)
+    _draw_costs(right, right.subplots(), placement)
     return figure
 
 
@@ -113,7 +115,7 @@ class _View:
         self.height = min(max(0.8 * self.inches * height / max(width, 1e-9), 0.0), self.inches)
 
 
-def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> None:
+def _draw_map(figure: Figure | SubFigure, axes: Axes, view: _View, chosen: Placement) -> None:
     device, edges, places, small = view.device, view.edges, view.places, view.small
     readout = np.array([_readout_error(device, q) for q in view.qubits])
     spots = np.array([places[q] for q in view.qubits])
@@ -128,9 +130,10 @@ def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> Non
     )
     axes.add_collection(lines)
     dead = [[places[a], places[b]] for a, b in edges if (a, b) not in alive]
-    axes.add_collection(
-        LineCollection(dead, colors=GREY, linestyles=":", linewidths=1.5, label="broken gate")
-    )
+    if dead:
+        axes.add_collection(
+            LineCollection(dead, colors=GREY, linestyles=":", linewidths=1.5, label="broken gate")
+        )
     if chosen.qubits:
         _draw_chosen(axes, view, chosen)
     broken = readout >= DEAD_READOUT_ERROR
@@ -151,7 +154,14 @@ def _draw_map(figure: Figure, axes: Axes, view: _View, chosen: Placement) -> Non
         )
     for qubit in view.qubits if small else chosen.qubits:
         axes.annotate(
-            str(qubit), places[qubit], xytext=(6, 6), textcoords="offset points", fontsize=8, color=INK
+            str(qubit),
+            places[qubit],
+            xytext=(6, 6),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+            path_effects=[HALO],
+            zorder=4,
         )
     for shades, what in ((lines, f"error of {device.two_qubit_gate}"), (dots, "readout error")):
         values = np.asarray(shades.get_array(), dtype=np.float64)
@@ -192,7 +202,7 @@ def _is_chain(chosen: Placement) -> bool:
     return bool(steps) and steps == {(min(pair), max(pair)) for pair in chosen.links}
 
 
-def _draw_costs(axes: Axes, placement: Placement) -> None:
+def _draw_costs(figure: SubFigure, axes: Axes, placement: Placement) -> None:
     """Draw the errors of the chosen qubits and couplings, and the medians of the whole device."""
     device = placement.device
     edges = edge_errors(device)
@@ -223,7 +233,7 @@ def _draw_costs(axes: Axes, placement: Placement) -> None:
         )
     axes.set_xlabel("error, %")
     axes.set_title("what the circuit uses")
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    figure.legend(loc="outside lower center", fontsize=8)
 
 
 def _label(axis: Axis, values: NDArray[np.float64], factor: float) -> None:

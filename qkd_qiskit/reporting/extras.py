@@ -112,10 +112,13 @@ class ReportExtras:
     quantum_seconds: Mapping[str, float] = field(default_factory=dict)
     #: The settings of the experiment; empty where nobody knows them.
     settings: Sequence[SettingRow] = ()
+    #: Heading of the report; the experiment's name without one.
+    title: str = ""
 
     def __post_init__(self) -> None:
         """Check the shapes, and make names printable."""
         object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
+        object.__setattr__(self, "title", printable(self.title))
         for name in _NAMED:
             plain = {printable(key): value for key, value in getattr(self, name).items()}
             object.__setattr__(self, name, plain)

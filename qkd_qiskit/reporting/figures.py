@@ -7,10 +7,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 from qkd_qiskit.text import printable
 
@@ -22,8 +26,16 @@ CLASS_COLOURS = (
     "#BBAA33", "#AA3377", "#888888", "#99BBDD", "#774411",
 )  # fmt: skip
 
+#: White around letters that stand on what is drawn.
+HALO = withStroke(linewidth=2.5, foreground="white")
+
 #: Most characters of a name in a picture: a longer one would leave no room for what is drawn.
 _LONGEST_NAME = 32
+
+#: Fewest and most labels of a logarithmic axis: more would touch each other in a panel of half a page.
+_LABELS = 3, 6
+#: What the labels of one decade may be, from few to many.
+_IN_DECADE = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0))
 
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -69,6 +81,50 @@ def readable_on(colour: str) -> str:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty white figure that belongs to nobody but the caller; sizes in inches."""
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")
+
+
+class _FewLabels(Locator):
+    """Places three to six round numbers on a logarithmic axis, whether it spans decades or some percent."""
+
+    def __call__(self) -> Any:
+        """Return the places for what the axis shows."""
+        return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """Return the places between two positive numbers."""
+        low, high = sorted((vmin, vmax))
+        if not 0 < low < high < np.inf:
+            return [low]
+        decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.floor(np.log10(high)) + 1)
+        for factors in _IN_DECADE:
+            found = np.outer(decades, factors).ravel()
+            found = found[(found >= low) & (found <= high)]
+            if len(found) >= _LABELS[0]:
+                return found[:: -(-len(found) // _LABELS[1])]
+        within = np.asarray(MaxNLocator(_LABELS[1] - 1, steps=(1, 2, 5, 10)).tick_values(low, high))
+        return within[(within >= low) & (within <= high)]
+
+
+def _short_number(value: float) -> str:
+    if 1e-4 <= value < 1e6:
+        return f"{value:.10g}"
+    return np.format_float_scientific(value, precision=9, trim="-", exp_digits=1).replace("+", "")
+
+
+def log_scale(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make one axis logarithmic, with few labels that are plain numbers and do not touch.
+
+    Powers of ten would be formulas, which a report does not set.
+
+    Args:
+        axes: The panel.
+        which: The axis.
+    """
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(_FewLabels())
+    axis.set_major_formatter(lambda value, _: _short_number(value))
+    axis.set_minor_locator(NullLocator())
 
 
 @contextmanager

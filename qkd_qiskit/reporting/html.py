@@ -15,7 +15,7 @@ from qkd_qiskit.reporting.circuits import draw_circuit, overview_circuit
 from qkd_qiskit.reporting.curves import drawn_curves
 from qkd_qiskit.reporting.device_picture import draw_placement
 from qkd_qiskit.reporting.extras import ReportExtras
-from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, svg_source
+from qkd_qiskit.reporting.figures import ReportPicture, png_source, report_style, shortened, svg_source
 from qkd_qiskit.reporting.structure_picture import plot_structure
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.versions import version_remarks
@@ -43,7 +43,7 @@ def render_report(results: Results, extras: ReportExtras) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=table.percent,
+        percent=lambda share: table.percent(share).replace(" ", "\u00a0"),
         quantity=table.quantity,
         signed_percent=table.signed_percent,
         interval=table.interval_label,
@@ -63,6 +63,7 @@ def render_report(results: Results, extras: ReportExtras) -> str:
             devices=_devices(extras),
             searches=_searches(results, extras),
             settings=extras.settings,
+            title=extras.title,
             drawings=_drawings(extras),
         )
 
@@ -148,7 +149,7 @@ def _devices(extras: ReportExtras) -> list[ReportPicture]:
         placement = replace(placements[0], links=tuple(links))
         found.append(
             ReportPicture(
-                placement.device.name,
+                f"{placement.device.name} for {', '.join(map(shortened, names))}",
                 captions.device_caption(names, placement),
                 svg_source(draw_placement(placement)),
             )

@@ -17,7 +17,14 @@ from qkd_qiskit.estimator.rule import DEFAULT_SHOTS
 from qkd_qiskit.estimator.statistics import check_data
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress
-from qkd_qiskit.reporting.figures import CLASS_COLOURS, INK, new_figure, picture_bytes, report_style
+from qkd_qiskit.reporting.figures import (
+    CLASS_COLOURS,
+    INK,
+    log_scale,
+    new_figure,
+    picture_bytes,
+    report_style,
+)
 from qkd_qiskit.reporting.resources import held_samples
 from qkd_qiskit.runtime.limits import DEFAULT_REP_DELAY
 from qkd_qiskit.store.files import write_atomic
@@ -181,10 +188,10 @@ def draw_pareto(front: ParetoFront) -> Figure:
             )
             faces = ["none" if point.dominated_by else colour for point in own]
             panel.scatter(across, height, c=faces, edgecolors=colour, s=36, label=label, zorder=3)
-    panels[0].set_xscale("log")
+    for panel in panels:
+        log_scale(panel, "x")
     panels[0].set_xlabel("native two-qubit gates")
     panels[0].set_ylabel("accuracy, %")
-    panels[1].set_xscale("log")
     unit = "price" if priced else "quantum seconds"
     panels[1].set_xlabel(f"{unit} of {front.costs.predictions} predictions of {front.costs.shots} shots")
     panels[1].legend(fontsize=8)

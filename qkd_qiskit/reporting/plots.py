@@ -191,7 +191,7 @@ def plot_bytes(results: Results) -> Figure:
     axes.invert_yaxis()
     axes.margins(x=0.18)
     axes.set_xlabel("bytes, all clients and rounds")
-    axes.ticklabel_format(axis="x", style="plain")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
     axes.grid(axis="x")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

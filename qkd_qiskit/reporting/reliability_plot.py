@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +12,8 @@ from qkd_qiskit.reporting.extras import Answers, ReportExtras
 from qkd_qiskit.reporting.figures import BLUE, GREY, ORANGE, new_figure, shortened
 
 _BINS = 10
+# Probabilities that differ by less are drawn as one curve.
+_ALIKE = 2e-3
 
 
 def plot_reliability(extras: ReportExtras) -> Figure:
@@ -18,16 +22,22 @@ def plot_reliability(extras: ReportExtras) -> Figure:
     panels = figure.subplots(1, len(extras.reliability), squeeze=False).ravel()
     for axes, (title, (before, after)) in zip(panels, extras.reliability.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="as sure as right")
-        _draw(axes, before, BLUE, "o--", "before")
-        _draw(axes, after, ORANGE, "s-", "after calibration")
-        axes.set_title(f"{shortened(title)}\ngap {before.gap:.3f} before, {after.gap:.3f} after", fontsize=10)
-        axes.set_xlim(0, 1)
+        gaps = f"gap {after.gap:.3f}, the same before"
+        if before.sure.shape != after.sure.shape or (np.abs(before.sure - after.sure) > _ALIKE).any():
+            _draw(axes, before, BLUE, "o--", "before")
+            gaps = f"gap {before.gap:.3f} before, {after.gap:.3f} after"
+        _draw(axes, after, ORANGE, "s-", "as used")
+        axes.set_title(f"{shortened(title)}\n{gaps}", fontsize=10)
+        axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.02)
         axes.set_aspect("equal")
         axes.set_xlabel("probability of the answer")
         axes.grid()
     panels[0].set_ylabel("share of right answers")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    shown: dict[str, Any] = {}
+    for axes in panels:
+        shown |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from qkd_qiskit.reporting.figures import BLUE, INK, ORANGE, new_figure
+from qkd_qiskit.reporting.figures import BLUE, HALO, INK, ORANGE, new_figure
 from qkd_qiskit.vqcnn import PRESETS, Gene, Kernel, VQCNNSpec
 
 if TYPE_CHECKING:
@@ -72,10 +72,20 @@ def _plot_front(figure: SubFigure, search: StructureSearch) -> None:
     axes.plot(gates, fitness, "o", ms=4, color=BLUE, alpha=0.45, ls="none", label="tried")
     front = search.front
     axes.step(gates[front], fitness[front], color=ORANGE, where="post", marker="o", ms=4, label="front")
-    for number in range(len(search.structures)):
-        name = preset_of(search.spec(number))
-        if name is not None:
-            axes.annotate(name, (gates[number], fitness[number]), fontsize=7, color=INK)
+    names = {number: preset_of(search.spec(number)) for number in range(len(search.structures))}
+    # The name of a point that lies close above another one goes below it.
+    for place, number in enumerate(sorted((n for n in names if names[n]), key=lambda n: fitness[n])):
+        axes.annotate(
+            str(names[number]),
+            (gates[number], fitness[number]),
+            xytext=(0, 7 if place % 2 else -7),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if place % 2 else "top",
+            fontsize=7,
+            color=INK,
+            path_effects=[HALO],
+        )
     chosen = search.structures.index(search.winner)
     axes.plot(gates[chosen], fitness[chosen], "o", ms=9, mfc="none", mec=INK, ls="none", label="chosen")
     axes.set_xlabel("native two-qubit gates")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
 from qkd_qiskit.progress import Progress
+from qkd_qiskit.run.parts import RunParts
 from qkd_qiskit.run.stages import Stage
 from qkd_qiskit.store import AnswerLog, StageStore
 
@@ -32,6 +33,7 @@ class RunContext:
         progress: Shows every stage.
         resume: Whether finished stages are taken from the store.
         timings: Seconds by kind of work.
+        parts: Tells what is left of the whole run; None tells nothing.
     """
 
     settings: ExperimentSettings
@@ -40,6 +42,7 @@ class RunContext:
     progress: Progress
     resume: bool = False
     timings: dict[str, float] = field(default_factory=dict)
+    parts: RunParts | None = None
 
     def given(self, *arrays: NDArray[Any]) -> RunContext:
         """Return the same run for stages that depend on these arrays too, whatever the settings."""
@@ -66,6 +69,11 @@ class RunContext:
             made = self.stage(stage, kind, lambda: work(answers))
             answers.remove()
         return made
+
+    def part_done(self, kind: str, *, worked: bool = True) -> None:
+        """Tell that a part of the whole run is done, now or in an earlier run."""
+        if self.parts is not None:
+            (self.parts.finish if worked else self.parts.leave_out)(kind)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError
-from qkd_qiskit.reporting.figures import BLUE, GREY, INK, new_figure, picture_bytes, report_style
+from qkd_qiskit.reporting.figures import BLUE, GREY, INK, log_scale, new_figure, picture_bytes, report_style
 from qkd_qiskit.store.files import write_atomic
 from qkd_qiskit.sweep.result import SweepResult, SweepRow, difference
 from qkd_qiskit.sweep.settings import Panel
@@ -61,7 +61,8 @@ def _draw(axes: Axes, panel: Panel, result: SweepResult) -> None:
     if panel.kind != "differences":
         axes.set_ylabel(panel.y_title)
         axes.set_xlabel(panel.x_title or panel.x or "")
-        axes.set_yscale("log" if panel.y_log else "linear")
+        if panel.y_log:
+            log_scale(axes, "y")
         axes.grid(axis="y")
         axes.legend(fontsize=8)
 
@@ -72,7 +73,8 @@ def _draw_lines(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
         points = np.array([_estimate(group, name) for group in groups])
         bars = [points[:, 0] - points[:, 1], points[:, 2] - points[:, 0]]
         axes.errorbar(x, points[:, 0], bars, marker="o", capsize=3, label=name.replace("_", " "))
-    axes.set_xscale("log" if panel.x_log else "linear")
+    if panel.x_log:
+        log_scale(axes, "x")
     if panel.x_falls:
         axes.invert_xaxis()
 
@@ -83,7 +85,8 @@ def _draw_columns(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
     for group in groups:
         label = ", ".join(f"{key} {text}" for key, text in group.labels.items())
         axes.plot(x, [_estimate(group, name)[0] for name in names], "o-", label=label)
-    axes.set_xscale("log" if panel.x_log else "linear")
+    if panel.x_log:
+        log_scale(axes, "x")
 
 
 def _draw_bars(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:

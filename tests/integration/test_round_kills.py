@@ -33,14 +33,16 @@ files = write_data_files(settings, place / "data")
 
 
 class Killing:
-    # Counts what it is told by label, and ends the process at one event of a label, or after that stage.
-    def __init__(self, folder, label=None, number=0, later=()):
-        self.events, self._folder, self._wanted, self._later = {}, folder, (label, number), later
+    # Counts what it is told by label, and ends the process at the numbers of a label, one of them an attempt.
+    def __init__(self, folder, numbers=None):
+        self.events, self._numbers, self._kills = {}, numbers or {}, folder / "kills"
 
     def _tell(self, label):
         self.events[label] = self.events.get(label, 0) + 1
-        if (label, self.events[label]) == self._wanted or label in self._later:
-            with (self._folder / "kills").open("a") as file:
+        before = self._kills.read_text().splitlines().count(label) if self._kills.exists() else 0
+        left = self._numbers.get(label, [])[before:]
+        if left and self.events[label] >= left[0]:
+            with self._kills.open("a") as file:
                 file.write(label + "\\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -104,6 +106,7 @@ def attempt(folder, progress, seconds=None):
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
         return True
     assert os.WEXITSTATUS(status) == 0
     return False
@@ -116,15 +119,13 @@ began = time.monotonic()
 assert not attempt(whole, Killing(whole))
 took = time.monotonic() - began
 events = json.loads((whole / "events.json").read_text())
-# Every stage is killed at its first event and, where it has more, within; in the order of the round.
+# Every stage is killed at its first event and, where it has more, within.
 share = -(-wanted // len(events))
-stages = list(events)
-# A search that is over, and its finalists, are told of once more whenever their client goes on.
-told_again = {label for label in stages if ": structure" in label}
-for place_of, label in enumerate(stages):
-    for number in sorted({1 + part * events[label] // share for part in range(share)}):
-        later = set(stages[place_of + 1 :]) - told_again
-        assert attempt(killed, Killing(killed, label, number, later)) or label == stages[-1]
+numbers = {
+    label: sorted({1 + part * many // share for part in range(share)}) for label, many in events.items()
+}
+while attempt(killed, Killing(killed, numbers)):
+    pass
 kills = (killed / "kills").read_text().splitlines()
 # At any moment, whatever is just being written: in a folder of its own, as the other one is nearly finished.
 chance, moment = place / "chance", random.Random(5)
@@ -132,9 +133,8 @@ chance.mkdir()
 by_chance = 0
 while by_chance < wanted // 4 and attempt(chance, Killing(chance), took * moment.uniform(0.05, 0.6)):
     by_chance += 1
-assert not attempt(killed, Killing(killed))
 assert not attempt(chance, Killing(chance))
-print(json.dumps({"stages": stages, "kills": kills, "by_chance": by_chance}))
+print(json.dumps({"stages": list(events), "kills": kills, "by_chance": by_chance}))
 """
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -118,34 +119,42 @@ def _run_on_import(node: ast.AST) -> Iterator[ast.AST]:
             yield from _run_on_import(child)
 
 
+def _faults(paths: list[Path], find: Callable[[Path, str], Collection[str]]) -> dict[str, list[str]]:
+    """Return by module what is found in it, where something is."""
+    found = {_name(path): sorted(find(path, path.read_text("utf-8"))) for path in paths}
+    return {name: faults for name, faults in found.items() if faults}
+
+
 def test_every_module_lies_in_a_known_room() -> None:
     assert {_room(path) for path in MODULES} - {"__init__"} <= HEIGHT.keys()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_a_room_imports_only_rooms_above(path: Path) -> None:
-    if path == PACKAGE / "__init__.py":
-        return
-    source = path.read_text("utf-8")
-    assert not _below(_room(path), source)
-    assert not any(name.startswith(".") for name in _imports(ast.parse(source))), "use absolute imports"
+def test_a_room_imports_only_rooms_above() -> None:
+    inner = [path for path in MODULES if path != PACKAGE / "__init__.py"]
+    assert not _faults(inner, lambda path, source: _below(_room(path), source))
+
+
+def test_imports_are_absolute() -> None:
+    assert not _faults(
+        MODULES, lambda _, source: [n for n in _imports(ast.parse(source)) if n.startswith(".")]
+    )
+
+
+@cache
+def _imported_packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in _imports(ast.parse(path.read_text("utf-8")))}
 
 
 @pytest.mark.parametrize("package", OWNERS)
 def test_a_package_has_one_owner(package: str) -> None:
     room, modules = OWNERS[package]
-    importers = [
-        path
-        for path in MODULES
-        if any(name.split(".")[0] == package for name in _imports(ast.parse(path.read_text("utf-8"))))
-    ]
+    importers = [path for path in MODULES if package in _imported_packages(path)]
     assert {_room(path) for path in importers} <= {room}
     assert modules is None or len(importers) <= modules
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_importing_calls_nothing_that_changes_the_process(path: Path) -> None:
-    assert not _side_effects(path.read_text("utf-8"))
+def test_importing_calls_nothing_that_changes_the_process() -> None:
+    assert not _faults(MODULES, lambda _, source: _side_effects(source))
 
 
 def _outspoken(source: str) -> list[str]:
@@ -178,9 +187,8 @@ LIBRARY = [
 ]
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=_name)
-def test_a_library_logs_under_its_modules_name_and_prints_nothing(path: Path) -> None:
-    assert not _outspoken(path.read_text("utf-8"))
+def test_a_library_logs_under_its_modules_name_and_prints_nothing() -> None:
+    assert not _faults(LIBRARY, lambda _, source: _outspoken(source))
 
 
 @pytest.mark.parametrize(

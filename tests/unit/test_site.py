@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -86,3 +87,12 @@ def test_links_of_files_outside_lead_to_their_pages(hooks):
     assert hooks._rebased(text, ROOT / "README.md") == (
         "[a](/engine.md#measured) [b](/reference/devices.md) [c](Makefile) [d](https://x.org/y)"
     )
+
+
+def test_a_notebook_to_download_has_no_links_into_nowhere(hooks):
+    page = "See [a page](../a.md#b), [the web](https://x.org)."
+    cells = [{"cell_type": "markdown", "source": [page]}, {"cell_type": "code", "source": ["f[0](1)"]}]
+    made = json.loads(hooks.downloadable(json.dumps({"metadata": {}, "cells": cells})))
+    assert made["cells"][0]["source"].startswith("See a page, [the web](https://x.org)")
+    assert made["cells"][1] == cells[1]
+    assert made["metadata"]["kernelspec"]["name"] == "python3"

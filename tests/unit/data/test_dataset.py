@@ -216,6 +216,10 @@ def test_digest_sees_shape_and_order(other):
     ("inputs", "message"),
     [
         (np.array([[np.nan]]), "public inputs: expected finite features"),
+        (
+            np.array([[1e302, -2e303]]),
+            r"expected features of at most 1e\+302 in size, found -2e\+303 in row 0, column 1",
+        ),
         (np.array([[2e9]]), r"public inputs: expected values of at most 1e\+09, found 2e\+09"),
         (np.zeros((0, 3)), "public inputs: expected a table"),
     ],

@@ -139,6 +139,8 @@ def test_amplitude_encoding_takes_features_up_to_two_to_the_qubits():
         ({"backend": "nowhere"}, "unknown device 'nowhere'"),
         ({"n_qubits": 14, "backend": "ion_trap"}, "ion_trap"),
         ({"particles": 1}, "particles: expected at least 2, found 1; "),
+        ({"early_stopping": "no"}, "early_stopping: expected true or false, found 'no'"),
+        ({"warm_start": None}, "warm_start: expected true or false, found None"),
     ],
 )
 def test_parameters_that_do_not_fit_are_value_errors(params, message, iris):
@@ -197,6 +199,16 @@ def test_columns_of_a_table_have_names_and_any_numbers():
         model.predict(frame[["b", "a", "c", "d"]])
     nullable = frame.assign(a=(10 * frame["a"]).round().astype("Int64"))
     assert len(clone(model).fit(nullable, labels).predict(nullable)) == 40
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_the_unit_of_features_does_not_matter(factor, iris):
+    features, labels = iris[0][::5], iris[1][::5]
+    model = VQCNNClassifier(n_qubits=2, iterations=0, refine=5, random_state=0)
+    plain, scaled = clone(model).fit(features, labels), clone(model).fit(factor * features, labels)
+    np.testing.assert_allclose(plain.params_, scaled.params_, atol=1e-3)
+    with pytest.raises(ClassifierError, match=r"expected features of at most 1e\+302 in size, found 7e\+303"):
+        model.fit(np.where(features == 5.1, 7e303, 0), labels)
 
 
 def test_one_class_is_refused():

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
 from qkd_qiskit.config import load_experiment
@@ -21,7 +23,7 @@ from qkd_qiskit.reporting.confusions import plot_client_confusions, plot_confusi
 from qkd_qiskit.reporting.curves import MOST_PANELS, drawn_curves, plot_rounds, plot_training
 from qkd_qiskit.reporting.device_picture import MOST_QUBITS, draw_device, draw_placement
 from qkd_qiskit.reporting.extras import Answers, Placement, RoundsCurve
-from qkd_qiskit.reporting.figures import readable_on
+from qkd_qiskit.reporting.figures import log_scale, new_figure, readable_on, report_style
 from qkd_qiskit.reporting.pictures import PICTURES, draw_picture
 from qkd_qiskit.reporting.plots import plot_class_mix, plot_gates, plot_quantum_seconds
 from qkd_qiskit.reporting.reliability_plot import plot_reliability
@@ -80,11 +82,11 @@ def test_a_placement_shows_the_chosen_qubits_and_what_they_cost(name: str) -> No
     chain = (2, 1, 0) if name == "noisy_line" else (0, 1, 2)
     links = tuple(tuple(sorted(pair)) for pair in pairwise(chain))
     figure = draw_placement(Placement(device, chain, links))
-    own, costs = figure.axes[0], figure.axes[1]
+    own, costs = figure.axes[0], figure.axes[-1]
     assert len(own.lines[0].get_xdata()) == 3
     labels = [text.get_text() for text in costs.get_yticklabels()]
     assert sorted(labels) == sorted([f"{a}-{b}" for a, b in links] + [f"qubit {q}" for q in chain])
-    medians = [text.get_text() for text in costs.get_legend().get_texts()]
+    medians = [text.get_text() for text in costs.figure.legends[0].get_texts()]
     assert medians[0].startswith(f"median {device.two_qubit_gate}, ")
 
 
@@ -165,6 +167,7 @@ def test_every_picture_has_its_caption_on_the_page(results: dict[str, Any]) -> N
         },
         reliability={"each client (temperature)": (ANSWERS, ANSWERS)},
         quantum_seconds={"north, 9 public samples": 1234.0},
+        title="Digits <3",
         settings=setting_rows(load_experiment("quickstart")),
     )
     page = render_report(check_results(results), extras)
@@ -174,7 +177,8 @@ def test_every_picture_has_its_caption_on_the_page(results: dict[str, Any]) -> N
         "on the dotted line they are right", "1\u2009234 s in all",
         "Circuits of north, global use the orange qubits of noisy_line",
         "of 4 clients were predicted exactly",
-        "<h2>Settings</h2>", "<code>clients.0.backend</code>", "@media print",
+        "<h1>Digits &lt;3</h1>", "noisy_line for north, global", "<h2>Settings</h2>",
+        "<code>clients.<wbr>0.<wbr>backend</code>", "@media print",
     ):  # fmt: skip
         assert piece in page, piece
     # Equal places share a picture.
@@ -196,6 +200,11 @@ def test_reliability_counts_answers_by_bin() -> None:
         for low in (0.5, 0.6, 0.7, 0.8, 0.9)
     ]
     np.testing.assert_allclose(before.get_ydata(), expected)
+    # What calibration has not changed is one curve.
+    assert len(axes.lines) == 2
+    assert "the same before" in axes.get_title()
+    surer = Answers(np.sqrt(ANSWERS.sure), ANSWERS.right)
+    assert len(plot_reliability(replace(BARE, reliability={"a": (ANSWERS, surer)})).axes[0].lines) == 3
 
 
 def test_settings_tell_what_was_chosen_and_no_secret() -> None:
@@ -218,3 +227,19 @@ def test_settings_tell_what_was_chosen_and_no_secret() -> None:
 )
 def test_numbers_are_readable_on_their_colour(colour: str, ink: str) -> None:
     assert readable_on(colour) == ink
+
+
+@settings(max_examples=12, deadline=None)
+@given(low=st.floats(-6, 6), decades=st.floats(1e-3, 12))
+def test_labels_of_a_logarithmic_axis_do_not_touch(low: float, decades: float) -> None:
+    with report_style():
+        figure = new_figure(5, 4)
+        axes = figure.subplots()
+        axes.plot([10**low, 10 ** (low + decades)], [0, 1])
+        log_scale(axes, "x")
+        figure.canvas.draw()
+    labels = [label for label in axes.get_xticklabels() if label.get_text()]
+    assert 2 <= len(labels) <= 8
+    assert [float(label.get_text()) for label in labels] == pytest.approx(list(axes.get_xticks()))
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))

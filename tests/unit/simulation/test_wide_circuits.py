@@ -48,7 +48,7 @@ def trajectory_counts(spec, noise, weights, inputs, shots):
 
 @pytest.mark.parametrize(
     ("n_qubits", "shots", "n_inputs"),
-    [(13, 250, 2), pytest.param(16, 2000, 4, marks=pytest.mark.long)],
+    [(13, 120, 1), pytest.param(16, 2000, 4, marks=pytest.mark.long)],
 )
 def test_more_than_twelve_noisy_qubits_give_the_counts_of_trajectories(noise, n_qubits, shots, n_inputs):
     # Few gates: each shot of a trajectory runs them all.

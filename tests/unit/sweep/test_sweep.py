@@ -199,7 +199,9 @@ def test_a_dask_cluster_finds_the_same(tmp_path):
     sweep = load_sweep("gradients", {"grid": {"measurement.qubits": [2, 3]}, "set": ["measurement.draws=3"]})
     alone = run_sweep(sweep)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config("dask"),
     ):
