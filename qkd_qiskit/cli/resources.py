@@ -30,7 +30,7 @@ from qkd_qiskit.cli.options import (
 from qkd_qiskit.cli.tables import show
 from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, load_experiment, model_settings
 from qkd_qiskit.data import DataSource, TableOptions
-from qkd_qiskit.errors import ConfigError
+from qkd_qiskit.errors import ConfigError, EstimatorError
 from qkd_qiskit.hardware import fractional_name, list_backends, unavailable
 from qkd_qiskit.reporting import resources, write_json
 from qkd_qiskit.reporting.pareto import (
@@ -42,6 +42,7 @@ from qkd_qiskit.reporting.pareto import (
     pareto_lines,
     write_pareto,
 )
+from qkd_qiskit.reporting.table import percent
 from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -158,6 +159,8 @@ def estimate(
     if any(row.get("probes") for row in rows):
         columns += resources.PROBE_COLUMNS
     show("Gate budgets", columns, rows, json_path)
+    if rows and all(row.get("refused") for row in rows):
+        raise EstimatorError("none of these clients gets a gate budget")
 
 
 @app.command()
@@ -226,7 +229,11 @@ def _draw_pareto(request: ParetoRequest, picture: Path, json_path: Path | None) 
     with shown_progress() as progress:
         front = measure_pareto(request, progress=progress)
     table = front.to_dict()
-    show("Sizes on devices", PARETO_COLUMNS, table["points"], None)
+    rows = [
+        point | {f"{key}_percent": percent(point[key]) for key in ("accuracy", "error")}
+        for point in table["points"]
+    ]
+    show("Sizes on devices", PARETO_COLUMNS, rows, None)
     for line in pareto_lines(front):
         typer.echo(line)
     write_pareto(front, picture)

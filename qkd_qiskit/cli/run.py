@@ -89,9 +89,13 @@ def run(
                 finished = run_experiment(
                     settings, output=folder, progress=progress, resume=resume, overwrite=overwrite
                 )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
+            # Ctrl-C, or a polite kill.
+            kept = holds_run(folder)
             typer.echo(
-                f"finished stages are kept in {folder}: the same command with --resume goes on there",
+                f"finished stages are kept in {folder}: the same command with --resume goes on there"
+                if kept
+                else "no stage was finished: the same command begins anew",
                 err=True,
             )
             raise
@@ -134,8 +138,7 @@ def predict(
     found = services.predict_file(run_folder, source, labels=labels, backend=backend, shots=shots, seed=seed)
     if print_all:
         typer.echo(found.to_csv(), nl=False)
-        if found.accuracy is not None:
-            typer.echo(f"accuracy {found.accuracy:.1%}", err=True)
+        _tell_accuracy(found, err=True)
     else:
         _summarize(found)
     if output is not None:
@@ -152,12 +155,21 @@ def _summarize(found: services.FilePrediction) -> None:
     noise = "without noise" if found.noise is None else f"under the noise of {found.noise}"
     rows = [row | _percentages(row) for row in found.class_rows()]
     show(f"{total} samples, {noise}", _CLASS_COLUMNS, rows, None)
-    if found.accuracy is not None:
-        typer.echo(f"accuracy {found.accuracy:.1%}")
+    _tell_accuracy(found)
     first = [row | _percentages(row) for row in found.sample_rows(_FIRST)]
     show(f"The first {len(first)}" if total > _FIRST else "All of them", _SAMPLE_COLUMNS, first, None)
     if total > _FIRST:
         typer.echo("--print prints all of them, --output FILE writes them.")
+
+
+def _tell_accuracy(found: services.FilePrediction, *, err: bool = False) -> None:
+    """Say the accuracy, where labels were given, and what it is worth."""
+    if found.accuracy is None or found.interval is None:
+        return
+    low, high = found.interval
+    typer.echo(f"accuracy {found.accuracy:.1%} ({low:.1%} to {high:.1%})", err=err)
+    if found.own:
+        typer.echo("These samples are the run's own: the model was trained on some of them.", err=err)
 
 
 def _percentages(row: dict[str, Any]) -> dict[str, str]:

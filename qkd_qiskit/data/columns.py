@@ -406,7 +406,7 @@ class Columns:
         if wrong.any():
             row, values = int(np.argmax(wrong)), self._frame[column]
             every = not np.asarray(values.notna() & ~wrong).any()
-            more = "; a column of texts is left out, or encoded as numbers" if every else ""
+            more = "; leave this column of texts out of the file, or write it as numbers" if every else ""
             raise DataError(
                 f"{self._where}: expected a number in {self._place(row, column)}, "
                 f"found {printable(values.iloc[row], 60)!r}{more}"

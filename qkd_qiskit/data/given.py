@@ -58,7 +58,7 @@ def given_part(samples: Any, labels: Any, where: str) -> GivenPart:
         where: Whose they are, for messages.
 
     Raises:
-        DataError: If the shapes do not fit, or there is no such column.
+        DataError: If the shapes do not fit, a feature is no finite number, or there is no such column.
     """
     if isinstance(labels, str):
         columns = list(samples.columns) if isinstance(samples, pd.DataFrame) else []
@@ -76,6 +76,7 @@ def given_part(samples: Any, labels: Any, where: str) -> GivenPart:
         raise DataError(
             f"{where}: expected samples [N, F] or images [N, rows, columns], found shape {values.shape}"
         )
+    as_features(values.reshape(len(values), -1), where)
     if labels is None:
         return GivenPart(values, None, where, names)
     known = np.asarray(labels)
@@ -135,6 +136,17 @@ class GivenSamples:
         if len(chosen) < 2:
             raise DataError(f"expected at least two classes in the experiment, found {list(chosen)}")
         return chosen
+
+    @property
+    def known_tests(self) -> int:
+        """How many of the test samples that were given are samples of the server or of a client as well."""
+        if self.test is None:
+            return 0
+        known = {row.tobytes() for part in (self.server, *self.clients) if part for row in self._rows(part)}
+        return sum(row.tobytes() in known for row in self._rows(self.test))
+
+    def _rows(self, part: GivenPart) -> FloatArray:
+        return np.ascontiguousarray(self._ordered(part).reshape(len(part), -1), dtype=np.float64)
 
     @property
     def name(self) -> str:

@@ -79,6 +79,20 @@ def keep_digests(data: PreparedData, clients: Sequence[str], path: str | None, f
     write_atomic(folder / DIGESTS_FILE, json.dumps(content, indent=2) + "\n", DataError)
 
 
+def samples_path(folder: Path) -> str | None:
+    """Return the resolved path of the file that a run's samples came from; None if none is known.
+
+    Raises:
+        DataError: If the file of digests is damaged.
+    """
+    path = folder / DIGESTS_FILE
+    if not path.exists():
+        return None
+    content = read_json(path, DataError)
+    with guarded(DataError, f"{path}: expected digests of samples"):
+        return None if content["path"] is None else str(content["path"])
+
+
 def check_test_digest(samples: Samples, folder: Path) -> None:
     """Refuse test samples that are others than those of a run.
 

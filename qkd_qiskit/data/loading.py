@@ -74,8 +74,6 @@ def load_dataset(
                 raise DataError(f"classes: expected numbers and texts, found {found(label)}")
     column = None if labels is None else str(labels)
     source = DataSource(name, path, column, classes, table)
-    if path is None and labels is not None:
-        raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")
     loader = next((loader for loader in LOADERS if loader.takes(source)), None)
     if loader is None:
         if name.startswith(ARRAYS):
@@ -83,6 +81,8 @@ def load_dataset(
         *known, last = [loader.name for loader in LOADERS[2:]] + [LOADERS[1].name]
         hint = did_you_mean(name, ", ".join(known[:-1]).split(", "))
         raise DataError(f"unknown dataset {name!r}: expected {', '.join(known)}, or {last}{hint}")
+    if path is None and labels is not None:
+        raise DataError(f"labels={labels!r} needs a path: the dataset {name!r} brings its own labels")
     dataset = loader.load(source)
     return dataset if classes is None else dataset.select(tuple(classes))
 

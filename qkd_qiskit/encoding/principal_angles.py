@@ -77,11 +77,11 @@ class PrincipalAngles:
         """
         table = as_features(features, self.label)
         if len(table) < 2:
-            raise DataError(f"{self.label}: expected at least 2 public samples, found 1")
+            raise DataError(f"{self.label}: expected at least 2 samples, found 1")
         # Shifting and scaling first keeps tiny and huge features within the range of the squares.
         spread = float(np.abs(table - table[0]).max())
         if spread < 1 / LARGEST_FEATURE:
-            raise DataError(f"{self.label}: expected public samples that differ, found {len(table)} alike")
+            raise DataError(f"{self.label}: expected samples that differ, found {len(table)} alike")
         scaled = (table - table[0]) / spread
         centre = scaled.mean(axis=0)
         _, singular, components = np.linalg.svd(scaled - centre, full_matrices=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from qkd_qiskit.evaluation import COMPARED
 from qkd_qiskit.evaluation.results import OwnRecord
 from qkd_qiskit.experiment.parties import Client, Server
 from qkd_qiskit.hardware import OWN_DEVICES, Device
+
+_LOG = logging.getLogger(__name__)
 
 _SIZES = ("public_train", "public_unlabelled", "public_calibration", "public_validation", "test")
 
@@ -95,6 +98,12 @@ class Experiment:
         self._given = GivenSamples(
             server.samples, server.unlabelled, server.test, tuple(client.samples for client in parties)
         )
+        if known := self._given.known_tests:
+            _LOG.warning(
+                "%d of %d test samples are training samples too: accuracies on them say little of new ones",
+                known,
+                len(server.test or ()),
+            )
         self._rules: dict[str, type[AggregationRule]] = {}
         self._baselines: dict[str, Baseline] = {}
         # Held, so that the process goes on knowing it.

@@ -21,7 +21,6 @@ from qkd_qiskit.baselines import FittedBaseline
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data import PreparedData, keep_test_samples
 from qkd_qiskit.data.dataset import ARRAYS
-from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.evaluation import Predictions, Results
 from qkd_qiskit.experiment.comparison import (
@@ -63,7 +62,7 @@ RESULTS_FILE, REPORT_FILE = "results.json", "report.html"
 _WIDTH = 80
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExperimentResult:
     """All that an experiment found.
 
@@ -176,8 +175,6 @@ class ExperimentResult:
             HardwareError: If a loaded result's device was an object of the program that made it.
         """
         model = self.model
-        if isinstance(features, pd.DataFrame):
-            features = load_features(features, model=model.columns).features
         if self.server is not None:
             return model.predict_proba(self.server.compiled.noisy, features)
         device = device_of_run(self.folder or Path(), model.backend) if model.noise else None
@@ -235,6 +232,12 @@ class ExperimentResult:
             console: Where; None prints on the terminal.
         """
         print_results(self.record, console)
+
+    def __repr__(self) -> str:
+        """Return what it is in a line."""
+        found = self.record.measured.get("global")
+        told = "not tested" if found is None else f"accuracy {found.accuracy:.3f}"
+        return f"ExperimentResult({self.settings.name!r}, global model {told})"
 
     def __str__(self) -> str:
         """Return all tables as text."""

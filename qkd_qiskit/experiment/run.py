@@ -164,16 +164,23 @@ def _check_devices(settings: ExperimentSettings, *, here: bool) -> None:
     """Find all devices before hours of training; those of clients elsewhere are theirs to find.
 
     Raises:
-        HardwareError: If there is none of a name, or circuits cannot use it.
+        HardwareError: If there is none of a name, or circuits cannot use it, or it has too few qubits.
     """
+    width = settings.model.n_qubits
     named = {"server.backend": settings.server.backend}
     if here:
-        named |= {f"client {client.name}": client.backend for client in settings.clients}
+        named |= {f"client {client.name!r}": client.backend for client in settings.clients}
     for where, name in named.items():
         try:
-            load_backend(name)
+            device = load_backend(name)
         except HardwareError as error:
             raise HardwareError(f"{where}: {error}") from None
+        usable = len(device.usable_qubits)
+        if usable < width:
+            raise HardwareError(
+                f"{where}: expected a device with {width} healthy connected qubits or more, as "
+                f"model.n_qubits says, found {device.name} with {usable}"
+            )
 
 
 def _settings(config: ExperimentSettings | str | Path) -> ExperimentSettings:

@@ -28,7 +28,8 @@ class TemplateOptions:
         backends: A device for each client, taken in turn.
         clients: Number of clients; None for one a device.
         dirichlet: Concentration of the label skew between clients; None for none.
-        qubits: Width of the models; None for 8, or fewer where the data have few features.
+        qubits: Width of the models; None for 8, or fewer where the data have few features or a device has
+            few qubits.
         missing: What becomes of rows with missing values: `drop` or `median`; None refuses them.
     """
 
@@ -49,7 +50,7 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
         options: What it is for.
 
     Raises:
-        ConfigError: If there are no clients, or too few samples for so many.
+        ConfigError: If there are no clients, too few samples for so many, or a device has too few qubits.
         DataError: If the data cannot be read.
         HardwareError: If a device is unknown.
     """
@@ -75,7 +76,10 @@ def experiment_template(name: str, options: TemplateOptions) -> str:
             f"{n_clients} clients and {len(dataset.classes)} classes, found {len(dataset.labels)}"
         )
     shares = [(k + 1) * left // n_clients - k * left // n_clients for k in range(n_clients)]
-    qubits = options.qubits or max(2, min(8, dataset.features.shape[1] // 2))
+    widest = min(len(device.usable_qubits) for device in devices)
+    if options.qubits is not None and options.qubits > widest:
+        raise ConfigError(f"qubits: expected at most {widest}, as the devices have, found {options.qubits}")
+    qubits = options.qubits or max(2, min(8, widest, dataset.features.shape[1] // 2))
     names = [devices[k % len(devices)].name for k in range(n_clients)]
     given = [options.backends[k % len(devices)] for k in range(n_clients)]
     return "\n".join(

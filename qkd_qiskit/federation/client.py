@@ -107,7 +107,7 @@ def run_client(run: RunContext, compiler: ModelCompiler, number: int) -> ClientO
         spec = budget.spec if search is None else searched_spec(budget.spec, search)
         compiled = compiler.model(spec, settings.backend)
     except QKDError as error:
-        raise type(error)(f"client {settings.name}: {error}") from None
+        raise type(error)(f"client {settings.name!r}: {error}") from None
     task = FitTask(client_stage(settings.name), training.inputs, training.targets)
     model = fit_model(run, compiled, task)
     message = _answer(run, settings, compiled, model, training.held)

@@ -76,7 +76,7 @@ class VQCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     for samples in thousands or under a device's noise.
 
     Args:
-        n_qubits: Width of the model, 2 to 16; `"auto"` takes 4 to 8, as many as the directions of the data
+        n_qubits: Width of the model, 2 to 32; `"auto"` takes 4 to 8, as many as the directions of the data
             fill, and fewer where the device bears no such structure. Of `angle` encoding 2 n principal
             components are encoded.
         encoding: Name of an encoding, for example `angle`, `zz(reps=1)` or `amplitude` (an ideal input state,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 from scipy.special import softmax
@@ -19,6 +20,7 @@ from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.config.loading import parse_settings
 from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.simulation import Evaluator
@@ -51,7 +53,7 @@ class _Meta(Settings):
     names: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SavedModel:
     """A trained model with all that raw features need on their way to class probabilities.
 
@@ -99,6 +101,14 @@ class SavedModel:
                 f"expected an encoder with {self.spec.n_features} columns, found {self.encoder.n_features}"
             )
 
+    def __repr__(self) -> str:
+        """Return what it is in a line; `spec.describe()` says more."""
+        spec, classes = self.spec, ", ".join(map(repr, self.classes))
+        return (
+            f"SavedModel({spec.n_qubits} qubits, {len(spec.blocks)} blocks, {spec.encoding} encoding, "
+            f"classes ({classes}), backend={self.backend!r})"
+        )
+
     @property
     def weights(self) -> FloatArray:
         """The circuit's weights [W] in radians."""
@@ -114,19 +124,22 @@ class SavedModel:
         logits = class_logits(outcomes, self.params[-1], len(self.classes))
         return np.asarray(softmax(logits, axis=-1))
 
-    def predict_proba(self, evaluator: Evaluator, features: NDArray[Any]) -> FloatArray:
+    def predict_proba(self, evaluator: Evaluator, features: NDArray[Any] | pd.DataFrame) -> FloatArray:
         """Return class probabilities of raw features.
 
         Args:
             evaluator: Runs the structure, with the noise that is wanted.
-            features: Raw features [N, F], as many columns as the training data had.
+            features: Raw features [N, F], as many columns as the training data had; columns of a DataFrame
+                are found by their names where the model knows them.
 
         Returns:
             Probabilities [N, K], columns in the order of `classes`.
 
         Raises:
-            DataError: If the features do not fit the encoder.
+            DataError: If the features do not fit the encoder, or a DataFrame lacks a column.
         """
+        if isinstance(features, pd.DataFrame) and self.columns is not None:
+            features = load_features(features, model=self.columns).features
         outcomes = evaluator.probabilities(self.weights, self.encoder.transform(features))
         return self.class_probabilities(outcomes)
 

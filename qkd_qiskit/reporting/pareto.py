@@ -35,8 +35,8 @@ PARETO_COLUMNS = (
     ("blocks", "blocks"),
     ("2-qubit\ngates", "two_qubit_gates"),
     ("ESP", "esp"),
-    ("accu-\nracy", "accuracy"),
-    ("+-", "error"),
+    ("accu-\nracy", "accuracy_percent"),
+    ("standard\nerror", "error_percent"),
     ("quantum\nseconds", "seconds"),
     ("price", "cost"),
     ("dominated by", "dominated_by"),
@@ -143,8 +143,9 @@ def pareto_lines(front: ParetoFront) -> list[str]:
     """Say in words which points make the front, and which devices are dominated."""
     costs = front.costs
     lines = [
-        f"for {costs.predictions} predictions of {costs.shots} shots; accuracy on {front.samples} held-out "
-        "samples, trained under each device's noise",
+        f"for {costs.predictions} predictions of {costs.shots} shots; accuracy on {front.samples} samples, "
+        "each held out once, trained under each device's noise; prices in the currency of --price",
+        "accuracies that differ by less than two standard errors are not told apart by these samples",
         "front: " + "; ".join(f"{point.backend}, {point.blocks} blocks" for point in front.front),
     ]
     by = {name: _dominators(front, name) for name in front.dominated_devices}

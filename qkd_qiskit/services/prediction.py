@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
 from qkd_qiskit.data.columns import TableOptions
+from qkd_qiskit.data.kept_samples import samples_path
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ModelError
+from qkd_qiskit.evaluation import accuracy_interval
 from qkd_qiskit.hardware.registry import DeviceLike
 from qkd_qiskit.models import SETTINGS_FILE, SavedModel, device_of_run, load_model
 from qkd_qiskit.simulation import Evaluator, compile_model
@@ -33,12 +35,23 @@ class FilePrediction:
         probabilities: [N, K].
         noise: Device whose noise was simulated; None for none.
         accuracy: Share of right answers, where labels were given.
+        own: Whether the samples come from the file that the run's own samples came from.
     """
 
     classes: tuple[int | str, ...]
     probabilities: NDArray[np.float64]
     noise: str | None
     accuracy: float | None
+    own: bool = False
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The accuracy's 95 % score interval; None without one."""
+        if self.accuracy is None:
+            return None
+        n = len(self.probabilities)
+        found = accuracy_interval(np.arange(n) < round(self.accuracy * n))
+        return found.low, found.high
 
     @property
     def predicted(self) -> list[int | str]:
@@ -77,7 +90,7 @@ class FilePrediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction, ready for JSON."""
-        return asdict(self) | {"predicted": self.predicted}
+        return asdict(self) | {"predicted": self.predicted, "interval": self.interval}
 
 
 @takes(ModelError, run=(str, Path), source=(str, Path, pd.DataFrame), labels=(str, NOTHING))
@@ -115,7 +128,9 @@ def predict_file(
     if inputs.labels is not None:
         answers = np.array(model.classes)[probabilities.argmax(axis=1)]
         accuracy = float((answers.astype(str) == inputs.labels.astype(str)).mean())
-    return FilePrediction(model.classes, probabilities, None if device is None else device.name, accuracy)
+    own = isinstance(source, str | Path) and str(Path(source).resolve()) == samples_path(_folder(run))
+    noisy = None if device is None else device.name
+    return FilePrediction(model.classes, probabilities, noisy, accuracy, own)
 
 
 def make_evaluator(
@@ -126,9 +141,14 @@ def make_evaluator(
     return compiled.noisy if shots is None else compiled.sampler(shots=shots, seed=seed)
 
 
+def _folder(run: Path) -> Path:
+    """Return the folder of a run that is named by it, or by its model's file."""
+    return run if run.is_dir() else run.parent
+
+
 def _table_options(run: Path) -> TableOptions:
     """Return how the tables of a run are meant; a model without its run has no settings."""
-    path = run / SETTINGS_FILE if run.is_dir() else run.parent / SETTINGS_FILE
+    path = _folder(run) / SETTINGS_FILE
     if not path.is_file():
         return TableOptions()
     data = read_settings_json(ExperimentSettings, path, ModelError).data

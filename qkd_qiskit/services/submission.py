@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qkd_qiskit.errors import StoreError, SubmissionError
+from qkd_qiskit.errors import StoreError, SubmissionError, did_you_mean
 from qkd_qiskit.hardware import Device, device_name, list_backends, split_name
 from qkd_qiskit.models import DEVICES_FOLDER, device_of_run, load_model
 from qkd_qiskit.progress import NullProgress, Progress
@@ -78,7 +78,10 @@ def destination(run: Path, backend: str, *, local: bool | None = None) -> Destin
     if local if local is not None else own or plain in list_backends() or plain.endswith(".toml"):
         device = device_of_run(run, backend)
         return Destination(device, LocalService(run / _FOLDER / "local", device), True)
-    service = IBMService(backend)
+    try:
+        service = IBMService(backend)
+    except SubmissionError as error:
+        raise SubmissionError(f"{error}{did_you_mean(plain, list_backends())}") from None
     return Destination(service.device(), service, False, service.rep_delay, service.estimate)
 
 

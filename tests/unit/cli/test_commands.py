@@ -267,6 +267,9 @@ def test_estimate_shows_a_refusal_beside_the_others(
     assert rows[0]["refused"]
     assert rows[1]["refused"] is None
     assert f"a on {Path(hopeless).stem}: {rows[0]['refused']}" in capsys.readouterr().out
+    assert main([*arguments, "--set", f"clients.1.backend={hopeless}"]) == 2
+    assert all(row["refused"] for row in json.loads(path.read_text("utf-8")))
+    assert "none of these clients gets a gate budget" in capsys.readouterr().err
 
 
 def test_estimate_reads_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -373,20 +376,6 @@ def test_errors_of_the_run_are_one_line(
     pipeline(run)
     assert main(["run", experiment, "--output", str(tmp_path)]) == 2
     assert capsys.readouterr().err == "qkd-qiskit: error: first line second line\n"
-
-
-def test_an_interrupted_run_says_so_in_one_line(
-    experiment: str, pipeline: Callable[[RunExperiment], None], tmp_path: Path, capsys: Capture
-) -> None:
-    def run(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    pipeline(run)
-    assert main(["run", experiment, "--output", str(tmp_path / "run")]) == 130
-    kept, end = capsys.readouterr().err.strip().splitlines()
-    assert "--resume goes on there" in kept
-    assert end == "qkd-qiskit: interrupted"
-    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_a_terminated_run_unwinds(

@@ -13,7 +13,9 @@ from qkd_qiskit.config import ExperimentSettings, load_experiment, settings_refe
 from qkd_qiskit.config.loading import shipped_files
 from qkd_qiskit.config.reference import setting_keys
 from qkd_qiskit.data import prepare_data
-from qkd_qiskit.errors import ConfigError, did_you_mean
+from qkd_qiskit.errors import ConfigError, HardwareError, did_you_mean
+from qkd_qiskit.experiment import run_experiment
+from qkd_qiskit.hardware.descriptor import descriptor_folder
 
 
 def flat(value, before=""):
@@ -129,6 +131,7 @@ def test_a_new_experiment_fits_data_and_devices_of_ones_own(tmp_path, capsys, op
     ("arguments", "reason"),
     [
         (["init", "nowhere.csv", "--output", "OUT/e.toml"], "unknown dataset 'nowhere.csv'"),
+        (["init", "nowhere.csv", "--labels", "a", "--output", "OUT/e.toml"], "unknown dataset 'nowhere.csv'"),
         (["init", "digits", "--output", "OUT/e.txt"], "expected a .toml file"),
         (["init", "digits", "--output", "OUT/e.toml", "--backend", "ibm_nowhere"], "ibm_nowhere"),
         (
@@ -144,6 +147,19 @@ def test_bad_input_is_one_line(tmp_path, capsys, arguments, reason):
     assert reason in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_init_fits_the_width_to_the_smallest_device(tmp_path, capsys):
+    small, path = tmp_path / "small.toml", tmp_path / "e.toml"
+    noisy_line = (descriptor_folder() / "noisy_line.toml").read_text()
+    small.write_text(re.sub(r"n_qubits = \d+", "n_qubits = 3", noisy_line).replace("noisy_line", "small"))
+    command = ["init", "digits", "--output", str(path), "--backend", str(small)]
+    assert main([*command, "--qubits", "4"]) == 2
+    assert "qubits: expected at most 3, as the devices have, found 4" in capsys.readouterr().err
+    assert main(command) == 0
+    assert load_experiment(str(path)).model.n_qubits == 3
+    with pytest.raises(HardwareError, match=r"server\.backend: expected a device with 4 healthy"):
+        run_experiment(load_experiment(str(path), overrides=["model.n_qubits=4"]))
 
 
 def test_all_shipped_sweeps_are_listed(tmp_path, capsys):

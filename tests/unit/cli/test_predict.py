@@ -19,8 +19,8 @@ P = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3], [0.05, 0.95], [0.6
 def predict(monkeypatch, tmp_path):
     """Runs the command on six samples whose probabilities are known."""
 
-    def run(*options, accuracy=None):
-        found = FilePrediction(("cat", "dog", "eel"), np.c_[P, np.zeros(6)], "noisy_line", accuracy)
+    def run(*options, accuracy=None, own=False):
+        found = FilePrediction(("cat", "dog", "eel"), np.c_[P, np.zeros(6)], "noisy_line", accuracy, own)
         monkeypatch.setattr(services, "predict_file", lambda *_, **__: found)
         return main(["predict", str(tmp_path), "--input", "x.npy", *options])
 
@@ -37,7 +37,8 @@ def test_the_summary_counts_classes_and_shows_the_first_rows(predict, capsys, tm
     assert [word for word in rows["cat"] if word != "%"] == ["3", "50.0", "73.3"]
     assert [word for word in rows["dog"] if word != "%"] == ["3", "50.0", "78.3"]
     assert rows["eel"][0] == "0"
-    assert rows["accuracy"] == ["50.0%"]
+    # Wilson, three of six: (0.5 + z^2/12 -+ z sqrt(1/24 + z^2/144)) / (1 + z^2/6), z = 1.96.
+    assert rows["accuracy"] == ["50.0%", "(18.8%", "to", "81.2%)"]
     assert rows["1"][:2] == ["dog", "80.0"]
     assert "5" not in rows
     assert "--print prints all of them" in out
@@ -49,11 +50,16 @@ def test_all_rows_are_printed_or_written_when_wanted(predict, capsys, tmp_path):
     printed = capsys.readouterr()
     rows = list(csv.DictReader(printed.out.splitlines()))
     assert [row["predicted"] for row in rows] == ["cat", "dog", "dog", "cat", "dog", "cat"]
-    assert printed.err == "accuracy 50.0%\n"
+    assert printed.err == "accuracy 50.0% (18.8% to 81.2%)\n"
     path = tmp_path / "all.csv"
     assert predict("--output", str(path)) == 0
     assert list(csv.DictReader(path.read_text().splitlines())) == rows
     assert f"6 samples: {path}" in capsys.readouterr().out
+
+
+def test_samples_of_the_run_itself_are_called_so(predict, capsys):
+    assert predict(accuracy=0.5, own=True) == 0
+    assert "the model was trained on some of them" in capsys.readouterr().out
 
 
 def test_both_at_once_are_refused(predict, capsys):

@@ -215,7 +215,7 @@ BODY = "".join(f"{k}.5,{k % 3}.25,{k % 2}\n" for k in range(20))
         ("time,x,label\n" + "".join(f"{k},{k % 3}.5,{k % 2}\n" for k in range(20)), None,
          r"column 1 \(time\) counts the rows: data.row_numbers = .drop. leaves it out"),
         ("a,colour,label\n" + "".join(f"{k}.5,red,{k % 2}\n" for k in range(9)), None,
-         r"row 2, column 2 \(colour\), found 'red'; a column of texts is left out, or encoded as numbers"),
+         r"row 2, column 2 \(colour\), found 'red'; leave this column of texts out"),
         ("a,b,y\n" + "".join(f"{k}.5,{k}.25,{k}.75\n" for k in range(9)), None,
          "expected whole numbers or text as labels, found 9 different numbers, such as 0.75"),
         ("a,b,label\n" + "".join(f",{k}.25,{k % 2}\n" for k in range(9)), None,

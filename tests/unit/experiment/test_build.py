@@ -143,6 +143,11 @@ def test_the_digest_tells_rules_apart_that_have_one_name():
         (ConfigError, "client a: samples and classes are for clients", lambda: client(samples=3)),
         (ConfigError, "name: expected a text, found 3", lambda: Client(3, X, Y)),
         (DataError, "client a: expected one label for each of 100", lambda: Client("a", X, Y[:3])),
+        (
+            DataError,
+            "client a: expected finite features, found nan in row 0",
+            lambda: Client("a", X * np.nan, Y),
+        ),
         (HardwareError, "client a: expected the name of a device", lambda: client(backend=3)),
         (ConfigError, "server: expected samples and labels, found no", lambda: Server(X, None)),
         (ConfigError, "test samples and labels as a pair, found", lambda: server(test=X)),
@@ -155,6 +160,14 @@ def test_what_makes_no_experiment_is_told_in_one_line(error, told, make):
     with pytest.raises(error, match=told) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_test_samples_that_are_known_are_told(caplog):
+    Experiment([client()], server(test=(X[:20], Y[:20])))
+    assert "20 of 20 test samples are training samples too" in caplog.text
+    caplog.clear()
+    Experiment([client()], server(test=(X[:20] + 0.5, Y[:20])))
+    assert "training samples too" not in caplog.text
 
 
 def build(**more):

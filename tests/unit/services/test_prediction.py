@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.kept_samples import DIGESTS_FILE
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, ModelError
 from qkd_qiskit.models import MODEL_FILE, SETTINGS_FILE, SavedModel, load_model
 from qkd_qiskit.services import predict_file
+from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 NAMES = ("length", "width", "height", "depth")
@@ -42,6 +45,31 @@ def test_columns_are_found_by_name_in_files_and_frames(tmp_path: Path) -> None:
     assert found.accuracy == pytest.approx(float((np.array(found.predicted) == "ant").mean()))
     with pytest.raises(DataError, match="expected one column 'depth'"):
         predict_file(tmp_path, FRAME.drop(columns="depth"))
+
+
+def test_a_model_finds_the_columns_of_a_frame_by_name(tmp_path: Path) -> None:
+    model = make_run(tmp_path, FeatureColumns(4, NAMES))
+    evaluator = PauliEvaluator(model.spec)
+    expected = model.predict_proba(evaluator, VALUES)
+    moved = FRAME.assign(kind="ant")[["kind", *NAMES[::-1]]]
+    np.testing.assert_array_equal(load_model(tmp_path).predict_proba(evaluator, moved), expected)
+    with pytest.raises(DataError, match="expected one column 'depth'"):
+        model.predict_proba(evaluator, FRAME.drop(columns="depth"))
+    assert repr(model) == (
+        "SavedModel(2 qubits, 1 blocks, angle encoding, classes ('ant', 'bee'), backend='noisy_line')"
+    )
+
+
+def test_the_run_s_own_file_is_recognized(tmp_path: Path) -> None:
+    make_run(tmp_path, FeatureColumns(4, NAMES))
+    for name in ("own.csv", "other.csv"):
+        FRAME.to_csv(tmp_path / name, index=False)
+    (tmp_path / DIGESTS_FILE).write_text(json.dumps({"path": str((tmp_path / "own.csv").resolve())}))
+    assert predict_file(tmp_path, tmp_path / "own.csv").own
+    assert not predict_file(tmp_path, tmp_path / "other.csv").own
+    (tmp_path / DIGESTS_FILE).write_text("{}")
+    with pytest.raises(DataError, match="expected digests of samples"):
+        predict_file(tmp_path, tmp_path / "own.csv")
 
 
 def test_missing_values_are_those_of_training(tmp_path: Path) -> None:
