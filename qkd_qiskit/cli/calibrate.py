@@ -124,7 +124,7 @@ def _calibrate_probes(
     write_probe_calibration(finished, output)
     found = finished.to_dict()
     show("Rule and probes", _PROBE_COLUMNS, found["tasks"], None)
-    figures = [{"tasks of": use, **found[use]} for use in ("fit", "validation")]
+    figures = [{"tasks of": use, **found[use]} for use in ("fit", "validation", "each")]
     show("Granted over smallest sufficient blocks", _FIGURE_COLUMNS, figures, None)
     typer.echo(finished.model.method)
     typer.echo(f"numbers: {output / 'probe_model.json'}\npicture: {output / 'probes.png'}")

@@ -409,7 +409,7 @@ class ProbeSettings(Settings):
         description="time that the trainings may take on one core, by a closed form of their cost: "
         "results do not depend on the machine's load",
     )
-    samples: int = Field(600, ge=20, description="samples of a client that are used, at most")
+    samples: int = Field(1500, ge=20, description="samples of a client that are used, at most")
     folds: int = Field(4, ge=2, description="parts of the samples, each held out once in a round")
     rounds: int = Field(6, ge=1, description="rounds of one size, at most")
     noise: bool = Field(

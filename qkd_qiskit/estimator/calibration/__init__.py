@@ -3,7 +3,8 @@
 from qkd_qiskit.estimator.calibration.assessment import MOST_GATES, Summary, TaskAssessment
 from qkd_qiskit.estimator.calibration.curves import Curve
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
-from qkd_qiskit.estimator.calibration.probed import ProbeAssessment, ProbeCalibration, calibrate_probes
+from qkd_qiskit.estimator.calibration.probe_fit import ProbeCalibration, calibrate_probes
+from qkd_qiskit.estimator.calibration.probed import ProbeAssessment
 from qkd_qiskit.estimator.calibration.records import (
     RungRecord,
     UnitRecord,

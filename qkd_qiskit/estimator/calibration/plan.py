@@ -39,8 +39,10 @@ class CalibrationTask(Settings):
     samples: int = Field(ge=4, description="training samples")
     kernel: str = "su4"
     sharing: Literal["layer", "site"] = "site"
+    encoding: EncodingName | None = Field(None, description="encoding of this task; the plan's when omitted")
     backend: str | None = Field(None, description="device under whose noise the task is trained; None: ideal")
     few: bool = Field(False, description="whether its few samples are the point: it then fits the data bound")
+    probed: int | None = Field(None, ge=10, description="samples that are probed, at most; None: plan's")
     draws: int | None = Field(None, ge=1, le=1000, description="draws of this task; the plan's when omitted")
 
     @model_validator(mode="after")
@@ -92,6 +94,10 @@ class CalibrationPlan(Settings):
         """Return all tasks with their seeds; seeds go first, so that a part of the list holds all tasks."""
         most = max(self._seeds_of(task) for task in self.tasks)
         return [(task, seed) for seed in range(most) for task in self.tasks if seed < self._seeds_of(task)]
+
+    def encoding_of(self, task: CalibrationTask) -> str:
+        """Return the name of a task's encoding."""
+        return self.encoding if task.encoding is None else task.encoding
 
     def _seeds_of(self, task: CalibrationTask) -> int:
         if task.draws is not None:

@@ -19,11 +19,12 @@ from pydantic import Field
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import Settings
 from qkd_qiskit.data import Dataset, load_dataset
-from qkd_qiskit.encoding import make_encoder
+from qkd_qiskit.encoding import encoding_named, make_encoder
 from qkd_qiskit.errors import DataError, EstimatorError
 from qkd_qiskit.estimator import DataStatistics, build_size_ladder, data_statistics
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, ProbePlan
 from qkd_qiskit.estimator.calibration.synthetic import synthetic_dataset
+from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.estimator.probes.heldout import (
     HeldOutTask,
     held_out_answers,
@@ -76,6 +77,9 @@ class UnitRecord(Settings):
     rungs: tuple[RungRecord, ...]
     seconds: float = Field(ge=0)
     probed: int = Field(0, ge=0, description="samples of the draw that were probed")
+    headroom: float | None = Field(
+        None, ge=0, le=1, description="what a kernel machine gains over a linear rule on it"
+    )
     probes: tuple[ProbeRecord, ...] = ()
 
 
@@ -110,7 +114,7 @@ def task_ladder(plan: CalibrationPlan, task: CalibrationTask) -> tuple[VQCNNSpec
     """
     return build_size_ladder(
         plan.n_qubits,
-        encoding=plan.encoding,
+        encoding=plan.encoding_of(task),
         kernel=task.kernel,
         sharing=task.sharing,
         n_outcomes=task.n_outcomes,
@@ -166,7 +170,7 @@ def draw_task(
         for part, chosen in zip(parts, (rows[:public], rows[public : public + training], rest), strict=True):
             part.append(chosen)
     rows_public, rows_training, rows_evaluation = (np.concatenate(part) for part in parts)
-    encoder = make_encoder(plan.encoding, plan.n_qubits, image_shape=dataset.image_shape)
+    encoder = make_encoder(plan.encoding_of(task), plan.n_qubits, image_shape=dataset.image_shape)
     encoder.fit(dataset.features[rows_public])
     _, numbers = np.unique(dataset.labels, return_inverse=True)
     return TaskData(
@@ -223,15 +227,17 @@ def train_unit(
         )
     probed = specs is None and plan.probes is not None and seed < plan.probes.draws
     probes = _probe(plan, task, seed, data) if probed else (0, ())
+    points = encoding_named(plan.encoding_of(task)).feature_space(data.inputs)
     return UnitRecord(
         task=task.name,
         fingerprint=plan.fingerprint(task),
         seed=seed,
-        statistics=data_statistics(data.inputs, data.labels, encoding=plan.encoding),
+        statistics=data_statistics(data.inputs, data.labels, encoding=plan.encoding_of(task)),
         evaluated=len(data.evaluation_labels),
         rungs=tuple(records),
         seconds=round(time.perf_counter() - start, 2),
         probed=probes[0],
+        headroom=round(kernel_headroom(points, data.labels), 5) if probed else None,
         probes=probes[1],
     )
 
@@ -242,7 +248,7 @@ def _probe(
     """Return the number of samples, and what was right of them at every size."""
     settings = plan.probes or ProbePlan()
     rng = np.random.default_rng([seed, 1])
-    chosen = probed_rows(data.labels, settings.samples, rng=rng)
+    chosen = probed_rows(data.labels, task.probed or settings.samples, rng=rng)
     inputs, labels = data.inputs[chosen], data.labels[chosen]
     folds = [stratified_folds(labels, settings.folds, rng=rng) for _ in range(settings.repeats)]
     records = []

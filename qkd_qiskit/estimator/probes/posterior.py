@@ -3,9 +3,9 @@
 An accuracy curve is `plateau - deficit * g(size) - fall * log(size / smallest)`, where `g` decays from 1 at
 the smallest size: exponentially in the size, with one of many reaches, or with one of many powers of it, so
 that a curve may rise to the last size. A grid of deficits, decays and falls stands for all curves; each has a
-smallest size within a point of its best. The rule's proposal weighs the sizes before any probe, and the
-likelihood of the held-out answers after it. The plateau itself is unknown and integrated out: only
-differences between sizes count, and they are paired, sample by sample.
+smallest size within a point of its best. The rule's proposal and the headroom of a kernel machine weigh the
+sizes before any probe, and the likelihood of the held-out answers after it. The plateau itself is unknown
+and integrated out: only differences between sizes count, and they are paired, sample by sample.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from qkd_qiskit.estimator.probes.settings import ProbeModel
 POINT = 0.01
 """What counts as equally accurate."""
 
-_DEFICITS = (0.0, 0.004, 0.008, 0.013, 0.02, 0.03, 0.045, 0.065, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5, 0.65)
+_DEFICITS = (0.0, *np.geomspace(0.004, 0.9, 36).tolist())
 _REACHES = np.geomspace(0.08, 4.0, 14)
 _POWERS = (0.1, 0.25, 0.5, 0.8, 1.2, 2.0)
 _FALLS = (0.0, 0.006, 0.015, 0.04)
@@ -57,30 +57,42 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
     # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
     decays = [np.exp(-np.expm1(sizes) / reach) for reach in _REACHES]
     decays += [np.exp(-power * sizes) for power in _POWERS]
-    shapes, weights = [], []
+    shapes, falling = [], []
     for deficit in _DEFICITS:
         for decay in decays if deficit else decays[:1]:
             for fall in _FALLS:
                 shapes.append(-deficit * decay - fall * sizes)
-                weights.append(fall_share / (len(_FALLS) - 1) if fall else 1 - fall_share)
-    shape, weight = np.array(shapes), np.array(weights)
+                falling.append(fall > 0)
+    shape, falls = np.array(shapes), np.array(falling)
     smallest = np.argmax(shape >= shape.max(axis=1, keepdims=True) - POINT, axis=1)
+    # Of the curves that need little most fall, as there are more ways to: their share must not follow.
+    kind = 2 * smallest + falls
+    alike = np.bincount(kind, minlength=2 * len(blocks))
+    weight = np.where(falls, fall_share, 1 - fall_share) / alike[kind]
     total = np.bincount(smallest, weights=weight, minlength=len(blocks))
     return CurveGrid(shape, smallest, np.log(weight / total[smallest]))
 
 
-def size_prior(blocks: Sequence[int], proposal: float, model: ProbeModel) -> FloatArray:
+def prior_centre(smallest: int, proposal: float, headroom: float, model: ProbeModel) -> float:
+    """Return the centre of the prior: the logarithm of the need over the smallest size."""
+    return float(
+        model.prior_offset
+        + model.prior_slope * np.log(proposal / smallest)
+        + model.prior_headroom * np.log1p(100.0 * headroom)
+    )
+
+
+def size_prior(blocks: Sequence[int], centre: float, model: ProbeModel) -> FloatArray:
     """Return the probability [R] that each size is the smallest sufficient one, before any probe.
 
-    A log-normal around the rule's proposal; what lies between two sizes belongs to the larger one, as the
-    need is rounded up.
+    A log-normal; what lies between two sizes belongs to the larger one, as the need is rounded up, and all
+    below the smallest to that.
 
     Args:
         blocks: Sizes, ascending.
-        proposal: The rule's need in blocks.
-        model: Centre and spread.
+        centre: What `prior_centre` gives.
+        model: Spread, and the share that is spread evenly.
     """
-    centre = model.prior_offset + model.prior_slope * np.log(proposal / blocks[0])
     edges = np.log(np.asarray(blocks, dtype=np.float64) / blocks[0])
     below = norm.cdf((edges - centre) / model.prior_spread)
     mass = np.diff(below, prepend=0.0)
@@ -124,11 +136,11 @@ def size_posterior(
     tried = np.flatnonzero(rounds)
     if len(tried) > 1:
         noise = model.training_noise**2 / rounds[tried] + model.pseudo_errors / samples**2
+        below = means[tried].max() - means[tried]
+        noise += (model.curve_noise + model.steep_noise * below) ** 2
         precision = np.linalg.inv(covariance[np.ix_(tried, tried)] + np.diag(noise))
         residual = means[tried] - grid.shape[:, tried]
         level = precision.sum(axis=0)
-        square = (
-            np.einsum("gi,ij,gj->g", residual, precision, residual) - (residual @ level) ** 2 / level.sum()
-        )
+        square = ((residual @ precision) * residual).sum(axis=1) - (residual @ level) ** 2 / level.sum()
         logs = logs - 0.5 * model.trust * square
     return np.asarray(np.exp(logs - logsumexp(logs)))

@@ -48,6 +48,7 @@ class ProbeResult:
         noise: Whether the device's noise was part of the trainings.
         trainings: Number of trainings.
         seconds: Time that they took.
+        headroom: By how much a kernel machine's accuracy exceeds a linear rule's, as a share.
         explanation: In words, with what the rule read from the data.
     """
 
@@ -61,6 +62,7 @@ class ProbeResult:
     noise: bool
     trainings: int
     seconds: float
+    headroom: float
     explanation: str
 
     def to_dict(self) -> dict[str, Any]:

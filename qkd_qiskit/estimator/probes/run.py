@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ProbeSettings
 from qkd_qiskit.errors import EstimatorError
+from qkd_qiskit.estimator.probes.headroom import kernel_headroom
 from qkd_qiskit.estimator.probes.heldout import (
     PROBE_TRAINING,
     HeldOutTask,
@@ -19,9 +21,9 @@ from qkd_qiskit.estimator.probes.heldout import (
     probed_rows,
     stratified_folds,
 )
-from qkd_qiskit.estimator.probes.posterior import POINT, size_prior
+from qkd_qiskit.estimator.probes.posterior import POINT, prior_centre, size_prior
 from qkd_qiskit.estimator.probes.result import ProbedSize, ProbeLimit, ProbeResult
-from qkd_qiskit.estimator.probes.search import Evidence, granted_size, search_sizes, size_interval
+from qkd_qiskit.estimator.probes.search import Evidence, search_sizes, size_interval
 from qkd_qiskit.estimator.probes.settings import ProbeModel, load_probe_model
 from qkd_qiskit.estimator.statistics import DataStatistics
 from qkd_qiskit.hardware import Device, predict_counts
@@ -32,7 +34,8 @@ LEAST_SAMPLES = 8
 """Samples below which nothing can be held out."""
 
 _SPACING = 1.25
-_SIZES_ABOVE = 4.0
+_LEAST_TOP = 10.0
+_SIZES_ABOVE = 3.0
 _FEWEST = 100
 
 
@@ -82,16 +85,23 @@ def probe_sizes(
             f"probes: expected at least {max(LEAST_SAMPLES, settings.folds)} samples to hold some out, "
             f"found {len(task.labels)}"
         )
-    rungs = thinned(task.ladder, _SIZES_ABOVE * task.proposal)
+    smallest = task.ladder[0]
+    headroom = kernel_headroom(smallest.input_encoding.feature_space(task.inputs), task.labels)
+    centre = prior_centre(len(smallest.blocks), task.proposal, headroom, model)
+    rungs = thinned(task.ladder, len(smallest.blocks) * max(_LEAST_TOP, _SIZES_ABOVE * math.exp(centre)))
     blocks = tuple(len(rung.blocks) for rung in rungs)
     rng = np.random.default_rng([settings.seed, 1])
-    whole = sum(round_seconds(rung, settings.samples, settings.folds, model) for rung in rungs)
-    # Where one round of all sizes would take all of the time, fewer samples and more rounds tell more.
-    most = min(settings.samples, max(_FEWEST, int(settings.samples * settings.seconds / max(whole, 1e-9))))
+    none, all_of_them = (
+        sum(round_seconds(rung, samples, settings.folds, model) for rung in rungs)
+        for samples in (0, settings.samples)
+    )
+    # More samples tell more than more rounds do, as long as there is time for a round of all sizes.
+    share = max(settings.seconds - none, 0.0) / (all_of_them - none)
+    most = max(min(settings.samples, _FEWEST), min(settings.samples, int(settings.samples * share)))
     rows = probed_rows(task.labels, most, rng=rng)
     inputs, labels = task.inputs[rows], task.labels[rows]
     folds = [stratified_folds(labels, settings.folds, rng=rng) for _ in range(settings.rounds)]
-    evidence = Evidence(blocks, size_prior(blocks, task.proposal, model), model, len(labels))
+    evidence = Evidence(blocks, size_prior(blocks, centre, model), model, len(labels))
     evaluators: dict[int, Evaluator] = {}
 
     def trial(size: int, number: int) -> FloatArray:
@@ -106,10 +116,9 @@ def probe_sizes(
     costs = [round_seconds(rung, len(labels), settings.folds, model) for rung in rungs]
     search_sizes(evidence, trial, costs, budget=settings.seconds, most_rounds=settings.rounds)
     confidence = model.confidence if settings.confidence is None else settings.confidence
-    chosen = granted_size(evidence.sufficient(), confidence)
-    return rungs[chosen], _result(
-        task, settings, evidence, rungs, chosen, confidence, seconds=time.perf_counter() - begun
-    )
+    chosen = evidence.granted(confidence)
+    found = _result(task, settings, evidence, rungs, chosen, confidence, headroom)
+    return rungs[chosen], replace(found, seconds=round(time.perf_counter() - begun, 2))
 
 
 def thinned(ladder: Sequence[VQCNNSpec], most: float) -> tuple[VQCNNSpec, ...]:
@@ -132,8 +141,9 @@ def thinned(ladder: Sequence[VQCNNSpec], most: float) -> tuple[VQCNNSpec, ...]:
 def round_seconds(spec: VQCNNSpec, samples: int, folds: int, model: ProbeModel) -> float:
     """Return about how long one round of a size takes on one core, in closed form."""
     qubits = max(spec.n_outcomes - 1, 1).bit_length()
-    steps = PROBE_TRAINING.refine * len(spec.blocks) * samples * (folds - 1) / folds
-    return folds * (model.seconds_fixed + model.seconds_each * model.seconds_qubit ** (qubits - 1) * steps)
+    each = model.seconds_each * model.seconds_qubit ** (qubits - 1) * samples * (folds - 1) / folds
+    steps = PROBE_TRAINING.refine * len(spec.blocks)
+    return folds * (model.seconds_fixed + steps * (model.seconds_block + each))
 
 
 def _result(
@@ -143,8 +153,7 @@ def _result(
     rungs: Sequence[VQCNNSpec],
     chosen: int,
     confidence: float,
-    *,
-    seconds: float,
+    headroom: float,
 ) -> ProbeResult:
     smallest, sufficient = evidence.smallest(), evidence.sufficient()
     low, high = size_interval(smallest)
@@ -172,8 +181,9 @@ def _result(
         samples=evidence.samples,
         noise=settings.noise,
         trainings=int(evidence.rounds.sum()) * settings.folds,
-        seconds=round(seconds, 2),
-        explanation=_explanation(task, sizes, chosen, (low, high), limit),
+        seconds=0.0,
+        headroom=headroom,
+        explanation=_explanation(task, headroom, sizes, chosen, (low, high), limit),
     )
 
 
@@ -194,7 +204,12 @@ _CAUSES = {
 
 
 def _explanation(
-    task: ProbeTask, sizes: Sequence[ProbedSize], chosen: int, interval: tuple[int, int], limit: ProbeLimit
+    task: ProbeTask,
+    headroom: float,
+    sizes: Sequence[ProbedSize],
+    chosen: int,
+    interval: tuple[int, int],
+    limit: ProbeLimit,
 ) -> str:
     """Say in words what was granted and why; data scale and class diversity come first."""
     s, granted = task.statistics, sizes[chosen]
@@ -202,6 +217,7 @@ def _explanation(
     return (
         f"{s.distinct} different samples of {s.classes} classes "
         f"({s.entropy:.2f} bits, overlap {s.overlap:.2f}) made the rule propose {task.proposal:.3g} blocks; "
+        f"a nonlinear rule gains {100 * headroom:.1f} points over a linear one; "
         f"held-out samples grant {granted.blocks} ({granted.two_qubit_gates} two-qubit gates), "
         f"sufficient with {100 * granted.sufficient:.0f} %; the need lies between {low} and {high} "
         f"with 90 %; {_CAUSES[limit]}"

@@ -20,6 +20,9 @@ from qkd_qiskit.estimator.probes.settings import ProbeModel
 Trial = Callable[[int, int], FloatArray]
 """Trains size number r in round number k; returns whether each held-out sample was right [N]."""
 
+INTERVAL = 0.9
+"""Probability of the stated interval."""
+
 _FIRST_MASS = 0.02
 _LEAST_INFORMATION = 0.002
 
@@ -86,6 +89,15 @@ class Evidence:
         shape = self.grid.shape
         return np.asarray(self.curves() @ (shape >= shape.max(axis=1, keepdims=True) - POINT))
 
+    def granted(self, confidence: float) -> int:
+        """Return the number of the smallest size that is sufficient with some confidence.
+
+        Up to the confidence of the interval it lies within the interval: where little is known, larger sizes
+        may be sufficient no more surely, as curves may fall.
+        """
+        size = granted_size(self.sufficient(), confidence)
+        return size if confidence > INTERVAL else min(size, size_interval(self.smallest())[1])
+
     def fall(self) -> float:
         """Return how far the largest size is expected to lie below the best."""
         shape = self.grid.shape
@@ -107,8 +119,13 @@ class Evidence:
         np.add.at(group, self.grid.smallest, weight[:, None] * centred)
         group /= np.maximum(mass, 1e-12)[:, None]
         between = mass @ (group - mass @ group) ** 2
-        sampling = self.model.pseudo_errors / self.samples**2 + _sampling(self.covariance, tried)
-        training = self.model.training_noise**2
+        mean = self.right[tried].sum() / max(self.rounds.sum() * self.samples, 1)
+        training = self.model.training_noise**2 + self.model.flip_share * mean * (1 - mean) / self.samples
+        # What samples leave open is what their answers vary by, less what changes from round to round.
+        seen = _sampling(self.covariance, tried)
+        flips = self.model.flip_share * mean * (1 - mean) / self.samples / np.maximum(self.rounds, 1)
+        sampling = np.maximum(seen - flips, 0.1 * seen)
+        sampling = sampling + self.model.pseudo_errors / self.samples**2 + self.model.curve_noise**2
         after = between / (sampling + training / (self.rounds + 1))
         before = np.where(tried, between / (sampling + training / np.maximum(self.rounds, 1)), 0.0)
         return np.asarray(0.5 * (np.log1p(after) - np.log1p(before)))
@@ -120,11 +137,18 @@ def granted_size(sufficient: FloatArray, confidence: float) -> int:
     return int(enough[0]) if len(enough) else int(np.argmax(sufficient))
 
 
-def size_interval(smallest: FloatArray, level: float = 0.9) -> tuple[int, int]:
-    """Return the numbers of the sizes that bound the central interval of a distribution [R]."""
-    below = np.cumsum(smallest)
-    tail = (1.0 - level) / 2.0
-    return int(np.searchsorted(below, tail)), int(np.searchsorted(below, min(1.0 - tail, below[-1])))
+def size_interval(smallest: FloatArray, level: float = INTERVAL) -> tuple[int, int]:
+    """Return the numbers of the sizes that bound the shortest interval of a distribution [R].
+
+    Of several with as few sizes it is the one with the most probability.
+    """
+    below = np.concatenate([[0.0], np.cumsum(smallest)])
+    for length in range(1, len(smallest)):
+        mass = below[length:] - below[:-length]
+        low = int(np.argmax(mass))
+        if mass[low] >= level * below[-1]:
+            return low, low + length - 1
+    return 0, len(smallest) - 1
 
 
 def search_sizes(

@@ -7,10 +7,10 @@ import pytest
 
 from qkd_qiskit.errors import ConfigError, DataError, EstimatorError, ReportingError
 from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients, load_probe_model
-from qkd_qiskit.estimator.calibration import probed
-from qkd_qiskit.estimator.calibration.curves import curves
+from qkd_qiskit.estimator.calibration import probe_fit, probed
+from qkd_qiskit.estimator.calibration.curves import Curve, curves
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
-from qkd_qiskit.estimator.calibration.records import draw_task, read_records, run_sweep
+from qkd_qiskit.estimator.calibration.records import draw_task, read_records, run_sweep, task_rungs
 from qkd_qiskit.estimator.calibration.synthetic import Synthetic, synthetic_dataset
 from qkd_qiskit.reporting.probe_plot import write_probe_calibration
 
@@ -62,6 +62,7 @@ def test_the_sweep_records_probes_and_reads_them_again(records, data, tmp_path):
     assert tuple(read_records(path, SHORT).values()) == records
     for record in records:
         assert record.probed == 20
+        assert 0 <= record.headroom < 1
         assert [probe.blocks for probe in record.probes] == [rung.blocks for rung in record.rungs]
         for probe in record.probes:
             assert len(probe.correct) == len(probe.seconds) == len(probe.log_loss) == 2
@@ -80,6 +81,7 @@ def test_a_fit_and_its_figures_are_written(records, tmp_path):
     )
     assert (tmp_path / "probes.png").stat().st_size > 10_000
     assert finished.fit["tasks"] == 4
+    assert finished.each["tasks"] == 5
     for row in finished.assessments:
         assert row.interval[0] <= row.interval[1]
         assert row.to_dict()["ratio"] == row.probes / row.needed
@@ -144,14 +146,65 @@ def test_the_shipped_numbers_are_those_of_the_shipped_records():
     plan = load_plan("kinds")
     records, _ = calibration.shipped_records(plan)
     found = probed.probed_tasks(plan, curves(plan, records), load_coefficients(), ProbeModel())
-    assert probed.fit_probe_model(found) == load_probe_model()
+    assert probe_fit.fit_probe_model(found)[0] == load_probe_model()
+
+
+def made_up(need, headroom, name, answers):
+    """A task whose need, headroom and answers are told."""
+    blocks = (7, 10, 15, 22, 30, 40, 52, 70)
+    task = CalibrationTask(name=name, use="fit", samples=100, outcomes=2, file=f"{name}.npz")
+    accuracy = np.where(np.arange(8) < need, 0.7, 0.8)
+    curve = Curve(task, (), blocks, accuracy, accuracy[None])
+    costs = tuple(0.01 * size for size in blocks)
+    return probed.ProbedTask(curve, accuracy, 15.0, headroom, (15, 2), answers, costs)
+
+
+def test_the_prior_is_fitted_to_what_the_headroom_tells():
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 2, (8, 2, 50)).astype(float)
+    needs = [(0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0), (5, 0.1), (6, 0.1), (5, 0.1), (6, 0.12), (5, 0.11)]
+    tasks = [made_up(need, room, f"t{i}", answers) for i, (need, room) in enumerate(needs)]
+    model = probe_fit.fit_prior(tasks)
+    small, large = (probed.prior_of(task, model) for task in (tasks[0], tasks[-1]))
+    assert small[0] > 0.6
+    assert large[4:7].sum() > 0.6
+
+
+def test_answers_that_flip_one_by_one_are_no_noise_of_trainings():
+    rng = np.random.default_rng(0)
+    single = (rng.uniform(size=(8, 2, 4000)) < 0.8).astype(float)
+    assert abs(probe_fit._round_variance(made_up(0, 0.0, "single", single))) < 1e-4
+    assert 0.9 < probe_fit._flip_share(made_up(0, 0.0, "single", single)) <= 0.95
+    together = (rng.uniform(size=(8, 2, 4000)) < rng.choice([0.7, 0.9], (8, 2, 1))).astype(float)
+    assert probe_fit._round_variance(made_up(0, 0.0, "together", together)) > 1e-3
+    repeated = np.repeat(single[:, :1], 2, axis=1)
+    assert probe_fit._flip_share(made_up(0, 0.0, "repeated", repeated)) == 0.0
+
+
+def test_records_without_headroom_are_refused(records):
+    old = [record.model_copy(update={"headroom": None}) for record in records]
+    with pytest.raises(EstimatorError, match="task table: expected a record with its headroom, found none"):
+        calibration.calibrate_probes(SHORT, old)
+
+
+def test_a_task_may_have_an_encoding_of_its_own(data):
+    other = SHORT.tasks[0].model_copy(update={"encoding": "reupload"})
+    assert SHORT.encoding_of(other) == "reupload"
+    assert (
+        draw_task(SHORT, other, 0, data).inputs.shape[1]
+        != draw_task(SHORT, SHORT.tasks[0], 0, data).inputs.shape[1]
+    )
+    assert {rung.encoding for rung in task_rungs(SHORT, other)} == {"reupload"}
 
 
 def test_tables_of_a_family_stand_in_one_half():
     plan = load_plan("kinds")
-    halves = {task.name: task.use for task in plan.tasks if task.file and task.file.endswith(".npz")}
-    assert list(halves) == sorted(halves)
-    assert [*halves.values()] == ["fit", "validation"] * (len(halves) // 2)
+    files: dict[str, set[str]] = {}
+    for task in plan.tasks:
+        if task.file and task.file.endswith(".npz"):
+            files.setdefault(task.file, set()).add(task.use)
+    assert list(files) == sorted(files)
+    assert [*files.values()] == [{"fit"}, {"validation"}] * (len(files) // 2)
 
 
 def test_a_listed_task_counts_its_classes():
