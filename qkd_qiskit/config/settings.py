@@ -204,7 +204,11 @@ class StructureSettings(Settings):
     )
     # What the damping costs when an image is read out with 256 shots: measured, see docs/swarms.md.
     price: float = Field(0.1, ge=0, description="fitness per unit of -log(expected success probability)")
-    finalists: int = Field(2, ge=1, description="structures that are trained in full")
+    finalists: int = Field(
+        2,
+        ge=1,
+        description="structures that are trained in full; from 2 on the largest presets are, too",
+    )
     full_steps: int | None = Field(
         None,
         ge=1,
@@ -223,6 +227,13 @@ class StructureSettings(Settings):
         description="parts of the samples that judge in turn: every training is made so often, and losses "
         "are averaged; 1 holds one part back",
     )
+    final_folds: int | None = Field(
+        None,
+        ge=1,
+        le=20,
+        description="parts of the samples that judge finalists in turn, after full trainings; as folds when "
+        "omitted",
+    )
     resolution: float = Field(
         1.0,
         ge=0,
@@ -232,6 +243,11 @@ class StructureSettings(Settings):
         True,
         description="whether the first structures tried are the budget's own one, and each preset kernel as "
         "deep as the budget allows",
+    )
+    smaller: int = Field(
+        8,
+        ge=0,
+        description="smaller sizes of the preset kernels that are tried at first too, where presets are",
     )
 
     @model_validator(mode="after")

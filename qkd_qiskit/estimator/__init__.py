@@ -24,7 +24,7 @@ from qkd_qiskit.estimator.rule import (
     load_coefficients,
     need_bound,
 )
-from qkd_qiskit.estimator.size_ladder import build_size_ladder, largest_presets, trainable_blocks
+from qkd_qiskit.estimator.size_ladder import build_size_ladder, preset_sizes, trainable_blocks
 from qkd_qiskit.estimator.statistics import DataStatistics, data_statistics
 
 __all__ = [
@@ -53,10 +53,10 @@ __all__ = [
     "estimate_gate_budget",
     "estimator_arguments",
     "grant",
-    "largest_presets",
     "load_coefficients",
     "load_probe_model",
     "need_bound",
     "pareto_front",
+    "preset_sizes",
     "trainable_blocks",
 ]

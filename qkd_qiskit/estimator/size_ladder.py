@@ -68,14 +68,20 @@ def build_size_ladder(
     return tuple(specs[:1] + [spec for spec in specs[1:] if len(spec.blocks) <= most])
 
 
-def largest_presets(base: VQCNNSpec, fits: Callable[[VQCNNSpec], bool]) -> tuple[VQCNNSpec, ...]:
-    """Return, for each preset kernel, the largest structure of its ladder that fits; none where none does.
+def preset_sizes(
+    base: VQCNNSpec, fits: Callable[[VQCNNSpec], bool]
+) -> tuple[tuple[VQCNNSpec, ...], tuple[VQCNNSpec, ...]]:
+    """Return the sizes of each preset kernel that fit: the largest of each ladder, and all others.
 
     Args:
         base: Width, encoding, sharing and outcomes.
         fits: Whether a structure is within a budget; if one is, smaller ones are.
+
+    Returns:
+        The largest structures, and the others with the fewest two-qubit gates first.
     """
-    found: list[VQCNNSpec] = []
+    largest: list[VQCNNSpec] = []
+    smaller: list[VQCNNSpec] = []
     for kernel in PRESETS:
         ladder = build_size_ladder(
             base.n_qubits,
@@ -84,8 +90,10 @@ def largest_presets(base: VQCNNSpec, fits: Callable[[VQCNNSpec], bool]) -> tuple
             sharing=base.sharing,
             n_outcomes=base.n_outcomes,
         )
-        found += list(takewhile(fits, ladder))[-1:]
-    return tuple(found)
+        fitting = list(takewhile(fits, ladder))
+        largest += fitting[-1:]
+        smaller += fitting[:-1]
+    return tuple(largest), tuple(sorted(smaller, key=lambda spec: spec.n_two_qubit))
 
 
 def trainable_blocks(spec: VQCNNSpec) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from qkd_qiskit.federation.rejection import RejectionCode, RequestRejected
 from qkd_qiskit.federation.train_request import TaskDescription, TrainRequest
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.simulation.encoded_samples import DEFAULT_ENCODED_MEMORY
+from qkd_qiskit.vqcnn import PRESETS
 
 _NUMBER = 8
 # The program and its libraries, and room for what is made and thrown away.
@@ -75,7 +76,10 @@ def training_steps(task: TaskDescription) -> int:
     tried = structure.particles * (structure.iterations + 1) * structure.folds
     short = tried * (structure.moves + structure.steps)
     last = full if structure.full_steps is None else min(structure.full_steps, full)
-    return full + short + structure.finalists * structure.folds * last
+    # Besides those asked for, the base and the largest of each preset are finalists.
+    finalists = structure.finalists + 1 + len(PRESETS)
+    parts = structure.folds if structure.final_folds is None else structure.final_folds
+    return full + short + finalists * parts * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:

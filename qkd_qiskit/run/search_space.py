@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qkd_qiskit.estimator import largest_presets
+from qkd_qiskit.estimator import preset_sizes
 from qkd_qiskit.training import CandidateFactory, StructureSpace
 
 
@@ -25,5 +25,5 @@ def search_space(
         own_kernels=own_kernels,
         other_encodings=method != "cooperative",
     )
-    presets = largest_presets(candidates.base, lambda spec: space.gates(spec) <= space.max_two_qubit)
-    return replace(space, known=presets)
+    largest, smaller = preset_sizes(candidates.base, lambda spec: space.gates(spec) <= space.max_two_qubit)
+    return replace(space, known=largest, smaller=smaller)

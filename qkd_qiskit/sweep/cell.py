@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from qkd_qiskit.sweep.result import SweepResult
 
+_DRAWS = 10_000
+
 
 class CellRecord(Settings):
     """What was measured in one cell.
@@ -140,6 +142,17 @@ def pooled_difference(
 ) -> Interval:
     """Compute accuracy of `a` in some records minus that of `b` in others of the same test samples."""
     return difference_interval(_pooled(first, a), _pooled(second, b))
+
+
+def cell_difference(
+    first: Sequence[Mapping[str, str]], a: str, second: Sequence[Mapping[str, str]], b: str
+) -> Interval:
+    """Compute the mean over cells of accuracy of `a` minus that of `b`, with its 95 % bootstrap interval."""
+    pairs = zip(first, second, strict=True)
+    each = np.array([_pooled([x], a).mean() - _pooled([y], b).mean() for x, y in pairs])
+    drawn = np.random.default_rng(0).integers(len(each), size=(_DRAWS, len(each)))
+    low, high = np.quantile(each[drawn].mean(axis=1), [0.025, 0.975])
+    return Interval(float(each.mean()), float(low), float(high), len(each))
 
 
 def percent(interval: Interval) -> str:

@@ -14,7 +14,14 @@ import numpy as np
 from qkd_qiskit.errors import ReportingError
 from qkd_qiskit.reporting import write_json
 from qkd_qiskit.store.files import write_atomic
-from qkd_qiskit.sweep.cell import Cell, CellRecord, percent, pooled_accuracy, pooled_difference
+from qkd_qiskit.sweep.cell import (
+    Cell,
+    CellRecord,
+    cell_difference,
+    percent,
+    pooled_accuracy,
+    pooled_difference,
+)
 from qkd_qiskit.sweep.ranks import rank_rows
 from qkd_qiskit.sweep.settings import Difference, SweepSettings, ValueColumn
 
@@ -164,7 +171,8 @@ class SweepResult:
             if all(model in answers for answers in ideal):
                 row["without noise"] = f"{100 * pooled_accuracy(ideal, model).value:.1f}"
             for one in self.settings.differences:
-                found = pooled_difference(group.right, one.model or model, group.right, one.minus or model)
+                differ = cell_difference if one.over == "cells" else pooled_difference
+                found = differ(group.right, one.model or model, group.right, one.minus or model)
                 row[one.heading] = percent(found)
             rows.append(row)
         minutes = ", ".join(f"{record.seconds / 60:.1f}" for record in group.records)

@@ -47,18 +47,22 @@ class Difference(Settings):
 
     Where rows are models, the side that is left out is the row's own model. Where rows are variants, `minus`
     is `model` when omitted, and `variant` names the row that is subtracted, the row itself when omitted.
+    Over `cells`, in rows that are models, every cell counts alike, and the interval is a bootstrap over
+    cells: it covers the draws of samples and the choices made on them, not the test samples alone.
     """
 
     model: str | None = None
     minus: str | None = None
     variant: str | None = None
+    over: Literal["answers", "cells"] = "answers"
 
     @property
     def heading(self) -> str:
         """The column's heading."""
         if self.variant is not None:
             return f"{self.model} minus {self.variant}"
-        return f"{self.model or 'this'} minus {self.minus or 'this'}"
+        cells = ", over cells" if self.over == "cells" else ""
+        return f"{self.model or 'this'} minus {self.minus or 'this'}{cells}"
 
 
 class ValueColumn(Settings):

@@ -125,6 +125,7 @@ class CandidateEvaluation:
         folds: Sequence[tuple[IntArray, IntArray]],
         settings: TrainingSettings,
         answers: AnswerLog,
+        final_folds: Sequence[tuple[IntArray, IntArray]] | None = None,
     ) -> None:
         """Bind samples to a factory.
 
@@ -135,6 +136,7 @@ class CandidateEvaluation:
                 training is made once for each fold, and losses are averaged.
             settings: Settings of short and full trainings.
             answers: Keeps all finished work.
+            final_folds: Folds of full trainings, where these are others.
         """
         inputs, targets = task.inputs, task.targets
         self.specs: list[VQCNNSpec] = []
@@ -148,6 +150,9 @@ class CandidateEvaluation:
         self._factory, self._settings, self._seed, self._answers = factory, settings, task.seed, answers
         most = settings.structure.samples
         self._folds = [_Fold.of_rows(inputs, targets, train, held, most) for train, held in folds]
+        self._final_folds = self._folds
+        if final_folds is not None:
+            self._final_folds = [_Fold.of_rows(inputs, targets, *rows, most) for rows in final_folds]
 
     def fitness(self) -> FloatArray:
         """Return the fitness of all structures so far, [E]."""
@@ -165,6 +170,11 @@ class CandidateEvaluation:
             self.specs.append(spec)
         return self._numbers[spec]
 
+    def fitness_of(self, spec: VQCNNSpec) -> float:
+        """Return the fitness of a structure, which is trained if it is new."""
+        number = self.number(spec)
+        return self.losses[number] + self.prices[number]
+
     def full(self, number: int, tracking: Tracking) -> tuple[float, FloatArray]:
         """Train a structure in full.
 
@@ -176,7 +186,7 @@ class CandidateEvaluation:
         evaluator = self._factory.evaluator(spec)
         longer = self._settings if steps is None else self._settings.model_copy(update={"refine": steps})
         judged: list[tuple[FloatArray, ...]] = []
-        for place, fold in enumerate(self._folds):
+        for place, fold in enumerate(self._final_folds):
             if train is None:
                 found = train_model(evaluator, *fold.train, longer, rng=rng, tracking=tracking)
                 params = found.params
@@ -293,10 +303,14 @@ class _Fold:
         )
 
     def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the loss on samples held back, and the losses [parts] with each part of them left out."""
+        """Return the loss on samples held back, and the losses [parts] with each part of them left out.
+
+        The logit scale is the best one there, not the trained one: few samples leave a large structure far
+        too sure of itself, and its loss would say more of that than of its answers.
+        """
         inputs, targets = self.held
         probabilities = evaluator.probabilities(params[None, :-1], inputs)
-        log_scale = params[None, -1]
+        log_scale = np.array([best_log_scale(targets, probabilities[0])])
         left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self.rest]
         return targets.values(probabilities, log_scale)[0], np.array(left_out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,10 +102,12 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     folds = _split(task, chosen.validation, chosen.folds)
-    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers)
+    finals = None if chosen.final_folds is None else _split(task, chosen.validation, chosen.final_folds)
+    candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers, finals)
+    known = _known(space, chosen)
     start = SearchStart(
         space.priors,
-        _known(space, chosen),
+        _first(known, space, candidates, chosen),
         chosen.particles,
         np.random.default_rng([task.seed, zlib.crc32(b"structure swarm")]),
     )
@@ -112,15 +115,13 @@ def search_structure(
         structure_method_named(chosen.method)(start), space, candidates, chosen, tracking
     )
     own = candidates.number(factory.base) if chosen.own else None
-    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
-    order = candidates.preference(losses, left_out, range(len(losses)))[: chosen.finalists]
-    if own is not None and own not in order:
-        order.append(own)
+    always = [space.decode(genome) for genome in space.starts()] if chosen.presets else []
+    order = _finalists(candidates, chosen.finalists, own, always)
     if len(order) > 1:
         full = [candidates.full(k, tracking.part(f"finalist {rank}")) for rank, k in enumerate(order, 1)]
         losses, left_out = np.array([loss for loss, _ in full]), np.stack([rest for _, rest in full])
     else:
-        losses, left_out = losses[order], left_out[order]
+        losses, left_out = np.array(candidates.losses)[order], np.stack(candidates.left_out)[order]
     final = losses + np.array(candidates.prices)[order]
     names = tuple(str(spec.index) for spec in candidates.specs)
     return StructureSearch(
@@ -158,8 +159,46 @@ def searched_spec(base: VQCNNSpec, search: StructureSearch) -> VQCNNSpec:
 
 def _known(space: StructureSpace, chosen: StructureSettings) -> IntArray:
     """Return genomes of the structures that are tried first, where the settings want them."""
-    known = space.starts() if chosen.presets else []
+    known = space.starts(chosen.smaller) if chosen.presets else []
     return np.array(known, dtype=np.int64).reshape(len(known), len(space.priors))
+
+
+def _first(
+    known: IntArray, space: StructureSpace, candidates: CandidateEvaluation, chosen: StructureSettings
+) -> IntArray:
+    """Return the known genomes of the first batch; of more than it holds, half a batch of the best ones.
+
+    All of them are tried for that, in half of the trainings at most.
+    """
+    most = chosen.particles * (chosen.iterations + 1) // 2
+    if min(len(known), most) <= chosen.particles:
+        return known
+    known = known[:most]
+    specs = [space.decode(genome) for genome in known]
+    tried = [np.inf if spec is None else candidates.fitness_of(spec) for spec in specs]
+    return known[np.argsort(tried, kind="stable")[: max(1, chosen.particles // 2)]]
+
+
+def _finalists(
+    candidates: CandidateEvaluation, count: int, own: int | None, always: Sequence[VQCNNSpec | None]
+) -> list[int]:
+    """Return the structures to train in full.
+
+    One alone is the preferred one. Several are those of the front, from the lowest fitness down to fewer
+    gates, and, where the front is short, the others by fitness; then those that always are, as far as they
+    were tried: a short training says little of large ones. The base comes last.
+    """
+    losses, left_out = np.array(candidates.losses), np.stack(candidates.left_out)
+    if count == 1:
+        order = candidates.preference(losses, left_out, range(len(losses)))[:1]
+    else:
+        fitness, gates = candidates.fitness(), np.array(candidates.two_qubit, dtype=np.float64)
+        ahead = front(np.stack([fitness, gates], axis=1))
+        walk = [*ahead[np.lexsort((gates[ahead], fitness[ahead]))], *np.argsort(fitness, kind="stable")]
+        order = list(dict.fromkeys(map(int, walk)))[:count]
+        order += [candidates.number(spec) for spec in always if spec is not None and candidates.knows(spec)]
+    order += [] if own is None else [own]
+    return list(dict.fromkeys(order))
 
 
 def _try_batches(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +40,7 @@ class StructureSpace:
         two_qubit: Native two-qubit gates of a structure that the device routes; on a chain `chain_gates`
             tells.
         known: Structures that the search begins with, besides the base; those within the budget count.
+        smaller: Smaller ones of the same kind, the smallest first, of which some are tried at the beginning.
         own_kernels: Gate strings that the search makes up.
         other_encodings: Whether the encoding is chosen too, among those that take the base's inputs.
         max_two_qubit: Native two-qubit gates, at most; those of the base when negative.
@@ -48,6 +49,7 @@ class StructureSpace:
     base: VQCNNSpec
     two_qubit: Callable[[VQCNNSpec], int] = chain_gates
     known: tuple[VQCNNSpec, ...] = ()
+    smaller: tuple[VQCNNSpec, ...] = ()
     own_kernels: int = 2
     other_encodings: bool = True
     max_two_qubit: int = -1
@@ -124,9 +126,19 @@ class StructureSpace:
             genome[first : first + _SLOTS.n_genes] = _SLOTS.encode(kernel)
         return next((found for found in self._windows(genome) if self.decode(found) == spec), None)
 
-    def starts(self) -> list[IntArray]:
-        """Return genomes of the base and of the known structures, of those that the space holds."""
-        genomes = [self.encode(spec) for spec in dict.fromkeys((self.base, *self.known))]
+    def starts(self, smaller: int = 0) -> list[IntArray]:
+        """Return genomes of the base and of the known structures, of those that the space holds.
+
+        Args:
+            smaller: How many of the smaller ones come after them, evenly spaced.
+        """
+        first = self._genomes((self.base, *self.known))
+        more = self._genomes(self.smaller) if smaller else []
+        chosen = np.unique(np.linspace(0, len(more) - 1, min(smaller, len(more))).round().astype(int))
+        return first + [more[number] for number in chosen]
+
+    def _genomes(self, specs: Iterable[VQCNNSpec]) -> list[IntArray]:
+        genomes = [self.encode(spec) for spec in dict.fromkeys(specs)]
         return [genome for genome in genomes if genome is not None]
 
     @property

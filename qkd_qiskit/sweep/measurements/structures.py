@@ -70,11 +70,12 @@ class StructureMeasurement(StructureTask):
     """Let each way to search spend as many trainings, and train what it chose on all training samples.
 
     The presets are each trained in full, as deep as the budget allows, and chosen on the same samples held
-    back. Of each search two structures are tested: the chosen one, which is the cheapest that the samples
-    held back cannot tell from the best (`NAME`), and the one with the lowest loss there (`NAME, lowest`).
+    back. The `ladder` is a search among all sizes of the presets. Of each search two structures are tested:
+    the chosen one, which is the cheapest that the samples held back cannot tell from the best (`NAME`), and
+    the one with the lowest loss there (`NAME, lowest`).
     """
 
-    methods: tuple[str, ...] = ("front", "swarm", "random", "genetic", "tpe")
+    methods: tuple[str, ...] = ("ladder", "front", "swarm", "random", "genetic", "tpe")
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Compare the answers on the test samples."""
@@ -108,9 +109,11 @@ class StructureMeasurement(StructureTask):
     def _search(self, work: _Work, name: str) -> StructureSearch:
         structure, space = self.training.structure, work.space
         update: dict[str, object] = {"method": name}
-        if name == "presets":
-            known = len(space.starts())
-            update = {"method": "random", "particles": known, "iterations": 0, "finalists": known}
+        if name in ("presets", "ladder"):
+            smaller = len(space.smaller) if name == "ladder" else 0
+            known = len(space.starts(smaller))
+            update = {"method": "random", "particles": known, "iterations": 0, "smaller": smaller}
+            update |= {"finalists": known} if name == "presets" else {}
         chosen = StructureSettings.model_validate(structure.model_dump() | update)
         return search_structure(
             work.candidates,

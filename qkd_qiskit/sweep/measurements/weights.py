@@ -14,8 +14,9 @@ from qkd_qiskit.arrays import BoolArray, FloatArray, IntArray
 from qkd_qiskit.config import Settings
 from qkd_qiskit.simulation import Evaluator, PauliEvaluator
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
-from qkd_qiskit.sweep.measurements.draws import Draw, draw
+from qkd_qiskit.sweep.measurements.draws import draw
 from qkd_qiskit.sweep.measurements.minimizers import GRADIENT_COST, minimized
+from qkd_qiskit.sweep.measurements.shots import DrawnShots
 from qkd_qiskit.training import (
     Box,
     CooperativeSwarm,
@@ -33,6 +34,7 @@ from qkd_qiskit.vqcnn import VQCNNSpec
 
 CLASSES = (0, 1, 2, 3)
 PLAN = "conv, edge, conv, edge, conv, edge, conv"
+_NO_LIMIT = 10**9
 SPEC = VQCNNSpec(8, plan=PLAN, kernels="su4", sharing="site", n_outcomes=4)
 
 
@@ -51,86 +53,94 @@ class SubSwarms(Settings):
 
 
 class WeightsMeasurement(Measurement):
-    """Find the weights for four digits in one way, until its evaluations are spent, then by L-BFGS.
+    """Find the weights for four digits in one way, until its budget is spent, then by L-BFGS.
 
-    A loss with its exact gradient counts as `GRADIENT_COST` evaluations.
+    A loss with its exact gradient counts as `GRADIENT_COST` evaluations. On shots it is that of the
+    parameter-shift rule and counts as `2 W + 1`; no L-BFGS follows, and exact probabilities judge what was
+    found.
     """
 
     method: Literal["random search", "global swarm", "cooperative swarm", "SPSA", "COBYLA", "L-BFGS", "Adam"]
     samples: int = Field(300, ge=4, description="training images")
+    equal: Literal["evaluations", "seconds", "evaluations on shots"] = "evaluations"
     evaluations: int = Field(6000, ge=1, description="most parameter vectors")
-    refine: int = Field(100, ge=1, description="L-BFGS iterations afterwards")
+    seconds: float = Field(5.0, gt=0, description="most processor seconds, where these are equal")
+    shots: int = Field(100, ge=1, description="shots of each circuit, where there are shots")
+    refine: int = Field(100, ge=1, description="L-BFGS iterations afterwards, without shots")
     particles: int = Field(30, ge=2, description="particles of the global swarm; random starts of all others")
     sub_swarms: SubSwarms
     l2: float = Field(0.015, ge=0)
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
         """Measure loss, accuracy, evaluations and processor seconds after the search and after L-BFGS."""
-        data = draw(CLASSES, samples=self.samples, seed=cell.seed)
+        data, rng = draw(CLASSES, samples=self.samples, seed=cell.seed), np.random.default_rng(cell.seed)
+        exact = PauliEvaluator(SPEC)
+        evaluator: Evaluator = exact
         limit = Limit(self.evaluations)
-        objective, params = self._search(data, limit, np.random.default_rng(cell.seed))
+        if self.equal == "seconds":
+            limit = Limit(_NO_LIMIT, self.seconds)
+        elif self.equal == "evaluations on shots":
+            evaluator = DrawnShots(SPEC, self.shots, rng.spawn(1)[0])
+            limit = Limit(self.evaluations, gradient_cost=2 * SPEC.n_weights + 1)
+        targets = Targets(len(CLASSES), labels=data.labels)
+        objective = Objective(evaluator, data.inputs, targets, l2=self.l2)
+        params = self._search(objective, limit, rng)
         searched, spent = limit.elapsed, limit.spent(objective)
-        loss = float(objective.values(params[None])[0])
-        polished = minimize_lbfgs(objective.value_and_gradient, params, iterations=self.refine)
-        total = limit.elapsed
-        evaluator = objective.evaluator
-        hits = {
-            "search": _hits(evaluator, params, data.test_inputs, data.test_labels),
-            "refined": _hits(evaluator, polished.params, data.test_inputs, data.test_labels),
-        }
+        judge = Objective(exact, data.inputs, targets, l2=self.l2)
+        hits = {"search": _hits(exact, params, data.test_inputs, data.test_labels)}
         values = {
-            "loss": loss,
+            "loss": float(judge.values(params[None])[0]),
             "accuracy": float(hits["search"].mean()),
             "evaluations": float(spent),
             "search_cpu_seconds": searched,
-            "loss_refined": polished.value,
-            "accuracy_refined": float(hits["refined"].mean()),
             "gradients": float(objective.gradients),
-            "total_cpu_seconds": total,
         }
+        if evaluator is exact:
+            began = limit.elapsed
+            polished = minimize_lbfgs(judge.value_and_gradient, params, iterations=self.refine)
+            hits["refined"] = _hits(exact, polished.params, data.test_inputs, data.test_labels)
+            values |= {
+                "loss_refined": polished.value,
+                "accuracy_refined": float(hits["refined"].mean()),
+                "total_cpu_seconds": searched + limit.elapsed - began,
+            }
         return CellRecord(
             right={name: pack(found) for name, found in hits.items()},
             values={name: (value,) for name, value in values.items()},
         )
 
-    def _search(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
+    def _search(self, objective: Objective, limit: Limit, rng: np.random.Generator) -> FloatArray:
         if self.method == "random search":
-            return self._random(data, limit, rng)
+            return self._random(objective, limit, rng)
         if self.method == "global swarm":
-            return self._swarm(SPEC, data, limit, rng)
-        objective = _objective(SPEC, data, self.l2)
+            return self._swarm(objective, limit, rng)
         starts = _starts(objective, self.particles, rng)
         if self.method == "cooperative swarm":
             search = replace(self.sub_swarms.build(), stop=lambda: limit.reached(objective))
-            return objective, search.run(objective, starts, rng=rng).params
-        found = minimized(self.method, objective, starts.best, lambda: limit.reached(objective), rng)
-        return objective, found
+            return search.run(objective, starts, rng=rng).params
+        return minimized(self.method, objective, starts.best, lambda: limit.reached(objective), rng)
 
-    def _random(self, data: Draw, limit: Limit, rng: np.random.Generator) -> tuple[Objective, FloatArray]:
-        objective = _objective(SPEC, data, self.l2)
+    def _random(self, objective: Objective, limit: Limit, rng: np.random.Generator) -> FloatArray:
         best, lowest = np.zeros(objective.n_params), np.inf
         while not limit.reached(objective):
             tried = random_params(self.particles, objective.n_params - 1, rng=rng)
             values = objective.values(tried)
             if values.min() < lowest:
                 best, lowest = tried[values.argmin()], values.min()
-        return objective, best
+        return best
 
-    def _swarm(
-        self, spec: VQCNNSpec, data: Draw, limit: Limit, rng: np.random.Generator
-    ) -> tuple[Objective, FloatArray]:
-        objective = _objective(spec, data, self.l2)
+    def _swarm(self, objective: Objective, limit: Limit, rng: np.random.Generator) -> FloatArray:
         n = objective.n_params - 1
-        box = Box.of_params(n, weight_period(spec))
+        box = Box.of_params(n, weight_period(SPEC))
         swarm = ParticleSwarm(box.clip(random_params(self.particles, n, rng=rng)), box, rng=rng)
-        found = run_swarm(
+        return run_swarm(
             swarm,
             objective.values,
-            iterations=10**6,
-            patience=10**6,
+            iterations=_NO_LIMIT,
+            patience=_NO_LIMIT,
+            reevaluate=isinstance(objective.evaluator, DrawnShots),
             stop=lambda: limit.reached(objective),
-        )
-        return objective, found.params
+        ).params
 
 
 class CooperativeMeasurement(Measurement):
@@ -145,7 +155,8 @@ class CooperativeMeasurement(Measurement):
         """Measure accuracies, evaluations and seconds."""
         data = draw(CLASSES, samples=self.samples, seed=cell.seed)
         start, worked = time.perf_counter(), time.process_time()
-        objective = _objective(SPEC, data, self.l2)
+        targets = Targets(len(CLASSES), labels=data.labels)
+        objective = Objective(PauliEvaluator(SPEC), data.inputs, targets, l2=self.l2)
         rng = np.random.default_rng(cell.seed)
         found = self.sub_swarms.build().run(objective, _starts(objective, self.starts, rng), rng=rng)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - worked
@@ -169,13 +180,17 @@ class CooperativeMeasurement(Measurement):
 
 @dataclass
 class Limit:
-    """Ends a search by its evaluations, and measures its processor time.
+    """Ends a search by its evaluations or its processor time.
 
     Attributes:
-        evaluations: Most parameter vectors; one with its gradient counts `GRADIENT_COST` times.
+        evaluations: Most parameter vectors.
+        seconds: Most seconds of processor time.
+        gradient_cost: How often one with its gradient counts.
     """
 
     evaluations: int
+    seconds: float = np.inf
+    gradient_cost: int = GRADIENT_COST
 
     def __post_init__(self) -> None:
         """Start the clock."""
@@ -188,15 +203,11 @@ class Limit:
 
     def spent(self, objective: Objective) -> int:
         """Return the evaluations so far."""
-        return objective.evaluations + (GRADIENT_COST - 1) * objective.gradients
+        return objective.evaluations + (self.gradient_cost - 1) * objective.gradients
 
     def reached(self, objective: Objective) -> bool:
         """Return whether the search has to end."""
-        return self.spent(objective) >= self.evaluations
-
-
-def _objective(spec: VQCNNSpec, data: Draw, l2: float) -> Objective:
-    return Objective(PauliEvaluator(spec), data.inputs, Targets(len(CLASSES), labels=data.labels), l2=l2)
+        return self.elapsed >= self.seconds or self.spent(objective) >= self.evaluations
 
 
 def _starts(objective: Objective, n: int, rng: np.random.Generator) -> Starts:

@@ -1,4 +1,4 @@
-from qkd_qiskit.estimator import largest_presets
+from qkd_qiskit.estimator import preset_sizes
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.run import search_space
 from qkd_qiskit.training import device_candidates
@@ -21,8 +21,22 @@ def test_presets_that_fit_are_tried_first_and_sub_swarms_keep_the_encoding():
 
 def test_the_largest_structure_of_each_ladder_is_taken():
     base = VQCNNSpec(4, kernels="one_cx", sharing="layer", n_outcomes=3)
-    found = largest_presets(base, lambda spec: spec.n_two_qubit <= 9)
+    found, smaller = preset_sizes(base, lambda spec: spec.n_two_qubit <= 9)
     # Rungs have 3, 6, 7, 10 ... blocks, with 3, 2 or 1 gates each.
     assert [spec.n_two_qubit for spec in found] == [3 * 3, 3 * 2, 7 * 1]
     assert all((spec.sharing, spec.n_outcomes) == ("layer", 3) for spec in found)
-    assert largest_presets(base, lambda spec: spec.n_two_qubit < 3) == ()
+    # Below them are two rungs of `one_cx`, and none of the others.
+    assert [spec.n_two_qubit for spec in smaller] == [3 * 1, 6 * 1]
+    assert preset_sizes(base, lambda spec: spec.n_two_qubit < 3) == ((), ())
+
+
+def test_some_smaller_sizes_are_tried_too_evenly_spaced():
+    base = VQCNNSpec(6, kernels="two_cx", sharing="site")
+    space = search_space(device_candidates(base, load_backend("ibm_guadalupe")), own_kernels=0)
+    everything = [space.decode(genome) for genome in space.starts(99)]
+    assert everything[:3] == [space.decode(genome) for genome in space.starts()]
+    assert len(set(everything)) == len(everything) == 3 + len(space.smaller)
+    three = [space.decode(genome) for genome in space.starts(3)][3:]
+    middle = three.pop(1)
+    assert three == [space.smaller[0], space.smaller[-1]]
+    assert abs(2 * space.smaller.index(middle) - (len(space.smaller) - 1)) <= 1

@@ -11,21 +11,28 @@ from qkd_qiskit.config import AugmentSettings, TrainingSettings, load_experiment
 from qkd_qiskit.distillation import ClientMessage, make_message
 from qkd_qiskit.errors import DataError, DistillationError, SweepError
 from qkd_qiskit.hardware import load_backend, write_snapshot
+from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.sweep import Cell, SweepOptions, load_sweep, run_sweep
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.measurements.attacks import ATTACKS, bad_clients
 from qkd_qiskit.sweep.measurements.damping import slope
 from qkd_qiskit.sweep.measurements.draws import classical_accuracies, draw
 from qkd_qiskit.sweep.measurements.experiment import with_classes
-from qkd_qiskit.sweep.measurements.fitness import expected_choice
+from qkd_qiskit.sweep.measurements.fitness import expected_choice, halved
 from qkd_qiskit.sweep.measurements.liars import LIES, Liar, liars_among
 from qkd_qiskit.sweep.measurements.membership import membership_area, true_positives
 from qkd_qiskit.sweep.measurements.minimizers import MINIMIZERS, minimized
 from qkd_qiskit.sweep.measurements.noise import sampled, scaled_device
+from qkd_qiskit.sweep.measurements.predictors import (
+    SharedWeights,
+    expressibility,
+    representational_capacity,
+)
+from qkd_qiskit.sweep.measurements.shots import DrawnShots
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
 from qkd_qiskit.sweep.settings import Variant
-from qkd_qiskit.training import LOG_SCALE_BOUNDS
+from qkd_qiskit.training import LOG_SCALE_BOUNDS, Objective, Targets
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 SHORT = TrainingSettings(particles=2, iterations=0, refine=8, l2=0.015)
@@ -245,24 +252,28 @@ def test_ways_to_search_structures_are_measured_beside_presets():
     found = measured(
         "structures",
         classes=(0, 1),
-        methods=("front", "random"),
+        methods=("ladder", "front", "random"),
         training={**QUICK, "structure": structure},
         **SMALL,
     )
-    names = [title for name in ("presets", "front", "random") for title in (name, f"{name}, lowest")]
+    names = ("presets", "ladder", "front", "random")
+    names = [title for name in names for title in (name, f"{name}, lowest")]
     assert list(found.right) == names
     assert {len(answers) for answers in found.right.values()} == {30}
     budget = 2 * 6  # Six blocks of `two_cx` on four qubits.
     assert all(0 < found.values[f"gates of {name}"][0] <= budget for name in names)
     assert found.values["tried by front"] == found.values["tried by random"] == (4.0,)
+    assert found.values["tried by ladder"] > found.values["tried by presets"]
 
 
 def test_cheap_judgements_are_ranked_against_full_trainings():
     found = measured("fitness", classes=(0, 1), structures=4, steps=(1, 2), training=QUICK, **SMALL)
     names = {name.partition(", ")[2] for name in found.values if name.startswith("rank correlation")}
     judged = {f"{steps} steps, {noise}" for steps in (1, 2) for noise in ("noise", "no noise")}
-    judged |= {f"{name}, rescaled" for name in judged}
-    assert names == judged | {"trainability"}
+    judged |= {f"{name}, 4 parts" for name in judged}
+    judged |= {"trainability", "expressibility", "representational capacity", "shared weights"}
+    assert names == judged
+    names |= {"successive halving, noise", "successive halving, no noise"}
     truth = found.values["truth"]
     assert len(truth) == 4
     assert found.values["best"] == (max(truth),)
@@ -276,11 +287,60 @@ def test_the_expected_choice_of_all_is_the_choice_itself():
     assert one == pytest.approx(truth.mean(), abs=0.05)
 
 
+def test_halving_asks_each_rung_about_the_best_third_of_the_last():
+    short, longer = np.array([5.0, 1, 2, 3, 0, 9]), np.array([0.0, 3, 2, 0, 7, 0])
+    assert halved([short, longer], np.arange(6)) == 1
+    assert halved([short, longer], np.array([0, 2, 3])) == 2
+    assert halved([short], np.array([0, 2, 3])) == 2
+
+
+def test_expressibility_tells_fixed_from_random_states():
+    rng, deep = np.random.default_rng(0), VQCNNSpec(2, plan="2*conv", kernels="su4")
+    fixed = VQCNNSpec(2, plan="conv", kernels="CX01")
+    # All fidelities are 1: the divergence is minus the log of what Haar-random states have in the last bin.
+    assert expressibility(fixed, np.full(4, 0.3), rng) == pytest.approx(3 * np.log(75))
+    assert 0 < expressibility(deep, np.full(4, 0.3), rng) < 0.3
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(0.5, 1.0), (0.0, 0.5), (0.25, 1 - 0.5 * 0.25)])
+def test_capacity_is_what_answers_to_two_classes_differ(apart, expected):
+    """Answers are apart by 0.5 at most from even, in opposite directions: a distance of twice as much."""
+    labels = np.arange(12) % 2
+
+    def probabilities(weights, inputs):
+        one = 0.5 + apart * (2 * inputs[:, 0] - 1)
+        return np.repeat(np.stack([1 - one, one], axis=1)[None], len(weights), axis=0)
+
+    evaluator = SimpleNamespace(spec=SimpleNamespace(n_weights=3), probabilities=probabilities)
+    found = representational_capacity(evaluator, labels[:, None], labels, np.random.default_rng(0))
+    assert found == pytest.approx(expected)
+
+
+def test_structures_of_a_supernet_share_blocks_of_equal_place_and_kernel():
+    shared = SharedWeights(np.random.default_rng(0))
+    first, other, tied = (
+        VQCNNSpec(4, plan=plan, kernels="one_cx", sharing=sharing)
+        for plan, sharing in (("conv, edge", "site"), ("conv, edge, conv", "site"), ("conv, edge", "layer"))
+    )
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.normal(size=(20, first.n_features)), Targets(2, labels=np.arange(20) % 2)
+    before = shared.weights(first)
+    np.testing.assert_array_equal(shared.weights(other)[: first.n_weights], before)
+    assert not np.isin(shared.weights(tied), before).any()
+    losses = [shared.loss(first, inputs, targets)]
+    shared.train([first], inputs, targets, steps=20)
+    losses.append(shared.loss(first, inputs, targets))
+    assert losses[1] < losses[0]
+    np.testing.assert_array_equal(shared.weights(other)[: first.n_weights], shared.weights(first))
+
+
 def test_limits_count_gradients_three_times():
     objective = SimpleNamespace(evaluations=5, gradients=2)
     assert Limit(9).spent(objective) == 5 + 2 * 2
     assert Limit(9).reached(objective)
     assert not Limit(10).reached(objective)
+    assert Limit(24, gradient_cost=11).spent(objective) == 5 + 2 * 10
+    assert Limit(10, seconds=-1.0).reached(objective)
 
 
 @pytest.mark.parametrize("name", MINIMIZERS)
@@ -323,6 +383,31 @@ def test_every_way_to_find_weights_spends_what_it_may(method):
     ).values
     assert found["evaluations"][0] >= 60
     assert found["loss_refined"][0] <= found["loss"][0]
+
+
+def test_on_shots_gradients_cost_circuits_and_no_refinement_follows():
+    settings = {"method": "Adam", "samples": 8, "evaluations": 700, "particles": 2, "sub_swarms": SUB_SWARMS}
+    found = measured("weights", equal="evaluations on shots", shots=10, **settings).values
+    # Two starts, and two gradients of 330 weights each.
+    assert found["gradients"] == (2,)
+    assert found["evaluations"] == (2 + 2 * (2 * 330 + 1),)
+    assert "loss_refined" not in found
+
+
+def test_gradients_from_many_shots_are_the_exact_ones():
+    spec = VQCNNSpec(3, kernels="su4", sharing="site", n_outcomes=2)
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(4, spec.n_features)), Targets(2, labels=np.arange(4) % 2)
+    point = np.append(rng.normal(size=spec.n_weights), 1.0)
+    exact, drawn = (
+        Objective(evaluator, inputs, targets).value_and_gradient(point)
+        for evaluator in (PauliEvaluator(spec), DrawnShots(spec, 10**7, rng))
+    )
+    assert drawn[0] == pytest.approx(exact[0], abs=2e-3)
+    np.testing.assert_allclose(drawn[1], exact[1], atol=2e-3)
+    few = DrawnShots(spec, 10, rng).probabilities(point[None, :-1], inputs)
+    np.testing.assert_allclose(10 * few, np.round(10 * few), atol=1e-9)
+    np.testing.assert_allclose(few.sum(axis=-1), 1.0)
 
 
 def test_the_cooperative_swarm_alone():

@@ -28,7 +28,7 @@ from qkd_qiskit.sweep import (
     shipped_sweeps,
 )
 from qkd_qiskit.sweep import run as sweep_run
-from qkd_qiskit.sweep.cell import pack, pooled_accuracy, pooled_difference, unpack
+from qkd_qiskit.sweep.cell import cell_difference, pack, pooled_accuracy, pooled_difference, unpack
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
 from qkd_qiskit.sweep.measurements.federations import client_fingerprint
 from qkd_qiskit.sweep.plot import save_picture
@@ -89,6 +89,14 @@ def test_records_are_pooled_image_by_image():
     assert difference.low <= difference.value <= difference.high
     with pytest.raises(SweepError, match="expected answers of 'c', found those of a, b"):
         pooled_accuracy(answers, "c")
+
+
+def test_over_cells_each_cell_counts_alike():
+    answers = [{"a": "1100", "b": "1000"}, {"a": "11", "b": "11"}]
+    difference = cell_difference(answers, "a", answers, "b")
+    assert difference.value == pytest.approx((1 / 4 + 0) / 2)
+    # Of two cells, the same one is drawn twice in a quarter of all cases each.
+    assert (difference.low, difference.high, difference.samples) == (0.0, 1 / 4, 2)
 
 
 def test_a_grid_is_every_combination_with_every_seed():
@@ -245,6 +253,9 @@ def test_the_table_of_models():
     assert "without noise" not in rows[1]
     assert rows[1]["coin minus this"].startswith("-25.0 (")
     assert rows[0]["this minus half"].startswith("-25.0 (")
+    over = sweep_of(grid={}, rows="models", differences=[{"minus": "half", "over": "cells"}])
+    # Twenty and thirty right answers of a hundred, less fifty.
+    assert run_sweep(over).rows()[0]["this minus half, over cells"] == "-25.0 (-30.0 to -20.0)"
 
 
 def test_a_row_without_figures_tells_why(tmp_path):

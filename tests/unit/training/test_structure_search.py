@@ -6,6 +6,7 @@ from scipy.optimize import minimize_scalar
 
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError
+from qkd_qiskit.estimator import preset_sizes
 from qkd_qiskit.hardware import load_backend, transpile_verified
 from qkd_qiskit.simulation import PauliEvaluator
 from qkd_qiskit.store import AnswerLog
@@ -22,7 +23,7 @@ from qkd_qiskit.training import (
     search_structure,
     searched_spec,
 )
-from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _paired_error
+from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _Fold, _paired_error
 from qkd_qiskit.training.structure_search import _split
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
@@ -109,8 +110,9 @@ def test_what_is_reported_belongs_together(blobs):
     assert len(found.history) == len(found.trail)
     assert found.history[-1] == found.fitness.min()
     assert list(found.history) == sorted(found.history, reverse=True)
-    assert [found.fitness[k] for k in found.finalists] == sorted(found.fitness)[: len(found.finalists)]
-    assert found.winner == found.structures[found.finalists[int(np.argmin(found.final_fitness))]]
+    assert found.finalists[0] == int(np.argmin(found.fitness))
+    winner = [found.structures[k] for k in found.finalists].index(found.winner)
+    assert found.final_fitness[winner] == min(found.final_fitness)
     for k, (count, weights) in enumerate(zip(found.two_qubit, found.weights, strict=True)):
         spec = found.spec(k)
         assert (count, weights) == (native_two_qubit(spec), spec.n_weights)
@@ -132,6 +134,55 @@ def test_the_base_may_be_a_finalist_in_any_case(blobs):
     assert len(found.final_fitness) == len(found.finalists)
     without, _ = _search(blobs, {**own, "own": False})
     assert base not in without.structures
+
+
+def test_more_known_structures_than_a_batch_are_all_tried_and_the_best_begin(blobs):
+    largest, smaller = preset_sizes(BASE, lambda spec: native_two_qubit(spec) <= 8)
+    others = tuple(spec for spec in (*largest, *smaller) if spec not in (BASE, CHEAP))[:2]
+    inputs, labels = blobs(2, n=40, n_features=8)
+    searches = [
+        search_structure(
+            CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit),
+            _space(known=(CHEAP,), smaller=others),
+            SearchTask(0.5 * inputs, Targets(2, labels=labels), 0),
+            _settings(particles=3, iterations=iterations, finalists=1),
+        )
+        for iterations in (0, 3)
+    ]
+    known = [str(spec.index) for spec in (BASE, CHEAP, *others)]
+    assert len(others) == 2
+    short, longer = searches
+    # Without further batches the first one holds what it can.
+    assert list(short.structures) == known[:3]
+    assert list(longer.structures[:4]) == known
+    assert longer.trail[0][0] == np.argmin(longer.fitness[:4])
+
+
+def test_finalists_go_down_the_front_and_known_structures_are_among_them(blobs):
+    found, _ = _search(blobs, {"iterations": 4, "finalists": 3})
+    steps = found.front[::-1][:3]
+    assert list(found.finalists[: len(steps)]) == list(steps)
+    assert {str(BASE.index), str(CHEAP.index)} <= {found.structures[k] for k in found.finalists}
+    everyone, _ = _search(blobs, {"iterations": 4, "finalists": 99})
+    assert sorted(everyone.finalists) == list(range(len(everyone.structures)))
+    alone, _ = _search(blobs, {"iterations": 4, "finalists": 1})
+    assert len(alone.finalists) == 1
+    unknown, _ = _search(blobs, {"iterations": 0, "finalists": 2, "presets": False})
+    assert len(unknown.finalists) == 2
+
+
+def test_finalists_may_be_judged_by_more_parts_than_the_others(blobs):
+    sizes = {"iterations": 1, "finalists": 2}
+    one, again, all_parts = (_search(blobs, {**sizes, "final_folds": parts})[0] for parts in (None, 1, 4))
+    assert one.final_fitness == again.final_fitness
+    assert all_parts.finalists == one.finalists
+    np.testing.assert_array_equal(all_parts.losses, one.losses)
+    assert all_parts.final_fitness != one.final_fitness
+    whole = _search(blobs, {**sizes, "folds": 4, "iterations": 0, "particles": 2})[0]
+    parts = _search(blobs, {**sizes, "final_folds": 4, "iterations": 0, "particles": 2})[0]
+    # Both judge the two known structures; each is trained in full on the same parts from the same starts.
+    by_number = [dict(zip(f.finalists, f.final_fitness, strict=True)) for f in (whole, parts)]
+    assert by_number[0] == by_number[1]
 
 
 def test_where_nothing_can_be_told_apart_the_cheapest_structure_or_the_base_wins(blobs):
@@ -249,7 +300,7 @@ def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
     with AnswerLog(tmp_path / "j", resume=True) as answers:
         again = search(answers)
     assert again.final_fitness == found.final_fitness
-    assert len(trained) == 2
+    assert len(trained) == len(found.finalists)
 
 
 def test_short_trainings_may_have_an_evaluator_of_their_own(blobs):
@@ -358,6 +409,19 @@ def test_the_best_logit_scale_is_where_the_loss_is_lowest():
     assert best_log_scale(targets, probabilities) == pytest.approx(found.x, abs=0.06)
 
 
+def test_structures_are_judged_at_the_best_logit_scale_not_at_the_trained_one():
+    targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
+    rng = np.random.default_rng(0)
+    inputs, weights = rng.normal(size=(8, 8)), rng.normal(size=CHEAP.n_weights)
+    fold, evaluator = _Fold.of_rows(inputs, targets, rows, rows, 8), PauliEvaluator(CHEAP)
+    losses = [fold.judge(evaluator, np.append(weights, scale))[0] for scale in (0.0, 3.0)]
+    assert losses[0] == losses[1]
+    probabilities = evaluator.probabilities(weights, inputs)
+    scales = np.linspace(*LOG_SCALE_BOUNDS, 500)
+    lowest = targets.values(np.repeat(probabilities[None], 500, axis=0), scales).min()
+    assert losses[0] == pytest.approx(lowest, abs=2e-3)
+
+
 def test_losses_of_folds_are_averaged():
     targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
     inputs = np.random.default_rng(0).normal(size=(8, 8))
@@ -380,7 +444,7 @@ def test_losses_of_folds_are_averaged():
 
 
 def test_finalists_are_judged_in_every_fold(blobs):
-    found, made = _search(blobs, {"folds": 3, "finalists": 2})
+    found, made = _search(blobs, {"folds": 3, "finalists": 2, "presets": False})
     assert len(found.final_fitness) == 2
     # One evaluator serves all folds.
     assert len(made) == len(found.structures) + 2
