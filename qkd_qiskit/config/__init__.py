@@ -1,5 +1,8 @@
 """Settings of an experiment, read from TOML, and the experiments that come with the package."""
 
+from qkd_qiskit.config.base import EncodingName, Label, Settings
+from qkd_qiskit.config.client_settings import ClientSettings, OutputPrivacySettings, RemoteClientSettings
+from qkd_qiskit.config.data_settings import AugmentSettings, DataSettings, LimitSettings
 from qkd_qiskit.config.loading import (
     load_experiment,
     load_settings,
@@ -10,26 +13,16 @@ from qkd_qiskit.config.loading import (
     shipped_text,
 )
 from qkd_qiskit.config.reference import SettingReference, settings_reference
-from qkd_qiskit.config.settings import (
-    AdamSettings,
-    AugmentSettings,
-    ClientSettings,
-    DataSettings,
+from qkd_qiskit.config.server_settings import (
     DistillationSettings,
-    EncodingName,
-    EstimatorSettings,
-    ExperimentSettings,
     FedAvgSettings,
     FederationSettings,
-    Label,
-    LimitSettings,
-    ModelSettings,
-    NoiseSettings,
-    OutputPrivacySettings,
-    ProbeSettings,
-    RemoteClientSettings,
     ServerSettings,
-    Settings,
+)
+from qkd_qiskit.config.settings import EstimatorSettings, ExperimentSettings, NoiseSettings, ProbeSettings
+from qkd_qiskit.config.training_settings import (
+    AdamSettings,
+    ModelSettings,
     StructureSettings,
     TrainingSettings,
 )

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from qkd_qiskit.config.base import Settings
 from qkd_qiskit.config.reference import inner_settings
-from qkd_qiskit.config.settings import Settings
 from qkd_qiskit.errors import did_you_mean
 
 _NUMBERS: dict[type, float | int] = {int: 1, float: 1.0}
@@ -23,7 +23,7 @@ def example_of(kind: type[Settings], key: str) -> str:
         key: Key of a setting or of something within it: `model.n_qubits`, `clients.0.classes.1`.
 
     Example:
-        >>> from qkd_qiskit.config.settings import ExperimentSettings
+        >>> from qkd_qiskit.config import ExperimentSettings
         >>> example_of(ExperimentSettings, "clients.0.samples.x")
         'clients.0.samples = 200'
     """
@@ -57,8 +57,8 @@ def example_value(info: FieldInfo) -> Any:
     )
     if number is None:
         return None
-    if {"le", "lt"} & bounds.keys():
-        # Bounds from both sides are those of shares.
+    if isinstance(number, float) and {"le", "lt"} & bounds.keys():
+        # Bounds of a share.
         return 0.5
     return max(number, bounds.get("ge", number), bounds.get("gt", 0))
 

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from qkd_qiskit.arguments import found, items, takes
+from qkd_qiskit.config.base import Settings
 from qkd_qiskit.config.examples import example_of, meant_key
 from qkd_qiskit.config.reference import setting_keys
-from qkd_qiskit.config.settings import ExperimentSettings, ModelSettings, Settings
+from qkd_qiskit.config.settings import ExperimentSettings
+from qkd_qiskit.config.training_settings import ModelSettings
 from qkd_qiskit.errors import ConfigError, QKDError, did_you_mean
 from qkd_qiskit.faults import UNKNOWN, first_fault
 from qkd_qiskit.store import guarded, parse_toml, read_json, read_toml

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from qkd_qiskit.config.settings import ExperimentSettings, Settings
+from qkd_qiskit.config.base import Settings
+from qkd_qiskit.config.settings import ExperimentSettings
 from qkd_qiskit.errors import ConfigError, did_you_mean
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}

@@ -10,11 +10,16 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from qkd_qiskit.config import ExperimentSettings, load_experiment, settings_reference
+from qkd_qiskit.config import (
+    ExperimentSettings,
+    RemoteClientSettings,
+    Settings,
+    load_experiment,
+    settings_reference,
+)
 from qkd_qiskit.config.examples import example_of, meant_key, toml_value
 from qkd_qiskit.config.loading import parse_settings
 from qkd_qiskit.config.reference import setting_keys
-from qkd_qiskit.config.settings import RemoteClientSettings, Settings
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.faults import first_fault
 from qkd_qiskit.sweep.settings import SweepSettings

@@ -59,11 +59,6 @@ def test_shipped_experiments_load(name: str) -> None:
     assert load_experiment(name).name == name
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "docs").glob("*.toml")), ids=str)
-def test_experiments_of_the_documentation_load(path: Path) -> None:
-    assert load_experiment(str(path)).name == path.stem
-
-
 def test_settings_are_frozen(tiny: str) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_experiment(tiny).seed = 4  # type: ignore[misc]

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from qkd_qiskit.config import load_experiment
-from qkd_qiskit.config.settings import ClientSettings, DataSettings
+from qkd_qiskit.config import ClientSettings, DataSettings, load_experiment
 from qkd_qiskit.data import GivenSamples, deal_given, given_part, given_sizes, load_dataset, prepare_data
 from qkd_qiskit.errors import DataError
 

@@ -16,8 +16,7 @@ from qiskit.circuit.library import zz_feature_map
 from qiskit.quantum_info import Operator
 
 from qkd_qiskit import CircuitEncoding, VQCNNSpec
-from qkd_qiskit.config import load_experiment
-from qkd_qiskit.config.settings import ModelSettings
+from qkd_qiskit.config import ModelSettings, load_experiment
 from qkd_qiskit.encoding import (
     ENCODINGS,
     encoding_coded,
