@@ -17,7 +17,8 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.errors import DataError, did_you_mean
 
 LEAST_SAMPLES = 10
-"""Samples that each client gets at least from a Dirichlet partition, as in NIID-Bench."""
+"""Samples that each client gets at least from a Dirichlet partition, as in NIID-Bench; but no more than a
+quarter of an equal share, where there are few: hardly any draw would give ten to each."""
 _DRAWS = 1000
 _BY_CLASSES = re.compile(r"noniid-#label([1-9][0-9]{0,4})")
 
@@ -101,10 +102,11 @@ def _by_classes(stock: IntArray, n_clients: int, count: int, rng: np.random.Gene
 def _until_enough(draw: Callable[[], IntArray], stock: IntArray, name: str) -> IntArray:
     for _ in range(_DRAWS):
         held = draw()
-        if held.sum() == stock.sum() and held.sum(axis=1).min() >= LEAST_SAMPLES:
+        least = max(1, min(LEAST_SAMPLES, int(stock.sum()) // (4 * len(held))))
+        if held.sum() == stock.sum() and held.sum(axis=1).min() >= least:
             return held
     raise DataError(
-        f"data.partition {name}: expected {LEAST_SAMPLES} samples for each of {len(held)} clients, "
+        f"data.partition {name}: expected {least} samples for each of {len(held)} clients, "
         f"found no such dealing of {stock.sum()} in {_DRAWS} draws; a larger data.beta or more samples help"
     )
 
