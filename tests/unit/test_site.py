@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,25 @@ def test_a_notebook_to_download_has_no_links_into_nowhere(hooks):
     assert made["cells"][0]["source"].startswith("See a page, [the web](https://x.org)")
     assert made["cells"][1] == cells[1]
     assert made["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def test_the_badges_say_what_is_checked():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, tools = settings["project"], settings["tool"]
+    least = next(
+        filter(None, (re.fullmatch(r"qiskit>=([0-9.]+),<3", name) for name in project["dependencies"]))
+    )
+    newest = re.search(r"^qiskit==([0-9]+[.][0-9]+)", (ROOT / "constraints.txt").read_text(), re.M)
+    assert least
+    assert newest
+    assert tools["mypy"]["strict"] is True
+    assert "error" in tools["pytest"]["ini_options"]["filterwarnings"]
+    label = re.search('aria-label="([^"]+)"', (DOCS / "badges.svg").read_text())
+    assert label
+    assert label[1].split("; ") == [
+        f"python {project['requires-python'].removeprefix('>=')} or newer",
+        f"qiskit {least[1]} to {newest[1]}",
+        f"licence {project['license']}",
+        "types mypy strict",
+        "warnings are errors",
+    ]
