@@ -177,7 +177,7 @@ def test_two_devices_of_one_name_are_refused_before_anything_is_written(tmp_path
     ("where", "changed"),
     [
         ("server.backend", {"server": {"backend": "noisy_lin"}}),
-        ("client A", {"clients": [{"name": "A", "backend": "noisy_lin", "samples": 9}]}),
+        ("client 'A'", {"clients": [{"name": "A", "backend": "noisy_lin", "samples": 9}]}),
     ],
 )
 def test_devices_are_found_before_anything_is_done(tmp_path, settings, monkeypatch, where, changed):

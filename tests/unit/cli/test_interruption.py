@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,15 @@ from qkd_qiskit.cli import run as commands
 from qkd_qiskit.store import Database
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, which a shell's background job does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_run_that_is_ended_names_what_goes_on(
