@@ -61,7 +61,7 @@ def _title(search: StructureSearch) -> str:
     in_full = dict(zip(search.finalists, search.final_fitness, strict=True))
     after = f", {in_full[number]:.3f} trained in full" if number in in_full else ""
     return (
-        f"chosen: fitness {search.fitness[number]:.3f}{after}; {search.two_qubit[number]} two-qubit gates, "
+        f"chosen: fitness {search.fitness[number]:.3f}{after}; at most {search.two_qubit[number]} two-qubit gates, "
         f"{search.weights[number]} weights"
     )
 
@@ -88,7 +88,7 @@ def _plot_front(figure: SubFigure, search: StructureSearch) -> None:
         )
     chosen = search.structures.index(search.winner)
     axes.plot(gates[chosen], fitness[chosen], "o", ms=9, mfc="none", mec=INK, ls="none", label="chosen")
-    axes.set_xlabel("native two-qubit gates")
+    axes.set_xlabel("native two-qubit gates, at most")
     axes.set_ylabel("validation loss plus price")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y")
