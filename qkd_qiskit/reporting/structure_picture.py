@@ -61,8 +61,8 @@ def _title(search: StructureSearch) -> str:
     in_full = dict(zip(search.finalists, search.final_fitness, strict=True))
     after = f", {in_full[number]:.3f} trained in full" if number in in_full else ""
     return (
-        f"chosen: fitness {search.fitness[number]:.3f}{after}; at most {search.two_qubit[number]} two-qubit gates, "
-        f"{search.weights[number]} weights"
+        f"chosen: fitness {search.fitness[number]:.3f}{after}; "
+        f"at most {search.two_qubit[number]} two-qubit gates, {search.weights[number]} weights"
     )
 
 
