@@ -30,7 +30,7 @@ def test_every_data_set_can_be_dealt_by_every_partition(dataset, partition):
     assert len(data.clients) == 4
     assert len(data.classes) <= 2 ** (settings.model.n_qubits - 1)
     assert data.name == load_dataset(dataset).name
-    assert min(data.sizes) >= 4
+    assert min(data.sizes) >= 2
 
 
 def test_too_small_a_data_set_is_refused(tmp_path):
