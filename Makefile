@@ -112,7 +112,7 @@ check: lint
 	$(MAKE) test
 
 # Names and versions only, as resolved for this Python.
-LOCK := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header
 lock: $(VENV)/.dev
 	$(LOCK) --extra all --extra dev --extra docs --extra bench --output-file constraints.txt pyproject.toml
 	$(LOCK) --extra test --extra pennylane-qiskit --constraint constraints-lowest.txt \

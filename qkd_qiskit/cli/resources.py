@@ -27,7 +27,7 @@ from qkd_qiskit.cli.options import (
     is_path,
     model_index,
 )
-from qkd_qiskit.cli.tables import show
+from qkd_qiskit.cli.tables import percentages, show
 from qkd_qiskit.config import EstimatorSettings, ExperimentSettings, load_experiment, model_settings
 from qkd_qiskit.data import DataSource, TableOptions
 from qkd_qiskit.errors import ConfigError, EstimatorError
@@ -42,7 +42,6 @@ from qkd_qiskit.reporting.pareto import (
     pareto_lines,
     write_pareto,
 )
-from qkd_qiskit.reporting.table import percent
 from qkd_qiskit.reporting.transpile_reports import write_transpile_reports
 from qkd_qiskit.vqcnn import VQCNNSpec
 
@@ -229,10 +228,7 @@ def _draw_pareto(request: ParetoRequest, picture: Path, json_path: Path | None) 
     with shown_progress() as progress:
         front = measure_pareto(request, progress=progress)
     table = front.to_dict()
-    rows = [
-        point | {f"{key}_percent": percent(point[key]) for key in ("accuracy", "error")}
-        for point in table["points"]
-    ]
+    rows = [point | percentages(point, ("accuracy", "error")) for point in table["points"]]
     show("Sizes on devices", PARETO_COLUMNS, rows, None)
     for line in pareto_lines(front):
         typer.echo(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,18 +11,18 @@ from qkd_qiskit import services
 from qkd_qiskit.cli import complete
 from qkd_qiskit.cli.log import shown_progress
 from qkd_qiskit.cli.options import Backends, Json, Overrides, RunFolder, Seed, check_folder, check_json
-from qkd_qiskit.cli.tables import show
+from qkd_qiskit.cli.tables import percentages, show
 from qkd_qiskit.errors import ConfigError
 from qkd_qiskit.experiment.folder import holds_run
 from qkd_qiskit.experiment.run import load_finished, run_experiment
 from qkd_qiskit.experiment.spread import spread_experiment
 from qkd_qiskit.reporting import write_json
-from qkd_qiskit.reporting.table import percent
 from qkd_qiskit.trackers import TrackedRun, tracker_named
 
 app = typer.Typer()
 
 _FIRST = 5
+_SHARES = ("share", "probability")
 _CLASS_COLUMNS = (
     ("class", "class"),
     ("samples", "samples"),
@@ -91,10 +91,9 @@ def run(
                 )
         except (KeyboardInterrupt, SystemExit):
             # Ctrl-C, or a polite kill.
-            kept = holds_run(folder)
             typer.echo(
                 f"finished stages are kept in {folder}: the same command with --resume goes on there"
-                if kept
+                if holds_run(folder)
                 else "no stage was finished: the same command begins anew",
                 err=True,
             )
@@ -153,10 +152,10 @@ def _summarize(found: services.FilePrediction) -> None:
     """Show how many samples each class was predicted for, and the first samples."""
     total = len(found.predicted)
     noise = "without noise" if found.noise is None else f"under the noise of {found.noise}"
-    rows = [row | _percentages(row) for row in found.class_rows()]
+    rows = [row | percentages(row, _SHARES) for row in found.class_rows()]
     show(f"{total} samples, {noise}", _CLASS_COLUMNS, rows, None)
     _tell_accuracy(found)
-    first = [row | _percentages(row) for row in found.sample_rows(_FIRST)]
+    first = [row | percentages(row, _SHARES) for row in found.sample_rows(_FIRST)]
     show(f"The first {len(first)}" if total > _FIRST else "All of them", _SAMPLE_COLUMNS, first, None)
     if total > _FIRST:
         typer.echo("--print prints all of them, --output FILE writes them.")
@@ -170,15 +169,6 @@ def _tell_accuracy(found: services.FilePrediction, *, err: bool = False) -> None
     typer.echo(f"accuracy {found.accuracy:.1%} ({low:.1%} to {high:.1%})", err=err)
     if found.own:
         typer.echo("These samples are the run's own: the model was trained on some of them.", err=err)
-
-
-def _percentages(row: dict[str, Any]) -> dict[str, str]:
-    """Return what of a row is a share, as percentages."""
-    return {
-        f"{key}_percent": percent(row[key])
-        for key in ("share", "probability")
-        if key in row and row[key] is not None
-    }
 
 
 @app.command()

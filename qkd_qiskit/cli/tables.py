@@ -10,8 +10,14 @@ import typer
 from rich.console import Console
 
 from qkd_qiskit.reporting import records_table, write_json
+from qkd_qiskit.reporting.table import percent
 
 _NO_LIMIT = 10_000
+
+
+def percentages(row: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]:
+    """Return the shares among a row's values as percentages, each under `KEY_percent`."""
+    return {f"{key}_percent": percent(row[key]) for key in keys if row.get(key) is not None}
 
 
 def show(

@@ -445,9 +445,13 @@ def _numbers(values: pd.Series[Any]) -> FloatArray:
 
 def _number(text: str) -> float:
     """Return a text as a number, a truth value's too; NaN for another one."""
+    if text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    # Python's own literals may have underscores; numbers in tables have none.
+    if "_" in text:
+        return np.nan
     try:
-        # Python's own literals may have underscores; numbers in tables have none.
-        return _TRUTH[text.lower()] if text.lower() in _TRUTH else np.nan if "_" in text else float(text)
+        return float(text)
     except ValueError:
         return np.nan
 

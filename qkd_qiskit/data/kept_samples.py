@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,11 +87,8 @@ def samples_path(folder: Path) -> str | None:
         DataError: If the file of digests is damaged.
     """
     path = folder / DIGESTS_FILE
-    if not path.exists():
-        return None
-    content = read_json(path, DataError)
-    with guarded(DataError, f"{path}: expected digests of samples"):
-        return None if content["path"] is None else str(content["path"])
+    found = _kept(path, "path") if path.exists() else None
+    return None if found is None else str(found)
 
 
 def check_test_digest(samples: Samples, folder: Path) -> None:
@@ -104,14 +102,14 @@ def check_test_digest(samples: Samples, folder: Path) -> None:
         DataError: If the samples differ, or the file of digests is damaged.
     """
     path = folder / DIGESTS_FILE
-    if not path.exists():
-        return
+    if path.exists() and _kept(path, "test") != samples_digest(samples):
+        raise DataError(f"{path}: expected the test samples of the run, found that they have changed since")
+
+
+def _kept(path: Path, key: str) -> Any:
     content = read_json(path, DataError)
     with guarded(DataError, f"{path}: expected digests of samples"):
-        if content["test"] != samples_digest(samples):
-            raise DataError(
-                f"{path}: expected the test samples of the run, found that they have changed since"
-            )
+        return content[key]
 
 
 def samples_digest(samples: Samples) -> str:

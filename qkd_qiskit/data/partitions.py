@@ -42,10 +42,10 @@ def partition_named(name: str, beta: float) -> Partition:
     partitions: dict[str, Partition] = {
         "homo": _equal,
         "noniid-labeldir": lambda stock, n, rng: _until_enough(
-            lambda: _by_label_shares(stock, n, beta, rng), stock, name
+            lambda: _by_label_shares(stock, n, beta, rng), stock, n, name
         ),
         "iid-diff-quantity": lambda stock, n, rng: _until_enough(
-            lambda: _by_quantity(stock, n, beta, rng), stock, name
+            lambda: _by_quantity(stock, n, beta, rng), stock, n, name
         ),
     }
     if name not in partitions:
@@ -99,14 +99,14 @@ def _by_classes(stock: IntArray, n_clients: int, count: int, rng: np.random.Gene
     return held
 
 
-def _until_enough(draw: Callable[[], IntArray], stock: IntArray, name: str) -> IntArray:
+def _until_enough(draw: Callable[[], IntArray], stock: IntArray, n_clients: int, name: str) -> IntArray:
+    least = max(1, min(LEAST_SAMPLES, int(stock.sum()) // (4 * n_clients)))
     for _ in range(_DRAWS):
         held = draw()
-        least = max(1, min(LEAST_SAMPLES, int(stock.sum()) // (4 * len(held))))
         if held.sum() == stock.sum() and held.sum(axis=1).min() >= least:
             return held
     raise DataError(
-        f"data.partition {name}: expected {least} samples for each of {len(held)} clients, "
+        f"data.partition {name}: expected {least} samples for each of {n_clients} clients, "
         f"found no such dealing of {stock.sum()} in {_DRAWS} draws; a larger data.beta or more samples help"
     )
 

@@ -16,6 +16,11 @@ _LOG = logging.getLogger(__name__)
 _NO_DATE = "unknown"
 
 
+def folder_of_run(run: Path) -> Path:
+    """Return the folder of a run that is named by it, or by a file in it."""
+    return run if run.is_dir() else run.parent
+
+
 def device_of_run(run: Path, backend: DeviceLike) -> Device:
     """Return a device by the name that a run knows it by, or whatever `load_backend` takes.
 
@@ -28,7 +33,7 @@ def device_of_run(run: Path, backend: DeviceLike) -> Device:
     """
     if isinstance(backend, str):
         plain, fractional = split_name(backend)
-        copy = _copy(run if run.is_dir() else run.parent, plain)
+        copy = _copy(folder_of_run(run), plain)
         if copy.is_file() and not (plain.endswith(".toml") and Path(plain).is_file()):
             return load_backend(fractional_name(str(copy)) if fractional else copy)
     return load_backend(backend)

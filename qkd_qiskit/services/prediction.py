@@ -20,7 +20,7 @@ from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.evaluation import accuracy_interval
 from qkd_qiskit.hardware.registry import DeviceLike
-from qkd_qiskit.models import SETTINGS_FILE, SavedModel, device_of_run, load_model
+from qkd_qiskit.models import SETTINGS_FILE, SavedModel, device_of_run, folder_of_run, load_model
 from qkd_qiskit.simulation import Evaluator, compile_model
 
 IDEAL = "ideal"
@@ -128,7 +128,7 @@ def predict_file(
     if inputs.labels is not None:
         answers = np.array(model.classes)[probabilities.argmax(axis=1)]
         accuracy = float((answers.astype(str) == inputs.labels.astype(str)).mean())
-    own = isinstance(source, str | Path) and str(Path(source).resolve()) == samples_path(_folder(run))
+    own = isinstance(source, str | Path) and str(Path(source).resolve()) == samples_path(folder_of_run(run))
     noisy = None if device is None else device.name
     return FilePrediction(model.classes, probabilities, noisy, accuracy, own)
 
@@ -141,14 +141,9 @@ def make_evaluator(
     return compiled.noisy if shots is None else compiled.sampler(shots=shots, seed=seed)
 
 
-def _folder(run: Path) -> Path:
-    """Return the folder of a run that is named by it, or by its model's file."""
-    return run if run.is_dir() else run.parent
-
-
 def _table_options(run: Path) -> TableOptions:
     """Return how the tables of a run are meant; a model without its run has no settings."""
-    path = _folder(run) / SETTINGS_FILE
+    path = folder_of_run(run) / SETTINGS_FILE
     if not path.is_file():
         return TableOptions()
     data = read_settings_json(ExperimentSettings, path, ModelError).data
