@@ -80,6 +80,12 @@ class StructureSettings(Settings):
         description="parts of the samples that judge finalists in turn, after full trainings; as folds when "
         "omitted",
     )
+    final_repeats: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="times that finalists are judged, each time with other parts of the samples held back",
+    )
     resolution: float = Field(
         1.0,
         ge=0,

@@ -79,7 +79,7 @@ def training_steps(task: TaskDescription) -> int:
     # Besides those asked for, the base and the largest of each preset are finalists.
     finalists = structure.finalists + 1 + len(PRESETS)
     parts = structure.folds if structure.final_folds is None else structure.final_folds
-    return full + short + finalists * parts * last
+    return full + short + finalists * parts * structure.final_repeats * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:
