@@ -159,7 +159,8 @@ class StructureMeasurement(StructureTask):
         candidates = replace(
             candidates, evaluator=lambda spec: shared.do(("circuit", spec), partial(make, spec))
         )
-        work = _Work(self.drawn(cell.seed), candidates, search_space(candidates), shared, cell.seed)
+        space = search_space(candidates, rungs=self.training.structure.rungs)
+        work = _Work(self.drawn(cell.seed), candidates, space, shared, cell.seed)
         found = {name: self._search(work, name) for name in ("presets", *self.methods)}
         found |= self._at_equal_seconds(work, found)
         right: dict[str, str] = {}
@@ -179,7 +180,8 @@ class StructureMeasurement(StructureTask):
         return CellRecord(right=right, values=values, notes=notes)
 
     def _search(self, work: _Work, name: str, batches: int | None = None) -> _Found:
-        structure, space = self.training.structure, work.space
+        structure = self.training.structure
+        space = search_space(work.candidates) if name == "presets" else work.space
         update: dict[str, object] = {"method": name}
         if batches is not None:
             update["iterations"] = batches - 1
