@@ -97,13 +97,13 @@ class StructureSettings(Settings):
         "deep as the budget allows",
     )
     rungs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.8, 0.5),
+        (),
         max_length=8,
         description="shares of the gate budget: of each preset kernel the largest size within each share is "
         "tried at first and trained in full too, as the largest sizes are, where presets are",
     )
     smaller: int = Field(
-        4,
+        8,
         ge=0,
         description="other sizes of the preset kernels, evenly spaced, that are tried at first too, where "
         "presets are",
