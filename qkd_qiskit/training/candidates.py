@@ -288,7 +288,6 @@ class _Fold:
     held: tuple[FloatArray, Targets]
     rest: list[IntArray]
 
-
     def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the loss on samples held back, and the losses [parts] with each part of them left out.
 
