@@ -327,29 +327,22 @@ def _made_folds(
     A part of the samples is the same one in every fold: where samples judge more than once, they are left out
     of all folds together.
     """
-    held_ever = np.unique(np.concatenate([held for _, held in folds]))
-    parts = _parts(targets.rows(held_ever))
-    n_parts = 0 if parts is None else int(parts.max()) + 1
-    part_of = np.full(targets.n_samples, -1)
-    if parts is not None:
-        part_of[held_ever] = parts
-    made = []
-    for train, held in folds:
-        few = train[:most]
-        counted = np.flatnonzero(part_of[held] >= 0)
-        made.append(
-            _Fold(
-                (inputs[few], targets.rows(few)),
-                (inputs[train], targets.rows(train)),
-                (inputs[held], targets.rows(held)),
-                [counted[part_of[held][counted] != part] for part in range(n_parts)],
-            )
-        )
-    return made
+    ever_held = np.unique(np.concatenate([held for _, held in folds]))
+    part_of = np.full(targets.n_samples, -1, dtype=np.int64)
+    part_of[ever_held] = _parts(targets.rows(ever_held))
+
+    def rows(chosen: IntArray) -> tuple[FloatArray, Targets]:
+        return inputs[chosen], targets.rows(chosen)
+
+    def rest(held: IntArray) -> list[IntArray]:
+        part = part_of[held]
+        return [np.flatnonzero((part >= 0) & (part != one)) for one in range(part_of.max() + 1)]
+
+    return [_Fold(rows(train[:most]), rows(train), rows(held), rest(held)) for train, held in folds]
 
 
-def _parts(targets: Targets) -> IntArray | None:
-    """Return which part each sample is in, [N], -1 for one that counts for nothing; None for fewer than two.
+def _parts(targets: Targets) -> IntArray:
+    """Return which part each sample is in, [N]; -1 for one without label, and for all where but one has any.
 
     Strided: samples of one origin stand together.
     """
@@ -357,10 +350,9 @@ def _parts(targets: Targets) -> IntArray | None:
     if targets.soft is None and targets.labels is not None:
         counts = targets.labels >= 0
     n_parts = min(int(counts.sum()), _PARTS)
-    if n_parts < 2:
-        return None
     found = np.full(targets.n_samples, -1, dtype=np.int64)
-    found[counts] = np.arange(counts.sum()) % n_parts
+    if n_parts > 1:
+        found[counts] = np.arange(counts.sum()) % n_parts
     return found
 
 
