@@ -67,7 +67,7 @@ def test_what_judged_is_learnt_at_the_end_by_the_same_rounds_from_another_start(
     compiler = ModelCompiler(seed=finished.settings.seed)
     local = [
         Objective(
-            compiler.model(server.compiled.spec, client.backend).descending(),
+            compiler.model(server.compiled.spec, client.backend).descending("mixed"),
             held.inputs,
             Targets(3, labels=held.labels),
             l2=finished.settings.training.l2,
