@@ -1,8 +1,8 @@
 """The global model's training: recipes in short trainings, then the best of them in full, stopped early.
 
 All of it looks at the labels that the server keeps to itself, and at originals alone: nobody will ask the
-global model for turned and shifted copies. When these labels have nothing left to judge, the model is trained
-once more in the way that they have chosen, and learns them too.
+global model for turned and shifted copies. When these labels have nothing left to judge, the training of the
+chosen model goes on for a while, and it learns them too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model
 from qkd_qiskit.training import TrainedModel, outcome_probabilities
 
 _LOG = logging.getLogger(__name__)
+
+_REFIT_SHARE = 3
+"""One of so many parts of a training's steps is taken once more, in a refit."""
+_REFIT_RATE = 0.3
+"""Share of Adam's rate in a refit: what was learnt is to be mended, not to be found anew."""
 
 
 @dataclass(frozen=True)
@@ -165,15 +170,20 @@ def train_student(lessons: Lessons, stage: Stage) -> Student:
 
 
 def _refitted(lessons: Lessons, stage: Stage, recipe: Recipe, judged: TrainedModel) -> TrainedModel:
-    """Train a model again as it was trained and stopped, on its judges' labels too."""
-    share = judged.stopped_at
-
-    def stop(points: Sequence[FloatArray]) -> int:
-        return max(round(share * len(points)), 1) - 1
-
-    task = lessons.task(stage.refit, recipe, refit=True)
-    return fit_model(
-        lessons.run, lessons.own.compiled, task if share == 1 else replace(task, choose=stop)
+    """Go on with a model's training from where its judges have stopped it, on their labels too."""
+    run = lessons.run
+    settings = _shortened(run.settings, _REFIT_SHARE)
+    descent = settings.descent.model_copy(update={"rate": _REFIT_RATE * settings.descent.rate})
+    slow = replace(run, settings=settings.model_copy(update={"descent": descent}))
+    task = replace(lessons.task(stage.refit, recipe, refit=True), initial=judged.params)
+    last = fit_model(slow, lessons.own.compiled, task)
+    return replace(
+        judged,
+        params=last.params,
+        loss=last.loss,
+        refine_history=judged.refine_history + last.refine_history,
+        evaluations=judged.evaluations + last.evaluations,
+        gradients=judged.gradients + last.gradients,
     )
 
 
