@@ -36,6 +36,8 @@ _REFIT_SHARE = 3
 """One of so many parts of a training's steps is taken once more, in a refit."""
 _REFIT_RATE = 0.3
 """Share of Adam's rate in a refit: what was learnt is to be mended, not to be found anew."""
+_REFIT_ALPHA = 0.3
+"""Least share of the hard labels in a refit: there are more of them."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,8 @@ def _refitted(lessons: Lessons, stage: Stage, recipe: Recipe, judged: TrainedMod
     settings = _shortened(run.settings, _REFIT_SHARE)
     descent = settings.descent.model_copy(update={"rate": _REFIT_RATE * settings.descent.rate})
     slow = replace(run, settings=settings.model_copy(update={"descent": descent}))
-    task = replace(lessons.task(stage.refit, recipe, refit=True), initial=judged.params)
+    firmer = replace(recipe, alpha=max(recipe.alpha, _REFIT_ALPHA))
+    task = replace(lessons.task(stage.refit, firmer, refit=True), initial=judged.params)
     last = fit_model(slow, lessons.own.compiled, task)
     return replace(
         judged,
