@@ -20,7 +20,7 @@ from qkd_qiskit.data.prepared import (
     public_order,
 )
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
-from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples, joined
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
 from qkd_qiskit.data.table_options import FeatureColumns, TableOptions
 
@@ -54,6 +54,7 @@ __all__ = [
     "given_part",
     "given_sizes",
     "hellinger_distances",
+    "joined",
     "keep_digests",
     "keep_test_samples",
     "kept_test_samples",

@@ -122,6 +122,7 @@ def run_experiment(
                 server.rounds.aggregate,
                 server.label_queries,
                 server.public_only,
+                None if server.distilled else server.global_model,
             )
         )
         with run.timed("evaluation"):
