@@ -67,7 +67,7 @@ class Curve:
         """
         mean = self.accuracy.mean()
         best, least = np.full(len(self.blocks), mean), np.inf
-        for decay in size_decays(self.blocks):
+        for decay in size_decays(self.blocks, finer=10):
             x = decay - decay.mean()
             curve = mean + min(float(x @ self.accuracy / (x @ x)), 0.0) * x
             error = float(((self.accuracy - curve) ** 2).sum())

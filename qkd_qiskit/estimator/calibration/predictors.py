@@ -69,7 +69,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedWays:
     """All ways on the same tasks.
 
     Attributes:
@@ -83,7 +83,7 @@ class Comparison:
     trade: Mapping[float, Figures]
 
 
-def compare_ways(parts: Iterable[Part]) -> Comparison:
+def compare_ways(parts: Iterable[Part]) -> ComparedWays:
     """Return what all ways give the asked tasks of all parts."""
     tasks, searched = [], []
     sizes: dict[str, list[int]] = {}
@@ -98,9 +98,7 @@ def compare_ways(parts: Iterable[Part]) -> Comparison:
             ("prior", of_model),
         ):
             sizes.setdefault(name, []).extend(chosen)
-    found = {
-        "rule": size_figures(tasks, [task.granted[1] for task in tasks], [t.granted[0] for t in tasks])
-    }
+    found = {"rule": size_figures(tasks, [task.granted[1] for task in tasks], [t.granted[0] for t in tasks])}
     found |= {name: size_figures(tasks, chosen) for name, chosen in sizes.items()}
     granted = [evidence.granted(evidence.model.confidence) for evidence, _ in searched]
     bounds = [size_interval(evidence.smallest()) for evidence, _ in searched]
@@ -113,7 +111,7 @@ def compare_ways(parts: Iterable[Part]) -> Comparison:
     trade = {
         level: size_figures(tasks, [evidence.granted(level) for evidence, _ in searched]) for level in _LEVELS
     }
-    return Comparison(assess_evidence(tasks, searched), found, trade)
+    return ComparedWays(assess_evidence(tasks, searched), found, trade)
 
 
 def size_figures(
@@ -223,7 +221,9 @@ def _with_rising(settled: Figures, rising: Figures) -> Figures:
 
 
 def _covered(tasks: Sequence[ProbedTask], bounds: Sequence[tuple[int, int]]) -> float:
-    return float(np.mean([low <= task.needed <= high for task, (low, high) in zip(tasks, bounds, strict=True)]))
+    return float(
+        np.mean([low <= task.needed <= high for task, (low, high) in zip(tasks, bounds, strict=True)])
+    )
 
 
 def _loss(task: ProbedTask, size: int) -> float:

@@ -69,16 +69,20 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
     return CurveGrid(shape, smallest, np.log(weight / total[smallest]))
 
 
-def size_decays(blocks: Sequence[int]) -> FloatArray:
+def size_decays(blocks: Sequence[int], finer: int = 1) -> FloatArray:
     """Return ways in which a deficit may decay from 1 at the smallest size [D, R].
 
     Args:
         blocks: Sizes, ascending.
+        finer: How many ways stand for each of the usual ones.
     """
     sizes = _log_sizes(blocks)
+    reaches, powers = (
+        np.interp(np.arange(0, len(values) - 1 + 1e-9, 1 / finer), np.arange(len(values)), values)
+        for values in (_REACHES, _POWERS)
+    )
     # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
-    decays = [np.exp(-np.expm1(sizes) / reach) for reach in _REACHES]
-    return np.array(decays + [np.exp(-power * sizes) for power in _POWERS])
+    return np.concatenate([np.exp(-np.expm1(sizes) / reaches[:, None]), np.exp(-powers[:, None] * sizes)])
 
 
 def _log_sizes(blocks: Sequence[int]) -> FloatArray:
