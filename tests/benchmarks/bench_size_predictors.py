@@ -94,10 +94,8 @@ def main() -> None:
         x, y = data.inputs[chosen], data.labels[chosen]
         specs = task_rungs(plan, task.curve.task)
         found = drawn(specs, seconds, lambda evaluator, pair, x=x: overlaps(evaluator, pair, x))
-        outcomes = (
-            compile_model(specs[0], None).fast.probabilities(np.zeros(specs[0].n_weights), x[:1]).shape[1]
-        )
-        values = np.array([divergence(one, outcomes, np.random.default_rng(1)) for one in found])
+        measured = 2 ** (specs[0].n_outcomes - 1).bit_length()
+        values = np.array([divergence(one, measured, np.random.default_rng(1)) for one in found])
         sizes["expressibility"].append(int(np.argmax(values <= values.min() + 0.1 * np.ptp(values))))
         counts["expressibility"].append(len(found[0]))
         found = drawn(specs, seconds, lambda evaluator, pair, x=x, y=y: capacity(evaluator, pair[0], x, y))
@@ -105,9 +103,8 @@ def main() -> None:
         sizes["capacity"].append(int(np.argmax(values >= values.max() - 0.02)))
         counts["capacity"].append(len(found[0]))
     rows |= {name: size_figures(asked, chosen) for name, chosen in sizes.items()}
-    print(
-        f"{len(asked)} tasks; draws of each size: " + str({k: int(np.median(v)) for k, v in counts.items()})
-    )
+    draws = ", ".join(f"{name} {np.median(found):.0f}" for name, found in counts.items())
+    print(f"{len(asked)} tasks; draws of each size, median: {draws}")
     print(f"{'predictor':16} {'median':>7} {'90 %':>7} {'within a point':>15} {'points lost':>12}")
     for name, f in rows.items():
         print(f"{name:16} {f.median:7.2f} {f.most:7.2f} {f.sufficient:15.2f} {f.lost:12.2f}")
