@@ -33,10 +33,10 @@ from qkd_qiskit.estimator.calibration.records import UnitRecord
 from qkd_qiskit.estimator.probes.search import Evidence, granted_within, size_interval
 
 _CANDIDATES: Mapping[str, tuple[float, ...]] = {
-    "prior_floor": (0.05, 0.1, 0.2, 0.3),
-    "steep_noise": (0.0, 0.05, 0.1, 0.2),
-    "curve_noise": (0.003, 0.005, 0.008),
-    "fall_share": (0.1, 0.3),
+    "prior_floor": (0.1, 0.3, 0.6),
+    "steep_noise": (0.0, 0.05, 0.2),
+    "curve_noise": (0.003, 0.005, 0.008, 0.012),
+    "fall_share": (0.05, 0.1, 0.3),
 }
 _WIDTHS = (1.0, 1.2, 1.4, 1.7, 2.0)
 _CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.82, 0.84, 0.86, 0.88, 0.9, 0.92, 0.95)

@@ -74,8 +74,13 @@ def test_the_sweep_records_probes_and_reads_them_again(records, data, tmp_path):
     assert run_sweep(SHORT, path) == records
 
 
-def test_a_fit_and_its_figures_are_written(records, tmp_path):
-    finished = calibration.calibrate_probes(SHORT, records)
+@pytest.fixture(scope="module")
+def finished(records):
+    """The calibration of the short sweep."""
+    return calibration.calibrate_probes(SHORT, records)
+
+
+def test_a_fit_and_its_figures_are_written(finished, tmp_path):
     write_probe_calibration(finished, tmp_path)
     found = json.loads((tmp_path / "probes.json").read_text("utf-8"))
     assert [row["task"] for row in found["tasks"]] == [task.name for task in SHORT.tasks]
@@ -207,12 +212,9 @@ def test_the_shipped_numbers_are_those_of_the_shipped_records():
     assert probe_fit.fit_probe_model(known) == load_probe_model()
 
 
-def test_a_task_of_confirmation_has_no_part_in_the_numbers(records):
+def test_a_task_of_confirmation_has_no_part_in_the_numbers(records, finished):
     without = SHORT.model_copy(update={"tasks": SHORT.tasks[:-1]})
-    assert (
-        calibration.calibrate_probes(without, records[:-1]).model
-        == calibration.calibrate_probes(SHORT, records).model
-    )
+    assert calibration.calibrate_probes(without, records[:-1]).model == finished.model
 
 
 def made_up(need, headroom, name, answers):
