@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.data import PreparedData, Samples, originals
-from qkd_qiskit.distillation import Aggregate, LabelQueryResult
+from qkd_qiskit.data import PreparedData, Samples, joined, originals
+from qkd_qiskit.distillation import Aggregate, LabelQueryResult, known_samples
 from qkd_qiskit.evaluation import Predictions
 from qkd_qiskit.evaluation.results import Traffic
 from qkd_qiskit.hardware import device_name
@@ -62,6 +62,7 @@ class BaselineData:
         label_queries: Labels that were given at the server's request; None for none. Every baseline learns
             them.
         own: The global structure, trained on the public examples alone.
+        own_refit: The same, which has learnt all of `known`; None where nobody has trained it yet.
     """
 
     run: RunContext
@@ -70,16 +71,22 @@ class BaselineData:
     aggregate: Aggregate
     label_queries: LabelQueryResult | None
     own: TrainedModel
+    own_refit: TrainedModel | None = None
 
     @property
     def known(self) -> Samples:
-        """Return the labelled public samples with their copies, behind them those of the label queries."""
-        return self._with_queried(self.run.data.public.labelled)
+        """Return all public samples that bear a label, with their copies: see `known_samples`."""
+        return known_samples(self.run, self.label_queries)
+
+    @property
+    def known_before(self) -> Samples:
+        """Return those of `known` that are learnt while the others judge, and choose settings and rounds."""
+        return known_samples(self.run, self.label_queries, refit=False)
 
     @property
     def everything(self) -> Samples:
         """Return all labelled samples that are here: those of the clients, then `known`."""
-        return self._with_queried(together(self.run.data))
+        return joined(*self.run.data.clients, self.known)
 
     @property
     def known_labels(self) -> Literal["all", "public"]:
@@ -89,11 +96,19 @@ class BaselineData:
     @property
     def groups(self) -> IntArray:
         """Return which original each sample of `everything` comes from [N]."""
-        data = self.run.data
+        data, queried = self.run.data, self.label_queries
         sizes = (*data.sizes, len(data.split.public_train))
-        groups = originals((*data.clients, data.public.labelled), sizes)
-        queried = self.label_queries
-        return groups if queried is None else np.concatenate([groups, sum(sizes) + queried.numbers])
+        groups = [originals((*data.clients, data.public.labelled), sizes)]
+        if queried is not None:
+            groups.append(sum(sizes) + queried.numbers)
+        if self.refits:
+            groups.append(sum(sizes) + data.public.held_back_origins.first)
+        return np.concatenate(groups)
+
+    @property
+    def refits(self) -> bool:
+        """Return whether the labels that the server keeps to itself are learnt at the end."""
+        return self.run.settings.distillation.refit
 
     @property
     def n_weights(self) -> int:
@@ -107,16 +122,20 @@ class BaselineData:
         return self.run if self.label_queries is None else self.run.given(self.aggregate.soft_labels)
 
     @cached_property
-    def public_only(self) -> TrainedModel:
-        """Return the global structure, trained on `known` alone; federated averaging starts from it."""
+    def public_before(self) -> TrainedModel:
+        """Return the global structure, trained on `known_before`; methods that are judged start from it."""
         if self.label_queries is None:
             return self.own
-        return train_supervised(self.training_run, self.compiled, PUBLIC_ONLY, self.known)
+        return train_supervised(self.training_run, self.compiled, PUBLIC_ONLY, self.known_before)
 
-    def _with_queried(self, samples: Samples) -> Samples:
-        if self.label_queries is None:
-            return samples
-        return _joined(samples, self.label_queries.samples(self.run.data))
+    @cached_property
+    def public_only(self) -> TrainedModel:
+        """Return the global structure, trained on `known` alone."""
+        if not self.refits:
+            return self.public_before
+        if self.own_refit is not None:
+            return self.own_refit
+        return train_supervised(self.training_run, self.compiled, PUBLIC_ONLY.refit, self.known)
 
 
 class _CircuitModel(Protocol):
@@ -162,8 +181,8 @@ class FittedCircuit:
 
 
 def together(data: PreparedData) -> Samples:
-    """Return all clients' samples that are here, then the labelled public ones, with copies."""
-    return _joined(*data.clients, data.public.labelled)
+    """Return all clients' samples that are here, then the public examples, with copies."""
+    return joined(*data.clients, data.public.labelled)
 
 
 def train_supervised(
@@ -182,9 +201,3 @@ def train_supervised(
     """
     targets = Targets(len(run.data.classes), labels=samples.labels)
     return fit_model(run, compiled, FitTask(stage, samples.inputs, targets, at_server=True))
-
-
-def _joined(*parts: Samples) -> Samples:
-    return Samples(
-        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
-    )

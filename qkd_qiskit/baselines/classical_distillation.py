@@ -85,17 +85,20 @@ class ClassicalDistillation:
                 for client, training, output in zip(clients, sets, outputs, strict=True)
             ]
             answers = aggregate_outputs(run, named).soft_labels
-            return student_soft_labels(public, answers, pool=run.settings.distillation.pool_copies)
+            soft = student_soft_labels(public, answers, pool=run.settings.distillation.pool_copies)
+            return np.concatenate([soft, np.eye(soft.shape[1])[late.labels]])
 
         samples, queried = public.to_distil, data.label_queries
+        labels = samples.labels if queried is None else queried.known_labels(samples.labels)
+        late = public.held_back if data.refits else public.held_back.rows(slice(0, 0))
         return distil_perceptrons(
             ClassicalDistillationTask(
                 clients=sets,
                 client_weights=[budget.weights + 1 for budget in budgets],
                 public_inputs=public.answered.inputs,
                 combine=soft_labels,
-                student_inputs=samples.inputs,
-                student_labels=(samples.labels if queried is None else queried.known_labels(samples.labels)),
+                student_inputs=np.concatenate([samples.inputs, late.inputs]),
+                student_labels=np.concatenate([labels, late.labels]),
                 student_weights=data.n_weights,
                 seed=run.settings.seed,
             )

@@ -54,7 +54,7 @@ class FederatedResult:
             weighted by sample count.
         validation: Loss on the server's own labels at the start and after each round; empty without a judge.
         kept: After which round the parameters are; 0 is the start.
-        rounds: Rounds run.
+        rounds: Rounds run; those of a refit, which repeats some of them, count neither here nor in the bytes.
         bytes_up: Bytes that all clients sent.
         bytes_down: Bytes that all clients received.
         evaluations: Parameter vectors evaluated by all clients.
@@ -254,6 +254,8 @@ class FederatedBaseline(ABC):
         """Train the model; None where the settings do not want it, or the clients' samples are elsewhere.
 
         Where the settings want tuning, every candidate runs all rounds, and the server's own labels choose.
+        Where they want a refit, the chosen one then runs as many rounds as were kept, from a start that knows
+        these labels.
         """
         run, settings = data.training_run, data.run.settings
         if not self.wanted(settings) or not run.data.clients:
@@ -264,8 +266,15 @@ class FederatedBaseline(ABC):
         def work() -> FederatedResult:
             task = _task(data)
             found = [federate(task, make(), progress=run.progress, label=self.stage.label) for make in wanted]
-            best = min(found, key=lambda result: result.validation[result.kept])
-            return replace(best, evaluations=sum(result.evaluations for result in found))
+            losses = [result.validation[result.kept] for result in found]
+            chosen = losses.index(min(losses))
+            best, evaluations = found[chosen], sum(result.evaluations for result in found)
+            if data.refits:
+                again = replace(task, initial=data.public_only.params, rounds=best.kept, judge=None)
+                label = self.stage.refit.label
+                last = federate(again, wanted[chosen](), progress=run.progress, label=label)
+                best, evaluations = replace(best, params=last.params), evaluations + last.evaluations
+            return replace(best, evaluations=evaluations)
 
         model = run.stage(self.stage, FederatedResult, work)
         traffic = Traffic(up=model.bytes_up, down=model.bytes_down, rounds=model.rounds)
@@ -289,5 +298,5 @@ def _task(data: BaselineData) -> FederatedTask:
         return judge.losses(answers)
 
     return FederatedTask(
-        clients, data.public_only.params, n_classes, settings.fedavg.rounds, settings.training.l2, losses
+        clients, data.public_before.params, n_classes, settings.fedavg.rounds, settings.training.l2, losses
     )

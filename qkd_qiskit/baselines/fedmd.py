@@ -49,6 +49,8 @@ class ConsensusTask:
         answers: Class probabilities [N, K] of a client's parameters, by its position, on judged samples.
         judge: Loss of class probabilities on these samples.
         l2: Weight of the squared log of the logit scale in the local loss.
+        stands: Who stands for the method after the last round, as `ConsensusResult.client` has it; None lets
+            the judge choose, and the round too.
     """
 
     clients: Sequence[FederatedClient]
@@ -62,6 +64,7 @@ class ConsensusTask:
     answers: Callable[[int, FloatArray], FloatArray]
     judge: Callable[[FloatArray], float]
     l2: float = 0.0
+    stands: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +131,20 @@ def agree(
             progress.advance(label)
         history.append(float(share @ losses))
         path.append(list(params))
-    judged = np.array([_judged(task, step) for step in path])
-    kept, chosen = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
+    kept, chosen, validation = task.rounds, n, np.empty(0)
+    if task.stands is None:
+        judged = np.array([_judged(task, step) for step in path])
+        kept, chosen = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
+        validation = judged.min(axis=1)
+    elif task.stands >= 0:
+        chosen = task.stands
     progress.done(label)
     traffic = task.rounds * n * task.subset * task.n_classes * BYTES_PER_SCORE
     return ConsensusResult(
         params=np.concatenate(path[kept]) if chosen == n else path[kept][chosen],
         n_outcomes=task.n_classes,
         history=tuple(history),
-        validation=tuple(judged.min(axis=1).tolist()),
+        validation=tuple(validation.tolist()),
         kept=kept,
         rounds=task.rounds,
         bytes_up=traffic,
@@ -203,15 +211,26 @@ class FedMD:
         compiled = [_structure(data, number) for number in range(len(settings.clients))]
 
         def work() -> ConsensusResult:
-            task = _task(data, compiled)
+            task = _task(data, compiled, data.known_before)
             steps = settings.fedavg.local_steps
             wanted = (steps, max(1, steps // 2), 2 * steps) if settings.fedavg.tune else (steps,)
             found = [
                 agree(replace(task, digest=digest), rng=run.rng(FEDMD), progress=run.progress)
                 for digest in wanted
             ]
-            best = min(found, key=lambda result: result.validation[result.kept])
-            return replace(best, evaluations=sum(result.evaluations for result in found))
+            losses = [result.validation[result.kept] for result in found]
+            chosen = losses.index(min(losses))
+            best, evaluations = found[chosen], sum(result.evaluations for result in found)
+            if data.refits:
+                again = replace(
+                    _task(data, compiled, data.known, refit=True),
+                    digest=wanted[chosen],
+                    rounds=best.kept,
+                    stands=best.client,
+                )
+                last = agree(again, rng=run.rng(FEDMD), progress=run.progress, label=FEDMD.refit.label)
+                best, evaluations = replace(best, params=last.params), evaluations + last.evaluations
+            return replace(best, evaluations=evaluations)
 
         model = run.stage(FEDMD, ConsensusResult, work)
         traffic = Traffic(up=model.bytes_up, down=model.bytes_down, rounds=model.rounds)
@@ -230,7 +249,9 @@ def _structure(data: BaselineData, number: int) -> CompiledModel:
     return data.compiler.model(budget.spec, client.backend)
 
 
-def _task(data: BaselineData, compiled: Sequence[CompiledModel]) -> ConsensusTask:
+def _task(
+    data: BaselineData, compiled: Sequence[CompiledModel], known: Samples, *, refit: bool = False
+) -> ConsensusTask:
     """Train every client on the public labels, then on its own samples, and return what is left to do."""
     run, settings, prepared = data.training_run, data.run.settings, data.run.data
     n_classes, federated, l2 = len(prepared.classes), settings.fedavg, settings.training.l2
@@ -239,9 +260,10 @@ def _task(data: BaselineData, compiled: Sequence[CompiledModel]) -> ConsensusTas
     inputs = inputs if len(inputs) else public.labelled.inputs
     clients, initial = [], []
     for client, held, one in zip(settings.clients, prepared.clients, compiled, strict=True):
-        stage = FEDMD.part(client.name)
-        first = _learn(run, one, stage.part("public"), data.known, None)
-        initial.append(_learn(run, one, stage.part("own"), held, first.params).params)
+        stages = [FEDMD.part(client.name).part(name) for name in ("public", "own")]
+        public_stage, own_stage = (stage.refit for stage in stages) if refit else stages
+        first = _learn(run, one, public_stage, known, None)
+        initial.append(_learn(run, one, own_stage, held, first.params).params)
         evaluator = one.descending(settings.training.dtype)
         clients.append(FederatedClient(evaluator, held.inputs, held.labels))
 

@@ -14,7 +14,7 @@ from qkd_qiskit.distillation.judging import Judge, difference
 
 @dataclass(frozen=True, eq=False)
 class PublicJudge:
-    """Public samples whose labels nobody trains on: those that also judge the distilled model.
+    """Public samples whose labels nobody trains on yet: those that also judge the distilled model.
 
     Attributes:
         samples: Calibration and validation samples with their copies [N].
@@ -28,9 +28,8 @@ class PublicJudge:
     def of(cls, data: PreparedData) -> PublicJudge:
         """Return the judge of an experiment."""
         public = data.public
-        rows = np.concatenate([public.calibration_rows, public.validation_rows])
-        samples = public.samples.rows(rows)
-        return cls(samples, Judge(samples.labels, (rows - public.n_labelled) % public.n_listed))
+        samples = public.held_back
+        return cls(samples, Judge(samples.labels, public.held_back_origins.first))
 
     def losses(self, answers: FloatArray) -> FloatArray:
         """Return the cross-entropy of class probabilities [N, G] on each original; see `Judge`."""

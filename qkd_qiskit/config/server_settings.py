@@ -56,6 +56,11 @@ class DistillationSettings(Settings):
         description="unlabelled public samples whose labels the server asks for: those on which the teacher "
         "is least certain; all baselines get them too",
     )
+    refit: bool = Field(
+        True,
+        description="whether the global model and all baselines learn the labels that the server keeps to "
+        "itself too, once these have judged all that they are to judge",
+    )
     way_back: bool = Field(
         False,
         description="whether each client gets the server's soft labels once more after the last round, and "

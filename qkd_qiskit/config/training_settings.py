@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -80,6 +80,12 @@ class StructureSettings(Settings):
         description="parts of the samples that judge finalists in turn, after full trainings; as folds when "
         "omitted",
     )
+    final_repeats: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="times that finalists are judged, each time with other parts of the samples held back",
+    )
     resolution: float = Field(
         1.0,
         ge=0,
@@ -90,10 +96,17 @@ class StructureSettings(Settings):
         description="whether the first structures tried are the budget's own one, and each preset kernel as "
         "deep as the budget allows",
     )
+    rungs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (),
+        max_length=8,
+        description="shares of the gate budget: of each preset kernel the largest size within each share is "
+        "tried at first and trained in full too, as the largest sizes are, where presets are",
+    )
     smaller: int = Field(
         8,
         ge=0,
-        description="smaller sizes of the preset kernels that are tried at first too, where presets are",
+        description="other sizes of the preset kernels, evenly spaced, that are tried at first too, where "
+        "presets are",
     )
 
     @model_validator(mode="after")

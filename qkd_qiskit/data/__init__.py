@@ -2,7 +2,6 @@
 
 from qkd_qiskit.data.augmentation import Blends, augment_images, augmentation_for, draw_blends, mixup_images
 from qkd_qiskit.data.client_samples import ClientSamples, load_client_samples
-from qkd_qiskit.data.columns import FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset
 from qkd_qiskit.data.digest import public_digest
 from qkd_qiskit.data.given import GivenPart, GivenSamples, deal_given, given_part, given_sizes
@@ -21,8 +20,9 @@ from qkd_qiskit.data.prepared import (
     public_order,
 )
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
-from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples, joined
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
+from qkd_qiskit.data.table_options import FeatureColumns, TableOptions
 
 __all__ = [
     "UNKNOWN",
@@ -54,6 +54,7 @@ __all__ = [
     "given_part",
     "given_sizes",
     "hellinger_distances",
+    "joined",
     "keep_digests",
     "keep_test_samples",
     "kept_test_samples",

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.config import LimitSettings
-from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import as_labels, as_pixels
 from qkd_qiskit.data.files import read_samples
+from qkd_qiskit.data.table_options import TableOptions
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import guarded, use_limits
 

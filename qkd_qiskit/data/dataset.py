@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, as_features
 from qkd_qiskit.config import Label
-from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.table_options import FeatureColumns
 from qkd_qiskit.errors import DataError
 
 Labels = NDArray[Any]

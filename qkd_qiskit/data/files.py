@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import as_features
-from qkd_qiskit.data.columns import Columns, FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import Dataset, as_labels, as_pixels, square_image
 from qkd_qiskit.data.idx import read_idx
 from qkd_qiskit.data.loader import DataSource
+from qkd_qiskit.data.table_columns import TableColumns
+from qkd_qiskit.data.table_options import FeatureColumns, TableOptions
+from qkd_qiskit.data.table_samples import labelled_samples
 from qkd_qiskit.data.text_table import ENDINGS, read_label_column, read_table
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import ArrayArchive, guarded, open_npz, read_npy
@@ -129,7 +131,7 @@ def read_samples(
         if kind in ENDINGS:
             options = options or TableOptions()
             table = read_table(path, headings=options.headings, labels=labels)
-            found = Columns.of_file(table).labelled(labels, options)
+            found = labelled_samples(TableColumns.of_file(table), labels, options)
             return FileSamples(found.features, np.asarray(found.labels), path, found.columns)
         if kind == "npz":
             return FileSamples(*_read_npz(path, labels), path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qkd_qiskit.data.columns import Columns, TableOptions
 from qkd_qiskit.data.dataset import Dataset, as_labels
 from qkd_qiskit.data.files import flatten
 from qkd_qiskit.data.loader import DataSource
+from qkd_qiskit.data.table_columns import TableColumns
+from qkd_qiskit.data.table_options import TableOptions
+from qkd_qiskit.data.table_samples import labelled_samples
 
 _NAME = "DataFrame"
 
@@ -46,6 +48,6 @@ def load_frame(
         DataError: If it is open which column holds the labels or the features, a feature is no number, or a
             value is missing and nothing says what becomes of it.
     """
-    found = Columns.of_frame(frame).labelled(labels, options or TableOptions())
+    found = labelled_samples(TableColumns.of_frame(frame), labels, options or TableOptions())
     features, image_shape = flatten(found.features, _NAME)
     return Dataset(features, as_labels(np.asarray(found.labels), _NAME), image_shape, _NAME, found.columns)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from qkd_qiskit.arguments import found
 from qkd_qiskit.arrays import FloatArray, IntArray, as_features
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.data.dataset import ARRAYS, as_labels, as_pixels, describe_classes
 from qkd_qiskit.data.partitions import partition_named
 from qkd_qiskit.data.prepared import RawData, class_codes, with_client_noise
 from qkd_qiskit.data.samples import UNKNOWN
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, deal
+from qkd_qiskit.data.table_options import FeatureColumns
 from qkd_qiskit.errors import DataError, did_you_mean
 
 _DIGITS = 12

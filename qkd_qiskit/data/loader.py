@@ -9,8 +9,8 @@ from typing import Protocol
 import pandas as pd
 
 from qkd_qiskit.config import Label
-from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import Dataset
+from qkd_qiskit.data.table_options import TableOptions
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pandas as pd
 
 from qkd_qiskit.arguments import NOTHING, found, items, takes
 from qkd_qiskit.config import DataSettings, Label
-from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.dataset import ARRAYS, Dataset
 from qkd_qiskit.data.digits import DigitsLoader
 from qkd_qiskit.data.files import FileLoader
@@ -17,6 +16,7 @@ from qkd_qiskit.data.frames import FrameLoader
 from qkd_qiskit.data.loader import DatasetLoader, DataSource
 from qkd_qiskit.data.mnist import MnistLoader
 from qkd_qiskit.data.openml import OpenmlLoader
+from qkd_qiskit.data.table_options import TableOptions
 from qkd_qiskit.data.tables import TableLoader
 from qkd_qiskit.errors import DataError, did_you_mean
 

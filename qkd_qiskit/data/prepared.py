@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import ExperimentSettings, Label
-from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.data.loading import load_data
 from qkd_qiskit.data.partitions import noisy_features, partition_named
 from qkd_qiskit.data.public import PublicOriginals, PublicSet, make_public, public_maker
 from qkd_qiskit.data.samples import UNKNOWN, SampleMaker, Samples
 from qkd_qiskit.data.splitting import ClientShare, Split, SplitSizes, make_split
+from qkd_qiskit.data.table_options import FeatureColumns
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import use_limits

@@ -17,7 +17,7 @@ from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import AugmentSettings, ModelSettings
 from qkd_qiskit.data.augmentation import augmentation_for
 from qkd_qiskit.data.digest import public_digest
-from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples
+from qkd_qiskit.data.samples import UNKNOWN, Origins, SampleMaker, Samples, joined
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError
 
@@ -77,12 +77,27 @@ class PublicSet:
         return np.flatnonzero(~held_back)
 
     @property
+    def held_back_rows(self) -> IntArray:
+        """Rows of the samples whose labels the server keeps to itself, originals before all copies."""
+        return np.sort(np.concatenate([self.calibration_rows, self.validation_rows]))
+
+    @property
+    def held_back(self) -> Samples:
+        """Samples whose labels the server keeps to itself: they judge, and are learnt at the very end."""
+        return self.samples.rows(self.held_back_rows)
+
+    @property
+    def held_back_origins(self) -> Origins:
+        """Which originals each sample of `held_back` is made of; numbers follow those of `origins`."""
+        listed = self.held_back_rows - self.n_labelled
+        _, numbers = np.unique(listed % self.n_listed, return_inverse=True)
+        numbers = numbers + self.origins.first.max(initial=-1) + 1
+        return Origins(numbers, numbers, np.ones(len(numbers)))
+
+    @property
     def to_distil(self) -> Samples:
         """All that the student learns from: examples, unlabelled samples, blends."""
-        parts = (self.labelled, self.samples.rows(self.unlabelled_rows), self.blends)
-        return Samples(
-            np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
-        )
+        return joined(self.labelled, self.samples.rows(self.unlabelled_rows), self.blends)
 
     @property
     def validation(self) -> Samples:

@@ -37,6 +37,13 @@ class Samples:
         return Samples(self.inputs[chosen], self.labels[chosen])
 
 
+def joined(*parts: Samples) -> Samples:
+    """Return the samples of all parts, one part behind the other."""
+    return Samples(
+        np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts])
+    )
+
+
 @dataclass(frozen=True)
 class Origins:
     """Which originals samples are made of: copies of one, or blends of two.

@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.data.columns import Columns, FeatureColumns, TableOptions
 from qkd_qiskit.data.dataset import as_labels
 from qkd_qiskit.data.files import FEATURE_KEYS, flatten, kind_of, member, read_array, read_samples
+from qkd_qiskit.data.table_columns import TableColumns
+from qkd_qiskit.data.table_options import FeatureColumns, TableOptions
+from qkd_qiskit.data.table_samples import samples_for_model
 from qkd_qiskit.data.text_table import ENDINGS, read_table
 from qkd_qiskit.errors import DataError
 from qkd_qiskit.store import guarded, open_npz
@@ -53,7 +55,7 @@ def load_features(
     """
     wanted = options or TableOptions()
     if isinstance(source, pd.DataFrame):
-        return _of_table(Columns.of_frame(source), labels, model, wanted, "DataFrame")
+        return _of_table(TableColumns.of_frame(source), labels, model, wanted, "DataFrame")
     with guarded(DataError, f"cannot read {source}"):
         path = Path(source)
         if not (path.is_file() or (labels is not None and path.is_dir())):
@@ -63,7 +65,7 @@ def load_features(
             names = None if model is None else set(model.names or ())
             unsure = None if names is None else lambda first: bool(names) and names <= set(first)
             table = read_table(path, headings=wanted.headings, labels=labels, unsure=unsure)
-            return _of_table(Columns.of_file(table), labels, model, wanted, str(path))
+            return _of_table(TableColumns.of_file(table), labels, model, wanted, str(path))
         if labels is not None:
             read = read_samples(path, labels)
             return ModelInputs(flatten(read.values, str(path))[0], as_labels(read.labels, str(path)))
@@ -72,9 +74,9 @@ def load_features(
 
 
 def _of_table(
-    columns: Columns, labels: str | None, model: FeatureColumns | None, options: TableOptions, where: str
+    table: TableColumns, labels: str | None, model: FeatureColumns | None, options: TableOptions, where: str
 ) -> ModelInputs:
-    found = columns.for_model(labels, options, model)
+    found = samples_for_model(table, labels, options, model)
     known = None if found.labels is None else as_labels(found.labels, where)
     return ModelInputs(flatten(found.features, where)[0], known)
 

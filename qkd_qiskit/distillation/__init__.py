@@ -17,6 +17,7 @@ from qkd_qiskit.distillation.judging import Judge, difference, simplest
 from qkd_qiskit.distillation.label_queries import (
     LabelQueryResult,
     check_label_queries,
+    known_samples,
     least_certain,
     query_labels,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "client_training_set",
     "difference",
     "fit_calibration",
+    "known_samples",
     "least_certain",
     "lift",
     "make_message",

@@ -1,6 +1,6 @@
 """Label queries: labels for the public samples on which the teacher is least certain.
 
-Every model of the run learns them.
+Every model of the run learns them; `known_samples` says what else it learns.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkd_qiskit.arrays import FloatArray, IntArray
-from qkd_qiskit.data import PreparedData, Samples
+from qkd_qiskit.data import PreparedData, Samples, joined
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.run.context import RunContext
 
@@ -102,6 +102,25 @@ def query_labels(run: RunContext, soft: FloatArray) -> LabelQueryResult | None:
         numbers=numbers,
         teacher_right=float((own[chosen].argmax(axis=1) == known[chosen]).mean()),
     )
+
+
+def known_samples(run: RunContext, queried: LabelQueryResult | None, *, refit: bool | None = None) -> Samples:
+    """Return all public samples whose labels models learn, with their copies.
+
+    Examples come first, then what the server has asked for, then the samples whose labels it keeps to itself.
+
+    Args:
+        run: Shared by all stages.
+        queried: Labels that were given at the server's request; None for none.
+        refit: Whether the labels that the server keeps to itself are among them; None as the settings say.
+    """
+    data = run.data
+    parts = [data.public.labelled]
+    if queried is not None:
+        parts.append(queried.samples(data))
+    if run.settings.distillation.refit if refit is None else refit:
+        parts.append(data.public.held_back)
+    return joined(*parts)
 
 
 def least_certain(soft: FloatArray, n: int) -> IntArray:

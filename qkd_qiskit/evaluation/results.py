@@ -255,6 +255,20 @@ class LabelQueryRecord(ResultsModel):
     teacher_right: float = Field(ge=0, le=1, description="share of them on which the teacher was right")
 
 
+class RefitRecord(ResultsModel):
+    """Labels that were learnt at the very end."""
+
+    labels: Natural = Field(description="public samples whose labels judged first")
+
+    @property
+    def sentence(self) -> str:
+        """Return in one line who learnt them."""
+        return (
+            f"the {self.labels} public labels that had judged were learnt at the end, "
+            "by the global model and by all that it is compared with but the clients and their ensemble"
+        )
+
+
 class RecipeTrial(ResultsModel):
     """One recipe's short training, judged by the labels that the server keeps to itself."""
 
@@ -319,6 +333,7 @@ class Results(ResultsModel):
     )
     participation: list[ClientRecord] = []
     asked: LabelQueryRecord | None = None
+    refit: RefitRecord | None = Field(None, description="labels learnt at the end, where any were")
     timings: dict[Text, float]
     teacher: TeacherRecord | None = None
     recipe: RecipeRecord | None = None

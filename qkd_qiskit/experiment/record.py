@@ -21,6 +21,7 @@ from qkd_qiskit.evaluation.results import (
     PartitionRecord,
     RecipeRecord,
     RecipeTrial,
+    RefitRecord,
     TeacherRecord,
     Traffic,
 )
@@ -131,6 +132,9 @@ def results_record(
         optional["fallback"] = "on public labels the distilled model was worse than public data alone"
     if settings.distillation.recipe == "auto":
         optional["recipe"] = _recipe(server.student)
+    if settings.distillation.refit:
+        labels = len(data.split.public_calibration) + len(data.split.public_validation)
+        optional["refit"] = RefitRecord(labels=labels)
     if queries is not None:
         optional["asked"] = LabelQueryRecord(labels=queries.n_labels, teacher_right=queries.teacher_right)
     if "teacher_ensemble" in evaluation.absent:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.arguments import takes
 from qkd_qiskit.baselines import BaselineData, check_baselines, fit_baselines, planned_trainings
@@ -32,7 +31,7 @@ from qkd_qiskit.federation import LocalTransport, Transport, run_server
 from qkd_qiskit.hardware import load_backend
 from qkd_qiskit.progress import Progress, ProgressEvent, as_progress, logged
 from qkd_qiskit.run import RunContext, RunParts, model_compiler
-from qkd_qiskit.simulation import limit_encoded_memory, use_threads
+from qkd_qiskit.simulation import limit_encoded_memory, one_blas_thread, use_threads
 from qkd_qiskit.store import folder_lock, open_store
 from qkd_qiskit.versions import installed_versions
 
@@ -105,7 +104,7 @@ def run_experiment(
         # More BLAS threads gain little on these sizes, lose much beside other processes, and round otherwise.
         limit_encoded_memory(settings.federation.encoded_memory)
         store = stack.enter_context(open_store(folder, fingerprint, resume=resume, locked=True))
-        stack.enter_context(threadpool_limits(1, user_api="blas"))
+        stack.enter_context(one_blas_thread())
         stack.enter_context(use_threads(settings.training.threads or cpu_count()))
         listener = logged(as_progress(progress))
         parts = _parts(listener, settings, here=transport is None)
@@ -123,6 +122,7 @@ def run_experiment(
                 server.rounds.aggregate,
                 server.label_queries,
                 server.public_only,
+                None if server.distilled else server.global_model,
             )
         )
         with run.timed("evaluation"):

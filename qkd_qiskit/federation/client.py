@@ -242,6 +242,7 @@ def _search(
                 candidates,
                 own_kernels=settings.training.structure.own_kernels,
                 method=settings.training.method,
+                rungs=settings.training.structure.rungs,
             ),
             SearchTask(
                 training.inputs,

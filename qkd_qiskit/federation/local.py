@@ -18,7 +18,6 @@ from typing import Any
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import PreparedData
@@ -32,7 +31,7 @@ from qkd_qiskit.federation.worker_progress import FileProgress, WorkerProgress
 from qkd_qiskit.hardware import OWN_DEVICES, Device
 from qkd_qiskit.progress import Progress
 from qkd_qiskit.run import RunContext, model_compiler
-from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.simulation import ModelCompiler, one_blas_thread
 from qkd_qiskit.store import StageStore
 
 _LOG = logging.getLogger(__name__)
@@ -108,7 +107,7 @@ class LocalTransport:
 
     def _here(self, tasks: list[_WorkerTask]) -> Iterator[tuple[int, ClientOutcome]]:
         for task in tasks:
-            with threadpool_limits(1, user_api="blas"):
+            with one_blas_thread():
                 outcome = answer_request(
                     task.run(self._run.progress), self._compiler, task.request, task.before
                 )

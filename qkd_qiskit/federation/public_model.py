@@ -8,9 +8,11 @@ from __future__ import annotations
 from functools import cached_property
 
 from qkd_qiskit.arrays import FloatArray
+from qkd_qiskit.data import Samples
+from qkd_qiskit.distillation import LabelQueryResult, known_samples
 from qkd_qiskit.errors import DistillationError
 from qkd_qiskit.estimator import GateBudget, build_size_ladder
-from qkd_qiskit.run import FitTask, RunContext, fit_model, gate_budget
+from qkd_qiskit.run import FitTask, RunContext, Stage, fit_model, gate_budget
 from qkd_qiskit.run.stages import PUBLIC_ONLY
 from qkd_qiskit.simulation import CompiledModel, ModelCompiler
 from qkd_qiskit.training import Targets, TrainedModel
@@ -51,14 +53,25 @@ class PublicModel:
 
     @cached_property
     def model(self) -> TrainedModel:
-        """The trained model."""
-        run, known = self._run, self._run.data.public.labelled
-        targets = Targets(len(run.data.classes), labels=known.labels)
-        task = FitTask(PUBLIC_ONLY, known.inputs, targets, at_server=True)
+        """The model that knows the examples alone: it is an annotator, and what it does not know judges."""
+        run = self._run
         with run.timed("public only"):
-            model = fit_model(run, self.compiled, task)
+            model = self._fit(run, PUBLIC_ONLY, run.data.public.labelled)
         run.part_done("model")
         return model
+
+    def _fit(self, run: RunContext, stage: Stage, known: Samples) -> TrainedModel:
+        targets = Targets(len(run.data.classes), labels=known.labels)
+        return fit_model(run, self.compiled, FitTask(stage, known.inputs, targets, at_server=True))
+
+    def refitted(self, run: RunContext, queried: LabelQueryResult | None) -> TrainedModel:
+        """Return the structure trained on all public labels, those that judge and those of queries too.
+
+        Args:
+            run: The same run, whose stages depend on the teacher's answers.
+            queried: Labels that were given at the server's request; None for none.
+        """
+        return self._fit(run, PUBLIC_ONLY.refit, known_samples(run, queried))
 
     def answers(self) -> FloatArray:
         """Return its class probabilities [N, G] on all public samples that clients answer."""

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from qkd_qiskit.config import (
     ClientSettings,
     DataSettings,
@@ -42,6 +40,7 @@ from qkd_qiskit.federation.work_limits import check_work, public_set
 from qkd_qiskit.progress import NullProgress, Progress
 from qkd_qiskit.run.compiler import model_compiler
 from qkd_qiskit.run.context import RunContext
+from qkd_qiskit.simulation import one_blas_thread
 from qkd_qiskit.store import Database, StageStore, folder_lock, mend_database
 from qkd_qiskit.store.database import DATABASE_FILE
 from qkd_qiskit.store.sealing import seal_bytes, unseal_bytes
@@ -144,7 +143,7 @@ class RemoteClient:
         ):
             answer = kept.answer(request.round, raw)
             if answer is None:
-                with threadpool_limits(1, user_api="blas"):
+                with one_blas_thread():
                     training = _Training(originals, own, kept, StageStore(folder, key), progress)
                     answer = self._trained(request, raw, training).reply(request)
                 kept.keep(request.round, raw, answer)

@@ -32,9 +32,10 @@ class ServerResult:
         compiled: The global structure on the server's device.
         rounds: What came of the rounds with the clients.
         label_queries: Labels that were given at the server's request; None where the settings want none.
-        public_only: The global structure, trained on the public examples alone.
+        public_only: The global structure, trained on the public examples alone; one annotator of the teacher.
         student: The distilled model, and how it was taught.
-        global_model: That model; the former where it is worse on the public labels that nobody else knows.
+        global_model: That model; the one of public data where it is worse on the labels that nobody else
+            knows.
         way_back: Bytes that the clients' personal models took; None where the settings want none.
     """
 
@@ -82,7 +83,8 @@ def _send_back(run: RunContext, transport: Transport, found: ServerResult) -> Tr
     settings, data = run.settings, run.data
     soft = found.rounds.aggregate.soft_labels
     if not found.distilled:
-        soft = found.global_model.outcome_probabilities(found.compiled.noisy, data.public.answered.inputs)
+        # Not the refitted one: it is surest where the server's own labels are, and nobody may learn where.
+        soft = found.public_only.outcome_probabilities(found.compiled.noisy, data.public.answered.inputs)
     request = TrainRequest(
         TaskDescription.of(settings, data.classes),
         settings.distillation.rounds + 1,
@@ -151,5 +153,8 @@ def distil(
     with run.timed("global"):
         student = train_student(lessons, stage)
     run.part_done("model")
-    model = own.model if student.worse else student.model
+    model = student.model
+    if student.worse:
+        refits = run.settings.distillation.refit
+        model = own.refitted(lessons.run if queries else run, queries) if refits else own.model
     return ServerResult(own.budget, own.compiled, rounds, queries, own.model, student, model)

@@ -1,7 +1,8 @@
 """The global model's training: recipes in short trainings, then the best of them in full, stopped early.
 
 All of it looks at the labels that the server keeps to itself, and at originals alone: nobody will ask the
-global model for turned and shifted copies.
+global model for turned and shifted copies. When these labels have nothing left to judge, the training of the
+chosen model goes on for a while, and it learns them too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ from qkd_qiskit.training import TrainedModel, outcome_probabilities
 
 _LOG = logging.getLogger(__name__)
 
+_REFIT_SHARE = 3
+"""One of so many parts of a training's steps is taken once more, in a refit."""
+_REFIT_RATE = 0.3
+"""Share of Adam's rate in a refit: what was learnt is to be mended, not to be found anew."""
+_REFIT_ALPHA = 0.3
+"""Least share of the hard labels in a refit: there are more of them."""
+
 
 @dataclass(frozen=True)
 class RecipeScore:
@@ -54,10 +62,11 @@ class Student:
     """The distilled model, and how it was taught.
 
     Attributes:
-        model: The model.
+        model: The model; where the settings want a refit, it knows all labels of the server.
         recipe: Name of its recipe.
         scores: All recipes that were tried, those preferred first; empty where there was nothing to choose.
-        worse: Whether it is worse than the public-only model, by more than noise, on what neither has learnt.
+        worse: Whether it is worse than the public-only model, by more than noise, on what neither has learnt;
+            then it is not refitted.
     """
 
     model: TrainedModel
@@ -82,12 +91,13 @@ class Lessons:
     soft: FloatArray
     queries: LabelQueryResult | None
 
-    def task(self, stage: Stage, recipe: Recipe) -> FitTask:
+    def task(self, stage: Stage, recipe: Recipe, *, refit: bool = False) -> FitTask:
         """Return the training by one recipe.
 
         Args:
             stage: Names of the training.
             recipe: The recipe.
+            refit: Whether the labels that the server keeps to itself are learnt too.
         """
         public, soft = self.run.data.public, self.soft
         if recipe.trust < 1:
@@ -95,10 +105,16 @@ class Lessons:
         wanted, labels = student_soft_labels(public, soft, pool=recipe.pool), public.to_distil.labels
         if self.queries is not None:
             labels, wanted = self.queries.known_labels(labels), self.queries.corrected(wanted)
-        rows = recipe.rows(public.origins)
+        inputs, origins = public.to_distil.inputs, public.origins
+        if refit:
+            held = public.held_back
+            inputs, labels = np.concatenate([inputs, held.inputs]), np.concatenate([labels, held.labels])
+            wanted = np.concatenate([wanted, np.eye(wanted.shape[1])[held.labels]])
+            origins = origins + public.held_back_origins
+        rows = recipe.rows(origins)
         return FitTask(
             stage,
-            public.to_distil.inputs[rows],
+            inputs[rows],
             student_targets(labels[rows], wanted[rows], recipe),
             alpha_end=self.run.settings.distillation.alpha_end,
             at_server=True,
@@ -120,7 +136,7 @@ def train_student(lessons: Lessons, stage: Stage) -> Student:
         TrainingError: If the settings name an unknown soft loss, or no training ends with finite numbers.
     """
     run, own = lessons.run, lessons.own
-    held_back, judge = _held_back(run.data.public)
+    held_back, judge = _judged(run.data.public)
     evaluator = own.compiled.noisy
 
     def losses(params: FloatArray) -> FloatArray:
@@ -150,7 +166,28 @@ def train_student(lessons: Lessons, stage: Stage) -> Student:
     apart, error = difference(losses(model.params), losses(own.model.params))
     if apart > error:
         _LOG.warning("on public labels the distilled model is worse than the one of public data alone")
+    elif run.settings.distillation.refit:
+        model = _refitted(lessons, stage, tried[name], model)
     return Student(model, name, scores, apart > error)
+
+
+def _refitted(lessons: Lessons, stage: Stage, recipe: Recipe, judged: TrainedModel) -> TrainedModel:
+    """Go on with a model's training from where its judges have stopped it, on their labels too."""
+    run = lessons.run
+    settings = _shortened(run.settings, _REFIT_SHARE)
+    descent = settings.descent.model_copy(update={"rate": _REFIT_RATE * settings.descent.rate})
+    slow = replace(run, settings=settings.model_copy(update={"descent": descent}))
+    firmer = replace(recipe, alpha=max(recipe.alpha, _REFIT_ALPHA))
+    task = replace(lessons.task(stage.refit, firmer, refit=True), initial=judged.params)
+    last = fit_model(slow, lessons.own.compiled, task)
+    return replace(
+        judged,
+        params=last.params,
+        loss=last.loss,
+        refine_history=judged.refine_history + last.refine_history,
+        evaluations=judged.evaluations + last.evaluations,
+        gradients=judged.gradients + last.gradients,
+    )
 
 
 def _best(found: Mapping[str, FloatArray]) -> tuple[str, tuple[RecipeScore, ...]]:
@@ -166,9 +203,9 @@ def _best(found: Mapping[str, FloatArray]) -> tuple[str, tuple[RecipeScore, ...]
     return name, scores
 
 
-def _held_back(public: PublicSet) -> tuple[Samples, Judge]:
+def _judged(public: PublicSet) -> tuple[Samples, Judge]:
     """Return the originals whose labels the server keeps to itself, and their judge."""
-    rows = np.concatenate([public.calibration_rows, public.validation_rows])
+    rows = public.held_back_rows
     listed = rows - public.n_labelled
     originals = rows[listed < public.n_listed]
     samples = public.samples.rows(originals)

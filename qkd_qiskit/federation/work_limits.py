@@ -76,10 +76,10 @@ def training_steps(task: TaskDescription) -> int:
     tried = structure.particles * (structure.iterations + 1) * structure.folds
     short = tried * (structure.moves + structure.steps)
     last = full if structure.full_steps is None else min(structure.full_steps, full)
-    # Besides those asked for, the base and the largest of each preset are finalists.
-    finalists = structure.finalists + 1 + len(PRESETS)
+    # Besides those asked for, the base and several sizes of each preset are finalists.
+    finalists = structure.finalists + 1 + len(PRESETS) * (1 + len(structure.rungs))
     parts = structure.folds if structure.final_folds is None else structure.final_folds
-    return full + short + finalists * parts * last
+    return full + short + finalists * parts * structure.final_repeats * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:

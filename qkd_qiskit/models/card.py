@@ -63,6 +63,8 @@ def model_card(model: SavedModel, results: Results | None = None) -> dict[str, A
         card["experiment"] = results.experiment
         card["data"] = results.data.model_dump(exclude_unset=True)
         card["versions"] = dict(results.versions)
+        if results.refit is not None:
+            card["refit"] = results.refit.sentence
         if "global" in results.measured:
             own = results.measured["global"]
             card["accuracy"] = {
@@ -122,6 +124,8 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     ]
     if "experiment" in card:
         lines.append(f"- experiment: {card['experiment']}, on {card['data']['dataset']}")
+    if card.get("refit"):
+        lines.append(f"- {card['refit']}")
     use = card["use"]
     where = ", ".join(
         f"`{name}` is {place} {use['x']['shapes'][name]}" for name, place in use["x"]["arrays"].items()

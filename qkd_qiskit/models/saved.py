@@ -19,7 +19,7 @@ from qkd_qiskit.arguments import takes
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.config import Label, Settings
 from qkd_qiskit.config.loading import parse_settings
-from qkd_qiskit.data.columns import FeatureColumns
+from qkd_qiskit.data.table_options import FeatureColumns
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.encoding import Encoder
 from qkd_qiskit.errors import ModelError

@@ -234,6 +234,8 @@ def print_results(results: Results, console: Console | None = None) -> None:
         out.print(f"of the user's own: {mine}", highlight=False, markup=False)
     if results.recipe is not None:
         out.print(results.recipe.sentence, highlight=False, markup=False)
+    if results.refit is not None:
+        out.print(results.refit.sentence, highlight=False, markup=False)
     for label, traffic in (
         ("distillation", results.communication.distillation),
         ("the way back", results.communication.way_back),

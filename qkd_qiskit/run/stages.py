@@ -28,6 +28,11 @@ class Stage:
         """Return a stage within this one."""
         return Stage(f"{self.key}: {name}", f"{self.seed}: {name}", f"{self.label}: {name}")
 
+    @property
+    def refit(self) -> Stage:
+        """The same training with more labels: from the same random numbers, and stored elsewhere."""
+        return Stage(f"{self.key}: refit", self.seed, f"{self.label}: refit")
+
 
 GLOBAL = Stage.named("global model")
 PUBLIC_ONLY = Stage.named("public only")

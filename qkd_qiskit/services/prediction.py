@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from qkd_qiskit.arguments import NOTHING, takes
 from qkd_qiskit.config import ExperimentSettings, read_settings_json
-from qkd_qiskit.data.columns import TableOptions
 from qkd_qiskit.data.kept_samples import samples_path
+from qkd_qiskit.data.table_options import TableOptions
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import ModelError
 from qkd_qiskit.evaluation import accuracy_interval

@@ -8,7 +8,7 @@ from qkd_qiskit.simulation.evaluator import ActiveCircuit, Evaluator, MeasuredCi
 from qkd_qiskit.simulation.pauli import PauliEvaluator
 from qkd_qiskit.simulation.sampler import Sampled, SamplerEvaluator, outcome_counts, parameter_pub
 from qkd_qiskit.simulation.state_vector import Loss
-from qkd_qiskit.simulation.threads import use_threads
+from qkd_qiskit.simulation.threads import one_blas_thread, use_threads
 
 __all__ = [
     "ActiveCircuit",
@@ -26,6 +26,7 @@ __all__ = [
     "compile_transpiled",
     "count_agreement",
     "limit_encoded_memory",
+    "one_blas_thread",
     "outcome_counts",
     "parameter_pub",
     "use_threads",

@@ -22,6 +22,7 @@ from qkd_qiskit.simulation.contraction import SampleVectors
 from qkd_qiskit.simulation.contraction_plan import ContractionPlan, ObservableStep
 from qkd_qiskit.simulation.observable_side import contract_observables
 from qkd_qiskit.simulation.outcomes import read_out, weight_waves
+from qkd_qiskit.simulation.threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class LocalEnvironment:
         matrices: FloatArray = (pairs if len(pairs) else lone)[0]
         return matrices
 
+    @one_blas_thread()
     def probabilities(self, matrices: FloatArray) -> FloatArray:
         """Return outcome probabilities `[P, N, 2^m]`, readout errors included, for matrices `[P, d, d]`."""
         flat = matrices[:, self._rows, :].reshape(len(matrices), -1)
@@ -136,6 +138,7 @@ class LocalEnvironments:
             )
         self._weights = weights.copy()
 
+    @one_blas_thread()
     def _around(self, step: ObservableStep, operand: FloatArray) -> FloatArray:
         """Return the factors of the elements of the block's matrix, `[rows * columns, samples * strings]`."""
         pair = self._compiled.blocks[step.block].qubits
@@ -174,6 +177,7 @@ class LocalEnvironments:
         states = np.ascontiguousarray(tensor).reshape(len(states), -1)
         return _Cluster(tuple(qubits[axis] for axis in order), tuple(shape[axis] for axis in order), states)
 
+    @one_blas_thread()
     def _advance(self, step: ObservableStep, matrix: FloatArray) -> None:
         """Let the block act on the forward states; a qubit that nothing reads afterwards is dropped."""
         pair = self._compiled.blocks[step.block].qubits

@@ -47,6 +47,7 @@ from qkd_qiskit.simulation.planner import plan_contraction
 from qkd_qiskit.simulation.ptm import UNITARY
 from qkd_qiskit.simulation.sample_encoder import SampleEncoder
 from qkd_qiskit.simulation.state_vector import Loss, StateVectorSimulator
+from qkd_qiskit.simulation.threads import one_blas_thread
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 Samples = ProductSamples | EncodedSamples | AmplitudeInputs
@@ -133,6 +134,7 @@ class PauliEvaluator:
         """The structure that is evaluated."""
         return self._spec
 
+    @one_blas_thread()
     def probabilities(self, weights: ArrayLike, inputs: ArrayLike) -> FloatArray:
         """Return outcome probabilities, readout errors included.
 
@@ -162,6 +164,7 @@ class PauliEvaluator:
                 )
         return found.reshape(*array.shape[:-1], *found.shape[1:])
 
+    @one_blas_thread()
     def loss_and_gradient(
         self, weights: ArrayLike, inputs: ArrayLike, loss: Loss
     ) -> tuple[FloatArray, FloatArray]:
@@ -217,6 +220,7 @@ class PauliEvaluator:
         """Return seconds that a particle is predicted to take on all samples, on one core."""
         return self._forecast(n_samples, gradient=gradient).seconds
 
+    @one_blas_thread()
     def environments(self, weights: ArrayLike, inputs: ArrayLike) -> LocalEnvironments:
         """Sweep along the circuit, which makes many values of one block's weights cheap to evaluate.
 

@@ -12,7 +12,7 @@ from qiskit.circuit.library import Initialize
 from qiskit.primitives import BaseSamplerV2, BitArray, SamplerPubResult
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_aer.library import SetDensityMatrix
+from qiskit_aer.library import SetDensityMatrix, SetStatevector
 from qiskit_aer.noise import NoiseModel
 from qiskit_aer.primitives import SamplerV2 as AerSampler
 
@@ -31,6 +31,8 @@ from qkd_qiskit.simulation.noise import cut_to_active
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 REGISTER = "meas"
+# A density matrix of so many qubits takes a quarter of a gibibyte.
+_WIDEST_DENSITY = 12
 Counts = NDArray[np.int64]
 
 
@@ -95,8 +97,9 @@ class SamplerEvaluator:
             transpiled: Result of `transpile_verified`, or a spec for its logical circuit.
             noise_model: Aer noise model over the circuit's qubits; None for ideal gates.
             sampler: Runs the circuit as it is, on all of its qubits; its noise and its seed are its own.
-                Aer's sampler on the active qubits when omitted. Give `StatevectorSampler` a Generator as its
-                seed: with an integer it draws the same random numbers for every row.
+                Give `StatevectorSampler` a Generator as its seed: with an integer it draws the same random
+                numbers for every row. When omitted, Aer's sampler on the active qubits: from density
+                matrices, above twelve noisy qubits from states, with errors drawn shot by shot.
             shots: Shots of each circuit, at least 1.
             seed: Seed of Aer's sampler, at least 0. Every call draws new shots, and equal evaluators draw
                 equal ones. None draws a fresh seed.
@@ -125,6 +128,8 @@ class SamplerEvaluator:
                 f"expected a register {REGISTER} of {self._spec.n_measured} bits, found {sizes or 'none'}"
             )
         self._circuit = circuit
+        # Beyond that errors are drawn shot by shot.
+        self._dense = self._noise is not None and circuit.num_qubits <= _WIDEST_DENSITY
         self._seeds = np.random.SeedSequence(seed)
 
     @property
@@ -182,8 +187,13 @@ class SamplerEvaluator:
         (child,) = self._seeds.spawn(1)
         # Aer takes seeds up to 2^31, and adds to them.
         seed = int(child.generate_state(1)[0]) >> 2
-        method = "statevector" if self._noise is None else "density_matrix"
-        backend = {"method": method, "noise_model": self._noise, "max_parallel_experiments": 0}
+        backend = {
+            "method": "density_matrix" if self._dense else "statevector",
+            "noise_model": self._noise,
+            "max_parallel_experiments": 0,
+            # Fused with noise, Aer's gates may fail: https://github.com/Qiskit/qiskit-aer/issues/2455
+            "fusion_enable": self._noise is None or self._dense,
+        }
         return AerSampler(seed=seed, options={"backend_options": backend})
 
     def _prepared(self, state: FloatArray) -> QuantumCircuit:
@@ -193,7 +203,8 @@ class SamplerEvaluator:
         else:
             # Aer's density matrices know no `initialize`; they take the state of all qubits at once.
             full = whole_state(state, self._input_qubits, circuit.num_qubits)
-            circuit.append(SetDensityMatrix(np.outer(full, full.conj())), circuit.qubits)
+            first = SetDensityMatrix(np.outer(full, full.conj())) if self._dense else SetStatevector(full)
+            circuit.append(first, circuit.qubits)
         return circuit.compose(self._circuit)
 
 

@@ -12,14 +12,13 @@ from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
 
 from qkd_qiskit.config import ExperimentSettings, load_experiment
 from qkd_qiskit.config.loading import apply_override, parse_settings
 from qkd_qiskit.errors import ConfigError, StoreError, SweepError
 from qkd_qiskit.faults import first_fault
 from qkd_qiskit.progress import NullProgress, Progress
-from qkd_qiskit.simulation import use_threads
+from qkd_qiskit.simulation import one_blas_thread, use_threads
 from qkd_qiskit.store import RecordStore, folder_lock, mend_database
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
@@ -167,7 +166,7 @@ def _measure_all(
     for position, cell in cells:
         start = time.perf_counter()
         # Cells that run side by side have a core each.
-        with threadpool_limits(1, user_api="blas"), use_threads(cpu_count() if alone else 1):
+        with one_blas_thread(), use_threads(cpu_count() if alone else 1):
             record = cell.measurement.measure(cell if alone else _single(cell), folder)
         record = record.model_copy(update={"seconds": round(time.perf_counter() - start, 2)})
         store.save(sweep, cell.name, cell.fingerprint, record.model_dump(mode="json"))

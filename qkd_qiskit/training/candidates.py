@@ -149,10 +149,9 @@ class CandidateEvaluation:
         self._numbers: dict[VQCNNSpec, int] = {}
         self._factory, self._settings, self._seed, self._answers = factory, settings, task.seed, answers
         most = settings.structure.samples
-        self._folds = [_Fold.of_rows(inputs, targets, train, held, most) for train, held in folds]
-        self._final_folds = self._folds
+        self._folds = self._final_folds = _made_folds(inputs, targets, folds, most)
         if final_folds is not None:
-            self._final_folds = [_Fold.of_rows(inputs, targets, *rows, most) for rows in final_folds]
+            self._final_folds = _made_folds(inputs, targets, final_folds, most)
 
     def fitness(self) -> FloatArray:
         """Return the fitness of all structures so far, [E]."""
@@ -289,19 +288,6 @@ class _Fold:
     held: tuple[FloatArray, Targets]
     rest: list[IntArray]
 
-    @classmethod
-    def of_rows(
-        cls, inputs: FloatArray, targets: Targets, train: IntArray, held: IntArray, most: int
-    ) -> _Fold:
-        """Take rows of samples, at most `most` of them for short trainings."""
-        few, judges = train[:most], targets.rows(held)
-        return cls(
-            (inputs[few], targets.rows(few)),
-            (inputs[train], targets.rows(train)),
-            (inputs[held], judges),
-            _all_but_one_part(judges),
-        )
-
     def judge(self, evaluator: Evaluator, params: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the loss on samples held back, and the losses [parts] with each part of them left out.
 
@@ -311,8 +297,12 @@ class _Fold:
         inputs, targets = self.held
         probabilities = evaluator.probabilities(params[None, :-1], inputs)
         log_scale = np.array([best_log_scale(targets, probabilities[0])])
-        left_out = [targets.rows(rest).values(probabilities[:, rest], log_scale)[0] for rest in self.rest]
-        return targets.values(probabilities, log_scale)[0], np.array(left_out)
+        loss = targets.values(probabilities, log_scale)[0]
+        left_out = [
+            targets.rows(rest).values(probabilities[:, rest], log_scale)[0] if len(rest) else loss
+            for rest in self.rest
+        ]
+        return loss, np.array(left_out)
 
 
 def _alone(train: FullTraining, spec: VQCNNSpec, fold: _Fold, rng: np.random.Generator) -> tuple[FloatArray]:
@@ -320,28 +310,50 @@ def _alone(train: FullTraining, spec: VQCNNSpec, fold: _Fold, rng: np.random.Gen
 
 
 def _averaged(judged: Sequence[tuple[FloatArray, ...]]) -> tuple[float, FloatArray]:
-    """Return the mean loss over folds, and that mean with each part of each fold left out in turn.
+    """Return the mean loss over folds, and that mean with each part of the samples left out in turn.
 
     Args:
         judged: By fold, its loss, and its losses [parts] with each part left out.
     """
-    losses = np.array([float(loss) for loss, _ in judged])
-    left_out = [
-        losses.mean() + (part - loss) / len(judged) for loss, (_, part) in zip(losses, judged, strict=True)
-    ]
-    return float(losses.mean()), np.concatenate(left_out)
+    losses, left_out = zip(*judged, strict=True)
+    return float(np.mean(losses)), np.asarray(np.mean(left_out, axis=0))
 
 
-def _all_but_one_part(targets: Targets) -> list[IntArray]:
-    """Return the samples that stay when one part is left out, for each of at least two parts."""
-    counted = np.arange(targets.n_samples)
+def _made_folds(
+    inputs: FloatArray, targets: Targets, folds: Sequence[tuple[IntArray, IntArray]], most: int
+) -> list[_Fold]:
+    """Return folds of rows of samples, at most `most` of them for short trainings.
+
+    A part of the samples is the same one in every fold: where samples judge more than once, they are left out
+    of all folds together.
+    """
+    ever_held = np.unique(np.concatenate([held for _, held in folds]))
+    part_of = np.full(targets.n_samples, -1, dtype=np.int64)
+    part_of[ever_held] = _parts(targets.rows(ever_held))
+
+    def rows(chosen: IntArray) -> tuple[FloatArray, Targets]:
+        return inputs[chosen], targets.rows(chosen)
+
+    def rest(held: IntArray) -> list[IntArray]:
+        part = part_of[held]
+        return [np.flatnonzero((part >= 0) & (part != one)) for one in range(part_of.max() + 1)]
+
+    return [_Fold(rows(train[:most]), rows(train), rows(held), rest(held)) for train, held in folds]
+
+
+def _parts(targets: Targets) -> IntArray:
+    """Return which part each sample is in, [N]; -1 for one without label, and for all where but one has any.
+
+    Strided: samples of one origin stand together.
+    """
+    counts = np.ones(targets.n_samples, dtype=bool)
     if targets.soft is None and targets.labels is not None:
-        counted = counted[targets.labels >= 0]
-    parts = min(len(counted), _PARTS)
-    if parts < 2:
-        return []
-    # Strided: samples of one origin stand together.
-    return [np.setdiff1d(counted, counted[first::parts]) for first in range(parts)]
+        counts = targets.labels >= 0
+    n_parts = min(int(counts.sum()), _PARTS)
+    found = np.full(targets.n_samples, -1, dtype=np.int64)
+    if n_parts > 1:
+        found[counts] = np.arange(counts.sum()) % n_parts
+    return found
 
 
 def _paired_error(left_out: FloatArray, best: int) -> FloatArray:

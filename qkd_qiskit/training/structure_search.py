@@ -102,7 +102,11 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     folds = _split(task, chosen.validation, chosen.folds)
-    finals = None if chosen.final_folds is None else _split(task, chosen.validation, chosen.final_folds)
+    finals = None
+    if chosen.final_folds is not None or chosen.final_repeats > 1:
+        finals = _split(
+            task, chosen.validation, chosen.final_folds or chosen.folds, repeats=chosen.final_repeats
+        )
     candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers, finals)
     known = _known(space, chosen)
     start = SearchStart(
@@ -238,24 +242,26 @@ def _try_batches(
     return np.stack(trail), tuple(history)
 
 
-def _split(task: SearchTask, share: float, folds: int) -> list[tuple[IntArray, IntArray]]:
+def _split(task: SearchTask, share: float, folds: int, repeats: int = 1) -> list[tuple[IntArray, IntArray]]:
     """Return for each fold samples to train with, in random order, and samples held back.
 
-    No group is on both sides, and none is held back twice.
+    No group is on both sides, and none is held back twice in one of `repeats` splits.
     """
     n = task.targets.n_samples
     groups = np.arange(n) if task.groups is None else task.groups
     if groups.shape != (n,):
         raise TrainingError(f"structure search: expected {n} groups, found shape {groups.shape}")
     rng = np.random.default_rng([task.seed, zlib.crc32(b"structure split")])
-    names = rng.permutation(np.unique(groups))
+    # Originals stand before their copies, and a held-back part needs no copies.
+    names, first = np.unique(groups, return_index=True)
     n_held = max(1, round(share * len(names)))
     if len(names) <= n_held:
         raise TrainingError(f"structure search: expected at least 2 different samples, found {len(names)}")
-    # Originals stand before their copies, and a held-back part needs no copies.
-    _, first = np.unique(groups, return_index=True)
     found = []
-    for part in np.array_split(names, folds) if folds > 1 else [names[:n_held]]:
-        held = np.isin(groups, part)
-        found.append((rng.permutation(np.flatnonzero(~held)), np.intersect1d(np.flatnonzero(held), first)))
+    for _ in range(repeats):
+        mixed = rng.permutation(names)
+        for part in np.array_split(mixed, folds) if folds > 1 else [mixed[:n_held]]:
+            held = np.isin(groups, part)
+            rows = np.intersect1d(np.flatnonzero(held), first)
+            found.append((rng.permutation(np.flatnonzero(~held)), rows))
     return [pair for pair in found if len(pair[1])]

@@ -133,7 +133,7 @@ class StructureSpace:
             smaller: How many of the smaller ones come after them, evenly spaced.
         """
         first = self._genomes((self.base, *self.known))
-        more = self._genomes(self.smaller) if smaller else []
+        more = self._genomes(spec for spec in self.smaller if spec not in self.known) if smaller else []
         chosen = np.unique(np.linspace(0, len(more) - 1, min(smaller, len(more))).round().astype(int))
         return first + [more[number] for number in chosen]
 

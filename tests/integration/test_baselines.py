@@ -10,7 +10,8 @@ from qkd_qiskit.baselines import PublicJudge
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.distillation import output_epsilon
 from qkd_qiskit.errors import DistillationError
-from qkd_qiskit.training import outcome_probabilities
+from qkd_qiskit.simulation import ModelCompiler
+from qkd_qiskit.training import Objective, Targets, minimize_lbfgs, outcome_probabilities
 
 TINY = str(Path(__file__).parent / "tiny.toml")
 SHARING = ("fedprox", "scaffold", "feddf")
@@ -56,6 +57,36 @@ def test_none_is_worse_than_its_start_on_the_servers_labels_beyond_noise(finishe
         apart = judge.losses(answers) - start
         assert apart.mean() <= apart.std(ddof=1) / np.sqrt(len(apart)) + 1e-6
         assert fitted.model.validation[0] == pytest.approx(start.mean(), abs=1e-6)
+
+
+def test_what_judged_is_learnt_at_the_end_by_the_same_rounds_from_another_start(finished):
+    """FedAvg's kept rounds, repeated step by step from the public model that knows all labels."""
+    run, fitted = finished.data, finished.baselines["fedavg"]
+    start, server = finished.baselines["public_only"].model.params, finished.server
+    assert not np.array_equal(start, server.public_only.params)
+    compiler = ModelCompiler(seed=finished.settings.seed)
+    local = [
+        Objective(
+            compiler.model(server.compiled.spec, client.backend).descending("mixed"),
+            held.inputs,
+            Targets(3, labels=held.labels),
+            l2=finished.settings.training.l2,
+        )
+        for client, held in zip(finished.settings.clients, run.clients, strict=True)
+    ]
+    share = np.array([len(held) for held in run.clients]) / sum(map(len, run.clients))
+    ends = []
+    for steps in (1, 2):
+        params = start.astype(np.float32).astype(np.float64)
+        for _ in range(fitted.model.kept):
+            moved = [minimize_lbfgs(one.value_and_gradient, params, iterations=steps).params for one in local]
+            params = np.float64(np.float32(share @ np.float64(np.float32(moved))))
+        ends.append(params)
+    assert any(np.allclose(fitted.model.params, end, atol=1e-6) for end in ends)
+    assert fitted.traffic.rounds == 2
+    labels = len(run.split.public_calibration) + len(run.split.public_validation)
+    assert finished.results["refit"] == {"labels": labels}
+    assert f"the {labels} public labels that had judged were learnt at the end" in str(finished)
 
 
 def test_further_baselines_change_nothing_else(finished):

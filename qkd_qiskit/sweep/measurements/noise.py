@@ -9,8 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from qkd_qiskit.arrays import FloatArray
-from qkd_qiskit.baselines.base import together, train_supervised
+from qkd_qiskit.baselines.base import train_supervised
 from qkd_qiskit.config import ExperimentSettings
+from qkd_qiskit.data import joined
+from qkd_qiskit.distillation import known_samples
 from qkd_qiskit.errors import EstimatorError, SweepError
 from qkd_qiskit.federation import distil
 from qkd_qiskit.hardware import descriptor_folder
@@ -58,7 +60,8 @@ class NoiseMeasurement(Measurement):
         clients, rounds = train_clients(run, compiler, None, own)
         found = distil(run, compiler, rounds, own=own)
         test, compiled, model = run.data.test, found.compiled, found.global_model
-        centralized = train_supervised(run, compiled, CENTRALIZED, together(run.data))
+        everything = joined(*run.data.clients, known_samples(run, None))
+        centralized = train_supervised(run, compiled, CENTRALIZED, everything)
         answers = {
             "global": model.predict(compiled.noisy, test.inputs),
             "teacher_ensemble": teacher_answers(run, rounds.aggregate.teacher, clients, own),

@@ -1,4 +1,4 @@
-"""What baselines are fitted on: labelled samples, the queried ones behind them, and their groups."""
+"""What baselines are fitted on: labelled samples, queried ones and those that have judged, their groups."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qkd_qiskit.baselines import BASELINES, BaselineData, fit_baselines, registry, together
+from qkd_qiskit.baselines import (
+    BASELINES,
+    BaselineData,
+    PublicJudge,
+    fit_baselines,
+    registry,
+    together,
+)
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.data import prepare_data
 from qkd_qiskit.distillation import Aggregate, query_labels
@@ -39,20 +46,38 @@ def queries(run):
     return query_labels(run, np.full((run.data.public.n_answered, 3), 1 / 3))
 
 
+def _without_refit(run):
+    distillation = run.settings.distillation.model_copy(update={"refit": False})
+    return replace(run, settings=run.settings.model_copy(update={"distillation": distillation}))
+
+
 def _data(run, queries):
     soft = np.full((run.data.public.n_answered, 3), 1 / 3)
     # Nothing here trains: teacher and circuit are not needed.
     return BaselineData(run, ModelCompiler(), None, Aggregate(None, soft), queries, None)
 
 
-def test_queried_labels_stand_behind_the_known_ones(run, queries):
-    data, added = _data(run, queries), queries.samples(run.data)
-    for samples, before in ((data.known, run.data.public.labelled), (data.everything, together(run.data))):
-        np.testing.assert_array_equal(samples.inputs, np.concatenate([before.inputs, added.inputs]))
-        np.testing.assert_array_equal(samples.labels, np.concatenate([before.labels, added.labels]))
+def test_labels_of_queries_and_of_the_server_stand_behind_the_known_ones(run, queries):
+    data, public = _data(run, queries), run.data.public
+    asked, held = queries.samples(run.data), public.held_back
+    for samples, parts in (
+        (data.known, (public.labelled, asked, held)),
+        (data.known_before, (public.labelled, asked)),
+        (data.everything, (together(run.data), asked, held)),
+    ):
+        np.testing.assert_array_equal(samples.inputs, np.concatenate([part.inputs for part in parts]))
+        np.testing.assert_array_equal(samples.labels, np.concatenate([part.labels for part in parts]))
 
 
-def test_without_queries_there_is_what_there_was(run):
+def test_what_judges_is_learnt_before_by_nobody(run, queries):
+    judging = {row.tobytes() for row in PublicJudge.of(run.data).samples.inputs}
+    assert judging == {row.tobytes() for row in run.data.public.held_back.inputs}
+    before = {row.tobytes() for row in _data(run, queries).known_before.inputs}
+    assert not judging & before
+
+
+def test_without_queries_and_refit_there_is_what_there_was(run):
+    run = _without_refit(run)
     data = _data(run, None)
     np.testing.assert_array_equal(data.known.inputs, run.data.public.labelled.inputs)
     assert data.training_run is run
@@ -63,11 +88,14 @@ def test_a_group_holds_an_original_and_its_copies(run, queries):
     data = _data(run, queries)
     groups, labels = data.groups, data.everything.labels
     originals = sum(run.data.sizes) + len(run.data.split.public_train)
+    originals += len(run.data.split.public_calibration) + len(run.data.split.public_validation)
     assert len(groups) == len(labels)
     assert len(np.unique(groups)) == originals + WANTED
     for group in np.unique(groups):
         assert len(np.unique(labels[groups == group])) == 1
     assert np.bincount(groups).min(initial=9, where=np.bincount(groups) > 0) == 2
+    held = data.groups[-len(run.data.public.held_back) :]
+    assert np.array_equal(np.unique(held, return_counts=True)[1], np.full(len(np.unique(held)), 3))
 
 
 def test_where_no_client_is_everything_is_the_known_part(run, queries):

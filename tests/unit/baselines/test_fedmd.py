@@ -102,6 +102,10 @@ def test_what_is_best_after_the_best_round_is_kept(best, kept, client):
     np.testing.assert_array_equal(found.params, wanted)
     assert judged[2] == (judged[0] + judged[1]) / 2
     assert found.validation[kept] == 0.0
+    # Who stands after so many rounds is found again without a judge.
+    again = agree(_task(rounds=kept, stands=client), rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(again.params, found.params)
+    assert (again.kept, again.client, again.validation) == (kept, client, ())
 
 
 def test_a_consensus_predicts_the_class_of_the_mean():

@@ -142,6 +142,10 @@ def test_the_public_set_keeps_its_parts_in_order():
         labels = public.samples.labels[rows].reshape(4, 9)
         assert (labels >= 0).all()
         np.testing.assert_array_equal(labels, np.tile(labels[0], (4, 1)))
+    assert (np.diff(public.held_back_rows) > 0).all()
+    np.testing.assert_array_equal(public.held_back.labels, np.tile(public.held_back.labels[:18], 4))
+    # Examples and the pool are 30 originals: what is held back goes on from there.
+    np.testing.assert_array_equal(public.held_back_origins.first, np.tile(np.arange(30, 48), 4))
     parts = [public.unlabelled_rows, public.calibration_rows, public.validation_rows]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(80, 80 + 4 * 28))
     assert len(data.clients[0]) == 40

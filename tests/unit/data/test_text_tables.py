@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qkd_qiskit.data import load_dataset
-from qkd_qiskit.data.columns import FeatureColumns, TableOptions
+from qkd_qiskit.data.table_options import FeatureColumns, TableOptions
 from qkd_qiskit.data.unlabelled import load_features
 from qkd_qiskit.errors import DataError
 

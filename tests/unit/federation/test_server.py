@@ -119,11 +119,14 @@ def test_a_student_needs_the_least_number_of_blocks(finished):
         distil_messages(run, _compiler(run), [client.message.to_bytes() for client in finished.clients])
 
 
-def test_a_student_that_is_worse_gives_way_to_public_data_alone(monkeypatch, tmp_path):
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_student_that_is_worse_gives_way_to_public_data_alone(monkeypatch, tmp_path, refit):
     taught = server.train_student
     monkeypatch.setattr(server, "train_student", lambda *given: replace(taught(*given), worse=True))
-    found = run_experiment(_settings("distillation.rounds=1"), output=tmp_path)
-    assert found.server.global_model is found.server.public_only
+    found = run_experiment(_settings("distillation.rounds=1", f"distillation.refit={refit}"), output=tmp_path)
+    # The annotator never knows the labels that have weighed it.
+    assert (found.server.global_model is found.server.public_only) is not refit
+    assert found.baselines["public_only"].model is found.server.global_model
     assert not np.array_equal(found.server.student.model.params, found.server.public_only.params)
     assert "worse than public data alone" in found.results["fallback"]
     models = found.results["models"]

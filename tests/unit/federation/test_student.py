@@ -75,6 +75,34 @@ def test_a_teacher_that_is_wrong_everywhere_is_found_worse():
     assert found.worse
 
 
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_refit_adds_the_servers_own_labels_and_nothing_else(copies):
+    lessons = _lessons()
+    data, recipe = lessons.run.data, student.Recipe("kl", 0.1, copies=copies)
+    before, after = (lessons.task(STAGE, recipe, refit=refit) for refit in (False, True))
+    n, held = len(before.inputs), data.public.held_back
+    if not copies:
+        held = held.rows(slice(0, len(data.split.public_calibration) + len(data.split.public_validation)))
+    np.testing.assert_array_equal(after.inputs, np.concatenate([before.inputs, held.inputs]))
+    np.testing.assert_array_equal(after.targets.labels, [*before.targets.labels, *held.labels])
+    np.testing.assert_array_equal(after.targets.soft[:n], before.targets.soft)
+    np.testing.assert_allclose(after.targets.soft[n:], np.eye(3)[held.labels], atol=1e-4)
+
+
+@pytest.mark.parametrize("overrides", [(), (DESCENT,)])
+def test_a_refit_goes_on_from_where_the_judges_have_stopped(overrides, monkeypatch):
+    monkeypatch.setattr(student, "simplest", lambda losses: 6)
+    before, after = (
+        train_student(_lessons(f"distillation.refit={refit}", *overrides), STAGE).model
+        for refit in (False, True)
+    )
+    assert before.stopped_at == after.stopped_at == 0.4
+    assert after.refine_history[: len(before.refine_history)] == before.refine_history
+    # Turns of a random vector have a mean of a quarter of the circle.
+    turned = np.abs(np.angle(np.exp(1j * (after.params - before.params)[:-1])))
+    assert 0 < turned.mean() < 0.3
+
+
 def test_trust_mixes_the_teacher_with_the_public_only_model():
     lessons = _lessons()
     half, whole = (

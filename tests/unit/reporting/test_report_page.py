@@ -208,9 +208,11 @@ def test_other_versions_than_the_tested_ones_are_marked(results: Document, bare:
 
 def test_labels_that_were_asked_for_are_reported(results: Document, bare: ReportExtras) -> None:
     assert "asked for the labels" not in render_report(check_results(results), bare)
-    queried = results | {"asked": {"labels": 120, "teacher_right": 0.655}}
+    assert "that had judged" not in render_report(check_results(results), bare)
+    queried = results | {"asked": {"labels": 120, "teacher_right": 0.655}, "refit": {"labels": 140}}
     source = render_report(check_results(queried), bare)
     assert "asked for the labels of 120 public samples" in source
+    assert "The 140 public labels that had judged were learnt at the end" in source
     assert "right on 65.5" in source
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
-from qkd_qiskit.data.columns import FeatureColumns
 from qkd_qiskit.data.kept_samples import DIGESTS_FILE
+from qkd_qiskit.data.table_options import FeatureColumns
 from qkd_qiskit.encoding import make_encoder
 from qkd_qiskit.errors import DataError, ModelError
 from qkd_qiskit.models import MODEL_FILE, SETTINGS_FILE, SavedModel, load_model

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, amplitude_damping_error, depolarizing_error
 
-from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, count_agreement
-from qkd_qiskit.vqcnn import VQCNNSpec, build_circuit, parameter_vectors
+from qkd_qiskit.encoding import ENCODINGS
+from qkd_qiskit.simulation import AerEvaluator, PauliEvaluator, SamplerEvaluator, count_agreement
+from qkd_qiskit.vqcnn import VQCNNSpec
 
 
 def narrowing(n_qubits, pooling="edge", kernel="su4"):
@@ -35,17 +35,6 @@ def test_ten_noisy_qubits_equal_density_matrices(noise, pooling):
     assert np.abs(exact - AerEvaluator(spec, noise).probabilities(weights, inputs)).max() < 1e-7
 
 
-def trajectory_counts(spec, noise, weights, inputs, shots):
-    """Counts `[N, 4]` of states that Aer draws errors for, shot by shot."""
-    simulator = AerSimulator(method="statevector", noise_model=noise, seed_simulator=3)
-    circuit = build_circuit(spec)
-    x, w = parameter_vectors(circuit)
-    bound = [circuit.assign_parameters({x: row, w: weights}) for row in inputs]
-    result = simulator.run(bound, shots=shots).result()
-    outcomes = ["00", "01", "10", "11"]
-    return np.array([[result.get_counts(k).get(o, 0) for o in outcomes] for k in range(len(inputs))])
-
-
 @pytest.mark.parametrize(
     ("n_qubits", "shots", "n_inputs"),
     [(13, 120, 1), pytest.param(16, 2000, 4, marks=pytest.mark.long)],
@@ -58,11 +47,22 @@ def test_more_than_twelve_noisy_qubits_give_the_counts_of_trajectories(noise, n_
     weights = 0.1 * rng.normal(size=spec.n_weights)
     inputs = rng.uniform(-1.6, -1.3, (n_inputs, 2 * n_qubits))
     exact = PauliEvaluator(spec, noise).probabilities(weights, inputs)
-    counts = trajectory_counts(spec, noise, weights, inputs, shots)
+    counts = SamplerEvaluator(spec, noise, shots=shots, seed=3).sample(weights, inputs).counts
     assert count_agreement(counts, exact).agrees
     # The test sees a wrong answer: the same counts do not fit the ideal circuit.
     ideal = PauliEvaluator(spec).probabilities(weights, inputs)
     assert not count_agreement(counts, ideal).agrees
+
+
+def test_states_under_noise_may_be_sampled_shot_by_shot(noise, monkeypatch):
+    monkeypatch.setattr("qkd_qiskit.simulation.sampler._WIDEST_DENSITY", 2)
+    spec = VQCNNSpec(3, "amplitude", "conv, conv", "RY0 RX1 CX01", "site", 4)
+    rng = np.random.default_rng(5)
+    weights = rng.normal(size=spec.n_weights)
+    inputs = ENCODINGS["amplitude"].random_inputs(3, 2, rng=rng)
+    counts = SamplerEvaluator(spec, noise, shots=3000, seed=3).sample(weights, inputs).counts
+    assert count_agreement(counts, PauliEvaluator(spec, noise).probabilities(weights, inputs)).agrees
+    assert not count_agreement(counts, PauliEvaluator(spec).probabilities(weights, inputs)).agrees
 
 
 def test_sixteen_qubits_with_a_gradient_fit_the_default_budget(noise):

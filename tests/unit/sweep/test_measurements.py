@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +30,7 @@ from qkd_qiskit.sweep.measurements.predictors import (
     representational_capacity,
 )
 from qkd_qiskit.sweep.measurements.shots import DrawnShots
+from qkd_qiskit.sweep.measurements.structures import _SharedWork
 from qkd_qiskit.sweep.measurements.weights import Limit
 from qkd_qiskit.sweep.plot import save_picture
 from qkd_qiskit.sweep.settings import Variant
@@ -256,14 +258,43 @@ def test_ways_to_search_structures_are_measured_beside_presets():
         training={**QUICK, "structure": structure},
         **SMALL,
     )
-    names = ("presets", "ladder", "front", "random")
+    names = ("presets", "ladder", "front", "random", "front, equal seconds", "random, equal seconds")
     names = [title for name in names for title in (name, f"{name}, lowest")]
     assert list(found.right) == names
-    assert {len(answers) for answers in found.right.values()} == {30}
+    assert {len(answers) for answers in found.right.values()} == {3 * 30}
     budget = 2 * 6  # Six blocks of `two_cx` on four qubits.
     assert all(0 < found.values[f"gates of {name}"][0] <= budget for name in names)
     assert found.values["tried by front"] == found.values["tried by random"] == (4.0,)
     assert found.values["tried by ladder"] > found.values["tried by presets"]
+    # One of the searches is the quickest, and keeps all of its batches.
+    cut = [found.values[f"tried by {name}, equal seconds"] for name in ("front", "random")]
+    assert max(cut) == (4.0,)
+    assert min(cut) >= (2.0,)
+
+
+def test_shared_work_is_done_once_and_charged_to_everyone():
+    work, done = _SharedWork(), []
+
+    def costly(name):
+        done.append(name)
+        began = time.process_time()
+        while time.process_time() - began < 0.02:
+            pass
+        return name
+
+    def outer():
+        return work.do("inner", lambda: costly("inner")) + costly("outer")
+
+    spent = []
+    for key in ("inner", "outer", "outer"):
+        began = work.clock()
+        found = work.do(key, outer if key == "outer" else lambda: costly("inner"))
+        spent.append(work.clock() - began)
+    assert found == "innerouter"
+    assert done == ["inner", "outer"]
+    # The outer work holds the inner one's seconds, whoever did that.
+    assert spent[0] >= 0.02
+    assert min(spent[1:]) >= 0.04
 
 
 def test_cheap_judgements_are_ranked_against_full_trainings():

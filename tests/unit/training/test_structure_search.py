@@ -23,7 +23,7 @@ from qkd_qiskit.training import (
     search_structure,
     searched_spec,
 )
-from qkd_qiskit.training.candidates import CandidateEvaluation, _all_but_one_part, _Fold, _paired_error
+from qkd_qiskit.training.candidates import CandidateEvaluation, _made_folds, _paired_error, _parts
 from qkd_qiskit.training.structure_search import _split
 from qkd_qiskit.vqcnn import VQCNNSpec, native_two_qubit
 
@@ -262,18 +262,20 @@ def test_losses_with_one_sample_left_out_average_to_the_loss():
 
 
 @pytest.mark.parametrize(("n", "parts"), [(1, 0), (2, 2), (50, 50), (51, 50), (120, 50)])
-def test_every_sample_is_left_out_once(n, parts):
-    kept = _all_but_one_part(Targets(2, labels=np.zeros(n, dtype=np.int64)))
-    assert len(kept) == parts
-    out = [np.setdiff1d(np.arange(n), rest) for rest in kept]
-    assert sorted(np.concatenate(out)) == list(range(n)) if parts else not out
+def test_every_sample_is_in_one_of_the_parts(n, parts):
+    found = _parts(Targets(2, labels=np.zeros(n, dtype=np.int64)))
+    assert len(found) == n
+    sizes = np.bincount(found[found >= 0])
+    assert len(sizes) == parts
+    assert sizes.sum() == (n if parts else 0)
+    assert not parts or sizes.max() - sizes.min() <= 1
 
 
-def test_samples_without_labels_are_not_left_out():
+def test_samples_without_labels_are_in_no_part():
     labels = np.array([-1, 0, -1, 1])
-    assert [list(rest) for rest in _all_but_one_part(Targets(2, labels=labels))] == [[3], [1]]
+    assert list(_parts(Targets(2, labels=labels))) == [-1, 0, -1, 1]
     soft = np.full((4, 2), 0.5)
-    assert len(_all_but_one_part(Targets(2, labels=labels, soft=soft))) == 4
+    assert list(_parts(Targets(2, labels=labels, soft=soft))) == [0, 1, 2, 3]
 
 
 def test_finalists_are_trained_by_the_factorys_own_training(blobs, tmp_path):
@@ -413,7 +415,7 @@ def test_structures_are_judged_at_the_best_logit_scale_not_at_the_trained_one():
     targets, rows = Targets(2, labels=np.arange(8) % 2), np.arange(8)
     rng = np.random.default_rng(0)
     inputs, weights = rng.normal(size=(8, 8)), rng.normal(size=CHEAP.n_weights)
-    fold, evaluator = _Fold.of_rows(inputs, targets, rows, rows, 8), PauliEvaluator(CHEAP)
+    (fold,), evaluator = _made_folds(inputs, targets, [(rows, rows)], 8), PauliEvaluator(CHEAP)
     losses = [fold.judge(evaluator, np.append(weights, scale))[0] for scale in (0.0, 3.0)]
     assert losses[0] == losses[1]
     probabilities = evaluator.probabilities(weights, inputs)
@@ -434,13 +436,51 @@ def test_losses_of_folds_are_averaged():
     for candidates in (both, *single):
         candidates.number(CHEAP)
     assert both.losses[0] == pytest.approx(np.mean([one.losses[0] for one in single]))
-    # Leaving a sample out of one fold moves the mean by half of what it moves that fold.
-    first, second = (one.left_out[0] for one in single)
-    expected = [(first + single[1].losses[0]) / 2, (second + single[0].losses[0]) / 2]
+    # A sample stands in one fold: leaving it out moves the mean by half of what it moves that fold.
+    second, first = (one.left_out[0] for one in single)
+    expected = [(first + single[0].losses[0]) / 2, (second + single[1].losses[0]) / 2]
     np.testing.assert_allclose(both.left_out[0], np.concatenate(expected))
     assert both.evaluations == sum(one.evaluations for one in single)
     full = both.full(0, Tracking())[0]
     assert full < both.losses[0] + 1
+
+
+def test_a_sample_that_judges_twice_is_left_out_of_both_folds():
+    """Judged twice by the same samples, a difference is no surer than judged once."""
+    targets, rows = Targets(2, labels=np.arange(12) % 2), np.arange(12)
+    inputs = np.random.default_rng(0).normal(size=(12, 8))
+    factory = CandidateFactory(BASE, PauliEvaluator, lambda spec: 0.0, native_two_qubit)
+    once, twice = (
+        CandidateEvaluation(factory, SearchTask(inputs, targets, 0), folds, _settings(), AnswerLog())
+        for folds in ([(rows, rows)], [(rows, rows), (rows, rows[::-1])])
+    )
+    errors = []
+    for candidates in (once, twice):
+        # No step is made, so that every training ends where the best start stands.
+        candidates._settings = _settings(steps=0, starts=1)
+        for spec in (BASE, CHEAP):
+            candidates.number(spec)
+        errors.append(_paired_error(np.stack(candidates.left_out), 0)[1])
+    assert errors[0] > 0
+    assert errors[1] == pytest.approx(errors[0])
+
+
+def test_finalists_are_judged_again_by_other_parts(blobs):
+    sizes = {"iterations": 0, "finalists": 2, "final_folds": 2}
+    once, twice = (_search(blobs, {**sizes, "final_repeats": n})[0] for n in (1, 2))
+    assert once.finalists == twice.finalists
+    assert once.final_fitness != twice.final_fitness
+    alone = _search(blobs, {"iterations": 0, "finalists": 2, "final_repeats": 2})[0]
+    assert alone.final_fitness != twice.final_fitness
+    task = SearchTask(np.zeros((9, 1)), Targets(2, labels=np.arange(9) % 2), 0)
+    splits = _split(task, 0.25, 3, repeats=2)
+    assert [sorted(np.concatenate([held for _, held in part])) for part in (splits[:3], splits[3:])] == [
+        list(range(9))
+    ] * 2
+    assert [list(held) for _, held in splits[:3]] != [list(held) for _, held in splits[3:]]
+    assert [tuple(map(list, pair)) for pair in splits[:3]] == [
+        tuple(map(list, pair)) for pair in _split(task, 0.25, 3)
+    ]
 
 
 def test_finalists_are_judged_in_every_fold(blobs):
