@@ -12,14 +12,14 @@ with every block, so that it always ranks the smallest size first: the row `smal
 Both go on drawing weights until the processor time is spent that the probes of the task take in closed form.
 The tasks are those of use `confirmation`; what is fitted is fitted to all others.
 
-    python tests/benchmarks/bench_size_predictors.py [DATA_FOLDER]
+    python tests/benchmarks/bench_size_predictors.py [--data FOLDER] [--task NAME ...]
 
 Without the folder, tasks whose datasets the package lacks are left out.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -75,13 +75,21 @@ def drawn(specs, seconds, draw):
 
 def main() -> None:
     """Print a table of all predictors on the tasks of use `confirmation`."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, help="folder of the datasets that the package lacks")
+    parser.add_argument("--task", action="append", help="name of a task; all when omitted")
+    asked_for = parser.parse_args()
+    folder = asked_for.data
     plan = calibration.load_plan("kinds")
     records, _ = calibration.shipped_records(plan)
     tasks = probed_tasks(plan, curves(plan, records), load_coefficients(), ProbeModel())
     used = [task for task in tasks if task.curve.task.use != "confirmation"]
     asked = [
-        task for task in tasks if task not in used and (task.curve.task.file is None or folder is not None)
+        task
+        for task in tasks
+        if task not in used
+        and (task.curve.task.file is None or folder is not None)
+        and (asked_for.task is None or task.curve.task.name in asked_for.task)
     ]
     model = load_probe_model()
     rows = dict(compare_ways([Part(used, asked, model)]).figures)
