@@ -23,7 +23,7 @@ from qkd_qiskit.estimator.calibration.probed import (
     prior_of,
     simulate_probes,
 )
-from qkd_qiskit.estimator.probes.search import granted_size, size_interval
+from qkd_qiskit.estimator.probes.search import Evidence, granted_size, size_interval
 
 _RIDGE = 1.0
 _LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
@@ -85,7 +85,8 @@ class ComparedWays:
 
 def compare_ways(parts: Iterable[Part]) -> ComparedWays:
     """Return what all ways give the asked tasks of all parts."""
-    tasks, searched = [], []
+    tasks: list[ProbedTask] = []
+    searched: list[tuple[Evidence, float]] = []
     sizes: dict[str, list[int]] = {}
     for used, asked, model in parts:
         tasks += asked

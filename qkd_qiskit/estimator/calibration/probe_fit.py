@@ -124,12 +124,11 @@ def fit_probe_model(used: Sequence[ProbedTask], replays: Replays | None = None) 
         covered = [low <= task.needed <= high for task, (low, high) in zip(used, bounds, strict=True)]
         if np.mean(covered) >= _COVERED:
             break
-    sufficient = [
-        np.mean(
-            [task.is_sufficient(granted_within(*one, level)) for task, one in zip(used, found, strict=True)]
-        )
-        for level in _CONFIDENCES
-    ]
+    sufficient: list[float] = []
+    for level in _CONFIDENCES:
+        granted = [granted_within(*one, level) for one in found]
+        enough_for = [task.is_sufficient(size) for task, size in zip(used, granted, strict=True)]
+        sufficient.append(float(np.mean(enough_for)))
     enough = min(_ENOUGH, max(sufficient))
     confidence = next(c for c, share in zip(_CONFIDENCES, sufficient, strict=True) if share >= enough)
     return _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})

@@ -99,7 +99,7 @@ class Evidence:
         enough = shape >= shape.max(axis=1, keepdims=True) - POINT
         joint = np.zeros((len(self.blocks), len(self.blocks)))
         np.add.at(joint, self.grid.smallest, weight[:, None] * enough)
-        smallest = np.bincount(self.grid.smallest, weights=weight, minlength=len(self.blocks))
+        smallest = self.smallest()
         return smallest, joint / np.maximum(smallest, 1e-300)[:, None]
 
     def fall(self) -> float:
