@@ -50,10 +50,10 @@ _JUDGED_COLUMNS = (
     ("points\nlost", "lost"),
     ("interval\ncovers", "covered"),
     ("seconds", "seconds"),
-    ("rising:\nmedian", "rising_median"),
-    ("\n90 %", "rising_most"),
-    ("within\na point", "rising_sufficient"),
-    ("interval\ncovers", "rising_covered"),
+    ("rising:\nmedian", "rising.median"),
+    ("\n90 %", "rising.most"),
+    ("within\na point", "rising.sufficient"),
+    ("interval\ncovers", "rising.covered"),
 )
 _FIGURE_COLUMNS = (("tasks of", "tasks of"), ("tasks", "tasks"), ("by", "by"), *_JUDGED_COLUMNS)
 _TRADE_COLUMNS = (

@@ -49,10 +49,7 @@ class Figures:
         lost: Points by which the mean accuracy stays below the plateau.
         covered: Share of the tasks whose interval holds the need; None where there are no intervals.
         seconds: Median time on one core.
-        rising_median: `median` where the truth is the rising curve nearest to the mean accuracies.
-        rising_most: `most`, likewise.
-        rising_sufficient: `sufficient`, likewise.
-        rising_covered: `covered`, likewise.
+        rising: The same where the truth is the rising curve nearest to the mean accuracies; None within that.
     """
 
     tasks: int
@@ -62,10 +59,7 @@ class Figures:
     lost: float
     covered: float | None = None
     seconds: float = 0.0
-    rising_median: float | None = None
-    rising_most: float | None = None
-    rising_sufficient: float | None = None
-    rising_covered: float | None = None
+    rising: Figures | None = None
 
 
 @dataclass(frozen=True)
@@ -103,12 +97,8 @@ def compare_ways(parts: Iterable[Part]) -> ComparedWays:
     found |= {name: size_figures(tasks, chosen) for name, chosen in sizes.items()}
     granted = [evidence.granted(evidence.model.confidence) for evidence, _ in searched]
     bounds = [size_interval(evidence.smallest()) for evidence, _ in searched]
-    found["probes"] = replace(
-        size_figures(tasks, granted),
-        covered=_covered(tasks, bounds),
-        rising_covered=_covered([task.rising for task in tasks], bounds),
-        seconds=float(np.median([spent for _, spent in searched])),
-    )
+    seconds = float(np.median([spent for _, spent in searched]))
+    found["probes"] = size_figures(tasks, granted, bounds=bounds, seconds=seconds)
     trade = {
         level: size_figures(tasks, [evidence.granted(level) for evidence, _ in searched]) for level in _LEVELS
     }
@@ -116,7 +106,12 @@ def compare_ways(parts: Iterable[Part]) -> ComparedWays:
 
 
 def size_figures(
-    tasks: Sequence[ProbedTask], sizes: Sequence[int], blocks: Sequence[int] | None = None
+    tasks: Sequence[ProbedTask],
+    sizes: Sequence[int],
+    blocks: Sequence[int] | None = None,
+    *,
+    bounds: Sequence[tuple[int, int]] | None = None,
+    seconds: float = 0.0,
 ) -> Figures:
     """Return what some sizes are worth, by either truth.
 
@@ -124,17 +119,21 @@ def size_figures(
         tasks: The tasks.
         sizes: Number of the size that each gets.
         blocks: Blocks that were granted, where they are others than those of the sizes.
+        bounds: Numbers of the sizes between which the need was said to lie.
+        seconds: Median time that it took.
     """
     if blocks is None:
         blocks = [task.curve.blocks[size] for task, size in zip(tasks, sizes, strict=True)]
+    granted = list(zip(sizes, blocks, strict=True))
     settled, rising = (
-        _judged(
-            [(task.curve.blocks, task.smooth) for task in judged],
-            list(zip(sizes, blocks, strict=True)),
+        replace(
+            _judged([(task.curve.blocks, task.smooth) for task in judged], granted),
+            covered=None if bounds is None else _covered(judged, bounds),
+            seconds=seconds,
         )
         for judged in (tasks, [task.rising for task in tasks])
     )
-    return _with_rising(settled, rising)
+    return replace(settled, rising=rising)
 
 
 def figures_of_draws(found: Sequence[Curve]) -> Figures:
@@ -164,7 +163,7 @@ def figures_of_draws(found: Sequence[Curve]) -> Figures:
         size = [_smallest(truth) for truth in own]
         granted = [(number, one.blocks[number]) for number, (one, _) in zip(size, pairs, strict=True)]
         judged.append(_judged([(rest.blocks, getattr(rest, name)) for _, rest in pairs], granted))
-    return _with_rising(*judged)
+    return replace(judged[0], rising=judged[1])
 
 
 def constant_size(used: Sequence[ProbedTask]) -> int:
@@ -209,15 +208,6 @@ def _judged(
         most=float(np.quantile(ratios, 0.9)),
         sufficient=float(np.mean(below <= POINT)),
         lost=100.0 * float(below.mean()),
-    )
-
-
-def _with_rising(settled: Figures, rising: Figures) -> Figures:
-    return replace(
-        settled,
-        rising_median=rising.median,
-        rising_most=rising.most,
-        rising_sufficient=rising.sufficient,
     )
 
 

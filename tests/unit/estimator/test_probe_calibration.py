@@ -199,8 +199,8 @@ def test_a_draw_is_judged_by_the_others():
     found = predictors.figures_of_draws([curve, single])
     # The flat draw grants 7 blocks where the other needs 22, and the other grants 22 where 7 would do.
     assert found.tasks == 2
-    assert found.rising_median == pytest.approx((7 / 22 + 22 / 7) / 2)
-    assert found.rising_sufficient == 0.5
+    assert found.rising.median == pytest.approx((7 / 22 + 22 / 7) / 2)
+    assert found.rising.sufficient == 0.5
     assert predictors.figures_of_draws([single]).tasks == 0
 
 
