@@ -78,8 +78,8 @@ def training_steps(task: TaskDescription) -> int:
     last = full if structure.full_steps is None else min(structure.full_steps, full)
     # Besides those asked for, the base and several sizes of each preset are finalists.
     finalists = structure.finalists + 1 + len(PRESETS) * (1 + len(structure.rungs))
-    parts = structure.folds if structure.final_folds is None else structure.final_folds
-    return full + short + finalists * parts * structure.final_repeats * last
+    judgements = structure.final_folds * structure.final_repeats
+    return full + short + finalists * judgements * last
 
 
 def memory_bytes(task: TaskDescription, originals: PublicOriginals, n_own: int) -> int:

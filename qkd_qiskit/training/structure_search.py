@@ -102,11 +102,7 @@ def search_structure(
     tracking = Tracking("structure") if tracking is None else tracking
     chosen = settings.structure
     folds = _split(task, chosen.validation, chosen.folds)
-    finals = None
-    if chosen.final_folds is not None or chosen.final_repeats > 1:
-        finals = _split(
-            task, chosen.validation, chosen.final_folds or chosen.folds, repeats=chosen.final_repeats
-        )
+    finals = _split(task, chosen.validation, chosen.final_folds, repeats=chosen.final_repeats)
     candidates = CandidateEvaluation(factory, task, folds, settings, tracking.answers, finals)
     known = _known(space, chosen)
     start = SearchStart(

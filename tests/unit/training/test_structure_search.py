@@ -33,6 +33,7 @@ CHEAP = VQCNNSpec(4, plan="edge, conv", kernels="one_cx", sharing="site")
 
 def _settings(**structure):
     sizes = {"enabled": True, "particles": 5, "iterations": 2, "samples": 20, "starts": 2, "steps": 2}
+    sizes |= {"folds": 1}
     return TrainingSettings(
         particles=2, iterations=0, refine=3, structure=StructureSettings(**{**sizes, **structure})
     )
@@ -173,12 +174,11 @@ def test_finalists_go_down_the_front_and_known_structures_are_among_them(blobs):
 
 def test_finalists_may_be_judged_by_more_parts_than_the_others(blobs):
     sizes = {"iterations": 1, "finalists": 2}
-    one, again, all_parts = (_search(blobs, {**sizes, "final_folds": parts})[0] for parts in (None, 1, 4))
-    assert one.final_fitness == again.final_fitness
+    one, all_parts = (_search(blobs, {**sizes, "final_folds": parts})[0] for parts in (1, 4))
     assert all_parts.finalists == one.finalists
     np.testing.assert_array_equal(all_parts.losses, one.losses)
     assert all_parts.final_fitness != one.final_fitness
-    whole = _search(blobs, {**sizes, "folds": 4, "iterations": 0, "particles": 2})[0]
+    whole = _search(blobs, {**sizes, "folds": 4, "final_folds": 4, "iterations": 0, "particles": 2})[0]
     parts = _search(blobs, {**sizes, "final_folds": 4, "iterations": 0, "particles": 2})[0]
     # Both judge the two known structures; each is trained in full on the same parts from the same starts.
     by_number = [dict(zip(f.finalists, f.final_fitness, strict=True)) for f in (whole, parts)]
@@ -484,7 +484,7 @@ def test_finalists_are_judged_again_by_other_parts(blobs):
 
 
 def test_finalists_are_judged_in_every_fold(blobs):
-    found, made = _search(blobs, {"folds": 3, "finalists": 2, "presets": False})
+    found, made = _search(blobs, {"folds": 3, "final_folds": 3, "finalists": 2, "presets": False})
     assert len(found.final_fitness) == 2
     # One evaluator serves all folds.
     assert len(made) == len(found.structures) + 2
