@@ -43,17 +43,23 @@ _PROBE_COLUMNS = (
     ("within\na point", "sufficient"),
     ("covered", "covered"),
 )
-_FIGURE_COLUMNS = (
-    ("tasks of", "tasks of"),
-    ("tasks", "tasks"),
-    ("rule,\nmedian", "rule_median"),
-    ("\n90 %", "rule_90"),
-    ("within\na point", "rule_sufficient"),
-    ("probes,\nmedian", "probes_median"),
-    ("\n90 %", "probes_90"),
-    ("within\na point", "probes_sufficient"),
+_JUDGED_COLUMNS = (
+    ("median", "median"),
+    ("90 %", "most"),
+    ("within\na point", "sufficient"),
+    ("points\nlost", "lost"),
     ("interval\ncovers", "covered"),
     ("seconds", "seconds"),
+    ("rising:\nmedian", "rising.median"),
+    ("\n90 %", "rising.most"),
+    ("within\na point", "rising.sufficient"),
+    ("interval\ncovers", "rising.covered"),
+)
+_FIGURE_COLUMNS = (("tasks of", "tasks of"), ("tasks", "tasks"), ("by", "by"), *_JUDGED_COLUMNS)
+_TRADE_COLUMNS = (
+    ("tasks of", "tasks of"),
+    ("confi-\ndence", "confidence"),
+    *(_JUDGED_COLUMNS[place] for place in (0, 1, 2, 3, 6, 7, 8)),
 )
 
 
@@ -124,8 +130,8 @@ def _calibrate_probes(
     write_probe_calibration(finished, output)
     found = finished.to_dict()
     show("Rule and probes", _PROBE_COLUMNS, found["tasks"], None)
-    figures = [{"tasks of": use, **found[use]} for use in ("fit", "validation", "each")]
-    show("Granted over smallest sufficient blocks", _FIGURE_COLUMNS, figures, None)
+    show("Granted over smallest sufficient blocks", _FIGURE_COLUMNS, found["figures"], None)
+    show("The probes with other confidences", _TRADE_COLUMNS, found["trade"], None)
     typer.echo(finished.model.method)
     typer.echo(f"numbers: {output / 'probe_model.json'}\npicture: {output / 'probes.png'}")
     if json_path is not None:

@@ -57,7 +57,7 @@ class DistillationSettings(Settings):
         "is least certain; all baselines get them too",
     )
     refit: bool = Field(
-        True,
+        False,
         description="whether the global model and all baselines learn the labels that the server keeps to "
         "itself too, once these have judged all that they are to judge",
     )

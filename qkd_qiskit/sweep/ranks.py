@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +25,10 @@ def rank_rows(groups: Sequence[SweepRow], models: Sequence[str] | None) -> list[
     come from a bootstrap over variants: what they are uncertain of is which tasks were chosen.
 
     Args:
-        groups: The variants; those that were refused do not count.
+        groups: The variants; runs that were refused do not count, nor do variants of nothing else.
         models: Models to rank; None for all that every variant has.
     """
-    used = [group for group in groups if group.refused is None]
+    used = [found for found in map(_measured, groups) if found.records]
     if not used:
         return [group.labels | {"refused": group.refused or ""} for group in groups]
     common = [
@@ -50,7 +51,19 @@ def rank_rows(groups: Sequence[SweepRow], models: Sequence[str] | None) -> list[
         if sent:
             row["kilobytes"] = f"{np.mean(sent) / 1000:.1f}"
         rows.append(row)
-    return [*rows, {"model": f"{len(used)} variants, {len(groups) - len(used)} refused"}]
+    refused = sum(len(group.records) for group in groups) - sum(len(group.records) for group in used)
+    return [*rows, {"model": f"{len(used)} variants, {refused} runs refused"}]
+
+
+def _measured(group: SweepRow) -> SweepRow:
+    """Return a variant without the runs that were refused."""
+    pairs = [
+        (cell, record)
+        for cell, record in zip(group.cells, group.records, strict=True)
+        if record.refused is None
+    ]
+    cells, records = tuple(cell for cell, _ in pairs), tuple(record for _, record in pairs)
+    return replace(group, cells=cells, records=records)
 
 
 def _interval(differences: FloatArray) -> str:

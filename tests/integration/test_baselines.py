@@ -19,7 +19,11 @@ FURTHER = (*SHARING, "fedmd", "unentangled", "one_body", "two_body")
 
 
 def _settings(*more):
-    quick = ["training.refine=5", "fedavg={rounds=2, local_steps=1, server_steps=5, tune=true}"]
+    quick = [
+        "training.refine=5",
+        "fedavg={rounds=2, local_steps=1, server_steps=5, tune=true}",
+        "distillation.refit=true",
+    ]
     return load_experiment(TINY, overrides=[f"baselines={list(FURTHER)}", *quick, *more])
 
 

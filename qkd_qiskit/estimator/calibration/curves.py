@@ -11,6 +11,7 @@ from sklearn.isotonic import isotonic_regression
 
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask
 from qkd_qiskit.estimator.calibration.records import UnitRecord
+from qkd_qiskit.estimator.probes.posterior import size_decays
 
 POINT = 0.01 + 1e-9
 """What counts as equally accurate: one point, the tolerance of 'sufficient', and what rounding may add."""
@@ -55,6 +56,24 @@ class Curve:
     def smooth(self) -> NDArray[np.float64]:
         """The rising curve nearest to the mean accuracies [R]."""
         return np.asarray(isotonic_regression(self.accuracy))
+
+    @property
+    def saturating(self) -> NDArray[np.float64]:
+        """The curve `plateau - deficit * decay` nearest to the mean accuracies [R]: the truth of probes.
+
+        The best of several accuracies is best by chance too: read from the rising curve, the need of one draw
+        is a quarter too large in the mean, and twice too large or too small as a rule. This curve has three
+        numbers to fit, and foretells what other draws give better.
+        """
+        mean = self.accuracy.mean()
+        best, least = np.full(len(self.blocks), mean), np.inf
+        for decay in size_decays(self.blocks, finer=10):
+            x = decay - decay.mean()
+            curve = mean + min(float(x @ self.accuracy / (x @ x)), 0.0) * x
+            error = float(((self.accuracy - curve) ** 2).sum())
+            if error < least:
+                best, least = curve, error
+        return best
 
     @property
     def overlap(self) -> float:

@@ -19,11 +19,12 @@ from qkd_qiskit.store import parse_toml, read_toml
 class CalibrationTask(Settings):
     """One learning task: its data, and the family of structures that is tried on it.
 
-    Tasks of use `fit` set the coefficients; those of use `validation` are kept out of the fit.
+    Tasks of use `fit` set the coefficients; those of use `validation` are kept out of the fit; those of use
+    `confirmation` are of data sets that nothing was chosen by, and confirm what ships.
     """
 
     name: str = Field(min_length=1)
-    use: Literal["fit", "validation"]
+    use: Literal["fit", "validation", "confirmation"]
     dataset: str = "mnist5000"
     file: str | None = Field(
         None, description="file or folder of the data folder that holds the dataset; overrides `dataset`"
@@ -102,7 +103,7 @@ class CalibrationPlan(Settings):
     def _seeds_of(self, task: CalibrationTask) -> int:
         if task.draws is not None:
             return task.draws
-        return self.seeds if task.use == "validation" or self.fit_seeds is None else self.fit_seeds
+        return self.seeds if task.use != "fit" or self.fit_seeds is None else self.fit_seeds
 
     def fingerprint(self, task: CalibrationTask) -> str:
         """Return a digest of what the plan states of a trained unit of a task, its seed and use aside."""

@@ -4,49 +4,73 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from qkd_qiskit.arrays import FloatArray
 from qkd_qiskit.errors import EstimatorError
 from qkd_qiskit.estimator import Coefficients, ProbeModel, load_coefficients
 from qkd_qiskit.estimator.calibration.curves import Curve, curves
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan
+from qkd_qiskit.estimator.calibration.predictors import (
+    Figures,
+    Part,
+    compare_ways,
+    figures_of_draws,
+)
 from qkd_qiskit.estimator.calibration.probed import (
     ProbeAssessment,
     ProbedTask,
-    assess_evidence,
-    assess_probes,
     prior_of,
     probed_tasks,
-    simulate_probes,
-    summarize_probes,
 )
 from qkd_qiskit.estimator.calibration.records import UnitRecord
-from qkd_qiskit.estimator.probes.search import Evidence
+from qkd_qiskit.estimator.probes.search import Evidence, granted_within, size_interval
 
 _CANDIDATES: Mapping[str, tuple[float, ...]] = {
-    "prior_floor": (0.05, 0.1, 0.2, 0.3),
-    "steep_noise": (0.0, 0.05, 0.1, 0.2),
-    "curve_noise": (0.003, 0.005, 0.008),
-    "fall_share": (0.1, 0.3),
+    "prior_floor": (0.1, 0.3, 0.6),
+    "steep_noise": (0.0, 0.05, 0.2),
+    "curve_noise": (0.003, 0.005, 0.008, 0.012),
+    "fall_share": (0.05, 0.1, 0.3),
 }
 _WIDTHS = (1.0, 1.2, 1.4, 1.7, 2.0)
-_CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.82, 0.84, 0.86, 0.88, 0.9)
+_CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.82, 0.84, 0.86, 0.88, 0.9, 0.92, 0.95)
+_LIKELIHOOD = ("training_noise", "curve_noise", "steep_noise", "fall_share", "pseudo_errors", "trust")
 _PRIOR = ("prior_offset", "prior_slope", "prior_headroom", "prior_spread")
 _ENOUGH = 0.9
-_COVERED = 0.85
+_COVERED = 0.9
 _LEAST_NOISE = 0.002
 
 
-def fit_probe_model(
-    used: Sequence[ProbedTask],
-) -> tuple[ProbeModel, tuple[ProbeAssessment, ...]]:
+class Replays:
+    """What all recorded rounds say of each task, whatever the prior; kept, as choices are made many times."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
+
+    def of(self, task: ProbedTask, model: ProbeModel) -> tuple[FloatArray, FloatArray]:
+        """Return the likelihood of each need [R], and how surely each size suffices for each need [R, R].
+
+        Args:
+            task: The task.
+            model: Its prior does not count.
+        """
+        key = (task, *(getattr(model, name) for name in _LIKELIHOOD))
+        if key not in self._found:
+            sizes, rounds, samples = task.correct.shape
+            evidence = Evidence(task.curve.blocks, np.full(sizes, 1.0 / sizes), model, samples)
+            for size, number in product(range(sizes), range(rounds)):
+                evidence.add(size, task.correct[size, number])
+            self._found[key] = evidence.needs()
+        return self._found[key]
+
+
+def fit_probe_model(used: Sequence[ProbedTask], replays: Replays | None = None) -> ProbeModel:
     """Choose the numbers of the probe model.
 
     - Prior: an ordered probit of the need on the logarithms of the rule's proposal and of the headroom, so
@@ -54,55 +78,71 @@ def fit_probe_model(
     - Noise of a training: what rounds of one size differ by, beyond what single answers vary.
     - Noise of a curve, share of falling curves and floor of the prior: those with the largest probability of
       the needs, each task's under the prior of the other datasets.
-    - Width of prior and likelihood: the least with which 85 % of the intervals cover the need, in the same
-      way.
+    - Width of prior and likelihood: the least with which nine tenths of the intervals cover the need, in the
+      same way.
     - Confidence: the least with which nine tenths of the grants are within a point, in the same way; where
-      none up to 0.9 does, the least with the most.
+      none up to 0.95 does, the least with the most.
 
     Args:
         used: The tasks to choose by.
-
-    Returns:
-        The numbers, and what they grant each task under the prior of the other datasets.
+        replays: What was found for them so far; more is added.
     """
+    replays = Replays() if replays is None else replays
     noise = math.sqrt(max(float(np.mean([_round_variance(task) for task in used])), _LEAST_NOISE**2))
     flips = float(np.mean([_flip_share(task) for task in used]))
     base = fit_prior(used).model_copy(
         update={"training_noise": round(noise, 4), "flip_share": round(flips, 3)}
     )
     without = {
-        family: fit_prior([task for task in used if _family(task) != family] or used)
-        for family in {_family(task) for task in used}
+        family: fit_prior([task for task in used if task.family != family] or used)
+        for family in {task.family for task in used}
     }
 
     def others(task: ProbedTask, model: ProbeModel) -> ProbeModel:
-        prior = without[_family(task)]
+        prior = without[task.family]
         return model.model_copy(update={name: getattr(prior, name) for name in _PRIOR})
 
-    answers = [_answers(task, base) for task in used]
+    def needs(task: ProbedTask, model: ProbeModel) -> tuple[FloatArray, FloatArray]:
+        likelihood, sufficient = replays.of(task, model)
+        need = prior_of(task, model) * likelihood
+        need = need / need.sum()
+        return need, need @ sufficient
 
-    def score(model: ProbeModel) -> float:
-        return sum(_score(t, others(t, model), found) for t, found in zip(used, answers, strict=True))
-
-    best, highest = base, score(base)
-    for name, values in _CANDIDATES.items():
-        for value in values:
-            model = best.model_copy(update={name: value})
-            reached = highest if model == best else score(model)
-            if reached > highest:
-                best, highest = model, reached
-    for width in _WIDTHS:
-        searched = [simulate_probes(task, _widened(others(task, best), width)) for task in used]
-        if np.mean([found.covered for found in assess_evidence(used, searched, _ENOUGH)]) >= _COVERED:
-            break
-    sufficient = [
-        float(np.mean([found.sufficient for found in assess_evidence(used, searched, confidence)]))
-        for confidence in _CONFIDENCES
+    candidates = [
+        base.model_copy(update=dict(zip(_CANDIDATES, values, strict=True)))
+        for values in product(*_CANDIDATES.values())
     ]
+    best = max(
+        candidates,
+        key=lambda model: sum(
+            math.log(max(float(needs(task, others(task, model))[0][task.needed]), 1e-12)) for task in used
+        ),
+    )
+    for width in _WIDTHS:
+        found = [needs(task, _widened(others(task, best), width)) for task in used]
+        bounds = [size_interval(need) for need, _ in found]
+        covered = [low <= task.needed <= high for task, (low, high) in zip(used, bounds, strict=True)]
+        if np.mean(covered) >= _COVERED:
+            break
+    sufficient: list[float] = []
+    for level in _CONFIDENCES:
+        granted = [granted_within(*one, level) for one in found]
+        enough_for = [task.is_sufficient(size) for task, size in zip(used, granted, strict=True)]
+        sufficient.append(float(np.mean(enough_for)))
     enough = min(_ENOUGH, max(sufficient))
     confidence = next(c for c, share in zip(_CONFIDENCES, sufficient, strict=True) if share >= enough)
-    best = _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
-    return best, assess_evidence(used, searched, confidence)
+    return _widened(best, width).model_copy(update={"confidence": confidence, "method": _method(used)})
+
+
+def sources_left_out(tasks: Sequence[ProbedTask]) -> list[Part]:
+    """Return, for every source of data, its tasks with all others and the numbers that these choose."""
+    replays = Replays()
+    parts = []
+    for family in dict.fromkeys(task.family for task in tasks):
+        used = [task for task in tasks if task.family != family] or tasks
+        asked = [task for task in tasks if task.family == family]
+        parts.append(Part(used, asked, fit_probe_model(used, replays)))
+    return parts
 
 
 def _widened(model: ProbeModel, width: float) -> ProbeModel:
@@ -141,7 +181,7 @@ def fit_prior(tasks: Sequence[ProbedTask]) -> ProbeModel:
 
     def loss(values: FloatArray) -> float:
         centre, spread = x @ values[:3], math.exp(values[3])
-        mass = norm.cdf((high - centre) / spread) - norm.cdf((low - centre) / spread)
+        mass = ndtr((high - centre) / spread) - ndtr((low - centre) / spread)
         likelihood = np.log((mass + floor / count) / (1.0 + floor)).sum()
         # A few tasks must not make a law of chance.
         return float(0.05 * (values[1] ** 2 + values[2] ** 2) + 0.5 * (values[3] + 0.5) ** 2 - likelihood)
@@ -155,27 +195,6 @@ def fit_prior(tasks: Sequence[ProbedTask]) -> ProbeModel:
         prior_headroom=headroom,
         prior_spread=round(math.exp(float(found[3])), 3),
     )
-
-
-def _answers(task: ProbedTask, model: ProbeModel) -> Evidence:
-    """Return the evidence of all recorded rounds."""
-    sizes, rounds, samples = task.correct.shape
-    evidence = Evidence(task.curve.blocks, prior_of(task, model), model, samples)
-    for size, number in product(range(sizes), range(rounds)):
-        evidence.add(size, task.correct[size, number])
-    return evidence
-
-
-def _score(task: ProbedTask, model: ProbeModel, found: Evidence) -> float:
-    """Return the logarithm of the need's probability with what was found, under a model."""
-    found.model, found.prior = model, prior_of(task, model)
-    return float(np.log(found.smallest()[task.needed]))
-
-
-def _family(task: ProbedTask) -> str:
-    """Return what tasks of one dataset have in common."""
-    of = task.curve.task
-    return of.file or (of.dataset if of.synthetic is None else of.synthetic.kind)
 
 
 def _round_variance(task: ProbedTask) -> float:
@@ -199,31 +218,41 @@ class ProbeCalibration:
     """A finished calibration of probes.
 
     Attributes:
-        model: What was fitted to all tasks.
-        assessments: What rule and probes grant for every task by the numbers of the tasks of use `fit`.
-        fit: Figures of the tasks of use `fit`.
-        validation: Figures of the tasks that were left out.
-        each: Figures of all tasks, by the numbers of all, each under the prior of the other datasets.
+        model: What was fitted to all tasks but those of use `confirmation`.
+        assessments: What rule and probes grant for every task, by numbers that the tasks of its source of
+            data had no part in; those of use `confirmation` by `model`.
+        figures: What each way to a size is worth: `validation` by numbers of the tasks of use `fit`,
+            `sources` with each source of data left out in turn, `confirmation` by `model`.
+        trade: What other confidences would give the probes of `sources` and of `confirmation`.
+        draws: What the smallest sufficient size of one draw is worth, judged by the other draws.
         curves: Accuracy of every task against size.
         seconds: Time that the trainings took, in all.
     """
 
     model: ProbeModel
     assessments: tuple[ProbeAssessment, ...]
-    fit: dict[str, float]
-    validation: dict[str, float]
-    each: dict[str, float]
+    figures: Mapping[str, Mapping[str, Figures]]
+    trade: Mapping[str, Mapping[float, Figures]]
+    draws: Figures
     curves: tuple[Curve, ...]
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures, ready for JSON."""
         return {
-            "schema": 1,
+            "schema": 2,
             "model": self.model.model_dump(mode="json"),
-            "fit": self.fit,
-            "validation": self.validation,
-            "each": self.each,
+            "figures": [
+                {"tasks of": group, "by": name, **asdict(figures)}
+                for group, ways in self.figures.items()
+                for name, figures in ways.items()
+            ]
+            + [{"tasks of": "several draws", "by": "another draw", **asdict(self.draws)}],
+            "trade": [
+                {"tasks of": group, "confidence": confidence, **asdict(figures)}
+                for group, levels in self.trade.items()
+                for confidence, figures in levels.items()
+            ],
             "seconds": self.seconds,
             "tasks": [
                 {
@@ -240,10 +269,9 @@ class ProbeCalibration:
 def calibrate_probes(
     plan: CalibrationPlan, records: Sequence[UnitRecord], rule: Coefficients | None = None
 ) -> ProbeCalibration:
-    """Fit the probe model to the tasks of use `fit`, assess it on the others, and fit it to all.
+    """Fit the probe model to all tasks but those of use `confirmation`, and assess the way it is fitted.
 
-    Nothing is trained. The assessment tells what the way of fitting is worth on datasets that it has not
-    seen; what is used then comes from all of them.
+    Nothing is trained.
 
     Args:
         plan: A sweep with probes.
@@ -253,22 +281,36 @@ def calibrate_probes(
     Raises:
         EstimatorError: If there are fewer than four probed tasks of use `fit`, or none of use `validation`.
     """
-    found = curves(plan, records)
-    tasks = probed_tasks(plan, found, rule or load_coefficients(), ProbeModel())
-    used = [task for task in tasks if task.curve.task.use == "fit"]
-    if len(used) < 4:
-        raise EstimatorError(f"expected at least 4 probed tasks of use 'fit', found {len(used)}")
-    assessed = assess_probes(tasks, fit_probe_model(used)[0])
-    by_use = {use: [a for a in assessed if a.use == use] for use in ("fit", "validation")}
+    tasks = probed_tasks(plan, curves(plan, records), rule or load_coefficients(), ProbeModel())
+    by_use = {
+        use: [task for task in tasks if task.curve.task.use == use]
+        for use in ("fit", "validation", "confirmation")
+    }
+    if len(by_use["fit"]) < 4:
+        raise EstimatorError(f"expected at least 4 probed tasks of use 'fit', found {len(by_use['fit'])}")
     if not by_use["validation"]:
         raise EstimatorError("expected probed tasks of use 'validation', found none")
-    model, each = fit_probe_model(tasks)
+    known = [task for task in tasks if task.curve.task.use != "confirmation"]
+    model = fit_probe_model(known)
+    groups = {
+        "validation": [Part(by_use["fit"], by_use["validation"], fit_probe_model(by_use["fit"]))],
+        "sources": sources_left_out(known),
+    }
+    if by_use["confirmation"]:
+        groups["confirmation"] = [Part(known, by_use["confirmation"], model)]
+    compared = {name: compare_ways(parts) for name, parts in groups.items()}
+    found = {
+        assessment.task: assessment
+        for name, one in compared.items()
+        if name != "validation"
+        for assessment in one.assessments
+    }
     return ProbeCalibration(
         model=model,
-        assessments=assessed,
-        fit=summarize_probes(by_use["fit"]),
-        validation=summarize_probes(by_use["validation"]),
-        each=summarize_probes(each),
+        assessments=tuple(found[task.curve.task.name] for task in tasks),
+        figures={name: one.figures for name, one in compared.items()},
+        trade={name: one.trade for name, one in compared.items() if name != "validation"},
+        draws=figures_of_draws([task.curve for task in tasks]),
         curves=tuple(task.curve for task in tasks),
         seconds=round(sum(record.seconds for record in records), 1),
     )

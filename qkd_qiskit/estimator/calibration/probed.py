@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class ProbedTask:
 
     Attributes:
         curve: Its accuracy curve.
-        smooth: The rising curve nearest to the mean accuracies [R]: the truth.
+        smooth: The truth [R]: the saturating curve nearest to the mean accuracies.
         proposal: The rule's need in blocks for the probed draw.
         headroom: What a kernel machine gains over a linear rule on it.
         granted: Blocks that the rule grants, and, as they need not have been trained, the next trained size.
@@ -43,6 +43,17 @@ class ProbedTask:
     granted: tuple[int, int]
     correct: FloatArray
     costs: tuple[float, ...]
+
+    @property
+    def family(self) -> str:
+        """What tasks of one source of data have in common: its file, dataset, or kind of made-up data."""
+        of = self.curve.task
+        return of.file or (of.dataset if of.synthetic is None else of.synthetic.kind)
+
+    @property
+    def rising(self) -> ProbedTask:
+        """The task with another truth: the rising curve nearest to the mean accuracies."""
+        return replace(self, smooth=self.curve.smooth)
 
     @property
     def needed(self) -> int:
@@ -60,7 +71,7 @@ class ProbeAssessment:
 
     Attributes:
         task: Name of the task.
-        use: `fit` or `validation`.
+        use: `fit`, `validation` or `confirmation`.
         classes: Number of classes.
         samples: Samples of the probed draw.
         needed: Blocks of the smallest sufficient size.
@@ -120,7 +131,7 @@ def probed_tasks(
         tasks.append(
             ProbedTask(
                 curve=curve,
-                smooth=curve.smooth,
+                smooth=curve.saturating,
                 proposal=terms.need,
                 headroom=record.headroom,
                 granted=(granted, min(int(np.searchsorted(curve.blocks, granted)), len(curve.blocks) - 1)),
@@ -155,21 +166,13 @@ def simulate_probes(
     return evidence, spent
 
 
-def assess_probes(
-    tasks: Sequence[ProbedTask], model: ProbeModel, *, seconds: float = SECONDS
-) -> tuple[ProbeAssessment, ...]:
-    """Assess what rule and probes grant for each task."""
-    searched = [simulate_probes(task, model, seconds=seconds) for task in tasks]
-    return assess_evidence(tasks, searched, model.confidence)
-
-
 def assess_evidence(
-    tasks: Sequence[ProbedTask], searched: Sequence[tuple[Evidence, float]], confidence: float
+    tasks: Sequence[ProbedTask], searched: Sequence[tuple[Evidence, float]]
 ) -> tuple[ProbeAssessment, ...]:
-    """Assess what is granted for each task with what was found, and the seconds spent, at some confidence."""
+    """Assess what is granted for each task with what was found, and the seconds spent."""
     found = []
     for task, (evidence, spent) in zip(tasks, searched, strict=True):
-        size = evidence.granted(confidence)
+        size = evidence.granted(evidence.model.confidence)
         low, high = size_interval(evidence.smallest())
         blocks, (granted, nearest) = task.curve.blocks, task.granted
         found.append(
@@ -189,24 +192,6 @@ def assess_evidence(
             )
         )
     return tuple(found)
-
-
-def summarize_probes(found: Sequence[ProbeAssessment]) -> dict[str, float]:
-    """Return median and 90th percentile of granted over needed, and the shares of sufficient and covered."""
-    figures = {"tasks": float(len(found))}
-    for name, ratios, enough in (
-        ("rule", [a.rule / a.needed for a in found], [a.rule_sufficient for a in found]),
-        ("probes", [a.probes / a.needed for a in found], [a.sufficient for a in found]),
-    ):
-        figures |= {
-            f"{name}_median": float(np.median(ratios)),
-            f"{name}_90": float(np.quantile(ratios, 0.9)),
-            f"{name}_sufficient": float(np.mean(enough)),
-        }
-    return figures | {
-        "covered": float(np.mean([a.covered for a in found])),
-        "seconds": float(np.median([a.seconds for a in found])),
-    }
 
 
 def _bits(probe: ProbeRecord, samples: int) -> FloatArray:

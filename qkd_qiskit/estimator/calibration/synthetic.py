@@ -7,6 +7,7 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+from sklearn.datasets import make_classification
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import Settings
@@ -23,9 +24,14 @@ class Synthetic(Settings):
     - `parity`: the class is the parity of the signs of the first `order` features: no fewer features tell
       anything, so that as many qubits must meet.
     - `shells`: classes are shells of equal shares around one centre in the first `order` features.
+    - `spirals`: classes are arms that wind once around one centre in the first two features.
+    - `boxes`: each class has two leaves of a decision tree over the first `order` features, which halves the
+      largest leaf at its median until there are as many.
+    - `clusters`: two clusters a class at corners of a cube of the first `order` features (scikit-learn's
+      `make_classification`); twice the classes may not outnumber the corners.
     """
 
-    kind: Literal["blobs", "parity", "shells"]
+    kind: Literal["blobs", "parity", "shells", "spirals", "boxes", "clusters"]
     order: int = 2
     classes: int = 2
 
@@ -62,4 +68,45 @@ def _shells(settings: Synthetic, rng: np.random.Generator) -> tuple[FloatArray, 
     return features, (rank * settings.classes // _SAMPLES).astype(np.int64)
 
 
-_MAKERS = {"blobs": _blobs, "parity": _parity, "shells": _shells}
+def _spirals(settings: Synthetic, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+    labels = np.arange(_SAMPLES) % settings.classes
+    along = rng.uniform(0.15, 1.0, _SAMPLES)
+    angle = 2.0 * np.pi * (along + labels / settings.classes)
+    features = 0.6 * rng.standard_normal((_SAMPLES, _FEATURES))
+    features[:, :2] *= 0.3
+    features[:, :2] += 3.0 * along[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return features, labels
+
+
+def _boxes(settings: Synthetic, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+    features = rng.standard_normal((_SAMPLES, _FEATURES))
+    leaves = np.zeros(_SAMPLES, dtype=np.int64)
+    for number in range(1, 2 * settings.classes):
+        largest = leaves == np.bincount(leaves).argmax()
+        column = features[:, rng.integers(settings.order)]
+        leaves[largest & (column > np.median(column[largest]))] = number
+    return features, leaves % settings.classes
+
+
+def _clusters(settings: Synthetic, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+    features, labels = make_classification(
+        _SAMPLES,
+        _FEATURES,
+        n_informative=settings.order,
+        n_redundant=0,
+        n_classes=settings.classes,
+        n_clusters_per_class=2,
+        shuffle=False,
+        random_state=int(rng.integers(2**31)),
+    )
+    return features, labels.astype(np.int64)
+
+
+_MAKERS = {
+    "blobs": _blobs,
+    "parity": _parity,
+    "shells": _shells,
+    "spirals": _spirals,
+    "boxes": _boxes,
+    "clusters": _clusters,
+}

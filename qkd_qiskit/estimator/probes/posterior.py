@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtr
 
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.estimator.probes.settings import ProbeModel
@@ -53,10 +52,7 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
         blocks: Sizes, ascending.
         fall_share: Share of curves that fall beyond their peak, in (0, 1).
     """
-    sizes = np.log(np.asarray(blocks, dtype=np.float64) / blocks[0])
-    # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
-    decays = [np.exp(-np.expm1(sizes) / reach) for reach in _REACHES]
-    decays += [np.exp(-power * sizes) for power in _POWERS]
+    sizes, decays = _log_sizes(blocks), size_decays(blocks)
     shapes, falling = [], []
     for deficit in _DEFICITS:
         for decay in decays if deficit else decays[:1]:
@@ -71,6 +67,26 @@ def curve_grid(blocks: tuple[int, ...], fall_share: float) -> CurveGrid:
     weight = np.where(falls, fall_share, 1 - fall_share) / alike[kind]
     total = np.bincount(smallest, weights=weight, minlength=len(blocks))
     return CurveGrid(shape, smallest, np.log(weight / total[smallest]))
+
+
+def size_decays(blocks: Sequence[int], finer: int = 1) -> FloatArray:
+    """Return ways in which a deficit may decay from 1 at the smallest size [D, R].
+
+    Args:
+        blocks: Sizes, ascending.
+        finer: How many ways stand for each of the usual ones.
+    """
+    sizes = _log_sizes(blocks)
+    reaches, powers = (
+        np.interp(np.arange(0, len(values) - 1 + 1e-9, 1 / finer), np.arange(len(values)), values)
+        for values in (_REACHES, _POWERS)
+    )
+    # exp(-(T - T0) / b) with b = reach * T0: a reach of 1 is gone after a few times the smallest size T0.
+    return np.concatenate([np.exp(-np.expm1(sizes) / reaches[:, None]), np.exp(-powers[:, None] * sizes)])
+
+
+def _log_sizes(blocks: Sequence[int]) -> FloatArray:
+    return np.asarray(np.log(np.asarray(blocks, dtype=np.float64) / blocks[0]))
 
 
 def prior_centre(smallest: int, proposal: float, headroom: float, model: ProbeModel) -> float:
@@ -93,8 +109,7 @@ def size_prior(blocks: Sequence[int], centre: float, model: ProbeModel) -> Float
         centre: What `prior_centre` gives.
         model: Spread, and the share that is spread evenly.
     """
-    edges = np.log(np.asarray(blocks, dtype=np.float64) / blocks[0])
-    below = norm.cdf((edges - centre) / model.prior_spread)
+    below = ndtr((_log_sizes(blocks) - centre) / model.prior_spread)
     mass = np.diff(below, prepend=0.0)
     mass[-1] += 1.0 - below[-1]
     mass = mass + model.prior_floor / len(blocks)

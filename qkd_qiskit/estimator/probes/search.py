@@ -90,13 +90,17 @@ class Evidence:
         return np.asarray(self.curves() @ (shape >= shape.max(axis=1, keepdims=True) - POINT))
 
     def granted(self, confidence: float) -> int:
-        """Return the number of the smallest size that is sufficient with some confidence.
+        """Return the number of the smallest size that is sufficient with some confidence."""
+        return granted_within(self.smallest(), self.sufficient(), confidence)
 
-        Up to the confidence of the interval it lies within the interval: where little is known, larger sizes
-        may be sufficient no more surely, as curves may fall.
-        """
-        size = granted_size(self.sufficient(), confidence)
-        return size if confidence > INTERVAL else min(size, size_interval(self.smallest())[1])
+    def needs(self) -> tuple[FloatArray, FloatArray]:
+        """Return the probability of each need [R], and how surely each size suffices for each need [R, R]."""
+        shape, weight = self.grid.shape, self.curves()
+        enough = shape >= shape.max(axis=1, keepdims=True) - POINT
+        joint = np.zeros((len(self.blocks), len(self.blocks)))
+        np.add.at(joint, self.grid.smallest, weight[:, None] * enough)
+        smallest = self.smallest()
+        return smallest, joint / np.maximum(smallest, 1e-300)[:, None]
 
     def fall(self) -> float:
         """Return how far the largest size is expected to lie below the best."""
@@ -135,6 +139,21 @@ def granted_size(sufficient: FloatArray, confidence: float) -> int:
     """Return the number of the smallest size that is sufficient with some confidence, or of the likeliest."""
     enough = np.flatnonzero(sufficient >= confidence)
     return int(enough[0]) if len(enough) else int(np.argmax(sufficient))
+
+
+def granted_within(smallest: FloatArray, sufficient: FloatArray, confidence: float) -> int:
+    """Return the number of the size that is granted with some confidence.
+
+    Up to the confidence of the interval it lies within the interval: where little is known, larger sizes may
+    be sufficient no more surely, as curves may fall.
+
+    Args:
+        smallest: Probability of each size to be the smallest sufficient one [R].
+        sufficient: Probability of each size to be sufficient [R].
+        confidence: Asked of the grant.
+    """
+    size = granted_size(sufficient, confidence)
+    return size if confidence > INTERVAL else min(size, size_interval(smallest)[1])
 
 
 def size_interval(smallest: FloatArray, level: float = INTERVAL) -> tuple[int, int]:

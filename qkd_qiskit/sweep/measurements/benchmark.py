@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qkd_qiskit.config import ExperimentSettings
 from qkd_qiskit.data import Dataset, load_data
-from qkd_qiskit.errors import SweepError
+from qkd_qiskit.errors import EstimatorError, SweepError
 from qkd_qiskit.experiment import run_experiment
 from qkd_qiskit.store import use_limits
 from qkd_qiskit.sweep.cell import Cell, CellRecord, Measurement, pack
@@ -30,8 +30,14 @@ class BenchmarkMeasurement(Measurement):
     dataset: str = "digits"
 
     def measure(self, cell: Cell, folder: Path | None) -> CellRecord:
-        """Compare every model's answers with the test labels, and tell bytes and how clients differ."""
-        finished = run_experiment(self.settings(cell.experiment))
+        """Compare every model's answers with the test labels, and tell bytes and how clients differ.
+
+        A partition may leave a client too few samples for any circuit: then the record says so.
+        """
+        try:
+            finished = run_experiment(self.settings(cell.experiment))
+        except EstimatorError as error:
+            return CellRecord(refused=str(error))
         assert finished.data is not None
         labels, record = finished.data.test.labels, finished.record
         sent = {"global": record.communication.distillation, "fedavg": record.communication.fedavg}

@@ -36,6 +36,7 @@ def run():
     overrides = [
         "data.augment={copies=1, shift=0.5, public_copies=2, mixup=1}",
         f"distillation.label_queries={WANTED}",
+        "distillation.refit=true",
     ]
     settings = load_experiment(TINY, overrides=overrides)
     return RunContext(settings, prepare_data(settings), StageStore(None, ""), NullProgress())

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import RidgeClassifier
 
 from qkd_qiskit.errors import ConfigError, DataError, EstimatorError, ReportingError
 from qkd_qiskit.estimator import ProbeModel, calibration, load_coefficients, load_probe_model
-from qkd_qiskit.estimator.calibration import probe_fit, probed
+from qkd_qiskit.estimator.calibration import predictors, probe_fit, probed
 from qkd_qiskit.estimator.calibration.curves import Curve, curves
 from qkd_qiskit.estimator.calibration.plan import CalibrationPlan, CalibrationTask, load_plan
 from qkd_qiskit.estimator.calibration.records import draw_task, read_records, run_sweep, task_rungs
@@ -34,6 +36,7 @@ SHORT = CalibrationPlan.model_validate(
             task("parity", synthetic={"kind": "parity"}),
             task("shells", synthetic={"kind": "shells", "order": 3}),
             task("digits", use="validation", dataset="digits", classes=[0, 1], shares="equal"),
+            task("boxes", use="confirmation", synthetic={"kind": "boxes"}),
         ],
     }
 )
@@ -71,8 +74,13 @@ def test_the_sweep_records_probes_and_reads_them_again(records, data, tmp_path):
     assert run_sweep(SHORT, path) == records
 
 
-def test_a_fit_and_its_figures_are_written(records, tmp_path):
-    finished = calibration.calibrate_probes(SHORT, records)
+@pytest.fixture(scope="module")
+def finished(records):
+    """The calibration of the short sweep."""
+    return calibration.calibrate_probes(SHORT, records)
+
+
+def test_a_fit_and_its_figures_are_written(finished, tmp_path):
     write_probe_calibration(finished, tmp_path)
     found = json.loads((tmp_path / "probes.json").read_text("utf-8"))
     assert [row["task"] for row in found["tasks"]] == [task.name for task in SHORT.tasks]
@@ -80,8 +88,14 @@ def test_a_fit_and_its_figures_are_written(records, tmp_path):
         ProbeModel.model_validate_json((tmp_path / "probe_model.json").read_text("utf-8")) == finished.model
     )
     assert (tmp_path / "probes.png").stat().st_size > 10_000
-    assert finished.fit["tasks"] == 4
-    assert finished.each["tasks"] == 5
+    groups = {group: ways["probes"].tasks for group, ways in finished.figures.items()}
+    assert groups == {"validation": 1, "sources": 5, "confirmation": 1}
+    assert {row["by"] for row in found["figures"]} >= {"rule", "regression", "probes", "another draw"}
+    for row in found["figures"]:
+        assert row["median"] <= row["most"]
+        assert row["sufficient"] == 1 or row["lost"] > 0
+    shares = [levels[0.95].sufficient >= levels[0.5].sufficient for levels in finished.trade.values()]
+    assert all(shares)
     for row in finished.assessments:
         assert row.interval[0] <= row.interval[1]
         assert row.to_dict()["ratio"] == row.probes / row.needed
@@ -142,11 +156,65 @@ def test_shells_and_clouds_have_equal_shares():
     assert radius[labels == 0].max() <= radius[labels == 1].min()
 
 
+@pytest.mark.parametrize("kind", ["spirals", "boxes", "clusters"])
+def test_other_made_up_classes_are_known_to_a_tree_but_not_to_a_line(kind):
+    made = synthetic_dataset(Synthetic(kind=kind, order=4, classes=6), kind)
+    assert made.features.shape == (4000, 12)
+    counts = np.bincount(made.labels)
+    assert len(counts) == 6
+    assert counts.min() > 400
+    half = np.random.default_rng(0).uniform(size=4000) < 0.5
+    line, forest = (
+        model.fit(made.features[half], made.labels[half]).score(made.features[~half], made.labels[~half])
+        for model in (RidgeClassifier(), ExtraTreesClassifier(30, random_state=0))
+    )
+    assert forest > max(line + 0.08, 0.6)
+
+
+def test_a_saturating_curve_is_found_through_noise_and_never_falls():
+    blocks = (7, 10, 15, 22, 30, 40, 52, 70)
+    true = 0.9 - 0.3 * np.exp(-(np.array(blocks) - 7) / 7)
+    rng = np.random.default_rng(0)
+    task = CalibrationTask(name="a", use="fit", samples=10, outcomes=2)
+    curve = Curve(task, (), blocks, true, true[None])
+    np.testing.assert_allclose(curve.saturating, true, atol=2e-3)
+    errors = []
+    for _ in range(50):
+        noisy = true + rng.normal(0, 0.01, 8)
+        found = Curve(task, (), blocks, noisy, noisy[None])
+        assert (np.diff(found.saturating) >= -1e-12).all()
+        errors.append([found.saturating - true, found.smooth - true])
+    saturating, rising = np.sqrt(np.mean(np.square(errors), axis=(0, 2)))
+    assert saturating < 0.9 * rising
+    falling = Curve(task, (), blocks, true[::-1], true[None, ::-1])
+    np.testing.assert_allclose(falling.saturating, true.mean())
+
+
+def test_a_draw_is_judged_by_the_others():
+    blocks = (7, 10, 15, 22)
+    task = CalibrationTask(name="a", use="fit", samples=10, outcomes=2)
+    seeds = np.array([[0.9, 0.9, 0.9, 0.9], [0.7, 0.7, 0.7, 0.9]])
+    curve = Curve(task, (), blocks, seeds.mean(axis=0), seeds)
+    single = Curve(task, (), blocks, seeds[0], seeds[:1])
+    found = predictors.figures_of_draws([curve, single])
+    # The flat draw grants 7 blocks where the other needs 22, and the other grants 22 where 7 would do.
+    assert found.tasks == 2
+    assert found.rising.median == pytest.approx((7 / 22 + 22 / 7) / 2)
+    assert found.rising.sufficient == 0.5
+    assert predictors.figures_of_draws([single]).tasks == 0
+
+
 def test_the_shipped_numbers_are_those_of_the_shipped_records():
     plan = load_plan("kinds")
     records, _ = calibration.shipped_records(plan)
     found = probed.probed_tasks(plan, curves(plan, records), load_coefficients(), ProbeModel())
-    assert probe_fit.fit_probe_model(found)[0] == load_probe_model()
+    known = [task for task in found if task.curve.task.use != "confirmation"]
+    assert probe_fit.fit_probe_model(known) == load_probe_model()
+
+
+def test_a_task_of_confirmation_has_no_part_in_the_numbers(records, finished):
+    without = SHORT.model_copy(update={"tasks": SHORT.tasks[:-1]})
+    assert calibration.calibrate_probes(without, records[:-1]).model == finished.model
 
 
 def made_up(need, headroom, name, answers):
@@ -201,7 +269,7 @@ def test_tables_of_a_family_stand_in_one_half():
     plan = load_plan("kinds")
     files: dict[str, set[str]] = {}
     for task in plan.tasks:
-        if task.file and task.file.endswith(".npz"):
+        if task.file and task.file.endswith(".npz") and task.use != "confirmation":
             files.setdefault(task.file, set()).add(task.use)
     assert list(files) == sorted(files)
     assert [*files.values()] == [{"fit"}, {"validation"}] * (len(files) // 2)

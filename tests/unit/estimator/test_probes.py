@@ -68,6 +68,19 @@ def test_without_any_answer_the_prior_stands():
     assert np.isnan(found.accuracy).all()
 
 
+@pytest.mark.parametrize("curve", [RISING, FALLING])
+def test_what_answers_say_of_needs_does_not_depend_on_the_prior(curve):
+    flat = evidence_of(curve, 300)
+    flat.prior = np.full(8, 1 / 8)
+    likelihood, enough = flat.needs()
+    np.testing.assert_allclose(np.diag(enough), 1.0)
+    found = evidence_of(curve, 300)
+    smallest = found.prior * likelihood
+    smallest /= smallest.sum()
+    np.testing.assert_allclose(smallest, found.smallest(), atol=1e-9)
+    np.testing.assert_allclose(smallest @ enough, found.sufficient(), atol=1e-9)
+
+
 def test_the_prior_follows_rule_and_headroom_and_sums_to_one():
     model = MODEL.model_copy(update={"prior_headroom": 0.5})
     for questions in (

@@ -62,7 +62,7 @@ def test_ranks_and_differences_by_hand():
     assert "global minus this" not in second
     assert (third["model"], third["average rank"]) == ("b", "3.00")
     assert third["global minus this"] == "+62.5 (+50.0 to +75.0)"
-    assert last["model"] == "2 variants, 0 refused"
+    assert last["model"] == "2 variants, 0 runs refused"
 
 
 def test_what_was_refused_and_models_that_only_some_have_do_not_count():
@@ -72,8 +72,26 @@ def test_what_was_refused_and_models_that_only_some_have_do_not_count():
         CellRecord(refused="no gate budget"),
     ]
     rows = _result(records).rows()
-    assert [row["model"] for row in rows] == ["global", "2 variants, 1 refused"]
+    assert [row["model"] for row in rows] == ["global", "2 variants, 1 runs refused"]
     assert _result([CellRecord(refused="none")]).rows() == [{"refused": "none"}]
+
+
+def test_a_refused_seed_leaves_the_others_of_its_variant():
+    measurement, variant = MEASUREMENTS["benchmark"](), Variant(name="v")
+    cells = tuple(Cell(variant, seed, measurement, None) for seed in (1, 2))
+    records = (CellRecord(right={"global": "11", "a": "10"}), CellRecord(refused="no gate budget"))
+    rows = SweepResult(_result([]).settings, cells, records).rows()
+    assert [row.get("accuracy") for row in rows] == ["100.0", "50.0", None]
+    assert rows[-1]["model"] == "1 variants, 1 runs refused"
+
+
+def test_a_client_without_a_budget_ends_no_sweep():
+    """Here by a floor of the ESP that no structure reaches."""
+    estimator = BASE.estimator.model_copy(update={"esp_floor": 0.999})
+    strict = BASE.model_copy(update={"estimator": estimator})
+    measurement = MEASUREMENTS["benchmark"](dataset="iris")
+    found = measurement.measure(Cell(Variant(name="v"), 1, measurement, strict), None)
+    assert "no gate budget" in found.refused
 
 
 @pytest.mark.parametrize("name", ["benchmark", "confirmation"])
