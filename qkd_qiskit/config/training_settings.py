@@ -42,7 +42,7 @@ class StructureSettings(Settings):
     samples: int = Field(160, ge=2, description="training samples of a short training, at most")
     starts: int = Field(6, ge=1, description="random starting points of a short training")
     moves: int = Field(0, ge=0, description="moves of a short training's swarm, one particle a start")
-    steps: int = Field(5, ge=0, description="L-BFGS iterations of a short training")
+    steps: int = Field(15, ge=0, description="L-BFGS iterations of a short training")
     noise: bool = Field(
         True,
         description="whether short trainings are under the device's noise, as full ones are; without it, no "
@@ -67,7 +67,7 @@ class StructureSettings(Settings):
         0.25, gt=0, lt=1, description="share of the samples that judges structures, where there is one fold"
     )
     folds: int = Field(
-        4,
+        1,
         ge=1,
         le=20,
         description="parts of the samples that judge in turn: every training is made so often, and losses "

@@ -33,7 +33,6 @@ CHEAP = VQCNNSpec(4, plan="edge, conv", kernels="one_cx", sharing="site")
 
 def _settings(**structure):
     sizes = {"enabled": True, "particles": 5, "iterations": 2, "samples": 20, "starts": 2, "steps": 2}
-    sizes |= {"folds": 1}
     return TrainingSettings(
         particles=2, iterations=0, refine=3, structure=StructureSettings(**{**sizes, **structure})
     )
