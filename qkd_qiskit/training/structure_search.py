@@ -11,6 +11,7 @@ import numpy as np
 from qkd_qiskit.arrays import FloatArray, IntArray
 from qkd_qiskit.config import StructureSettings, TrainingSettings
 from qkd_qiskit.errors import TrainingError, VQCNNError
+from qkd_qiskit.simulation import one_blas_thread
 from qkd_qiskit.training.candidates import CandidateEvaluation, CandidateFactory, SearchTask
 from qkd_qiskit.training.structure_methods import SearchStart, StructureMethod, front, structure_method_named
 from qkd_qiskit.training.structure_space import StructureSpace, chain_gates
@@ -71,6 +72,7 @@ class StructureSearch:
         return VQCNNSpec.from_index(int(self.structures[number]))
 
 
+@one_blas_thread()
 def search_structure(
     factory: CandidateFactory,
     space: StructureSpace,

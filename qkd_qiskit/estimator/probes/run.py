@@ -27,7 +27,7 @@ from qkd_qiskit.estimator.probes.search import Evidence, search_sizes, size_inte
 from qkd_qiskit.estimator.probes.settings import ProbeModel, load_probe_model
 from qkd_qiskit.estimator.statistics import DataStatistics
 from qkd_qiskit.hardware import Device, predict_counts
-from qkd_qiskit.simulation import Evaluator
+from qkd_qiskit.simulation import Evaluator, one_blas_thread
 from qkd_qiskit.vqcnn import VQCNNSpec
 
 LEAST_SAMPLES = 8
@@ -62,6 +62,7 @@ class ProbeTask:
     bounded: bool
 
 
+@one_blas_thread()
 def probe_sizes(
     task: ProbeTask, settings: ProbeSettings, model: ProbeModel | None = None
 ) -> tuple[VQCNNSpec, ProbeResult]:
