@@ -37,7 +37,7 @@ def test_ten_noisy_qubits_equal_density_matrices(noise, pooling):
 
 @pytest.mark.parametrize(
     ("n_qubits", "shots", "n_inputs"),
-    [(13, 120, 1), pytest.param(16, 2000, 4, marks=pytest.mark.long)],
+    [(13, 120, 1), pytest.param(16, 200, 1, marks=pytest.mark.long)],
 )
 def test_more_than_twelve_noisy_qubits_give_the_counts_of_trajectories(noise, n_qubits, shots, n_inputs):
     # Few gates: each shot of a trajectory runs them all.
