@@ -11,10 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qkd_qiskit.errors import ReportingError
+from qkd_qiskit.evaluation import Interval
 from qkd_qiskit.reporting.figures import BLUE, GREY, INK, log_scale, new_figure, picture_bytes, report_style
 from qkd_qiskit.store.files import write_atomic
+from qkd_qiskit.sweep.ranks import ranked_models
 from qkd_qiskit.sweep.result import SweepResult, SweepRow, difference
 from qkd_qiskit.sweep.settings import Panel
+
+#: Points of accuracy up to which an axis of differences is linear where some are far beyond, and its labels.
+_NEAR = 5
+_TICKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
 
 
 def draw_sweep(result: SweepResult) -> Figure:
@@ -28,10 +34,17 @@ def draw_sweep(result: SweepResult) -> Figure:
         with report_style():
             return type(result.cells[0].measurement).draw(result)
     with report_style():
-        figure = new_figure(max(7.0, 4.2 * len(panels)), 4.2)
+        figure = new_figure(max(7.0, 4.2 * len(panels)), _height(result))
         for panel, axes in zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True):
             _draw(axes, panel, result)
     return figure
+
+
+def _height(result: SweepResult) -> float:
+    """Return the height in inches: a line a model needs its room."""
+    if all(panel.kind != "ranks" for panel in result.settings.panels):
+        return 4.2
+    return max(4.2, 1.0 + 0.25 * len(ranked_models(result.groups(), result.settings.models)))
 
 
 def save_picture(result: SweepResult, path: Path) -> None:
@@ -56,9 +69,11 @@ def _draw(axes: Axes, panel: Panel, result: SweepResult) -> None:
         _draw_columns(axes, panel, [group for group in groups if group.name is not None])
     elif panel.kind == "bars":
         _draw_bars(axes, panel, groups)
+    elif panel.kind == "ranks":
+        _draw_ranks(axes, result)
     else:
         _draw_differences(axes, result, groups)
-    if panel.kind != "differences":
+    if panel.kind not in ("differences", "ranks"):
         axes.set_ylabel(panel.y_title)
         axes.set_xlabel(panel.x_title or panel.x or "")
         if panel.y_log:
@@ -113,16 +128,45 @@ def _draw_bars(axes: Axes, panel: Panel, groups: Sequence[SweepRow]) -> None:
 def _draw_differences(axes: Axes, result: SweepResult, groups: Sequence[SweepRow]) -> None:
     one = result.settings.differences[0]
     found = [(group, difference(one, group, result.groups())) for group in groups]
-    points = [(group, interval) for group, interval in found if interval is not None]
+    points = [
+        (", ".join(group.labels.values()), interval) for group, interval in found if interval is not None
+    ]
+    _draw_intervals(axes, points)
+    axes.set_xlabel(f"{one.heading}, points of test accuracy")
+
+
+def _draw_ranks(axes: Axes, result: SweepResult) -> None:
+    """Draw each model's difference from the global model, the best average rank on top."""
+    itself = Interval(0.0, 0.0, 0.0, 1)
+    found = {model: model.difference for model in ranked_models(result.groups(), result.settings.models)}
+    points = [
+        (f"{model.name.replace('_', ' ')} ({model.rank:.1f})", difference or itself)
+        for model, difference in found.items()
+        if difference is not None or model.name == "global"
+    ]
+    _draw_intervals(axes, points)
+    axes.set_ylabel("model (average rank)")
+    title = "global minus this model, points of test accuracy"
+    if max((abs(end) for _, found in points for end in (found.low, found.high)), default=0) > 2 * _NEAR / 100:
+        title = f"{title}; logarithmic beyond {_NEAR}"
+        axes.set_xscale("symlog", linthresh=_NEAR, linscale=1.5)
+        low, high = axes.get_xlim()
+        axes.set_xticks([tick for tick in _TICKS if low <= tick <= high])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+    axes.set_xlabel(title)
+
+
+def _draw_intervals(axes: Axes, points: Sequence[tuple[str, Interval]]) -> None:
+    """Draw shares with their intervals in points, one below the other."""
     middle = np.array([100 * interval.value for _, interval in points])
     ends = np.array([[100 * interval.low, 100 * interval.high] for _, interval in points]).reshape(-1, 2)
     bars = [middle - ends[:, 0], ends[:, 1] - middle]
     axes.errorbar(middle, range(len(points)), xerr=bars, fmt="o", color=BLUE, ecolor=GREY)
     axes.axvline(0, color=INK, lw=0.8)
-    axes.set_yticks(range(len(points)), [", ".join(group.labels.values()) for group, _ in points])
+    axes.set_yticks(range(len(points)), [label for label, _ in points])
     axes.invert_yaxis()
     axes.grid(axis="x")
-    axes.set_xlabel(f"{one.heading}, points of test accuracy")
 
 
 def _names(panel: Panel, groups: Sequence[SweepRow]) -> tuple[str, ...]:

@@ -96,10 +96,11 @@ class Panel(Settings):
 
     `line`: models or values against a label that is a number. `columns`: one line a row, over models whose
     names begin with a number (`16 shots`). `bars`: models or values, one group a row. `differences`: the
-    first difference of each row with its interval. `own`: what the measurement draws.
+    first difference of each row with its interval. `ranks`: the global model's difference from each model
+    over all variants, the best average rank first. `own`: what the measurement draws.
     """
 
-    kind: Literal["line", "columns", "bars", "differences", "own"] = "line"
+    kind: Literal["line", "columns", "bars", "differences", "ranks", "own"] = "line"
     x: str | None = Field(None, description="label of the rows on the horizontal axis")
     names: tuple[str, ...] = Field((), description="models or values that are drawn; all models when omitted")
     x_title: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from qkd_qiskit.errors import SweepError
 from qkd_qiskit.sweep import load_sweep
 from qkd_qiskit.sweep.cell import Cell, CellRecord
 from qkd_qiskit.sweep.measurements import MEASUREMENTS
+from qkd_qiskit.sweep.plot import draw_sweep
 from qkd_qiskit.sweep.result import SweepResult
 from qkd_qiskit.sweep.settings import SweepSettings, Variant
 
@@ -63,6 +66,38 @@ def test_ranks_and_differences_by_hand():
     assert (third["model"], third["average rank"]) == ("b", "3.00")
     assert third["global minus this"] == "+62.5 (+50.0 to +75.0)"
     assert last["model"] == "2 variants, 0 runs refused"
+
+
+def _drawn(records):
+    result = _result(records)
+    panels = load_sweep("benchmark").panels
+    return draw_sweep(replace(result, settings=result.settings.model_copy(update={"panels": panels}))).axes[0]
+
+
+def test_ranks_are_drawn_as_the_table_has_them():
+    rights = [
+        {"global": "1110", "a": "1111", "b": "1000"},
+        {"global": "1110", "a": "1110", "b": "0000"},
+    ]
+    axes = _drawn([CellRecord(right=right) for right in rights])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a (1.2)", "global (1.8)", "b (3.0)"]
+    assert axes.lines[0].get_xdata() == pytest.approx([-12.5, 0.0, 62.5])
+    segments = axes.collections[0].get_segments()
+    assert [tuple(segment[:, 0]) for segment in segments] == [(-25.0, 0.0), (0.0, 0.0), (50.0, 75.0)]
+    # The best is on top; far differences do not squeeze near ones.
+    assert axes.yaxis_inverted()
+    assert axes.get_xscale() == "symlog"
+
+
+def test_near_differences_are_drawn_on_a_linear_axis():
+    axes = _drawn([CellRecord(right={"global": "1" * 99 + "0", "a": "1" * 97 + "000"})])
+    assert axes.get_xscale() == "linear"
+    assert axes.lines[0].get_xdata() == pytest.approx([0.0, 2.0])
+
+
+@pytest.mark.parametrize("record", [CellRecord(refused="none"), CellRecord(right={"a": "10", "b": "11"})])
+def test_ranks_without_a_global_model_draw_no_difference(record):
+    assert len(_drawn([record]).lines[0].get_xdata()) == 0
 
 
 def test_what_was_refused_and_models_that_only_some_have_do_not_count():
