@@ -4,7 +4,8 @@ Every client has a circuit of the size that its gate budget grants on its own de
 class. It learns the labelled public samples, then its own. In each round the clients send their class
 probabilities on a random part of the public samples, and get the mean back; each approaches the mean
 (digest), then trains on its own samples (revisit). There is no global model: what is best on the server's
-labels stands for the method, a single client or the mean of all, after the round that is best.
+labels stands for the method, a single client or the mean of all, after the round that is best. Clients
+that hold few classes forget the others with their first own samples, so what they were before is judged too.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class ConsensusTask:
         l2: Weight of the squared log of the logit scale in the local loss.
         stands: Who stands for the method after the last round, as `ConsensusResult.client` has it; None lets
             the judge choose, and the round too.
+        before: The parameters of each before it learnt its own samples, which the judge may keep; none where
+            there is no such choice.
     """
 
     clients: Sequence[FederatedClient]
@@ -65,6 +68,7 @@ class ConsensusTask:
     judge: Callable[[FloatArray], float]
     l2: float = 0.0
     stands: int | None = None
+    before: Sequence[FloatArray] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +77,11 @@ class ConsensusResult(FederatedResult):
 
     Attributes:
         client: Position of the client; -1 for the mean of all.
+        own: Whether own samples were learnt; without, `kept` is 0.
     """
 
     client: int
+    own: bool
 
 
 def agree(
@@ -131,11 +137,15 @@ def agree(
             progress.advance(label)
         history.append(float(share @ losses))
         path.append(list(params))
-    kept, chosen, validation = task.rounds, n, np.empty(0)
+    kept, chosen, validation, own_learnt = task.rounds, n, np.empty(0), True
     if task.stands is None:
         judged = np.array([_judged(task, step) for step in path])
         kept, chosen = (int(place) for place in np.unravel_index(judged.argmin(), judged.shape))
         validation = judged.min(axis=1)
+        former = np.array(_judged(task, task.before) if task.before else np.inf)
+        if former.min() < validation[kept]:
+            kept, chosen, own_learnt = 0, int(former.argmin()), False
+            path[0], validation[0] = list(task.before), former.min()
     elif task.stands >= 0:
         chosen = task.stands
     progress.done(label)
@@ -151,6 +161,7 @@ def agree(
         bytes_down=traffic,
         evaluations=evaluations + sum(objective.evaluations for objective in own),
         client=-1 if chosen == n else chosen,
+        own=own_learnt,
     )
 
 
@@ -222,8 +233,10 @@ class FedMD:
             chosen = losses.index(min(losses))
             best, evaluations = found[chosen], sum(result.evaluations for result in found)
             if data.refits:
+                known = _task(data, compiled, data.known, refit=True)
                 again = replace(
-                    _task(data, compiled, data.known, refit=True),
+                    known,
+                    initial=known.initial if best.own else known.before,
                     digest=wanted[chosen],
                     rounds=best.kept,
                     stands=best.client,
@@ -258,12 +271,12 @@ def _task(
     judge, public = PublicJudge.of(prepared), prepared.public
     inputs = public.samples.rows(public.unlabelled_rows).inputs
     inputs = inputs if len(inputs) else public.labelled.inputs
-    clients, initial = [], []
+    clients, before, initial = [], [], []
     for client, held, one in zip(settings.clients, prepared.clients, compiled, strict=True):
         stages = [FEDMD.part(client.name).part(name) for name in ("public", "own")]
         public_stage, own_stage = (stage.refit for stage in stages) if refit else stages
-        first = _learn(run, one, public_stage, known, None)
-        initial.append(_learn(run, one, own_stage, held, first.params).params)
+        before.append(_learn(run, one, public_stage, known, None).params)
+        initial.append(_learn(run, one, own_stage, held, before[-1]).params)
         evaluator = one.descending(settings.training.dtype)
         clients.append(FederatedClient(evaluator, held.inputs, held.labels))
 
@@ -283,6 +296,7 @@ def _task(
         answers,
         lambda found: float(judge.losses(found).mean()),
         l2,
+        before=before,
     )
 
 

@@ -1,12 +1,13 @@
 """Federated baselines in a whole run: in the tables, with their bytes, none below where it starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qkd_qiskit import run_experiment
-from qkd_qiskit.baselines import PublicJudge
+from qkd_qiskit.baselines import PublicJudge, agree
 from qkd_qiskit.config import load_experiment
 from qkd_qiskit.distillation import output_epsilon
 from qkd_qiskit.errors import DistillationError
@@ -91,6 +92,26 @@ def test_what_judged_is_learnt_at_the_end_by_the_same_rounds_from_another_start(
     labels = len(run.split.public_calibration) + len(run.split.public_validation)
     assert finished.results["refit"] == {"labels": labels}
     assert f"the {labels} public labels that had judged were learnt at the end" in str(finished)
+
+
+def test_fedmd_that_stops_before_clients_learn_their_own_samples_stops_there_in_the_refit_too(monkeypatch):
+    tasks = []
+
+    def before_own(task, **more):
+        tasks.append(task)
+        return replace(agree(replace(task, rounds=0), **more), own=False, kept=0, client=1)
+
+    monkeypatch.setattr("qkd_qiskit.baselines.fedmd.agree", before_own)
+    found = run_experiment(_settings("baselines=['fedmd']"))
+    *tried, last = tasks
+    assert len(tried) == 3
+    assert all(len(task.before) == len(task.clients) for task in tried)
+    assert (last.rounds, last.stands) == (0, 1)
+    for start, first, learnt in zip(last.initial, last.before, tried[0].before, strict=True):
+        np.testing.assert_array_equal(start, first)
+        # The judges' labels are learnt by then.
+        assert not np.array_equal(start, learnt)
+    np.testing.assert_array_equal(found.baselines["fedmd"].model.params, last.before[1])
 
 
 def test_further_baselines_change_nothing_else(finished):

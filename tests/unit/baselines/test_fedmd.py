@@ -108,6 +108,23 @@ def test_what_is_best_after_the_best_round_is_kept(best, kept, client):
     assert (again.kept, again.client, again.validation) == (kept, client, ())
 
 
+@pytest.mark.parametrize("client", [0, 1, -1])
+def test_what_clients_were_before_their_own_samples_is_kept_where_it_is_better(client):
+    """Else a client of one class, which forgets all others, would stand for the method."""
+    before = [np.full_like(params, 0.5 - k) for k, params in enumerate(_task().initial)]
+    wanted = np.mean([p[:3] for p in before], axis=0) if client < 0 else before[client][:3]
+    found = agree(
+        _task(before=before, judge=lambda answers: float(not np.array_equal(answers, wanted))),
+        rng=np.random.default_rng(0),
+    )
+    assert (found.kept, found.client, found.own, found.validation[0]) == (0, client, False, 0.0)
+    np.testing.assert_array_equal(found.params, np.concatenate(before) if client < 0 else before[client])
+    # As good as what they have learnt since is not better.
+    alike = agree(_task(before=before), rng=np.random.default_rng(0))
+    assert alike.own
+    np.testing.assert_array_equal(alike.params, _task().initial[0])
+
+
 def test_a_consensus_predicts_the_class_of_the_mean():
     task, inputs = _task(), _data(12, seed=5)[0]
     compiled = [CompiledModel(spec) for spec in SPECS]
