@@ -166,12 +166,13 @@ def test_resume_takes_finished_stages_and_ends_in_the_same_results(finished, tmp
     assert comparable(again.results) == comparable(run.results)
 
 
-def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finished, tmp_path):
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.long)])
+def test_killed_at_any_moment_no_file_is_half_written_and_resume_completes(finished, tmp_path, kills):
     run, _ = finished
     command = [sys.executable, "-m", "qkd_qiskit", "run", TINY, "--output", str(tmp_path), "--resume"]
     command += ["--set", "federation.workers=2"]
-    pauses = random.Random(5)
-    for _ in range(3):
+    pauses = random.Random(kills)
+    for _ in range(kills):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(pauses.uniform(3.0, 7.0))
         process.send_signal(signal.SIGKILL)
