@@ -18,6 +18,7 @@ from qkd_qiskit.sweep.ranks import ranked_models
 from qkd_qiskit.sweep.result import SweepResult, SweepRow, difference
 from qkd_qiskit.sweep.settings import Panel
 
+_HEIGHT = 4.2
 #: Points of accuracy up to which an axis of differences is linear where some are far beyond, and its labels.
 _NEAR = 5
 _TICKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
@@ -34,17 +35,10 @@ def draw_sweep(result: SweepResult) -> Figure:
         with report_style():
             return type(result.cells[0].measurement).draw(result)
     with report_style():
-        figure = new_figure(max(7.0, 4.2 * len(panels)), _height(result))
+        figure = new_figure(max(7.0, 4.2 * len(panels)), _HEIGHT)
         for panel, axes in zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True):
             _draw(axes, panel, result)
     return figure
-
-
-def _height(result: SweepResult) -> float:
-    """Return the height in inches: a line a model needs its room."""
-    if all(panel.kind != "ranks" for panel in result.settings.panels):
-        return 4.2
-    return max(4.2, 1.0 + 0.25 * len(ranked_models(result.groups(), result.settings.models)))
 
 
 def save_picture(result: SweepResult, path: Path) -> None:
@@ -138,12 +132,14 @@ def _draw_differences(axes: Axes, result: SweepResult, groups: Sequence[SweepRow
 def _draw_ranks(axes: Axes, result: SweepResult) -> None:
     """Draw each model's difference from the global model, the best average rank on top."""
     itself = Interval(0.0, 0.0, 0.0, 1)
-    found = {model: model.difference for model in ranked_models(result.groups(), result.settings.models)}
     points = [
-        (f"{model.name.replace('_', ' ')} ({model.rank:.1f})", difference or itself)
-        for model, difference in found.items()
-        if difference is not None or model.name == "global"
+        (f"{model.name.replace('_', ' ')} ({model.rank:.1f})", model.difference or itself)
+        for model in ranked_models(result.groups(), result.settings.models)
+        if model.difference is not None or model.name == "global"
     ]
+    assert isinstance(axes.figure, Figure)
+    # A line a model needs its room.
+    axes.figure.set_figheight(max(_HEIGHT, 1.0 + 0.25 * len(points)))
     _draw_intervals(axes, points)
     axes.set_ylabel("model (average rank)")
     title = "global minus this model, points of test accuracy"
